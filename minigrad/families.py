@@ -1,0 +1,140 @@
+"""The three families almost every op belongs to, and how each gets both derivative modes from one line of calculus.
+
+elementwise   give the function and its partial derivatives;  push: t·∂,  pull: g·∂ (summed back over broadcast axes)
+linear        give the function and its transpose;            push: the function of t,  pull: the transpose of g
+bilinear      give the function and its two transposes;       push: f(t, b) and f(a, t),  pull: the transposes
+
+Rules are plain NumPy. They get the output first, so that `tanh` can say `1 - y*y`: partials are called as
+`partial(y, *args, **params)`, transposes as `transpose(g, *args, **params)`.
+
+Names: `y` output, `a b x` inputs, `t` tangent, `g` cotangent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.tensor import RULES, Op
+
+__all__ = ["bilinear", "constant", "elementwise", "linear", "register", "scale"]
+
+Rule = Callable[..., Any]
+
+
+def _scale(g: Any, d: Any) -> Any:
+    """g·d, but 0 wherever g is 0, also against an infinite or undefined d.
+
+    A value that was not selected (`np.where(x > 0, np.sqrt(x), 0)` at 0) has cotangent 0; what its derivative would have
+    been is nobody's business. One dot product tells that all is finite, which is nearly always.
+    """
+    r = g * d
+    s = np.vdot(r, r)
+    if abs(s) < np.inf:  # False for NaN too; an overflowing square only costs the careful path
+        return r
+    return np.where(np.equal(g, 0), np.zeros_like(r), r)
+
+
+scale = Op(
+    "scale",
+    _scale,
+    pulls=(lambda c, y, g, d: scale(c, d), lambda c, y, g, d: scale(c, g)),
+    pushes=(lambda t, y, g, d: scale(t, d), lambda t, y, g, d: scale(g, t)),
+    broadcasts=True,
+    batched=True,
+    doc=_scale.__doc__ or "",
+)
+
+
+def register(function: Any, rule: Callable[..., Any], *, keywords: Sequence[str] = ()) -> Any:
+    """Let a NumPy function (or several, in a tuple) called on Tensors run `rule`, which takes only these keywords."""
+    if keywords:
+        rule.keywords = frozenset(keywords)  # type: ignore[attr-defined]  # functions carry attributes
+    for f in function if isinstance(function, tuple) else (function,):
+        RULES[f] = rule
+    return rule
+
+
+def elementwise(function: Any, *partials: Any, name: str = "", bounded: bool = False) -> Op:
+    """An op that acts on each element by itself, with NumPy's broadcasting.
+
+    Args:
+        function: a ufunc, or a NumPy-text function of the inputs; a ufunc is registered, so `np.f(tensor)` finds it.
+        partials: one for each input: `partial(y, *inputs, **params)`, or the number 1 or -1, or None for an input without
+            a derivative.
+        bounded: the partials are finite wherever the inputs are anything at all, so a zero cotangent needs no care.
+
+    The tangent is Σ tᵢ·∂ᵢ, the cotangent of input i is g·∂ᵢ.
+
+    >>> softsign = elementwise(lambda x: x / (1 + np.abs(x)), lambda y, x: (1 - np.abs(y)) ** 2, name="softsign")
+    >>> float(softsign(1.0))
+    0.5
+    """
+    rules = [_times(p, np.multiply if bounded else scale) for p in partials]
+    op = Op(name or function.__name__, function, pulls=rules, pushes=rules, broadcasts=True, batched=True)
+    if isinstance(function, np.ufunc):
+        RULES[function] = op
+    return op
+
+
+def _times(partial: Any, product: Any) -> Rule | None:
+    """The rule "multiply by the partial derivative", the same in both directions."""
+    if partial is None:
+        return None
+    if isinstance(partial, int):
+        return (lambda g, y, *args, **params: g) if partial == 1 else (lambda g, y, *args, **params: -g)
+    return lambda g, y, *args, **params: product(g, partial(y, *args, **params))
+
+
+def constant(function: Any, name: str = "") -> Op:
+    """An op whose derivative is zero wherever it exists (sign, floor, comparisons): its result is a constant."""
+    op = Op(name or function.__name__, function)
+    if isinstance(function, np.ufunc):
+        RULES[function] = op
+    return op
+
+
+def linear(
+    name: str, function: Rule, transpose: Rule, *, push: Rule | None = None, others: int = 0, batched: bool = False
+) -> Op:
+    """A linear map of its first input.
+
+    Args:
+        function: `function(x, *others, **params)`.
+        transpose: `transpose(g, x, *others, **params)`; of `x` only the shape may matter.
+        push: `push(t, x, *others, **params)` where the function itself would not do because `t` may have leading axes.
+        others: how many further inputs there are (indices, conditions); they have no derivative.
+        batched: both directions work with extra leading axes.
+
+    >>> double = linear("double", lambda x: x + x, lambda g, x: g + g)
+    >>> float(double(1.5))
+    3.0
+    """
+    forward_push = push or (lambda t, x, *others, **params: function(t, *others, **params))
+    rest: list[Rule | None] = [None] * others
+    return Op(
+        name,
+        function,
+        pulls=[lambda g, y, *args, **params: transpose(g, *args, **params), *rest],
+        pushes=[lambda t, y, *args, **params: forward_push(t, *args, **params), *rest],
+        batched=batched,
+    )
+
+
+def bilinear(name: str, function: Rule, first: Rule, second: Rule, *, broadcasts: bool = False, batched: bool = False) -> Op:
+    """A product of two inputs, linear in each.
+
+    Args:
+        function: `function(a, b, **params)`.
+        first, second: the transposes, `first(g, a, b, **params)` for a's cotangent and `second(...)` for b's.
+    """
+    return Op(
+        name,
+        function,
+        pulls=(lambda g, y, a, b, **params: first(g, a, b, **params), lambda g, y, a, b, **params: second(g, a, b, **params)),
+        pushes=(lambda t, y, a, b, **params: function(t, b, **params), lambda t, y, a, b, **params: function(a, t, **params)),
+        broadcasts=broadcasts,
+        batched=batched,
+    )

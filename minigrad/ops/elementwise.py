@@ -1,0 +1,216 @@
+"""The table of derivatives, as in a calculus book: each line is one function and its partial derivatives.
+
+`y` is the output, `x` (or `a`, `b`) the inputs. At a kink the partial is the minimum-norm subgradient over the inputs
+that are live together: |x|′(0) = 0, and a tie of maximum(x, y) gives ½, ½, but 0 against a constant.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minigrad.families import constant, elementwise, register
+from minigrad.tensor import Op, Tensor, is_live
+
+LN2, LN10 = math.log(2.0), math.log(10.0)
+
+# Arithmetic
+
+negative = elementwise(np.negative, -1)
+positive = elementwise(np.positive, 1)
+add = elementwise(np.add, 1, 1)
+subtract = elementwise(np.subtract, 1, -1)
+multiply = elementwise(np.multiply, lambda y, a, b: b, lambda y, a, b: a)
+divide = elementwise(np.divide, lambda y, a, b: 1 / b, lambda y, a, b: -y / b)
+reciprocal = elementwise(np.reciprocal, lambda y, x: -y * y)
+square = elementwise(np.square, lambda y, x: 2 * x)
+sqrt = elementwise(np.sqrt, lambda y, x: 0.5 / y)
+cbrt = elementwise(np.cbrt, lambda y, x: 1 / (3 * y * y))
+remainder = elementwise(np.remainder, 1, lambda y, a, b: -np.floor(a / b))
+fmod = elementwise(np.fmod, 1, lambda y, a, b: -np.trunc(a / b))
+
+# Exponentials and logarithms
+
+exp = elementwise(np.exp, lambda y, x: y)
+exp2 = elementwise(np.exp2, lambda y, x: LN2 * y)
+expm1 = elementwise(np.expm1, lambda y, x: y + 1)
+log = elementwise(np.log, lambda y, x: 1 / x)
+log2 = elementwise(np.log2, lambda y, x: 1 / (LN2 * x))
+log10 = elementwise(np.log10, lambda y, x: 1 / (LN10 * x))
+log1p = elementwise(np.log1p, lambda y, x: 1 / (1 + x))
+logaddexp = elementwise(np.logaddexp, lambda y, a, b: sigmoid(_gap(a, b)), lambda y, a, b: sigmoid(_gap(b, a)))
+logaddexp2 = elementwise(
+    np.logaddexp2, lambda y, a, b: sigmoid(LN2 * _gap(a, b)), lambda y, a, b: sigmoid(LN2 * _gap(b, a))
+)  # fmt: skip
+
+# Trigonometric and hyperbolic
+
+sin = elementwise(np.sin, lambda y, x: np.cos(x))
+cos = elementwise(np.cos, lambda y, x: -np.sin(x))
+tan = elementwise(np.tan, lambda y, x: 1 + y * y)
+arcsin = elementwise(np.arcsin, lambda y, x: 1 / np.sqrt((1 - x) * (1 + x)))
+arccos = elementwise(np.arccos, lambda y, x: -1 / np.sqrt((1 - x) * (1 + x)))
+arctan = elementwise(np.arctan, lambda y, x: 1 / (1 + x * x))
+sinh = elementwise(np.sinh, lambda y, x: np.cosh(x))
+cosh = elementwise(np.cosh, lambda y, x: np.sinh(x))
+tanh = elementwise(np.tanh, lambda y, x: 1 - y * y, bounded=True)
+arcsinh = elementwise(np.arcsinh, lambda y, x: 1 / np.sqrt(1 + x * x))
+arccosh = elementwise(np.arccosh, lambda y, x: 1 / np.sqrt((x - 1) * (x + 1)))
+arctanh = elementwise(np.arctanh, lambda y, x: 1 / ((1 - x) * (1 + x)))
+deg2rad = elementwise(np.deg2rad, lambda y, x: math.pi / 180)
+rad2deg = elementwise(np.rad2deg, lambda y, x: 180 / math.pi)
+hypot = elementwise(np.hypot, lambda y, a, b: a / _or_one(y), lambda y, a, b: b / _or_one(y))
+arctan2 = elementwise(
+    np.arctan2, lambda y, a, b: b / _or_one(a * a + b * b), lambda y, a, b: -a / _or_one(a * a + b * b)
+)  # fmt: skip
+
+# Kinks
+
+absolute = elementwise(np.absolute, lambda y, x: np.sign(x), bounded=True)
+fabs = elementwise(np.fabs, lambda y, x: np.sign(x), bounded=True)
+_maximum = elementwise(np.maximum, lambda y, a, b: _larger(a, b, y), lambda y, a, b: _larger(b, a, y), bounded=True)
+_minimum = elementwise(np.minimum, lambda y, a, b: _larger(b, a, y), lambda y, a, b: _larger(a, b, y), bounded=True)
+_maximum_const = elementwise(np.maximum, lambda y, x, c: _one_where(x > c, y), None, name="maximum", bounded=True)
+_minimum_const = elementwise(np.minimum, lambda y, x, c: _one_where(x < c, y), None, name="minimum", bounded=True)
+_fmax = elementwise(np.fmax, lambda y, a, b: _chosen(a, b, 1), lambda y, a, b: _chosen(b, a, 1), bounded=True)
+_fmin = elementwise(np.fmin, lambda y, a, b: _chosen(a, b, -1), lambda y, a, b: _chosen(b, a, -1), bounded=True)
+_fmax_const = elementwise(np.fmax, lambda y, x, c: _chosen(x, c, 1, tie=0), None, name="fmax", bounded=True)
+_fmin_const = elementwise(np.fmin, lambda y, x, c: _chosen(x, c, -1, tie=0), None, name="fmin", bounded=True)
+
+# Constants almost everywhere
+
+for _f in (np.sign, np.floor, np.ceil, np.rint, np.trunc, np.heaviside, np.floor_divide, np.signbit,
+           np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal,
+           np.isfinite, np.isnan, np.isinf, np.logical_and, np.logical_or, np.logical_not, np.logical_xor,
+           np.invert, np.bitwise_and, np.bitwise_or, np.bitwise_xor):  # fmt: skip
+    constant(_f)
+
+# Functions NumPy lacks
+
+
+def _sigmoid(x: Any) -> Any:
+    return 0.5 * np.tanh(0.5 * x) + 0.5  # neither branch of 1/(1 + exp(-x)) overflows in this form
+
+
+def _softplus(x: Any) -> Any:
+    up = np.real(x) > 0  # max(x, 0) + log(1 + exp(-|x|)), written so that it stays analytic for complex steps
+    return np.where(up, x, 0) + np.log1p(np.exp(np.where(up, -x, x)))
+
+
+sigmoid = elementwise(_sigmoid, lambda y, x: y * (1 - y), name="sigmoid", bounded=True)
+softplus = elementwise(_softplus, lambda y, x: sigmoid(x), name="softplus", bounded=True)
+relu = elementwise(lambda x: np.maximum(x, 0), lambda y, x: _one_where(x > 0, y), name="relu", bounded=True)
+sigmoid.__doc__ = "σ(x) = 1/(1 + e⁻ˣ), elementwise; σ′ = σ(1 − σ). Exact to rounding for any x."
+softplus.__doc__ = "log(1 + eˣ), elementwise; its derivative is the sigmoid. Exact to rounding for any x."
+relu.__doc__ = "max(x, 0), elementwise, with derivative 0 at 0."
+
+
+def _or_one(y: Any) -> Any:
+    """A divisor that is 1 where y is 0: there the numerator is 0 too, and 0 is the minimum-norm subgradient."""
+    return np.where(np.equal(y, 0), 1, y)
+
+
+def _one_where(condition: Any, y: Any) -> Any:
+    """1 where the condition holds and 0 elsewhere, in y's dtype."""
+    return condition.astype(y.dtype)
+
+
+def _gap(a: Any, b: Any) -> Any:
+    """a − b, and 0 where both are the same infinity."""
+    return np.where(np.isinf(a) & np.equal(a, b), 0, a - b)
+
+
+def _larger(a: Any, b: Any, y: Any) -> Any:
+    """1 where a > b, ½ at a tie."""
+    return (_one_where(np.greater(a, b), y) + _one_where(np.greater_equal(a, b), y)) / 2
+
+
+def _chosen(a: Any, b: Any, sign: int, tie: float = 0.5) -> Any:
+    """1 where fmax (sign 1) or fmin (sign -1) takes a: the larger or smaller one, or the one that is not NaN."""
+    wins = np.greater(sign * a, sign * b) | (np.isnan(b) & ~np.isnan(a))
+    return np.where(wins, 1.0, np.where(np.equal(a, b), tie, 0.0))
+
+
+def _tied(both: Op, one: Op) -> Any:
+    """A two-input extremum: the joint rule when both inputs are live, the rule against a constant when one is."""
+
+    def rule(a: Any, b: Any) -> Any:
+        if is_live(a) and is_live(b):
+            return both(a, b)
+        return one(b, a) if is_live(b) else one(a, b)
+
+    rule.__name__ = both.name
+    return rule
+
+
+maximum = register(np.maximum, _tied(_maximum, _maximum_const))
+minimum = register(np.minimum, _tied(_minimum, _minimum_const))
+fmax = register(np.fmax, _tied(_fmax, _fmax_const))
+fmin = register(np.fmin, _tied(_fmin, _fmin_const))
+
+
+# Powers. The exponent is usually a number, and then the rule needs neither a logarithm nor care at 0.
+
+_power = elementwise(
+    np.power,
+    lambda y, a, b: b * np.power(a, np.where(np.equal(b, 0), 1, b - 1)),
+    lambda y, a, b: y * np.log(np.where(np.equal(a, 0) & np.greater_equal(b, 0), 1, a)),
+)
+_power_const = elementwise(
+    lambda x, p: np.power(x, p), lambda y, x, p: p * power(x, p - 1) if p else 0 * y, name="power"
+)  # fmt: skip
+
+
+def power(a: Any, b: Any) -> Any:
+    """aᵇ. ∂a = b·aᵇ⁻¹ (0 where b is 0), ∂b = aᵇ·log a (0 where a is 0 and b ≥ 0)."""
+    if type(b) in (int, float) and isinstance(a, Tensor):
+        if b == 2:
+            return square(a)
+        if b == 1:
+            return positive(a)
+        return _power_const(a, p=b)
+    return _power(a, b) if isinstance(a, Tensor) or isinstance(b, Tensor) else np.power(a, b)
+
+
+register(np.power, power)
+
+
+# sinc and its derivatives of every order, exact also at 0
+
+
+def _sinc(x: Any, order: int = 0) -> Any:
+    """dⁿ/duⁿ (sin u / u) at u = πx, times πⁿ: the n-th derivative of sin(πx)/(πx)."""
+    u = np.pi * np.asarray(x)
+    far = np.abs(u) > order + 1
+    # Far from 0: (u·f)⁽ⁿ⁾ = sin(u + nπ/2), so f⁽ⁿ⁾ = (sin(u + nπ/2) − n f⁽ⁿ⁻¹⁾)/u, stable for |u| > n.
+    safe = np.where(far, u, 1)
+    f = np.sin(safe) / safe
+    for n in range(1, order + 1):
+        f = (np.sin(safe + n * np.pi / 2) - n * f) / safe
+    # Near 0: the Taylor series Σ (−1)ᵏ u²ᵏ⁻ⁿ (2k)!/((2k−n)!(2k+1)!).
+    near = np.where(far, 0, u)
+    series = 0 * near
+    for k in range((order + 1) // 2, (order + 1) // 2 + 12 + 2 * order):
+        power_of_u = 2 * k - order
+        series = series + (-1) ** k / (2 * k + 1) / math.factorial(power_of_u) * near**power_of_u
+    return (np.pi**order * np.where(far, f, series)).astype(u.dtype)
+
+
+_sinc_op = elementwise(_sinc, lambda y, x, order=0: _sinc_op(x, order=order + 1), name="sinc", bounded=True)
+sinc = register(np.sinc, lambda x: _sinc_op(x, order=0))
+
+
+# Compositions: correct in both modes and all orders because their parts are
+
+
+def clip(x: Any, min: Any = None, max: Any = None, *, a_min: Any = None, a_max: Any = None) -> Any:
+    """min(max(x, lo), hi): derivative 1 strictly inside the bounds, 0 at and beyond them."""
+    low, high = a_min if min is None else min, a_max if max is None else max
+    if low is not None:
+        x = maximum(x, low)
+    return x if high is None else minimum(x, high)
+
+
+register(np.clip, clip, keywords=("a_min", "a_max", "min", "max"))

@@ -1,0 +1,235 @@
+"""Picking elements and putting them back: indexing, scattering, take_along_axis, sorting indices.
+
+An index is split into its static skeleton (slices, None, Ellipsis, ints: `params`) and its integer arrays (inputs of the
+op, without derivative). Boolean masks are turned into integer arrays first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.families import linear, register
+from minigrad.tensor import RULES, ForEach, Op, Tensor, data_of
+
+# Basic indexing: views. Its transpose puts g into zeros, and the transpose of that is indexing again.
+
+
+def _into_zeros(g: Any, shape: tuple[int, ...], index: tuple[Any, ...]) -> Any:
+    z = np.zeros(g.shape[: g.ndim - _result_ndim(shape, index)] + shape, g.dtype)
+    z[(..., *_full(index, shape))] = g
+    return z
+
+
+def _full(index: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """The same index with any Ellipsis spelled out, so that it may stand behind another one."""
+    used = sum(i is not None and i is not Ellipsis for i in index)
+    rest = (slice(None),) * (len(shape) - used)
+    if Ellipsis in index:
+        at = index.index(Ellipsis)
+        return index[:at] + rest + index[at + 1 :]
+    return index + rest
+
+
+def _result_ndim(shape: tuple[int, ...], index: tuple[Any, ...]) -> int:
+    full = _full(index, shape)
+    return sum(isinstance(i, slice) or i is None for i in full)
+
+
+_slice = linear(
+    "getitem",
+    lambda x, index: x[index],
+    lambda g, x, index: _place(g, shape=x.shape, index=index),
+    push=lambda t, x, index: t[(..., *_full(index, x.shape))],
+    batched=True,
+)
+_place = linear(
+    "place",
+    _into_zeros,
+    lambda g, x, shape, index: g[(..., *_full(index, shape))],
+    batched=True,
+)
+
+# Advanced indexing: g is added back, so a repeated index gets the sum.
+
+
+def _gather(x: Any, *arrays: Any, index: tuple[Any, ...]) -> Any:
+    return x[_filled(index, arrays)]
+
+
+def _scatter(g: Any, *arrays: Any, shape: tuple[int, ...], index: tuple[Any, ...]) -> Any:
+    z = np.zeros(shape, g.dtype)
+    np.add.at(z, _filled(index, arrays), g)
+    return z
+
+
+class _Slot:
+    """Marks where in an index the next integer array goes."""
+
+    def __repr__(self) -> str:
+        return "·"
+
+
+_SLOT = _Slot()
+
+
+def _filled(index: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+    remaining = iter(arrays)
+    return tuple(next(remaining) if i is _SLOT else i for i in index)
+
+
+gather = Op(
+    "gather",
+    _gather,
+    pulls=ForEach(lambda i, g, y, x, *arrays, index: scatter(g, *arrays, shape=x.shape, index=index), only_first=True),
+    pushes=ForEach(lambda i, t, y, x, *arrays, index: gather(t, *arrays, index=index), only_first=True),
+    doc="x[index] with integer arrays in the index.",
+)
+scatter = Op(
+    "scatter",
+    _scatter,
+    pulls=ForEach(lambda i, g, y, x, *arrays, shape, index: gather(g, *arrays, index=index), only_first=True),
+    pushes=ForEach(
+        lambda i, t, y, x, *arrays, shape, index: scatter(t, *arrays, shape=shape, index=index), only_first=True
+    ),
+    doc="Zeros of `shape` with the input added at index; the transpose of gather.",
+)
+
+
+def _split(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
+    """An index as its skeleton and its integer arrays."""
+    skeleton: list[Any] = []
+    arrays: list[Any] = []
+    for i in index if isinstance(index, tuple) else (index,):
+        value = data_of(i)
+        if isinstance(value, list):
+            value = i = np.asarray(value, dtype=None if value else np.intp)
+        if isinstance(value, bool | np.bool_) or (isinstance(value, np.ndarray) and value.dtype == bool):
+            found = np.nonzero(value) if np.ndim(value) else np.nonzero(np.atleast_1d(value))
+            if not np.ndim(value):
+                raise TypeError("a bare bool is not supported as an index of a Tensor; use x[None] or x[:0][None].")
+            skeleton += [_SLOT] * len(found)
+            arrays += found
+        elif isinstance(value, np.ndarray):
+            if value.dtype.kind not in "iu":
+                raise IndexError(f"an index array must hold integers or booleans, got dtype {value.dtype}.")
+            skeleton.append(_SLOT)
+            arrays.append(i)
+        elif i is None or i is Ellipsis or isinstance(i, slice):
+            skeleton.append(i)
+        else:
+            try:
+                skeleton.append(i.__index__())
+            except (AttributeError, TypeError):
+                raise IndexError(
+                    f"a Tensor index is made of integers, slices, None, ... and integer or boolean arrays, got {i!r:.60}."
+                ) from None
+    return tuple(skeleton), arrays
+
+
+def getitem(x: Tensor, index: Any) -> Any:
+    skeleton, arrays = _split(index)
+    return gather(x, *arrays, index=skeleton) if arrays else _slice(x, index=skeleton)
+
+
+RULES["getitem"] = getitem
+
+
+def index_add(x: Any, index: Any, values: Any) -> Any:
+    """x with `values` added at `index`; a repeated index adds each time. The input is not changed.
+
+    >>> index_add(np.zeros(3), [0, 0, 2], np.array([1.0, 2.0, 5.0])).tolist()
+    [3.0, 0.0, 5.0]
+    """
+    skeleton, arrays = _split(index)
+    shape = data_of(x)[_filled(skeleton, tuple(data_of(a) for a in arrays))].shape
+    values = np.broadcast_to(_as_dtype_of(values, x), shape)
+    if arrays:
+        return x + scatter(values, *arrays, shape=x.shape, index=skeleton)
+    return x + _place(values, shape=x.shape, index=skeleton)
+
+
+def index_set(x: Any, index: Any, values: Any) -> Any:
+    """x with the elements at `index` replaced by `values`. The input is not changed; an index must not repeat.
+
+    >>> index_set(np.zeros(3), slice(1, None), 7.0).tolist()
+    [0.0, 7.0, 7.0]
+    """
+    hit = np.zeros(x.shape, np.intp)
+    np.add.at(hit, tuple(data_of(i) for i in index) if isinstance(index, tuple) else data_of(index), 1)
+    if hit.max(initial=0) > 1:
+        raise ValueError("index_set(x, index, values): an element is set twice, so which value stays is undefined.")
+    return index_add(np.where(hit, 0, x), index, values)
+
+
+def _as_dtype_of(values: Any, x: Any) -> Any:
+    return values if isinstance(values, Tensor) else np.asarray(values, dtype=x.dtype)
+
+
+# Along an axis
+
+
+def _along(x: Any, indices: Any, *, axis: int) -> Any:
+    return np.take_along_axis(x, indices, axis)
+
+
+def _add_along(g: Any, indices: Any, *, axis: int, shape: tuple[int, ...]) -> Any:
+    z = np.zeros(shape, g.dtype)
+    places = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
+    places[axis] = indices
+    np.add.at(z, tuple(places), g)
+    return z
+
+
+_take_along = linear(
+    "take_along_axis",
+    _along,
+    lambda g, x, indices, axis: _put_along(g, indices, axis=axis, shape=x.shape),
+    push=lambda t, x, indices, axis: _take_along(t, indices, axis=axis),
+    others=1,
+)
+_put_along = linear(
+    "add_along_axis",
+    _add_along,
+    lambda g, x, indices, axis, shape: _take_along(g, indices, axis=axis),
+    push=lambda t, x, indices, axis, shape: _put_along(t, indices, axis=axis, shape=shape),
+    others=1,
+)
+
+
+def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
+    if axis is None:
+        return take_along_axis(np.reshape(x, (-1,)), indices, 0)
+    axis = axis if axis >= 0 else axis + x.ndim
+    shape = [n if i != axis else data_of(indices).shape[axis] for i, n in enumerate(x.shape)]
+    if list(data_of(indices).shape) != shape:
+        indices = np.broadcast_to(data_of(indices), shape)
+    return _take_along(x, indices, axis=axis)
+
+
+def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+    if axis is None:
+        return np.reshape(x, (-1,))[np.asarray(data_of(indices))]
+    return x[(slice(None),) * (axis if axis >= 0 else axis + x.ndim) + (np.asarray(data_of(indices)),)]
+
+
+def sort(x: Any, axis: int | None = -1) -> Any:
+    if axis is None:
+        return sort(np.reshape(x, (-1,)), 0)
+    return take_along_axis(x, np.argsort(data_of(x), axis=axis, kind="stable"), axis)
+
+
+register(np.take_along_axis, take_along_axis, keywords=("axis",))
+register(np.take, take, keywords=("axis",))
+register(np.sort, sort, keywords=("axis",))
+
+# Results that are indices or truth values: constants
+
+for _f in (np.argmax, np.argmin, np.all, np.any, np.count_nonzero):
+    register(
+        _f, lambda x, axis=None, *, f=_f, **more: Tensor(f(data_of(x), axis=axis, **more)), keywords=("axis", "keepdims")
+    )
+register(np.argsort, lambda x, axis=-1: Tensor(np.argsort(data_of(x), axis=axis)), keywords=("axis",))
+register(np.allclose, lambda a, b, **kw: np.allclose(data_of(a), data_of(b), **kw), keywords=("rtol", "atol", "equal_nan"))
+register(np.array_equal, lambda a, b: np.array_equal(data_of(a), data_of(b)))

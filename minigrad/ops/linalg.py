@@ -1,0 +1,159 @@
+"""Products of matrices. `linear` is the dense layer in one node: x·W + b."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.families import bilinear, register
+from minigrad.ops.reduce import from_the_end, total, with_axes
+from minigrad.tensor import Op, Tensor, data_of
+
+# y = a·b on the last two axes, the others broadcast; ȧ = g·bᵀ, ḃ = aᵀ·g
+
+_matmul = bilinear(
+    "matmul",
+    lambda a, b: np.matmul(a, b),
+    lambda g, a, b: np.matmul(g, b.mT),
+    lambda g, a, b: np.matmul(a.mT, g),
+    broadcasts=True,
+    batched=True,
+)
+
+
+def matmul(a: Any, b: Any) -> Any:
+    """NumPy's a @ b for every rank from 1 up: a vector stands for a row on the left and for a column on the right."""
+    a, b = _array(a), _array(b)
+    if a.ndim > 1 and b.ndim > 1:
+        return _matmul(a, b)
+    if not a.ndim or not b.ndim:
+        raise ValueError(f"matmul needs at least one axis on each side, got shapes {a.shape} and {b.shape}; use * instead.")
+    row, column = a.ndim == 1, b.ndim == 1
+    y = _matmul(np.reshape(a, (1, -1)) if row else a, np.reshape(b, (-1, 1)) if column else b)
+    shape = list(y.shape)
+    if column:
+        del shape[-1]
+    if row:
+        del shape[-1 if column else -2]
+    return np.reshape(y, shape)
+
+
+def _array(x: Any) -> Any:
+    return x if isinstance(x, Tensor | np.ndarray) else np.asarray(x)
+
+
+def dot(a: Any, b: Any) -> Any:
+    a, b = _array(a), _array(b)
+    if not a.ndim or not b.ndim:
+        return a * b
+    if b.ndim <= 2:
+        return matmul(a, b)
+    raise ValueError(f"np.dot on Tensors takes b of at most 2 axes, got shape {b.shape}; use np.matmul or np.tensordot.")
+
+
+def outer(a: Any, b: Any) -> Any:
+    return np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1))
+
+
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    a, b = _array(a), _array(b)
+    if isinstance(axes, int):
+        left, right = list(range(a.ndim - axes, a.ndim)), list(range(axes))
+    else:
+        left, right = ([x] if isinstance(x, int) else list(x) for x in axes)
+    left, right = [x % a.ndim for x in left] if left else [], [x % b.ndim for x in right] if right else []
+    free_a, free_b = [i for i in range(a.ndim) if i not in left], [i for i in range(b.ndim) if i not in right]
+    n = int(np.prod([a.shape[i] for i in left], dtype=int))
+    y = _matmul(
+        np.reshape(np.transpose(a, free_a + left), (int(np.prod([a.shape[i] for i in free_a], dtype=int)), n)),
+        np.reshape(np.transpose(b, right + free_b), (n, int(np.prod([b.shape[i] for i in free_b], dtype=int)))),
+    )
+    return np.reshape(y, [a.shape[i] for i in free_a] + [b.shape[i] for i in free_b])
+
+
+def trace(x: Any) -> Any:
+    diagonal = np.arange(min(x.shape[:2]))
+    return np.sum(x[diagonal, diagonal], axis=0)
+
+
+register(np.matmul, matmul)
+register(np.dot, dot)
+register(np.vdot, lambda a, b: matmul(np.reshape(a, (-1,)), np.reshape(b, (-1,))))
+register(np.inner, lambda a, b: tensordot(a, b, ([-1], [-1])))
+register(np.outer, outer)
+register(np.tensordot, tensordot, keywords=("axes",))
+register(np.trace, trace)
+
+# The dense layer
+
+
+def _dense(x: Any, w: Any, b: Any) -> Any:
+    y = np.dot(x, w)
+    if y.dtype != b.dtype:
+        return y + b
+    y += b
+    return y
+
+
+_linear = Op(
+    "linear",
+    _dense,
+    pulls=(
+        lambda g, y, x, w, b: np.matmul(g, w.mT),
+        lambda g, y, x, w, b: np.matmul(x.mT, g),
+        lambda g, y, x, w, b: total(g, axis=(-2,)),
+    ),
+    pushes=(
+        lambda t, y, x, w, b: np.matmul(t, w),
+        lambda t, y, x, w, b: np.matmul(x, t),
+        lambda t, y, x, w, b: np.broadcast_to(np.expand_dims(t, -2), t.shape[:-1] + y.shape),
+    ),
+    batched=True,
+)
+
+
+def linear(x: Any, w: Any, b: Any) -> Any:
+    """x·w + b, the dense layer as one node.
+
+    Args:
+        x: (..., n_in); w: (n_in, n_out); b: (n_out,)
+
+    Raises:
+        ValueError: the shapes do not fit.
+
+    >>> linear(np.ones((2, 3)), np.ones((3, 4)), np.zeros(4)).shape
+    (2, 4)
+    """
+    x, w, b = _array(x), _array(w), _array(b)
+    if w.ndim != 2 or x.ndim < 1 or x.shape[-1] != w.shape[0] or b.shape != w.shape[1:]:
+        raise ValueError(
+            f"linear(x, w, b) needs x (..., n_in), w (n_in, n_out), b (n_out,); got {x.shape}, {w.shape}, {b.shape}."
+        )
+    return _linear(x, w, b) if x.ndim == 2 else matmul(x, w) + b
+
+
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """The Euclidean (Frobenius) norm √Σx², over all axes or the given ones; its derivative x/‖x‖ is 0 at 0."""
+    if ord not in (None, 2, "fro") or (ord == 2 and axis is None and data_of(x).ndim != 1):
+        raise TypeError(f"np.linalg.norm(ord={ord!r}) is not supported on Tensors; write it with np.abs, np.sum and np.max.")
+    return _norm(x, axis=from_the_end(axis, x.ndim), keepdims=bool(keepdims))
+
+
+def _norm_slope(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+    y = with_axes(y, axis, keepdims)
+    return x / np.where(np.equal(y, 0), 1, y)
+
+
+_norm = Op(
+    "norm",
+    lambda x, axis, keepdims: np.sqrt(np.add.reduce(x * x, axis=axis, keepdims=keepdims)),
+    pulls=(lambda g, y, x, axis, keepdims: with_axes(g, axis, keepdims) * _norm_slope(y, x, axis, keepdims),),
+    pushes=(
+        lambda t, y, x, axis, keepdims: np.add.reduce(
+            t * _norm_slope(y, x, axis, keepdims), axis=axis, keepdims=keepdims
+        ),
+    ),
+    batched=True,
+)
+register(np.linalg.norm, norm, keywords=("ord", "axis", "keepdims"))

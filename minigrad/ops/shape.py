@@ -1,0 +1,228 @@
+"""Ops that move elements without changing them: all linear, each written with its transpose.
+
+`lead(t, x)` is the shape of the extra leading axes that `t` has over `x` in a batched sweep, usually ().
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.families import linear, register
+from minigrad.sweeps import unbroadcast
+from minigrad.tensor import ForEach, Op, Tensor, data_of
+
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple  # isort: skip
+
+
+def lead(t: Any, x: Any) -> tuple[int, ...]:
+    return t.shape[: t.ndim - x.ndim]  # type: ignore[no-any-return]
+
+
+# Reshaping
+
+_reshape = linear(
+    "reshape",
+    lambda x, shape: np.reshape(x, shape),
+    lambda g, x, shape: np.reshape(g, lead_of(g, shape) + x.shape),
+    push=lambda t, x, shape: np.reshape(t, lead(t, x) + shape),
+    batched=True,
+)
+
+
+def lead_of(g: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return g.shape[: g.ndim - len(shape)]  # type: ignore[no-any-return]
+
+
+def reshape(x: Any, shape: Any, order: str = "C") -> Any:
+    if order != "C":
+        raise TypeError(f"np.reshape(order={order!r}) is not supported on Tensors; transpose first, then reshape.")
+    shape = (shape,) if isinstance(shape, int | np.integer) else tuple(int(n) for n in shape)
+    if -1 in shape:
+        shape = data_of(x).reshape(shape).shape
+    return _reshape(x, shape=shape)
+
+
+register(np.reshape, reshape, keywords=("shape", "order"))
+register(np.ravel, lambda x: reshape(x, (-1,)))
+
+
+def squeeze(x: Any, axis: Any = None) -> Any:
+    return _reshape(x, shape=np.squeeze(data_of(x), axis).shape)
+
+
+def expand_dims(x: Any, axis: Any) -> Any:
+    return _reshape(x, shape=np.expand_dims(data_of(x), axis).shape)
+
+
+register(np.squeeze, squeeze, keywords=("axis",))
+register(np.expand_dims, expand_dims, keywords=("axis",))
+register(np.atleast_1d, lambda x: x if x.ndim else reshape(x, (1,)))
+register(np.atleast_2d, lambda x: x if x.ndim > 1 else reshape(x, (1, x.size)))
+
+# Reordering axes
+
+
+def _moved(t: Any, axes: tuple[int, ...]) -> Any:
+    extra = t.ndim - len(axes)
+    return np.transpose(t, (*range(extra), *(extra + a for a in axes)))
+
+
+_transpose = linear(
+    "transpose",
+    lambda x, axes: _moved(x, axes),
+    lambda g, x, axes: _moved(g, tuple(sorted(range(len(axes)), key=axes.__getitem__))),
+    batched=True,
+)
+
+
+def transpose(x: Any, axes: Any = None) -> Any:
+    n = x.ndim
+    axes = tuple(reversed(range(n))) if axes is None else normalize_axis_tuple(axes, n, "axes")
+    if len(axes) != n:
+        raise ValueError(f"np.transpose(axes={axes}) needs each of the {n} axes once.")
+    return _transpose(x, axes=axes)
+
+
+def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+    axes = list(range(x.ndim))
+    axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
+    return _transpose(x, axes=tuple(axes))
+
+
+def moveaxis(x: Any, source: Any, destination: Any) -> Any:
+    probe = np.moveaxis(np.empty(tuple(range(2, 2 + x.ndim)), np.void), source, destination)
+    return _transpose(x, axes=tuple(n - 2 for n in probe.shape))
+
+
+register(np.transpose, transpose, keywords=("axes",))
+register(np.swapaxes, swapaxes)
+register(np.moveaxis, moveaxis)
+
+# Repeating by broadcasting
+
+_broadcast_to = linear(
+    "broadcast_to",
+    lambda x, shape: np.broadcast_to(x, shape),
+    lambda g, x, shape: unbroadcast(g, lead_of(g, shape) + x.shape, g.ndim - len(shape)),
+    push=lambda t, x, shape: np.broadcast_to(
+        np.reshape(t, lead(t, x) + (1,) * (len(shape) - x.ndim) + x.shape), lead(t, x) + shape
+    ),
+    batched=True,
+)
+
+
+def broadcast_to(x: Any, shape: Any) -> Any:
+    return _broadcast_to(x, shape=(int(shape),) if isinstance(shape, int | np.integer) else tuple(shape))
+
+
+register(np.broadcast_to, broadcast_to, keywords=("shape",))
+
+# Joining
+
+
+def _piece(i: int, g: Any, y: Any, *args: Any, axis: int) -> Any:
+    start = sum(a.shape[axis] for a in args[:i])
+    where = (..., slice(start, start + args[i].shape[axis]), *(slice(None),) * (-axis - 1))
+    return g[where]
+
+
+def _placed(i: int, t: Any, y: Any, *args: Any, axis: int) -> Any:
+    extra = lead(t, args[i])
+    parts = [t if j == i else np.zeros(extra + a.shape, t.dtype) for j, a in enumerate(args)]
+    return np.concatenate(parts, axis=axis)
+
+
+_concatenate = Op(
+    "concatenate",
+    lambda *args, axis: np.concatenate(args, axis=axis),
+    pulls=ForEach(_piece),
+    pushes=ForEach(_placed),
+    batched=True,
+)
+
+
+def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
+    if axis is None:
+        return concatenate([reshape(a, (-1,)) for a in arrays])
+    first = data_of(arrays[0])
+    axis = normalize_axis_index(axis, np.ndim(first)) - np.ndim(first)
+    return _concatenate(*(a if isinstance(a, Tensor) else np.asarray(a) for a in arrays), axis=axis)
+
+
+def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
+    arrays = [a if isinstance(a, Tensor) else np.asarray(a) for a in arrays]
+    if len({a.shape for a in arrays}) != 1:
+        raise ValueError(f"np.stack needs arrays of one shape, got {', '.join(str(a.shape) for a in arrays)}.")
+    return concatenate([expand_dims(a, axis) for a in arrays], axis=axis)
+
+
+def hstack(arrays: Sequence[Any]) -> Any:
+    arrays = [reshape(a, (1,)) if np.ndim(data_of(a)) == 0 else a for a in arrays]
+    return concatenate(arrays, axis=0 if np.ndim(data_of(arrays[0])) == 1 else 1)
+
+
+def vstack(arrays: Sequence[Any]) -> Any:
+    return concatenate([reshape(a, (1, -1)) if np.ndim(data_of(a)) < 2 else a for a in arrays])
+
+
+register(np.concatenate, concatenate, keywords=("axis",))
+register(np.stack, stack, keywords=("axis",))
+register(np.hstack, hstack)
+register(np.vstack, vstack)
+
+# Selecting between two
+
+
+_where = Op(
+    "where",
+    lambda condition, a, b: np.where(condition, a, b),
+    pulls=(None, lambda g, y, c, a, b: np.where(c, g, 0), lambda g, y, c, a, b: np.where(c, 0, g)),
+    pushes=(None, lambda t, y, c, a, b: np.where(c, t, 0), lambda t, y, c, a, b: np.where(c, 0, t)),
+    broadcasts=True,
+    batched=True,
+    doc="condition ? a : b, elementwise. Nothing leaks from the side that was not selected.",
+)
+
+
+def where(condition: Any, a: Any = None, b: Any = None) -> Any:
+    if a is None or b is None:
+        raise TypeError("np.where(condition) on a Tensor has no derivative; use np.nonzero(condition.numpy()).")
+    return _where(condition, a, b)
+
+
+register(np.where, where)
+
+# Changing the dtype. The sweeps bring every derivative to the dtype of what it belongs to, so the rule is the identity.
+
+_astype = Op(
+    "astype",
+    lambda x, dtype: x.astype(dtype),
+    pulls=(lambda g, y, x, dtype: g,),
+    pushes=(lambda t, y, x, dtype: t,),
+    batched=True,
+)
+
+
+def astype(x: Any, dtype: Any) -> Any:
+    """x in another dtype; a change to integers or bool is a constant."""
+    dtype = np.dtype(dtype)
+    return _astype(x, dtype=dtype) if dtype.kind in "fc" else Tensor(data_of(x).astype(dtype))
+
+
+register("astype", astype)
+register(np.astype, astype)
+
+# Constants shaped like a Tensor
+
+for _f in (np.zeros_like, np.ones_like, np.empty_like):
+    register(_f, lambda x, dtype=None, *, make=_f: make(data_of(x), dtype=dtype), keywords=("dtype",))
+register(np.full_like, lambda x, fill_value, dtype=None: np.full_like(data_of(x), fill_value, dtype=dtype))
+register(np.shape, lambda x: x.shape)
+register(np.ndim, lambda x: x.ndim)
+register(np.size, lambda x: x.size)
+register(np.result_type, lambda *xs: np.result_type(*(data_of(x) for x in xs)))
+register(np.can_cast, lambda x, dtype, casting="safe": np.can_cast(data_of(x), dtype, casting))
+register(np.iscomplexobj, lambda x: np.iscomplexobj(data_of(x)))

@@ -1,0 +1,218 @@
+"""The two derivative sweeps over a recorded graph: pull back (reverse mode) and push forward (forward mode).
+
+This file knows a node only by what is written on it (`index op inputs args live params`), not how it was made. A sweep
+given ndarrays runs the rules on ndarrays, at NumPy's own speed; a sweep with `record=True` runs the same rules on the
+Tensors themselves, so the pass becomes graph and can be differentiated again.
+
+Names: `y` a node's value, `x` an input's, `t` a tangent, `g` a cotangent, `c` one contribution to a cotangent.
+`lead` is the shape of the extra leading axes of a batched sweep, `(k,)` for k directions at once, else `()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad.errors import DerivativeError, StaleGraphError
+
+__all__ = ["Slice", "between", "pull_back", "push_forward", "unbroadcast"]
+
+type_of_shape = tuple[int, ...]
+
+
+class Slice(NamedTuple):
+    """The part of a graph between some sources and some targets."""
+
+    nodes: list[Any]  # in creation order, which is a topological order; sources not included
+    sources: list[Any]
+    reach: set[int]  # indices of the nodes and the sources
+    open: bool  # the targets depend on another live leaf as well, so a sweep of this slice must be recorded
+
+
+def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
+    """Collect the nodes that lie on a path from `sources` (None: every leaf) to `targets`.
+
+    An input newer than its user can only be a leaf that was changed after recording: `StaleGraphError`.
+    """
+    wanted = None if sources is None else {s.index for s in sources}
+    first = 0 if wanted is None else min(wanted, default=0)
+    seen: dict[int, Any] = {}
+    leaves: list[Any] = []
+    is_open = False
+    stack = [node for node in targets if node.requires_grad]
+    while stack:
+        node = stack.pop()
+        index = node.index
+        if index in seen:
+            continue
+        seen[index] = node
+        if wanted is not None and index in wanted:
+            is_open = is_open or bool(node.live)
+            continue
+        inputs = node.inputs
+        for position in node.live:
+            x = inputs[position]
+            if x.index > index:
+                raise StaleGraphError(_stale(node, x))
+            if x.index < first:
+                is_open = True
+            else:
+                stack.append(x)
+    if wanted is None:
+        nodes = []
+        for index in sorted(seen):
+            node = seen[index]
+            (nodes if node.live else leaves).append(node)
+        return Slice(nodes, leaves, set(seen), False)
+    reach = set(wanted)
+    nodes = []
+    for index in sorted(seen):
+        if index in wanted:
+            continue
+        node = seen[index]
+        if any(node.inputs[position].index in reach for position in node.live):
+            reach.add(index)
+            nodes.append(node)
+        elif not node.live:
+            is_open = is_open or node.requires_grad
+    assert sources is not None
+    return Slice(nodes, list(sources), reach, is_open)
+
+
+def pull_back(path: Slice, cotangents: dict[int, Any], *, record: bool = False, lead: type_of_shape = ()) -> dict[int, Any]:
+    """Walk `path` from outputs to inputs; `cotangents` maps a node's index to its cotangent. Returns those of the sources.
+
+    Each contribution is brought to the input's own shape and dtype. Cotangents of interior nodes live only here.
+    """
+    reach = path.reach
+    node = None
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        try:
+            for node in reversed(path.nodes):
+                g = cotangents.pop(node.index, None)
+                if g is None:
+                    continue
+                op, inputs = node.op, node.inputs
+                y, args = (node, inputs) if record else (node._data, node.args)
+                for position in node.live:
+                    x = inputs[position]
+                    index = x.index
+                    if index not in reach:
+                        continue
+                    pull = op.pulls[position]
+                    if not lead or op.batched:
+                        c = pull(g, y, *args, **node.params)
+                    else:
+                        c = np.stack([pull(row, y, *args, **node.params) for row in g])
+                    value = x._data
+                    if c.shape != lead + value.shape:
+                        c = unbroadcast(c, lead + value.shape, len(lead)) if op.broadcasts else _wrong_shape(op, c, x)
+                    if c.dtype is not value.dtype:
+                        c = _cast(c, value.dtype)
+                    cotangents[index] = cotangents[index] + c if index in cotangents else c
+        except Exception as error:
+            raise _explained(error, node, "pulling back through") from error
+    return cotangents
+
+
+def push_forward(path: Slice, tangents: dict[int, Any], *, record: bool = False, lead: type_of_shape = ()) -> dict[int, Any]:
+    """Walk `path` from inputs to outputs; `tangents` maps a source's index to its tangent. Returns those of all nodes."""
+    reach = path.reach
+    node = None
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        try:
+            for node in path.nodes:
+                op, inputs = node.op, node.inputs
+                y, args = (node, inputs) if record else (node._data, node.args)
+                value = node._data
+                total: Any = None
+                for position in node.live:
+                    x = inputs[position]
+                    if x.index not in reach:
+                        continue
+                    t = tangents.get(x.index)
+                    if t is None:
+                        continue
+                    if lead and op.broadcasts and x._data.ndim < value.ndim:
+                        ones = (1,) * (value.ndim - x._data.ndim)
+                        t = np.reshape(t, lead + ones + x._data.shape)
+                    push = op.pushes[position]
+                    if not lead or op.batched:
+                        part = push(t, y, *args, **node.params)
+                    else:
+                        part = np.stack([push(row, y, *args, **node.params) for row in t])
+                    total = part if total is None else total + part
+                if total is None:
+                    continue
+                if total.shape != lead + value.shape:
+                    total = np.broadcast_to(total, lead + value.shape) if op.broadcasts else _wrong_shape(op, total, node)
+                if total.dtype is not value.dtype:
+                    total = _cast(total, value.dtype)
+                tangents[node.index] = total
+        except Exception as error:
+            raise _explained(error, node, "pushing forward through") from error
+    return tangents
+
+
+def unbroadcast(c: Any, shape: type_of_shape, lead: int = 0) -> Any:
+    """The transpose of broadcasting: sum `c` over the axes along which an input of `shape` was repeated.
+
+    The first `lead` axes belong to a batched sweep and are left alone.
+
+    >>> unbroadcast(np.ones((4, 2, 3)), (2, 1)).tolist()
+    [[12.0], [12.0]]
+    """
+    extra = c.ndim - len(shape)
+    if extra > 0:
+        c = np.add.reduce(c, axis=tuple(range(lead, lead + extra)))
+    ones = tuple(i for i, n in enumerate(shape) if n == 1 and c.shape[i] != 1)
+    if ones:
+        c = np.add.reduce(c, axis=ones, keepdims=True)
+    return c if c.shape == shape else np.broadcast_to(c, shape)
+
+
+def _cast(c: Any, dtype: Any) -> Any:
+    if c.dtype == dtype:
+        return c
+    if c.dtype.kind == "c" and dtype.kind != "c":
+        c = np.real(c)
+    return c.astype(dtype)
+
+
+def _wrong_shape(op: Any, c: Any, x: Any) -> Any:
+    raise DerivativeError(f"the rule of {op.name} gave a derivative of shape {c.shape} for a value of shape {x.shape}.")
+
+
+def _stale(node: Any, leaf: Any) -> str:
+    who = f"{leaf.name!r}" if leaf.name else f"a leaf of shape {leaf._data.shape}"
+    return (
+        f"{who} was changed after {node.op.name} had used it{_at(node)}, so this graph's gradient would be that of "
+        f"another function. Run the forward pass again after changing parameters, then pull back."
+    )
+
+
+def _at(node: Any) -> str:
+    return f" at {node.mode.line}" if node.mode.line else ""
+
+
+def _explained(error: Exception, node: Any, doing: str) -> Exception:
+    """`error` again, with the op, its operands and the user's line in the text, and of the same class where possible."""
+    if node is None:
+        return error
+    return rephrased(error, f"while {doing} {node.op.name}({described(node.args)}){_at(node)}: {error}")
+
+
+def described(args: Iterable[Any]) -> str:
+    """Operands as an error shows them: "(3, 2) float64, 2.0"."""
+    return ", ".join(f"{x.shape} {x.dtype}" if isinstance(x, np.ndarray) else repr(x) for x in args)
+
+
+def rephrased(error: Exception, message: str) -> Exception:
+    """An exception with a better message that the handlers written for `error` still catch."""
+    for kind in type(error).__mro__:
+        if kind in (ValueError, TypeError, IndexError, ZeroDivisionError, FloatingPointError, np.linalg.LinAlgError,
+                    DerivativeError, StaleGraphError, NotImplementedError, MemoryError, RuntimeError):  # fmt: skip
+            return kind(message)  # type: ignore[no-any-return]  # each of these takes one text
+    return RuntimeError(message)

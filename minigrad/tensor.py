@@ -1,0 +1,625 @@
+"""The graph: a `Tensor` is a NumPy array that remembers how it was made.
+
+Here live the Tensor, the `Op` (one operation with its derivative rules), `apply` (which runs an op and records it), and
+the two NumPy protocols through which plain NumPy code ends up in `apply`. What the rules are is none of this file's
+business: the tables under `ops` fill `RULES`.
+
+Three invariants carry everything else:
+- a node points to its inputs only, so dropping the output frees the graph at once;
+- `index` grows with every node, so creation order is a topological order and nothing needs recursion;
+- changing a leaf gives it a new index, so a graph recorded before has an input newer than its user, and that is how a
+  stale graph is recognised.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minigrad.mode import Mode, current, scope, users_line
+from minigrad.sweeps import between, described, pull_back, rephrased
+
+__all__ = ["RULES", "ForEach", "Op", "Tensor", "apply", "data_of", "is_live", "own"]
+
+Array = NDArray[Any]
+Rule = Callable[..., Any]
+
+_next_index = itertools.count(1).__next__  # atomic in CPython, hence safe between threads
+_PLAIN = (float, int, complex, bool)
+
+RULES: dict[Any, Callable[..., Any]] = {}
+"""What each NumPy function or ufunc does when it meets a Tensor. Filled by the tables under `ops`."""
+
+
+class ForEach(Sequence[Rule | None]):
+    """The rules of an op with any number of inputs: input i has `rule(i, g, y, *args, **params)`.
+
+    With `only_first`, the inputs after the first (indices) have no derivative.
+    """
+
+    def __init__(self, rule: Rule, *, only_first: bool = False) -> None:
+        self.rule, self.only_first = rule, only_first
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, i: Any) -> Any:
+        return None if self.only_first and i else partial(self.rule, i)
+
+
+class Op:
+    """One operation: how to compute it, and for each input how derivatives pass through it in both directions.
+
+    `forward(*args, **params)` is plain NumPy. `pushes[i](t, y, *args, **params)` is what the tangent `t` of input i adds
+    to the output's tangent; `pulls[i](g, y, *args, **params)` is what the output's cotangent `g` adds to input i's.
+    None stands for an input that has no derivative (an index, a condition). `broadcasts`: inputs follow NumPy's
+    broadcasting, so a contribution is summed back to its input's shape. `batched`: the rules also work when `t` and `g`
+    have extra leading axes; if not, a batched sweep calls them row by row.
+
+    Calling an Op on ndarrays just computes; on Tensors it computes and records.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        forward: Rule,
+        *,
+        pulls: Sequence[Rule | None] = (),
+        pushes: Sequence[Rule | None] = (),
+        broadcasts: bool = False,
+        batched: bool = False,
+        doc: str = "",
+    ) -> None:
+        if len(pulls) != len(pushes):
+            raise ValueError(f"Op({name!r}) needs one push for each pull, got {len(pushes)} and {len(pulls)}.")
+        self.name, self.forward = name, forward
+        self.pulls, self.pushes = pulls, pushes
+        self.some_constant = pulls.only_first if isinstance(pulls, ForEach) else None in pulls
+        self.broadcasts, self.batched = broadcasts, batched
+        self.__doc__ = doc or forward.__doc__ or ""
+
+    def __call__(self, *inputs: Any, **params: Any) -> Any:
+        for x in inputs:
+            if isinstance(x, Tensor):
+                return apply(self, inputs, params)
+        return self.forward(*inputs, **params)
+
+    def __repr__(self) -> str:
+        return f"Op({self.name!r})"
+
+
+def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
+    """Run `op` on the inputs' values and, where an input is live, record the result as a node of the graph."""
+    args: list[Any] = []
+    live: tuple[int, ...] = ()
+    position = 0
+    for x in inputs:
+        if isinstance(x, Tensor):
+            args.append(x._data)
+            if x.requires_grad:
+                live += (position,)
+        elif x.__class__ in _PLAIN or x.__class__ is np.ndarray:
+            args.append(x)
+        else:
+            args.append(_operand(op, x))
+        position += 1
+    mode = current.mode
+    if mode.tracing:
+        mode = replace(mode, line=users_line())
+    try:
+        y = op.forward(*args, **params)
+    except Exception as error:
+        at = f" at {mode.line}" if mode.line else ""
+        raise rephrased(error, f"{op.name}({described(args)}){at}: {error}") from error
+    if y.__class__ is not np.ndarray:
+        y = np.asarray(y)
+    node = _new(Tensor)
+    node._data = y
+    node.index = _next_index()
+    node.grad = None
+    node.name = None
+    node.mode = mode
+    if live and mode.recording and op.pulls:
+        if op.some_constant:
+            live = tuple(i for i in live if op.pulls[i] is not None)
+        node.op = op
+        node.inputs = inputs
+        node.args = args
+        node.params = params
+        node.live = live
+        node.requires_grad = bool(live)
+    else:
+        node.op = None
+        node.inputs = node.args = node.live = ()
+        node.params = _NO_PARAMS
+        node.requires_grad = False
+    return node
+
+
+_NO_PARAMS: dict[str, Any] = {}
+_new = object.__new__
+
+
+def _operand(op: Op, x: Any) -> Any:
+    if isinstance(x, np.generic | np.ndarray):
+        return x
+    if isinstance(x, list | tuple):
+        return numeric(np.asarray(x), op.name)
+    raise TypeError(
+        f"{op.name} takes Tensors, arrays and numbers, got {type(x).__name__}: {x!r:.60}. Convert it with np.asarray first."
+    )
+
+
+def numeric(array: Array, call: str) -> Array:
+    """`array` itself if it holds numbers; TypeError otherwise."""
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"{call} needs numbers, got an array of dtype {array.dtype}. Convert it to float first.")
+    return array
+
+
+class Tensor:
+    """An array that remembers the op, the inputs and the parameters that made it.
+
+    Args:
+        data: array, nested lists or number; copied. A Python int becomes float64 if a gradient is asked for.
+        requires_grad: make this a leaf whose derivative is wanted. Needs a floating dtype.
+        name: shown in pictures and errors, and used to match parameters in saved files.
+
+    >>> import numpy as np
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> (np.sin(x) * x).sum().backward()
+    >>> bool(np.allclose(x.grad, np.sin(x.data) + x.data * np.cos(x.data)))
+    True
+    """
+
+    __slots__ = (
+        "__weakref__", "_data", "args", "grad", "index", "inputs", "live", "mode", "name", "op", "params", "requires_grad",
+    )  # fmt: skip
+
+    _data: Array
+    op: Op | None  # what made it; None for a leaf or a constant
+    inputs: Sequence[Any]  # Tensors and plain operands, as they were given
+    args: Sequence[Any]  # their values, so that a first-order sweep need not unwrap
+    live: tuple[int, ...]  # positions of the inputs that lead back to a live leaf
+    params: dict[str, Any]
+    index: int
+    grad: Any  # ndarray; a Tensor after backward(create_graph=True)
+    name: str | None
+    mode: Mode
+    requires_grad: bool
+
+    def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
+        if isinstance(data, Tensor):
+            data = data._data
+        elif requires_grad and type(data) is int:
+            data = float(data)  # a bare Python number carries no dtype of its own
+        array = numeric(np.array(data), "Tensor(data)")
+        if requires_grad and array.dtype.kind not in "fc":
+            raise TypeError(
+                f"Tensor(data, requires_grad=True) needs floating point numbers, got dtype {array.dtype}. "
+                f"Derivatives of integers do not exist; pass data.astype(float)."
+            )
+        self._data = array
+        self.op = None
+        self.inputs = self.args = self.live = ()
+        self.params = _NO_PARAMS
+        self.index = _next_index()
+        self.grad = None
+        self.name = name
+        self.mode = current.mode
+        self.requires_grad = bool(requires_grad)
+
+    # What it holds
+
+    @property
+    def data(self) -> Array:
+        """The values, as the ndarray itself. Assigning copies into it and marks older graphs of this leaf as stale."""
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self.assign(value)
+
+    def assign(self, value: Any) -> None:
+        """Overwrite a leaf's values in place; the shape and dtype stay. Graphs recorded before refuse to pull back.
+
+        Raises:
+            ValueError: another shape, or this Tensor is the result of an operation.
+        """
+        if self.live:
+            raise ValueError(
+                f"assign: this Tensor is the result of {self.op.name if self.op else 'an op'}, not a leaf; "
+                f"change the leaves it was made from, or use .detach() first."
+            )
+        if value is not self._data:  # `p.data -= step` has already changed the array in place
+            array = np.asarray(value._data if isinstance(value, Tensor) else value)
+            who = f" to {self.name!r}" if self.name else ""
+            if array.shape != self._data.shape:
+                raise ValueError(f"assign{who} needs shape {self._data.shape}, got {array.shape}.")
+            if not np.can_cast(numeric(array, f"assign{who}").dtype, self._data.dtype, "same_kind"):
+                raise TypeError(f"assign{who} needs dtype {self._data.dtype}, got {array.dtype}. Convert it with astype.")
+            self._data[...] = array
+        self.touch()
+
+    def touch(self) -> None:
+        """Say that this leaf's array was written to; graphs recorded before are stale from now on."""
+        self.index = _next_index()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._data.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._data.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        return self._data.size
+
+    @property
+    def T(self) -> Tensor:
+        return np.transpose(self)  # type: ignore[return-value, call-overload, no-any-return]
+
+    @property
+    def mT(self) -> Tensor:
+        return np.swapaxes(self, -1, -2)  # type: ignore[return-value, call-overload, no-any-return]
+
+    @property
+    def real(self) -> Tensor:
+        return RULES[np.real](self)  # type: ignore[no-any-return]
+
+    @property
+    def imag(self) -> Tensor:
+        return RULES[np.imag](self)  # type: ignore[no-any-return]
+
+    def item(self) -> Any:
+        """The one number it holds, as a Python number."""
+        if self._data.size != 1:
+            raise ValueError(f"item() needs a Tensor of one element, got shape {self.shape}.")
+        return self._data.item()
+
+    def numpy(self) -> Array:
+        """A copy of the values, outside the graph."""
+        return self._data.copy()
+
+    def detach(self) -> Tensor:
+        """A constant with the same values: no derivative passes."""
+        return Tensor(self._data, name=self.name)
+
+    def zero_grad(self) -> None:
+        self.grad = None
+
+    def backward(self, gradient: Any = None, create_graph: bool = False) -> None:
+        """Pull back from here and add each leaf's gradient to its `.grad`.
+
+        Args:
+            gradient: the cotangent of this Tensor, same shape; 1 for a scalar if not given.
+            create_graph: record the sweep, so that the gradients (then Tensors) can be differentiated again.
+
+        Raises:
+            ValueError: `gradient` missing for a non-scalar, or of another shape.
+            RuntimeError: no leaf with `requires_grad=True` leads here.
+            StaleGraphError: a leaf was changed since the graph was recorded.
+        """
+        if not self.requires_grad:
+            raise RuntimeError(
+                "backward() needs a Tensor that depends on a leaf with requires_grad=True; this one is a constant. "
+                "Was it made inside no_grad(), or from .data, .numpy() or .detach()?"
+            )
+        data = self._data
+        if gradient is None:
+            if data.size != 1:
+                raise ValueError(
+                    f"backward() without a gradient needs a scalar, got shape {data.shape}. "
+                    f"Reduce it first, as with .sum(), or pass gradient= of that shape."
+                )
+            seed: Any = np.ones_like(data)
+        else:
+            seed = gradient
+            if not isinstance(seed, Tensor):
+                seed = np.asarray(seed, dtype=data.dtype)
+            if seed.shape != data.shape:
+                raise ValueError(f"backward(gradient=...) needs shape {data.shape}, got {seed.shape}.")
+            if isinstance(seed, Tensor) and not create_graph:
+                seed = seed._data
+        path = between(None, (self,))
+        if create_graph:
+            with scope(recording=True, phase="backward"):
+                cotangents = pull_back(path, {self.index: seed}, record=True)
+        else:
+            cotangents = own(pull_back(path, {self.index: seed}), seed)
+        updates = [(leaf, cotangents[leaf.index]) for leaf in path.sources if leaf.index in cotangents]
+        for leaf, g in updates:
+            leaf.grad = g if leaf.grad is None else leaf.grad + g
+
+    # How it looks
+
+    def __repr__(self) -> str:
+        body = np.array2string(self._data, separator=", ", prefix="Tensor(")
+        name = f", name={self.name!r}" if self.name else ""
+        origin = f", op={self.op.name}" if self.op else ", requires_grad=True" if self.requires_grad else ""
+        dtype = "" if self._data.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self._data.dtype}"
+        return f"Tensor({body}{dtype}{name}{origin})"
+
+    def __len__(self) -> int:
+        if not self._data.ndim:
+            raise TypeError("len() of a 0-d Tensor.")
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self._data.ndim:
+            raise TypeError("iteration over a 0-d Tensor; use .item() for its value.")
+        return (self[i] for i in range(len(self._data)))
+
+    def __bool__(self) -> bool:
+        if self._data.size != 1:
+            raise ValueError(f"the truth of a Tensor of shape {self.shape} is ambiguous; use .any() or .all().")
+        return bool(self._data)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self._data.dtype.kind not in "iu" or self._data.ndim:
+            raise TypeError("only an integer 0-d Tensor can be used as an index.")
+        return int(self._data)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if self.requires_grad:
+            raise TypeError(
+                "turning a recorded Tensor into an ndarray would drop its gradient without a word; "
+                "use .numpy() if that is meant, or the NumPy function itself (np.stack for a list of Tensors)."
+            )
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if self.live:
+            raise TypeError("only leaves can be copied; use .detach() on the result of an operation.")
+        return Tensor(self._data, requires_grad=self.requires_grad, name=self.name)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError(
+            "Tensors are not changed in place, the graph would no longer be true. Write "
+            "`x = minigrad.index_set(x, index, value)` (or index_add), or np.where(mask, value, x); "
+            "to overwrite a parameter outside the graph use `p.assign(array)`."
+        )
+
+    # NumPy's two protocols
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        called = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+        if method == "reduce" and ufunc in _REDUCTIONS:
+            kwargs.setdefault("axis", 0)
+            return _dispatch(_REDUCTIONS[ufunc], called, inputs, kwargs)
+        if method != "__call__":
+            raise TypeError(f"{called} is not supported on Tensors; use the NumPy function for it (np.sum, np.prod, ...).")
+        return _dispatch(ufunc, called, inputs, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        return _dispatch(func, f"np.{func.__name__}", args, kwargs)
+
+    # Operators: each is the ufunc of the same meaning
+
+    def __add__(self, other: Any) -> Tensor:
+        return apply(RULES[np.add], (self, other), {})  # type: ignore[arg-type]  # this entry is an Op
+
+    def __radd__(self, other: Any) -> Tensor:
+        return apply(RULES[np.add], (other, self), {})  # type: ignore[arg-type]
+
+    def __sub__(self, other: Any) -> Tensor:
+        return apply(RULES[np.subtract], (self, other), {})  # type: ignore[arg-type]
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return apply(RULES[np.subtract], (other, self), {})  # type: ignore[arg-type]
+
+    def __mul__(self, other: Any) -> Tensor:
+        return apply(RULES[np.multiply], (self, other), {})  # type: ignore[arg-type]
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return apply(RULES[np.multiply], (other, self), {})  # type: ignore[arg-type]
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return apply(RULES[np.divide], (self, other), {})  # type: ignore[arg-type]
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return apply(RULES[np.divide], (other, self), {})  # type: ignore[arg-type]
+
+    def __pow__(self, other: Any) -> Tensor:
+        return RULES[np.power](self, other)  # type: ignore[no-any-return]
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return RULES[np.power](other, self)  # type: ignore[no-any-return]
+
+    def __mod__(self, other: Any) -> Tensor:
+        return RULES[np.remainder](self, other)  # type: ignore[no-any-return]
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return RULES[np.remainder](other, self)  # type: ignore[no-any-return]
+
+    def __floordiv__(self, other: Any) -> Tensor:
+        return RULES[np.floor_divide](self, other)  # type: ignore[no-any-return]
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return RULES[np.floor_divide](other, self)  # type: ignore[no-any-return]
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return RULES[np.matmul](self, other)  # type: ignore[no-any-return]
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return RULES[np.matmul](other, self)  # type: ignore[no-any-return]
+
+    def __neg__(self) -> Tensor:
+        return RULES[np.negative](self)  # type: ignore[no-any-return]
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __abs__(self) -> Tensor:
+        return RULES[np.absolute](self)  # type: ignore[no-any-return]
+
+    def __invert__(self) -> Tensor:
+        return RULES[np.invert](self)  # type: ignore[no-any-return]
+
+    def __and__(self, other: Any) -> Tensor:
+        return RULES[np.bitwise_and](self, other)  # type: ignore[no-any-return]
+
+    def __or__(self, other: Any) -> Tensor:
+        return RULES[np.bitwise_or](self, other)  # type: ignore[no-any-return]
+
+    def __lt__(self, other: Any) -> Tensor:
+        return RULES[np.less](self, other)  # type: ignore[no-any-return]
+
+    def __le__(self, other: Any) -> Tensor:
+        return RULES[np.less_equal](self, other)  # type: ignore[no-any-return]
+
+    def __gt__(self, other: Any) -> Tensor:
+        return RULES[np.greater](self, other)  # type: ignore[no-any-return]
+
+    def __ge__(self, other: Any) -> Tensor:
+        return RULES[np.greater_equal](self, other)  # type: ignore[no-any-return]
+
+    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]  # elementwise, as for ndarrays
+        return RULES[np.equal](self, other)  # type: ignore[no-any-return]
+
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
+        return RULES[np.not_equal](self, other)  # type: ignore[no-any-return]
+
+    __hash__ = object.__hash__
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return RULES["getitem"](self, index)  # type: ignore[no-any-return]
+
+    # Methods: each is the NumPy function of the same name
+
+    def astype(self, dtype: Any) -> Tensor:
+        return RULES["astype"](self, dtype)  # type: ignore[no-any-return]
+
+    def reshape(self, *shape: Any) -> Tensor:
+        return RULES[np.reshape](self, shape[0] if len(shape) == 1 else shape)  # type: ignore[no-any-return]
+
+    def ravel(self) -> Tensor:
+        return RULES[np.reshape](self, (-1,))  # type: ignore[no-any-return]
+
+    flatten = ravel
+
+    def transpose(self, *axes: Any) -> Tensor:
+        return RULES[np.transpose](self, (axes[0] if len(axes) == 1 else axes) or None)  # type: ignore[no-any-return]
+
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        return RULES[np.swapaxes](self, axis1, axis2)  # type: ignore[no-any-return]
+
+    def squeeze(self, axis: Any = None) -> Tensor:
+        return RULES[np.squeeze](self, axis)  # type: ignore[no-any-return]
+
+    def dot(self, other: Any) -> Tensor:
+        return RULES[np.dot](self, other)  # type: ignore[no-any-return]
+
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+        return RULES[np.clip](self, min, max)  # type: ignore[no-any-return]
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return RULES[np.sum](self, axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return RULES[np.mean](self, axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def prod(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return RULES[np.prod](self, axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return RULES[np.max](self, axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return RULES[np.min](self, axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def var(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
+        return RULES[np.var](self, axis, ddof=ddof, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def std(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
+        return RULES[np.std](self, axis, ddof=ddof, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def argmax(self, axis: Any = None) -> Tensor:
+        return RULES[np.argmax](self, axis)  # type: ignore[no-any-return]
+
+    def argmin(self, axis: Any = None) -> Tensor:
+        return RULES[np.argmin](self, axis)  # type: ignore[no-any-return]
+
+    def all(self, axis: Any = None) -> Tensor:
+        return RULES[np.all](self, axis)  # type: ignore[no-any-return]
+
+    def any(self, axis: Any = None) -> Tensor:
+        return RULES[np.any](self, axis)  # type: ignore[no-any-return]
+
+
+_REDUCTIONS: dict[Any, Any] = {
+    np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min,
+    np.logical_and: np.all, np.logical_or: np.any,
+}  # fmt: skip
+
+
+def _dispatch(func: Any, called: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """Send a NumPy call that met a Tensor to its rule; what has none raises, for a guess would be a silent wrong number."""
+    rule = RULES.get(func)
+    if rule is None:
+        raise TypeError(
+            f"{called} has no derivative rule in minigrad. Use functions that do, call it on .numpy() if no derivative "
+            f"is needed, or add a rule with minigrad.elementwise, minigrad.linear or minigrad.Op."
+        )
+    if kwargs:
+        if kwargs.get("out") is not None:
+            raise TypeError(f"{called}(out=...) would overwrite values the graph needs; write `y = {called}(...)` instead.")
+        known = getattr(rule, "keywords", ())
+        for word, value in list(kwargs.items()):
+            if word not in known:
+                if value is not None and value is not np._NoValue:
+                    raise TypeError(
+                        f"{called}({word}=...) is not supported on Tensors"
+                        + (f" (supported: {', '.join(sorted(known))})" if known else "")
+                        + ". For where= select with np.where first; for dtype= use .astype."
+                    )
+                del kwargs[word]
+    return rule(*args, **kwargs)
+
+
+def data_of(x: Any) -> Any:
+    """The value of a Tensor, or `x` itself.
+
+    >>> data_of(Tensor(2.0) * 3.0)
+    array(6.)
+    """
+    return x._data if isinstance(x, Tensor) else x
+
+
+def is_live(x: Any) -> bool:
+    """Whether `x` is a Tensor through which derivatives flow."""
+    return isinstance(x, Tensor) and x.requires_grad
+
+
+def own(arrays: dict[int, Any], *shared: Any) -> dict[int, Any]:
+    """Give each receiver an array of its own: a sweep may hand out one array twice (x + z), or a view of another."""
+    taken = {id(x) for x in shared}
+    for key, x in arrays.items():
+        if x.__class__ is not np.ndarray:
+            arrays[key] = np.asarray(x)
+        elif x.base is not None or id(x) in taken:
+            arrays[key] = x.copy()
+        else:
+            taken.add(id(x))
+    return arrays

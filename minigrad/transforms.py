@@ -1,0 +1,349 @@
+"""Derivatives of functions: grad, jvp, vjp, hvp, linearize, jacobian, hessian, on arrays or trees of them.
+
+Every transform does the same three things: make fresh leaves from the inputs, run the function (which records), sweep
+the part of the graph between leaves and outputs. The sweep is itself recorded exactly when that part has another live
+leaf than its own; then an outer derivative can pass through, and there are no levels to confuse.
+
+Inputs that are Tensors of an outer graph stay connected to it. Results are ndarrays, unless they depend on such a
+Tensor: then they are Tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.mode import current, scope
+from minigrad.ops.elementwise import positive
+from minigrad.sweeps import Slice, between, pull_back, push_forward
+from minigrad.tensor import Tensor, apply, data_of, numeric, own
+from minigrad.trees import flatten
+
+__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "linearize", "value_and_grad", "vjp"]
+
+Function = Callable[..., Any]
+
+
+def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
+    """The function `(*args) -> (f(*args), gradient)`, from one forward pass and one pull back.
+
+    Args:
+        f: returns a scalar; with `has_aux`, returns (scalar, anything).
+        argnums: which positional arguments to differentiate; a sequence gives a tuple of gradients.
+
+    Raises:
+        TypeError: an argument is of integers, or f returned something that is not a Tensor or array.
+        ValueError: f returned a non-scalar.
+
+    >>> value_and_grad(lambda x: (x * x).sum())(np.array([1.0, 2.0]))
+    (array(5.), array([2., 4.]))
+    """
+    several = not isinstance(argnums, int)
+    positions = tuple(argnums) if isinstance(argnums, Sequence) else (argnums,)
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        call = _called("value_and_grad", f)
+        outer = current.mode.recording
+        trees = [_argument(args, i, call) for i in positions]
+        leaves, build = _fresh(trees, call)
+        replaced = list(args)
+        for i, tree in zip(positions, build(leaves), strict=True):
+            replaced[i] = tree
+        with scope(recording=True):
+            out = f(*replaced, **kwargs)
+        aux = None
+        if has_aux:
+            if not (isinstance(out, tuple) and len(out) == 2):
+                raise TypeError(f"{call} with has_aux=True needs f to return (loss, aux), got {type(out).__name__}.")
+            out, aux = out
+        y = _output(out, call)
+        if y.size != 1:
+            raise ValueError(f"{call} needs a scalar loss, got shape {y.shape}. Reduce it (sum, mean), or use jacobian or vjp.")
+        path = _slice(leaves, [y])
+        connected = path.open and outer
+        grads = _pulled(path, y, np.ones_like(y._data), leaves, connected)
+        gradient = build(grads)
+        value = y if connected else y._data
+        result = gradient if several else gradient[0]
+        return ((value, _settled(aux, leaves, connected)), result) if has_aux else (value, result)
+
+    return wrapped
+
+
+def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """The gradient of a scalar function: `grad(f)(x)` has x's shape, structure and dtype.
+
+    >>> f = lambda x: x**3
+    >>> [float(d(2.0)) for d in (grad(f), grad(grad(f)), grad(grad(grad(f))))]
+    [12.0, 12.0, 6.0]
+    """
+    both = value_and_grad(f, argnums)
+    return lambda *args, **kwargs: both(*args, **kwargs)[1]
+
+
+def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
+    """f's value and its pull back: `out, pullback = vjp(f, *primals)`; `pullback(cotangent)` is a tuple, one per primal.
+
+    The forward pass runs once; `pullback` may be called any number of times. It gives vᵀJ.
+
+    >>> out, pullback = vjp(lambda x: x * x, np.array([1.0, 3.0]))
+    >>> pullback(np.array([1.0, 10.0]))
+    (array([ 2., 60.]),)
+    """
+    call = _called("vjp", f)
+    path, leaves, build, outputs, build_out, outer = _recorded(f, primals, call)
+
+    def pullback(cotangent: Any) -> Any:
+        given = _matching(cotangent, outputs, f"{call}: the cotangent")
+        connected = outer and (path.open or _any_live(given))
+        return tuple(build(_pulled_many(path, outputs, given, leaves, connected)))
+
+    connected = path.open and outer
+    return build_out([_released(y, connected) for y in outputs]), pullback
+
+
+def linearize(f: Function, *primals: Any) -> tuple[Any, Function]:
+    """f's value and its push forward: `out, pushforward = linearize(f, *primals)`; `pushforward(*tangents)` is J·t.
+
+    The function runs once; each call then costs one forward sweep. `linearize(grad(f), x)` is how to ask for many
+    Hessian-vector products at one x.
+
+    >>> out, pushforward = linearize(lambda x: x * x, np.array([1.0, 3.0]))
+    >>> pushforward(np.array([1.0, 10.0]))
+    array([ 2., 60.])
+    """
+    call = _called("linearize", f)
+    path, leaves, _, outputs, build_out, outer = _recorded(f, primals, call)
+
+    def pushforward(*tangents: Any) -> Any:
+        given = _matching(tangents, leaves, f"{call}: the tangents")
+        connected = outer and (path.open or _any_live(given))
+        return build_out(_pushed(path, leaves, given, outputs, connected))
+
+    connected = path.open and outer
+    return build_out([_released(y, connected) for y in outputs]), pushforward
+
+
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """f's value and its derivative along `tangents`: (f(x), J·t), in one forward pass and one push forward.
+
+    >>> jvp(lambda x: np.sin(x), (0.0,), (2.0,))
+    (array(0.), array(2.))
+    """
+    if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list) or len(primals) != len(tangents):
+        raise TypeError(f"{_called('jvp', f)} needs primals and tangents as tuples of one length: jvp(f, (x,), (t,)).")
+    out, pushforward = linearize(f, *primals)
+    return out, pushforward(*tangents)
+
+
+def hvp(f: Function, x: Any, v: Any) -> Any:
+    """The Hessian-vector product ∇²f(x)·v, exact: the push forward of v through the recorded gradient.
+
+    >>> hvp(lambda x: (x**3).sum(), np.array([1.0, 2.0]), np.array([1.0, 1.0]))
+    array([ 6., 12.])
+    """
+    return linearize(grad(f), x)[1](v)
+
+
+def jacobian(f: Function) -> Function:
+    """The Jacobian of a function of one array (or tree): all ∂f/∂x, with f's axes first and x's axes last.
+
+    One batched sweep, forward or reverse, whichever has fewer directions. For trees, f's structure holds x's structure.
+
+    >>> jacobian(lambda x: x * x)(np.array([1.0, 3.0]))
+    array([[2., 0.],
+           [0., 6.]])
+    """
+
+    def wrapped(x: Any) -> Any:
+        call = _called("jacobian", f)
+        path, leaves, build, outputs, build_out, outer = _recorded(f, (x,), call)
+        connected = outer and path.open
+        n_in, n_out = sum(a.size for a in leaves), sum(y.size for y in outputs)
+        if n_in <= n_out:
+            pushed = _pushed(path, leaves, _basis(leaves), outputs, connected, lead=(n_in,))
+            columns = [np.moveaxis(t, 0, -1) for t in pushed]  # (*y.shape, n_in)
+            rows = [[c.reshape(y.shape + a.shape) for c, a in _parted(column, leaves)]
+                    for column, y in zip(columns, outputs, strict=True)]  # fmt: skip
+        else:
+            pulled = _pulled_many(path, outputs, _basis(outputs), leaves, connected, lead=(n_out,))
+            rows, start = [], 0
+            for y in outputs:
+                rows.append([np.reshape(c[start : start + y.size], y.shape + a.shape)
+                             for c, a in zip(pulled, leaves, strict=True)])  # fmt: skip
+                start += y.size
+        if not connected:
+            rows = [list(own(dict(enumerate(row))).values()) for row in rows]
+        return build_out([build(row)[0] for row in rows])
+
+    return wrapped
+
+
+def hessian(f: Function) -> Function:
+    """The matrix of second derivatives of a scalar function, by one batched push forward through the recorded gradient.
+
+    >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
+    array([[4., 2.],
+           [2., 0.]])
+    """
+    return jacobian(grad(f))
+
+
+# The parts they are made of
+
+
+def _called(transform: str, f: Any) -> str:
+    return f"{transform}({getattr(f, '__name__', type(f).__name__)})"
+
+
+def _argument(args: Sequence[Any], i: int, call: str) -> Any:
+    try:
+        return args[i]
+    except IndexError:
+        raise TypeError(f"{call}: argument {i} is to be differentiated, but only {len(args)} were given positionally.") from None
+
+
+def _fresh(trees: Any, call: str) -> tuple[list[Tensor], Callable[[Sequence[Any]], Any]]:
+    """A new leaf for every array in the trees; a live Tensor's leaf stays connected to it."""
+    values, build = flatten(trees)
+    return [_leaf(x, call) for x in values], build
+
+
+def _leaf(x: Any, call: str) -> Tensor:
+    if isinstance(x, Tensor):
+        if x.requires_grad:
+            with scope(recording=True):
+                return apply(positive, (x,), {})
+        array = x._data
+    else:
+        array = np.asarray(float(x) if type(x) is int else x)  # a bare Python number carries no dtype of its own
+    if numeric(array, call).dtype.kind not in "fc":
+        raise TypeError(f"{call} differentiates floating point arrays, got dtype {array.dtype}. Pass x.astype(float).")
+    return Tensor(array, requires_grad=True, name=getattr(x, "name", None))
+
+
+def _output(out: Any, call: str) -> Tensor:
+    if isinstance(out, Tensor):
+        return out
+    if isinstance(out, np.ndarray | np.generic):
+        return Tensor(out)  # a constant function: its derivative is 0
+    raise TypeError(
+        f"{call} needs f to return a Tensor, got {type(out).__name__}. Were values taken out of the graph, "
+        f"with float(), .item() or a function of the math module? Use NumPy's functions on the Tensors themselves."
+    )
+
+
+def _recorded(f: Function, primals: Sequence[Any], call: str) -> tuple[Slice, list[Tensor], Any, list[Tensor], Any, bool]:
+    outer = current.mode.recording
+    leaves, build = _fresh(list(primals), call)
+    with scope(recording=True):
+        out = f(*build(leaves))
+    values, build_out = flatten(out)
+    outputs = [_output(y, call) for y in values]
+    return _slice(leaves, outputs), leaves, build, outputs, build_out, outer
+
+
+def _slice(leaves: list[Tensor], outputs: list[Tensor]) -> Slice:
+    """What lies between; from here on the leaves are no longer live for anyone else."""
+    path = between(leaves, outputs)
+    for leaf in leaves:
+        leaf.requires_grad = bool(leaf.live)
+    return path
+
+
+def _any_live(xs: Sequence[Any]) -> bool:
+    return any(isinstance(x, Tensor) and x.requires_grad for x in xs)
+
+
+def _matching(given: Any, like: Sequence[Tensor], what: str) -> list[Any]:
+    """Tangents or cotangents as a flat list, checked against the values they belong to."""
+    values, _ = flatten(given)
+    if len(values) != len(like):
+        raise ValueError(f"{what} must have the structure of the values: {len(like)} arrays, got {len(values)}.")
+    checked = []
+    for t, x in zip(values, like, strict=True):
+        t = t if isinstance(t, Tensor) else numeric(np.asarray(t), what)
+        if t.shape != x.shape:
+            raise ValueError(f"{what} must have shape {x.shape}, got {t.shape}.")
+        if t.dtype != x.dtype:
+            if t.dtype.kind == "c" and x.dtype.kind != "c":
+                raise TypeError(f"{what} is complex, but the value it belongs to is {x.dtype}.")
+            t = t.astype(x.dtype)
+        checked.append(t if _any_live([t]) else data_of(t))
+    return checked
+
+
+def _pulled(path: Slice, y: Tensor, seed: Any, leaves: Sequence[Tensor], connected: bool) -> list[Any]:
+    return _pulled_many(path, [y], [seed], leaves, connected)
+
+
+def _pulled_many(
+    path: Slice, outputs: Sequence[Tensor], seeds: Sequence[Any], leaves: Sequence[Tensor], connected: bool,
+    lead: tuple[int, ...] = (),
+) -> list[Any]:  # fmt: skip
+    cotangents: dict[int, Any] = {}
+    for y, g in zip(outputs, seeds, strict=True):
+        if y.index in path.reach:
+            cotangents[y.index] = cotangents[y.index] + g if y.index in cotangents else g
+    if connected:
+        with scope(recording=True, phase="backward"):
+            pull_back(path, cotangents, record=True, lead=lead)
+    else:
+        pull_back(path, {i: data_of(g) for i, g in cotangents.items()} if _any_live(seeds) else cotangents, lead=lead)
+    found = {i: cotangents.get(a.index) for i, a in enumerate(leaves)}
+    for i, a in enumerate(leaves):
+        if found[i] is None:
+            found[i] = np.zeros(lead + a.shape, a.dtype)
+    return list((found if connected else own(found, *seeds)).values())
+
+
+def _pushed(
+    path: Slice, leaves: Sequence[Tensor], given: Sequence[Any], outputs: Sequence[Tensor], connected: bool,
+    lead: tuple[int, ...] = (),
+) -> list[Any]:  # fmt: skip
+    tangents = {a.index: t for a, t in zip(leaves, given, strict=True)}
+    if connected:
+        with scope(recording=True, phase="tangent"):
+            push_forward(path, tangents, record=True, lead=lead)
+    else:
+        push_forward(path, tangents, lead=lead)
+    found = {i: tangents.get(y.index) for i, y in enumerate(outputs)}
+    for i, y in enumerate(outputs):
+        if found[i] is None:
+            found[i] = np.zeros(lead + y.shape, y.dtype)
+    return list((found if connected else own(found, *given)).values())
+
+
+def _released(y: Tensor, connected: bool) -> Any:
+    return y if connected else y._data.copy()
+
+
+def _settled(aux: Any, leaves: Sequence[Tensor], connected: bool) -> Any:
+    """What f returned beside the loss: as it is inside an outer derivative, else as arrays."""
+    if connected:
+        return aux
+    values, build = flatten(aux)
+    return build([data_of(x) for x in values])
+
+
+def _basis(values: Sequence[Tensor]) -> list[Any]:
+    """The unit vectors of the joint space of `values`, one array (n, *shape) for each."""
+    n = sum(x.size for x in values)
+    basis, start = [], 0
+    for x in values:
+        block = np.zeros((n, x.size), x.dtype)
+        block[np.arange(start, start + x.size), np.arange(x.size)] = 1
+        basis.append(block.reshape((n, *x.shape)))
+        start += x.size
+    return basis
+
+
+def _parted(column: Any, leaves: Sequence[Tensor]) -> list[tuple[Any, Tensor]]:
+    """(*y.shape, n) cut into one piece for each leaf."""
+    parts, start = [], 0
+    for a in leaves:
+        parts.append((column[..., start : start + a.size], a))
+        start += a.size
+    return parts

@@ -1,0 +1,51 @@
+"""Nested dicts, lists and tuples of arrays, flattened to a list and built again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+__all__ = ["flatten", "tree_map"]
+
+
+def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
+    """The leaves of a tree in a fixed order, and the function that builds the same tree from other leaves.
+
+    Dicts keep their own order; named tuples stay what they are; None is an empty tree.
+
+    >>> leaves, build = flatten({"w": 1, "b": [2, 3]})
+    >>> leaves, build([10, 20, 30])
+    ([1, 2, 3], {'w': 10, 'b': [20, 30]})
+    """
+    if isinstance(tree, dict):
+        return _joined(list(tree.values()), lambda parts, keys=tuple(tree): dict(zip(keys, parts, strict=True)))
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return _joined(list(tree), lambda parts, kind=type(tree): kind(*parts))
+    if isinstance(tree, list | tuple):
+        return _joined(list(tree), type(tree))
+    if tree is None:
+        return [], lambda leaves: None
+    return [tree], lambda leaves: leaves[0]
+
+
+def _joined(children: list[Any], make: Callable[[list[Any]], Any]) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
+    leaves: list[Any] = []
+    builders: list[tuple[int, int, Callable[[Sequence[Any]], Any]]] = []
+    for child in children:
+        part, build = flatten(child)
+        builders.append((len(leaves), len(leaves) + len(part), build))
+        leaves += part
+    return leaves, lambda new: make([build(new[start:stop]) for start, stop, build in builders])
+
+
+def tree_map(f: Callable[..., Any], tree: Any, *others: Any) -> Any:
+    """`f` applied to matching leaves.
+
+    >>> tree_map(lambda a, b: a + b, {"x": 1}, {"x": 2})
+    {'x': 3}
+    """
+    leaves, build = flatten(tree)
+    rest = [flatten(t)[0] for t in others]
+    if any(len(r) != len(leaves) for r in rest):
+        raise ValueError(f"tree_map needs trees of one structure, got {len(leaves)} and {[len(r) for r in rest]} leaves.")
+    return build([f(*group) for group in zip(leaves, *rest, strict=True)])
