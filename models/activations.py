@@ -1,0 +1,58 @@
+"""Activation functions: plain functions of arrays or Tensors, so that a layer's activation is any callable."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigrad import relu, sigmoid, softplus
+
+__all__ = ["ACTIVATIONS", "elu", "gelu", "identity", "leaky_relu", "relu", "sigmoid", "silu", "softplus", "square", "tanh"]
+
+
+def tanh(x: Any) -> Any:
+    """The hyperbolic tangent."""
+    return np.tanh(x)
+
+
+def identity(x: Any) -> Any:
+    """x itself: with it, a network of any depth is a linear map."""
+    return x
+
+
+def square(x: Any) -> Any:
+    """x², the activation of networks that can be solved by hand."""
+    return np.square(x)
+
+
+def silu(x: Any) -> Any:
+    """x·σ(x), also called swish (Hendrycks & Gimpel 2016)."""
+    return x * sigmoid(x)
+
+
+def gelu(x: Any) -> Any:
+    """½x(1 + tanh(√(2/π)(x + 0.044715x³))), the tanh form (Hendrycks & Gimpel 2016).
+
+    >>> float(gelu(np.float64(0.0)))
+    0.0
+    """
+    return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * x * (1 + 0.044715 * np.square(x))))
+
+
+def leaky_relu(x: Any, slope: float = 0.01) -> Any:
+    """x where x > 0, slope·x elsewhere."""
+    return np.where(x > 0, x, slope * x)
+
+
+def elu(x: Any) -> Any:
+    """x where x > 0, eˣ − 1 elsewhere (Clevert et al. 2015)."""
+    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+
+
+ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
+    "tanh": tanh, "relu": relu, "sigmoid": sigmoid, "softplus": softplus, "gelu": gelu, "silu": silu,
+    "leaky_relu": leaky_relu, "elu": elu, "square": square, "identity": identity,
+}  # fmt: skip

@@ -1,0 +1,98 @@
+"""Layers: Linear, Dropout, Sequential."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigrad import Tensor, linear
+from models.initializers import INITIALIZERS, Initializer
+from models.module import Module
+
+__all__ = ["Dropout", "Linear", "Sequential"]
+
+
+class Linear(Module):
+    """The dense layer y = x·W + b.
+
+    Args:
+        n_in, n_out: sizes, at least 1. x: (..., n_in), W: (n_in, n_out), b: (n_out,), y: (..., n_out).
+        bias: whether there is a b; it starts at 0.
+        init: name of an initializer, or a function of (rng, n_in, n_out, dtype).
+        rng: a seed or a Generator.
+
+    >>> Linear(3, 2)(np.ones((5, 3))).shape
+    (5, 2)
+    """
+
+    def __init__(
+        self, n_in: int, n_out: int, *, bias: bool = True, init: str | Initializer = "glorot_uniform",
+        rng: int | np.random.Generator = 0, dtype: Any = np.float64,
+    ) -> None:  # fmt: skip
+        for name, n in (("n_in", n_in), ("n_out", n_out)):
+            if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+                raise ValueError(f"`Linear({name}=...)` must be a whole number of at least 1, got {n!r}.")
+        if isinstance(init, str) and init not in INITIALIZERS:
+            raise ValueError(f"`Linear(init=...)` must be one of {sorted(INITIALIZERS)} or a function, got {init!r}.")
+        if np.dtype(dtype).kind != "f":
+            raise TypeError(f"`Linear(dtype=...)` must be a floating point dtype, got {np.dtype(dtype)}.")
+        make = INITIALIZERS[init] if isinstance(init, str) else init
+        self.n_in, self.n_out = int(n_in), int(n_out)
+        self.weight = Tensor(make(np.random.default_rng(rng), self.n_in, self.n_out, dtype), requires_grad=True)
+        self.bias = Tensor(np.zeros(n_out, dtype), requires_grad=True) if bias else None
+
+    def forward(self, x: Any) -> Any:
+        return x @ self.weight if self.bias is None else linear(x, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"{self.n_in} → {self.n_out}" + ("" if self.bias is not None else ", no bias")
+
+
+class Dropout(Module):
+    """In training, zeroes each element with probability p and scales the others by 1/(1 − p); else the identity.
+
+    Args:
+        p: 0 ≤ p < 1.
+        rng: a seed or a Generator; its state is saved and restored by checkpoints of `fit`.
+
+    Reference: Srivastava et al. 2014.
+
+    >>> Dropout(0.5, rng=0).eval()(np.ones(3))
+    array([1., 1., 1.])
+    """
+
+    def __init__(self, p: float = 0.5, *, rng: int | np.random.Generator = 0) -> None:
+        if isinstance(p, bool) or not 0 <= p < 1:
+            raise ValueError(f"`Dropout(p=...)` must be in [0, 1), got {p!r}.")
+        self.p = float(p)
+        self.rng = np.random.default_rng(rng)
+
+    def forward(self, x: Any) -> Any:
+        if not self.training or not self.p:
+            return x
+        kept = self.rng.random(x.shape) >= self.p
+        return x * (kept / (1 - self.p)).astype(x.dtype)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
+
+class Sequential(Module):
+    """Calls its parts one after the other; a part is a Module or any function, such as np.tanh.
+
+    >>> Sequential(Linear(2, 3), np.tanh, Linear(3, 1))(np.ones((4, 2))).shape
+    (4, 1)
+    """
+
+    def __init__(self, *layers: Callable[[Any], Any]) -> None:
+        for i, layer in enumerate(layers):
+            if not callable(layer):
+                raise TypeError(f"`Sequential(...)` takes Modules and functions, got {layer!r:.60} at position {i}.")
+        self.layers = list(layers)
+
+    def forward(self, x: Any) -> Any:
+        for layer in self.layers:
+            x = layer(x)
+        return x

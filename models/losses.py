@@ -1,0 +1,210 @@
+"""Losses: each the mean over the batch, a scalar, finite for logits of any size. And accuracy, which is no loss.
+
+Names: `g` cotangent of the loss, `t` tangent, `n` how many terms the mean has.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad import Op, Tensor, elementwise, sigmoid, softmax
+
+__all__ = ["accuracy", "binary_cross_entropy_with_logits", "cross_entropy", "hinge_loss", "mse_loss"]
+
+
+def _for_each(g: Any, x: Any) -> Any:
+    """The cotangent of a scalar, ready to multiply an array like x (also when a batched sweep gives it leading axes)."""
+    return g[(..., *(None,) * x.ndim)] if g.ndim else g
+
+
+def _summed(x: Any, like: Any) -> Any:
+    return np.add.reduce(x, axis=tuple(range(-like.ndim, 0)))
+
+
+def _same_shape(call: str, a: Any, b: Any) -> tuple[Any, Any]:
+    a = a if isinstance(a, Tensor) else np.asarray(a)
+    b = b if isinstance(b, Tensor) else np.asarray(b)
+    if a.shape != b.shape:
+        raise ValueError(f"{call} needs both of one shape, got {a.shape} and {b.shape}; reshape, it does not broadcast.")
+    if not a.size:
+        raise ValueError(f"{call} of an empty batch: shape {a.shape}.")
+    return a, b
+
+
+# Mean squared error
+
+
+def _mse(p: Any, q: Any) -> Any:
+    d = (p - q).ravel()
+    return np.dot(d, d) / d.size
+
+
+_mse_op = Op(
+    "mse_loss",
+    _mse,
+    pulls=(
+        lambda g, y, p, q: (p - q) * (2 / p.size * _for_each(g, p)),
+        lambda g, y, p, q: (q - p) * (2 / p.size * _for_each(g, p)),
+    ),
+    pushes=(
+        lambda t, y, p, q: _summed(t * (p - q), p) * (2 / p.size),
+        lambda t, y, p, q: _summed(t * (q - p), p) * (2 / p.size),
+    ),
+    batched=True,
+)
+
+
+def mse_loss(prediction: Any, target: Any) -> Any:
+    """mean (prediction − target)², over all elements. No ½.
+
+    Args:
+        prediction, target: of one shape; they are not broadcast, for (n, 1) against (n,) is nearly always a mistake.
+
+    Raises:
+        ValueError: the shapes differ or are empty.
+
+    >>> float(mse_loss(np.array([1.0, 2.0]), np.array([1.0, 4.0])))
+    2.0
+    """
+    return _mse_op(*_same_shape("mse_loss", prediction, target))
+
+
+# Cross entropy. Its gradient, softmax minus one-hot, is an op of its own, so that it is fast and still differentiable.
+
+
+def _log_normalizer(x: Any) -> tuple[Any, Any]:
+    z = x - np.maximum.reduce(np.real(x), axis=-1, keepdims=True)
+    return z, np.log(np.add.reduce(np.exp(z), axis=-1))
+
+
+def _cross_entropy(x: Any, labels: Any) -> Any:
+    z, log_total = _log_normalizer(x)
+    return np.add.reduce(log_total - z[np.arange(len(labels)), labels]) / len(labels)
+
+
+def _residual(x: Any, labels: Any) -> Any:
+    p = np.exp(x - np.maximum.reduce(np.real(x), axis=-1, keepdims=True))
+    p /= np.add.reduce(p, axis=-1, keepdims=True)
+    p[np.arange(len(labels)), labels] -= 1
+    return p
+
+
+def _softmax_jacobian(t: Any, y: Any, x: Any, labels: Any) -> Any:
+    """(diag p − p pᵀ)·t row by row; symmetric, so it serves both directions."""
+    p = softmax(x)
+    return p * (t - np.add.reduce(p * t, axis=-1, keepdims=True))
+
+
+_residual_op = Op(
+    "softmax_residual", _residual, pulls=(_softmax_jacobian, None), pushes=(_softmax_jacobian, None), batched=True
+)  # fmt: skip
+_cross_entropy_op = Op(
+    "cross_entropy",
+    _cross_entropy,
+    pulls=(lambda g, y, x, labels: _residual_op(x, labels) * (_for_each(g, x) / x.shape[0]), None),
+    pushes=(lambda t, y, x, labels: _summed(t * _residual_op(x, labels), x) / x.shape[0], None),
+    batched=True,
+)
+
+
+def cross_entropy(logits: Any, labels: Any) -> Any:
+    """−mean log softmax(logits)[label], for classes numbered from 0.
+
+    Args:
+        logits: (n, k), any real numbers.
+        labels: (n,), integers in 0 … k−1.
+
+    Raises:
+        ValueError: shapes that do not fit, or a label out of range.
+        TypeError: labels that are not integers.
+
+    >>> float(cross_entropy(np.zeros((3, 2)), np.array([0, 1, 1]))) == float(np.log(2))
+    True
+    """
+    x = logits if isinstance(logits, Tensor) else np.asarray(logits)
+    labels = labels.data if isinstance(labels, Tensor) else np.asarray(labels)
+    if x.ndim != 2 or labels.shape != x.shape[:1]:
+        raise ValueError(f"cross_entropy needs logits (n, k) and labels (n,), got {x.shape} and {labels.shape}.")
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"cross_entropy needs integer labels, got dtype {labels.dtype}. For one-hot rows use labels.argmax(1).")
+    if not x.size:
+        raise ValueError(f"cross_entropy of an empty batch: logits of shape {x.shape}.")
+    if np.minimum.reduce(labels) < 0 or np.maximum.reduce(labels) >= x.shape[1]:
+        raise ValueError(
+            f"cross_entropy needs labels in 0 … {x.shape[1] - 1} for logits of shape {x.shape}, "
+            f"got {labels.min()} … {labels.max()}."
+        )
+    return _cross_entropy_op(x, labels)
+
+
+# Two classes
+
+
+def _logistic(z: Any, y: Any) -> Any:
+    up = np.real(z) > 0
+    return (np.where(up, z, 0) - y * z) + np.log1p(np.exp(np.where(up, -z, z)))
+
+
+_logistic_op = elementwise(
+    _logistic, lambda loss, z, y: sigmoid(z) - y, lambda loss, z, y: -z, name="logistic_loss", bounded=True
+)
+
+
+def binary_cross_entropy_with_logits(logits: Any, targets: Any) -> Any:
+    """mean (log(1 + eᶻ) − y·z), the negative log-likelihood of targets y under probabilities σ(z).
+
+    Args:
+        logits, targets: of one shape; targets in [0, 1].
+
+    Raises:
+        ValueError: the shapes differ, or a target lies outside [0, 1].
+
+    >>> float(binary_cross_entropy_with_logits(np.array([0.0]), np.array([1.0]))) == float(np.log(2))
+    True
+    """
+    z, y = _same_shape("binary_cross_entropy_with_logits", logits, targets)
+    values = y.data if isinstance(y, Tensor) else y
+    if not (0 <= values.min() and values.max() <= 1):
+        raise ValueError(
+            f"binary_cross_entropy_with_logits needs targets in [0, 1], got {values.min()} … {values.max()}. "
+            f"For labels of −1 and 1 use hinge_loss, or (y + 1)/2."
+        )
+    if values.dtype.kind not in "fc":
+        y = values.astype(z.dtype)
+    return np.mean(_logistic_op(z, y))
+
+
+def hinge_loss(scores: Any, labels: Any) -> Any:
+    """mean max(0, 1 − y·s), the margin loss of support vector machines, with derivative 0 at the corner.
+
+    Args:
+        scores, labels: of one shape; labels −1 or 1.
+
+    Raises:
+        ValueError: the shapes differ, or a label is neither −1 nor 1.
+
+    >>> float(hinge_loss(np.array([2.0, 0.5]), np.array([1, 1])))
+    0.25
+    """
+    s, y = _same_shape("hinge_loss", scores, labels)
+    values = y.data if isinstance(y, Tensor) else y
+    if not np.all(np.abs(values) == 1):
+        raise ValueError("hinge_loss needs labels of −1 and 1; for labels 0 and 1 pass 2*y - 1.")
+    if values.dtype.kind not in "fc":
+        y = values.astype(s.dtype)
+    return np.mean(np.maximum(1 - y * s, 0))
+
+
+def accuracy(logits: Any, labels: Any) -> float:
+    """The share of rows whose largest logit is at the label; for one column, whose sign is that of the label.
+
+    >>> accuracy(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
+    0.5
+    """
+    x = logits.data if isinstance(logits, Tensor) else np.asarray(logits)
+    labels = np.asarray(labels)
+    if x.ndim == 2 and x.shape[1] > 1:
+        return float(np.mean(np.argmax(x, axis=1) == labels.ravel()))
+    return float(np.mean((x.ravel() > 0) == (labels.ravel() > 0)))

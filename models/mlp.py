@@ -1,0 +1,72 @@
+"""The multi-layer perceptron."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from models.activations import ACTIVATIONS
+from models.initializers import Initializer
+from models.layers import Linear
+from models.module import Module
+
+__all__ = ["MLP"]
+
+_STARTS = {"relu": "he_normal", "leaky_relu": "he_normal", "elu": "he_normal", "silu": "he_normal", "gelu": "he_normal"}
+
+
+class MLP(Module):
+    """Dense layers with an activation between them: x → W₁ → φ → W₂ → φ → … → W_L.
+
+    Args:
+        sizes: (n_in, hidden, …, n_out), at least two numbers.
+        activation: a name of `models.activations.ACTIVATIONS` or any function.
+        rng: a seed or a Generator.
+        dtype: of the parameters; give the data the same, or NumPy will promote.
+        init: an initializer; by default He for the ReLU kind and Glorot otherwise.
+
+    Raises:
+        ValueError: fewer than two sizes, a size below 1, an unknown activation.
+
+    >>> MLP((2, 16, 16, 1))
+    MLP(2 → 16 → 16 → 1, tanh)
+      layers.0.weight  (2, 16)      float64
+      layers.0.bias    (16,)        float64
+      layers.1.weight  (16, 16)     float64
+      layers.1.bias    (16,)        float64
+      layers.2.weight  (16, 1)      float64
+      layers.2.bias    (1,)         float64
+      337 parameters
+    """
+
+    def __init__(
+        self, sizes: Sequence[int], activation: str | Callable[[Any], Any] = "tanh", *,
+        rng: int | np.random.Generator = 0, dtype: Any = np.float64, bias: bool = True,
+        init: str | Initializer | None = None,
+    ) -> None:  # fmt: skip
+        if len(sizes) < 2:
+            raise ValueError(f"`MLP(sizes=...)` needs at least an input and an output size, got {tuple(sizes)}.")
+        if isinstance(activation, str):
+            if activation not in ACTIVATIONS:
+                raise ValueError(f"`MLP(activation=...)` must be one of {sorted(ACTIVATIONS)} or a function, got {activation!r}.")
+            init = init or _STARTS.get(activation)
+        elif not callable(activation):
+            raise TypeError(f"`MLP(activation=...)` must be a name or a function, got {activation!r}.")
+        generator = np.random.default_rng(rng)
+        self.activation = ACTIVATIONS[activation] if isinstance(activation, str) else activation
+        self.layers = [
+            Linear(n_in, n_out, bias=bias, init=init or "glorot_uniform", rng=generator, dtype=dtype)
+            for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True)
+        ]
+
+    def forward(self, x: Any) -> Any:
+        for layer in self.layers[:-1]:
+            x = self.activation(layer(x))
+        return self.layers[-1](x)
+
+    def extra_repr(self) -> str:
+        sizes = [self.layers[0].n_in, *(layer.n_out for layer in self.layers)]
+        name = getattr(self.activation, "name", getattr(self.activation, "__name__", "activation"))
+        return f"{' → '.join(map(str, sizes))}, {name}"

@@ -1,0 +1,153 @@
+"""`Module`: an object whose Tensors are its parameters, found by name through attributes, lists and dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minigrad import Tensor
+from models.files import load_tree, save_tree
+
+__all__ = ["Module"]
+
+
+class Module:
+    """Base class of layers and networks: assign Tensors and Modules as attributes and define `forward`.
+
+    A parameter is any Tensor held by the module, directly or in nested modules, lists, tuples and dicts; its name is the
+    path to it: "layers.0.weight". Asking for the parameters writes that name on each Tensor that has none, which is how
+    pictures, errors and saved files come to speak of them by name.
+
+    >>> class Scale(Module):
+    ...     def __init__(self): self.factor = Tensor([2.0], requires_grad=True)
+    ...     def forward(self, x): return self.factor * x
+    >>> Scale()(3.0)
+    Tensor([6.], op=multiply)
+    """
+
+    training: bool = True
+
+    def forward(self, *inputs: Any) -> Any:
+        """The output for these inputs; each module defines its own."""
+        raise TypeError(f"{type(self).__name__} defines no forward(self, ...) and cannot be called.")
+
+    def __call__(self, *inputs: Any) -> Any:
+        return self.forward(*inputs)
+
+    def named_parameters(self) -> list[tuple[str, Tensor]]:
+        """(path, parameter) in the order of definition; a parameter shared by two places is listed at the first."""
+        found: dict[int, tuple[str, Tensor]] = {}
+        for path, x in _walk(self, ""):
+            if isinstance(x, Tensor):
+                found.setdefault(id(x), (path, x))
+        for path, p in found.values():
+            if p.name is None:
+                p.name = path
+        return list(found.values())
+
+    def parameters(self) -> list[Tensor]:
+        return [p for _, p in self.named_parameters()]
+
+    def named_modules(self) -> list[tuple[str, Module]]:
+        """(path, module) for this module (path "") and all below it."""
+        return [(path, m) for path, m in _walk(self, "") if isinstance(m, Module)]
+
+    def named_generators(self) -> list[tuple[str, np.random.Generator]]:
+        """(path, generator) for the random generators held by modules, as Dropout does."""
+        return [(path, r) for path, r in _walk(self, "") if isinstance(r, np.random.Generator)]
+
+    def train(self, on: bool = True) -> Module:
+        """Switch this module and all below it to training, or to evaluation (`eval`). Dropout heeds it."""
+        for _, module in self.named_modules():
+            module.training = bool(on)
+        return self
+
+    def eval(self) -> Module:
+        return self.train(False)
+
+    def zero_grad(self) -> None:
+        for p in self.parameters():
+            p.grad = None
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """Copies of all parameters, by name."""
+        return {name: p.numpy() for name, p in self.named_parameters()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Copy values into the parameters, matched by name and shape. All is checked before anything is changed.
+
+        Raises:
+            ValueError: names missing or unexpected, or shapes or dtypes that do not fit.
+        """
+        call = f"{type(self).__name__}.load_state_dict"
+        if not isinstance(state, Mapping):
+            raise TypeError(f"{call} needs a dict of name: array, got {type(state).__name__}.")
+        mine = dict(self.named_parameters())
+        missing, unexpected = sorted(mine.keys() - state.keys()), sorted(state.keys() - mine.keys())
+        if missing or unexpected:
+            raise ValueError(
+                f"{call}: the names differ; missing {missing}, unexpected {unexpected}. "
+                f"Was the state saved from a model of another structure?"
+            )
+        arrays = {name: np.asarray(state[name]) for name in mine}
+        for name, p in mine.items():
+            if arrays[name].shape != p.shape:
+                raise ValueError(f"{call}: {name!r} needs shape {p.shape}, got {arrays[name].shape}.")
+            if arrays[name].dtype.kind not in "fciu" or not np.can_cast(arrays[name].dtype, p.dtype, "same_kind"):
+                raise ValueError(f"{call}: {name!r} needs dtype {p.dtype}, got {arrays[name].dtype}.")
+        for name, p in mine.items():
+            p.assign(arrays[name])
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the parameters to a file, without pickle. A file of that name is replaced only by a complete one."""
+        save_tree(path, {"parameters": self.state_dict()})
+
+    def load(self, path: str | PathLike[str]) -> Module:
+        """Read parameters written by `save`.
+
+        Raises:
+            FileError: the file is damaged or not ours.
+            ValueError: it was saved from a model of another structure.
+        """
+        tree = load_tree(path)
+        self.load_state_dict(tree["parameters"] if isinstance(tree, dict) and "parameters" in tree else tree)
+        return self
+
+    def extra_repr(self) -> str:
+        """What stands in the brackets of the repr."""
+        return ""
+
+    def __repr__(self) -> str:
+        lines = [f"{type(self).__name__}({self.extra_repr()})"]
+        parameters = self.named_parameters()
+        width = max((len(name) for name, _ in parameters), default=0)
+        for name, p in parameters:
+            frozen = "" if p.requires_grad else "  frozen"
+            lines.append(f"  {name:<{width}}  {p.shape!s:<12} {p.dtype}{frozen}")
+        lines.append(f"  {sum(p.size for _, p in parameters):,} parameters")
+        return "\n".join(lines)
+
+
+def _walk(x: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Everything reachable through attributes, lists, tuples and dicts, with its path; no recursion into anything else."""
+    seen: set[int] = set()
+    stack = [(path, x)]
+    while stack:
+        path, x = stack.pop()
+        if isinstance(x, Module):
+            if id(x) in seen:
+                continue
+            seen.add(id(x))
+            children = list(vars(x).items())
+        elif isinstance(x, dict):
+            children = [(str(key), value) for key, value in x.items()]
+        elif isinstance(x, list | tuple):
+            children = [(str(i), value) for i, value in enumerate(x)]
+        else:
+            children = []
+        yield path, x
+        stack += [(f"{path}.{key}" if path else key, value) for key, value in reversed(children)]

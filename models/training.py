@@ -1,0 +1,329 @@
+"""The training loop: `fit`, its history, early stopping, and checkpoints from which a run goes on bit for bit.
+
+It knows optimizers and schedules only by what they can do (`Stepper`, `Stateful`), not where they come from.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import Any, Protocol
+
+import numpy as np
+from tqdm import tqdm
+
+from minigrad import Tensor, no_grad
+from models.files import load_tree, save_tree
+from models.module import Module
+
+__all__ = ["EarlyStopping", "Epoch", "History", "evaluate", "fit"]
+
+
+class Stateful(Protocol):
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: Any) -> None: ...
+
+
+class Stepper(Stateful, Protocol):
+    """What `fit` needs of an optimizer: `step(closure)` does its own backward passes."""
+
+    def step(self, closure: Callable[[], Any]) -> Any: ...
+
+
+class Schedule(Stateful, Protocol):
+    def step(self) -> None: ...
+
+
+@dataclass
+class History:
+    """What happened, one row (a dict) for each epoch, and why training stopped.
+
+    `stopped` is "epochs", "interrupted", or what a callback returned. `history["train_loss"]` is a column.
+    """
+
+    rows: list[dict[str, float]] = field(default_factory=list)
+    stopped: str = "epochs"
+
+    def __getitem__(self, column: str) -> list[float]:
+        return [row[column] for row in self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def table(self) -> str:
+        """The rows as an aligned text.
+
+        >>> print(History([{"epoch": 1, "train_loss": 0.5}]).table())
+        epoch  train_loss
+            1      0.5000
+        """
+        if not self.rows:
+            return "no epoch was completed"
+        columns = list(self.rows[0])
+        cells = [columns] + [[f"{v:.4f}" if isinstance(v, float) else str(v) for v in row.values()] for row in self.rows]
+        widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
+        return "\n".join("  ".join(f"{cell:>{w}}" for cell, w in zip(line, widths, strict=True)) for line in cells)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What a callback sees after each epoch."""
+
+    model: Module
+    optimizer: Any
+    history: History
+
+    @property
+    def row(self) -> dict[str, float]:
+        return self.history.rows[-1]
+
+
+class EarlyStopping:
+    """Stop when `column` has not improved by more than `min_delta` for `patience` epochs.
+
+    >>> stop = EarlyStopping("val_loss", patience=1)
+    >>> rows = [{"val_loss": v} for v in (1.0, 0.5, 0.6)]
+    >>> [stop(Epoch(None, None, History(rows[: i + 1]))) for i in range(3)]
+    [None, None, 'no better val_loss for 1 epochs']
+    """
+
+    def __init__(self, column: str = "val_loss", patience: int = 5, min_delta: float = 0.0, higher_is_better: bool = False):
+        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
+            raise ValueError(f"`EarlyStopping(patience=...)` must be a whole number of at least 1, got {patience!r}.")
+        self.column, self.patience, self.min_delta = column, patience, float(min_delta)
+        self.sign = -1.0 if higher_is_better else 1.0
+        self.best, self.waited = math.inf, 0
+
+    def __call__(self, epoch: Epoch) -> str | None:
+        if self.column not in epoch.row:
+            raise KeyError(f"EarlyStopping watches {self.column!r}, but the columns are {sorted(epoch.row)}.")
+        value = self.sign * epoch.row[self.column]
+        if value < self.best - self.min_delta:
+            self.best, self.waited = value, 0
+        else:
+            self.waited += 1
+        return f"no better {self.column} for {self.patience} epochs" if self.waited >= self.patience else None
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "waited": self.waited}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.best, self.waited = float(state["best"]), int(state["waited"])
+
+
+def fit(
+    model: Module,
+    optimizer: Stepper,
+    loss: Callable[[Any, Any], Tensor],
+    train: tuple[Any, Any],
+    *,
+    epochs: int,
+    batch_size: int | None = 32,
+    validation: tuple[Any, Any] | None = None,
+    metrics: Mapping[str, Callable[[Any, Any], float]] | None = None,
+    schedule: Schedule | None = None,
+    schedule_every: str = "epoch",
+    augment: Callable[[Any, np.random.Generator], Any] | None = None,
+    callbacks: Sequence[Callable[[Epoch], Any]] = (),
+    rng: int | np.random.Generator = 0,
+    checkpoint: str | PathLike[str] | None = None,
+    resume: bool = False,
+    progress: bool = True,
+) -> History:
+    """Train `model` on batches of `train` for some epochs.
+
+    Args:
+        loss: loss(model(x), y), a scalar Tensor.
+        train, validation: pairs of arrays (x, y) with equally many rows.
+        epochs: in all, also when resuming. At least 1.
+        batch_size: rows a step; None for the full batch. Each epoch goes through all rows in a new random order.
+        metrics: further columns, each metric(model(x), y) on the validation rows ("val_accuracy" for "accuracy").
+        schedule: its `step()` is called after each "epoch" or each "batch" (`schedule_every`).
+        augment: augment(x, rng) is applied to each training batch.
+        callbacks: called with an `Epoch` after each epoch; a true return value ends training and is told in `stopped`.
+        rng: a seed or a Generator, for the order and the augmentation.
+        checkpoint: a file, written after each epoch, whole or not at all.
+        resume: go on from `checkpoint` if it exists; the result is bit-identical to not having stopped.
+
+    Returns:
+        The history. After Ctrl-C too, with the parameters as the last whole step left them; a second Ctrl-C raises.
+
+    Raises:
+        FloatingPointError: the loss became NaN or infinite; the step that would have used it was not taken.
+        ValueError, TypeError: arguments that do not fit, before anything is changed.
+    """
+    x, y = _checked_pair("train", train)
+    held_out = None if validation is None else _checked_pair("validation", validation)
+    for name, value in (("epochs", epochs), ("batch_size", len(x) if batch_size is None else batch_size)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+            raise ValueError(f"`fit({name}=...)` must be a whole number of at least 1, got {value!r}.")
+    if schedule_every not in ("epoch", "batch"):
+        raise ValueError(f"`fit(schedule_every=...)` must be 'epoch' or 'batch', got {schedule_every!r}.")
+    if resume and checkpoint is None:
+        raise ValueError("`fit(resume=True)` needs checkpoint=, the file to go on from.")
+    size = len(x) if batch_size is None else min(int(batch_size), len(x))
+    generator = np.random.default_rng(rng)
+    history = History()
+    run = _Run(model, optimizer, schedule, list(callbacks), generator, history)
+    if resume and checkpoint is not None and os.path.exists(checkpoint):
+        run.restore(load_tree(checkpoint))
+    bar = tqdm(total=epochs, initial=len(history), desc="epochs", unit="epoch", disable=not progress, leave=False)
+    with bar, _deferred_interrupt() as interrupted:
+        while len(history) < epochs:
+            began = time.perf_counter()
+            model.train()
+            total = 0.0
+            for i in _orders(len(x), size, generator):
+                batch_x = x[i] if augment is None else augment(x[i], generator)
+                value = _step(model, optimizer, loss, batch_x, y[i], f"epoch {len(history) + 1}")
+                total += value * len(i)
+                if schedule is not None and schedule_every == "batch":
+                    schedule.step()
+                if interrupted():
+                    history.stopped = "interrupted"
+                    model.eval()
+                    return history
+            if schedule is not None and schedule_every == "epoch":
+                schedule.step()
+            row: dict[str, float] = {"epoch": len(history) + 1, "train_loss": total / len(x)}
+            if held_out is not None:
+                row |= {f"val_{k}": v for k, v in evaluate(model, loss, held_out, metrics).items()}
+            row["seconds"] = time.perf_counter() - began
+            history.rows.append(row)
+            bar.update()
+            bar.set_postfix({k: f"{v:.4g}" for k, v in row.items() if k not in ("epoch", "seconds")}, refresh=False)
+            reasons = [r for r in [callback(Epoch(model, optimizer, history)) for callback in callbacks] if r]
+            if checkpoint is not None:
+                save_tree(checkpoint, run.state())
+            if reasons:
+                history.stopped = str(reasons[0])
+                break
+    model.eval()
+    return history
+
+
+def evaluate(
+    model: Module, loss: Callable[[Any, Any], Any], data: tuple[Any, Any],
+    metrics: Mapping[str, Callable[[Any, Any], float]] | None = None, batch_size: int = 4096,
+) -> dict[str, float]:  # fmt: skip
+    """The mean loss and metrics over `data`, in evaluation mode, without recording."""
+    x, y = _checked_pair("evaluate", data)
+    was_training = model.training
+    model.eval()
+    try:
+        with no_grad():
+            parts = [model(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
+        out = np.concatenate([p.data if isinstance(p, Tensor) else p for p in parts])
+        values = {"loss": float(loss(out, y))}
+        return values | {name: float(metric(out, y)) for name, metric in (metrics or {}).items()}
+    finally:
+        model.train(was_training)
+
+
+def _step(model: Module, optimizer: Stepper, loss: Callable[..., Any], x: Any, y: Any, where: str) -> float:
+    def closure() -> Tensor:
+        value = loss(model(x), y)
+        if not isinstance(value, Tensor) or value.size != 1:
+            raise TypeError(f"fit: loss(model(x), y) must be a scalar Tensor, got {type(value).__name__}.")
+        if not np.isfinite(value.data).all():
+            raise FloatingPointError(
+                f"fit: the loss became {value.item()} in {where}; the step was not taken. "
+                f"Lower the learning rate, clip the gradients, or look for NaN in the data."
+            )
+        return value
+
+    return float(optimizer.step(closure))
+
+
+def _orders(n: int, size: int, rng: np.random.Generator) -> Iterator[Any]:
+    order = rng.permutation(n)
+    return (order[i : i + size] for i in range(0, n, size))
+
+
+def _checked_pair(name: str, pair: Any) -> tuple[Any, Any]:
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise TypeError(f"`fit({name}=...)` must be a pair of arrays (x, y), got {type(pair).__name__}.")
+    x, y = (np.asarray(a.data if isinstance(a, Tensor) else a) for a in pair)
+    if not x.ndim or not y.ndim or len(x) != len(y) or not len(x):
+        raise ValueError(f"`fit({name}=...)` needs x and y with equally many rows, at least 1, got {x.shape} and {y.shape}.")
+    return x, y
+
+
+@contextmanager
+def _deferred_interrupt() -> Iterator[Callable[[], bool]]:
+    """Let Ctrl-C wait for the end of a step, so that parameters and optimizer state stay a matching pair."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def handler(number: int, frame: Any) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    signal.signal(signal.SIGINT, handler)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
+
+
+@dataclass
+class _Run:
+    """All that a checkpoint holds."""
+
+    model: Module
+    optimizer: Stepper
+    schedule: Schedule | None
+    callbacks: list[Any]
+    rng: np.random.Generator
+    history: History
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "parameters": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict() if self.schedule is not None else None,
+            "callbacks": [c.state_dict() if hasattr(c, "state_dict") else None for c in self.callbacks],
+            "rng": self.rng.bit_generator.state,
+            "generators": {path: r.bit_generator.state for path, r in self.model.named_generators()},
+            "rows": self.history.rows,
+        }
+
+    def restore(self, state: Any) -> None:
+        """Put everything back, or raise and leave everything as it was."""
+        if not isinstance(state, dict) or "optimizer" not in state:
+            raise ValueError("fit(resume=True): this file holds parameters only; it was written by Module.save, not by fit.")
+        generators = dict(self.model.named_generators())
+        if generators.keys() != state["generators"].keys() or len(state["callbacks"]) != len(self.callbacks):
+            raise ValueError("fit(resume=True): the checkpoint is of a run with other random layers or callbacks.")
+        if (state["schedule"] is None) != (self.schedule is None):
+            raise ValueError("fit(resume=True): the checkpoint has a schedule and this run has none, or the other way round.")
+        before = self.state()
+        try:
+            self._set(state, generators)
+        except BaseException:
+            self._set(before, generators)
+            raise
+
+    def _set(self, state: dict[str, Any], generators: dict[str, np.random.Generator]) -> None:
+        self.model.load_state_dict(state["parameters"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.schedule is not None:
+            self.schedule.load_state_dict(state["schedule"])
+        for callback, saved in zip(self.callbacks, state["callbacks"], strict=True):
+            if hasattr(callback, "load_state_dict"):
+                callback.load_state_dict(saved)
+        self.rng.bit_generator.state = state["rng"]
+        for path, generator in generators.items():
+            generator.bit_generator.state = state["generators"][path]
+        self.history.rows[:] = state["rows"]
