@@ -1,5 +1,6 @@
 """minigrad: reverse- and forward-mode differentiation of NumPy code, on one graph."""
 
+from minigrad.check import check_derivatives as check_derivatives
 from minigrad.errors import DerivativeError as DerivativeError
 from minigrad.errors import StaleGraphError as StaleGraphError
 from minigrad.families import bilinear as bilinear

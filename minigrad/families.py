@@ -61,7 +61,7 @@ def elementwise(function: Any, *partials: Any, name: str = "", bounded: bool = F
     """An op that acts on each element by itself, with NumPy's broadcasting.
 
     Args:
-        function: a ufunc, or a NumPy-text function of the inputs; a ufunc is registered, so `np.f(tensor)` finds it.
+        function: a ufunc, or a NumPy-text function of the inputs. A ufunc that has no rule yet gets this one.
         partials: one for each input: `partial(y, *inputs, **params)`, or the number 1 or -1, or None for an input without
             a derivative.
         bounded: the partials are finite wherever the inputs are anything at all, so a zero cotangent needs no care.
@@ -75,7 +75,7 @@ def elementwise(function: Any, *partials: Any, name: str = "", bounded: bool = F
     rules = [_times(p, np.multiply if bounded else scale) for p in partials]
     op = Op(name or function.__name__, function, pulls=rules, pushes=rules, broadcasts=True, batched=True)
     if isinstance(function, np.ufunc):
-        RULES[function] = op
+        RULES.setdefault(function, op)
     return op
 
 

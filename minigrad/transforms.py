@@ -66,7 +66,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool 
         grads = _pulled(path, y, np.ones_like(y._data), leaves, connected)
         gradient = build(grads)
         value = y if connected else y._data
-        result = gradient if several else gradient[0]
+        result = tuple(gradient) if several else gradient[0]
         return ((value, _settled(aux, leaves, connected)), result) if has_aux else (value, result)
 
     return wrapped
@@ -291,7 +291,7 @@ def _pulled_many(
         with scope(recording=True, phase="backward"):
             pull_back(path, cotangents, record=True, lead=lead)
     else:
-        pull_back(path, {i: data_of(g) for i, g in cotangents.items()} if _any_live(seeds) else cotangents, lead=lead)
+        cotangents = pull_back(path, {i: data_of(g) for i, g in cotangents.items()}, lead=lead)
     found = {i: cotangents.get(a.index) for i, a in enumerate(leaves)}
     for i, a in enumerate(leaves):
         if found[i] is None:
@@ -308,7 +308,7 @@ def _pushed(
         with scope(recording=True, phase="tangent"):
             push_forward(path, tangents, record=True, lead=lead)
     else:
-        push_forward(path, tangents, lead=lead)
+        tangents = push_forward(path, {i: data_of(t) for i, t in tangents.items()}, lead=lead)
     found = {i: tangents.get(y.index) for i, y in enumerate(outputs)}
     for i, y in enumerate(outputs):
         if found[i] is None:

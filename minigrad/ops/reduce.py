@@ -29,7 +29,7 @@ def with_axes(g: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     return g if keepdims or not axis else np.expand_dims(g, axis)
 
 
-def _spread(g: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+def _spread(g: Any, x: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
     g = with_axes(g, axis, keepdims)
     return np.broadcast_to(g, g.shape[: g.ndim - x.ndim] + x.shape)
 

@@ -1,0 +1,225 @@
+"""Numbers at the edges: kinks, singular points, dtypes, and refusals where an answer would be silently wrong."""
+
+import math
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import Tensor, grad, jvp
+
+
+def both_modes(f, x):
+    """The gradient of a sum, by pull back and by push forward of unit vectors; they must agree."""
+    x = np.asarray(x, dtype=float)
+    reverse = grad(lambda z: np.sum(f(z)))(x)
+    forward = np.array([jvp(lambda z: np.sum(f(z)), (x,), (e.reshape(x.shape),))[1] for e in np.eye(x.size)]).reshape(x.shape)
+    np.testing.assert_allclose(forward, reverse, rtol=1e-14)
+    return reverse
+
+
+INF = np.inf
+KINKS = [
+    ("relu at 0", mg.relu, [-1.0, 0.0, 2.0], [0, 0, 1]),
+    ("abs at 0", np.abs, [-1.0, 0.0, 2.0], [-1, 0, 1]),
+    ("fabs at 0", np.fabs, [0.0], [0]),
+    ("maximum with a constant, tie", lambda x: np.maximum(x, 1.0), [1.0, 2.0], [0, 1]),
+    ("maximum, constant first", lambda x: np.maximum(1.0, x), [1.0, 2.0], [0, 1]),
+    ("minimum with a constant, tie", lambda x: np.minimum(x, 1.0), [1.0, 0.0], [0, 1]),
+    ("fmax with a constant, tie", lambda x: np.fmax(x, 1.0), [1.0, 2.0], [0, 1]),
+    ("fmax ignores NaN", lambda x: np.fmax(x, np.nan), [1.0], [1]),
+    ("clip at both bounds", lambda x: np.clip(x, 0, 1), [0.0, 0.5, 1.0, 2.0], [0, 1, 0, 0]),
+    ("max reduction, ties", np.max, [3.0, 1.0, 3.0], [0.5, 0, 0.5]),
+    ("min reduction, ties", np.min, [1.0, 1.0, 1.0, 2.0], [1 / 3, 1 / 3, 1 / 3, 0]),
+    ("norm at 0", np.linalg.norm, [0.0, 0.0], [0, 0]),
+    ("std of a constant", np.std, [2.0, 2.0, 2.0], [0, 0, 0]),
+    ("where hides sqrt at 0", lambda x: np.where(x > 0, np.sqrt(x), 0), [0.0, 4.0], [0, 0.25]),
+    ("where hides log of 0", lambda x: np.where(x > 0, np.log(np.abs(x)), 0), [0.0, 4.0], [0, 0.25]),
+    ("where hides x log x", lambda x: np.where(x > 0, x * np.log(x), 0), [0.0, 1.0], [0, 1]),
+    ("where hides 1/x", lambda x: np.where(x != 0, 1 / x, 0), [0.0, 2.0], [0, -0.25]),
+    ("where hides an overflow", lambda x: np.where(x < 10, np.exp(x), 0), [0.0, 1e4], [1, 0]),
+    ("where hides a power", lambda x: np.where(x > 0, x**0.5, 0), [0.0, 4.0], [0, 0.25]),
+    ("prod with a zero", np.prod, [0.0, 2.0, 3.0], [6, 0, 0]),
+    ("prod with two zeros", np.prod, [0.0, 0.0, 3.0], [0, 0, 0]),
+    ("sinc at 0", np.sinc, [0.0], [0]),
+    ("power 0 at 0", lambda x: x**0, [0.0, 2.0], [0, 0]),
+    ("power 1 at 0", lambda x: x**1, [0.0], [1]),
+    ("power 2 at 0", lambda x: x**2.0, [0.0], [0]),
+    ("power 3 at 0", lambda x: x**3, [0.0], [0]),
+    ("0 to a live exponent", lambda x: 0.0**x, [2.0, 0.0], [0, 0]),
+    ("logsumexp of -inf", mg.logsumexp, [-INF, -INF], [0, 0]),
+    ("logsumexp with one -inf", mg.logsumexp, [-INF, 3.0], [0, 1]),
+    ("logaddexp of -inf twice", lambda x: np.logaddexp(x, -INF), [-INF], [0.5]),
+    ("softplus far out", mg.softplus, [-1e4, 1e4], [0, 1]),
+    ("sigmoid far out", mg.sigmoid, [-1e4, 1e4], [0, 0]),
+]
+
+
+@pytest.mark.parametrize(("f", "x", "expected"), [k[1:] for k in KINKS], ids=[k[0] for k in KINKS])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy speaks of log(0) and the like in the forward values
+def test_kinks_and_singular_points(f, x, expected):
+    np.testing.assert_array_equal(both_modes(f, x), np.asarray(expected, dtype=float))
+
+
+@pytest.mark.parametrize("f", [np.maximum, np.minimum, np.fmax, np.fmin])
+def test_a_tie_of_two_live_inputs_is_shared(f):
+    a, b = grad(lambda a, b: f(a, b), argnums=(0, 1))(1.0, 1.0)
+    assert (a, b) == (0.5, 0.5)
+    assert grad(lambda a: f(a, a))(1.0) == 1.0
+    assert jvp(f, (1.0, 1.0), (1.0, 0.0))[1] == 0.5
+    assert jvp(f, (1.0, 1.0), (1.0, 1.0))[1] == 1.0
+
+
+def test_hypot_at_the_origin():
+    assert grad(np.hypot, argnums=(0, 1))(0.0, 0.0) == (0.0, 0.0)
+    assert jvp(np.hypot, (0.0, 0.0), (1.0, 1.0))[1] == 0.0
+
+
+def test_zero_to_the_zero():
+    a, b = grad(np.power, argnums=(0, 1))(0.0, 0.0)
+    assert (a, b) == (0.0, 0.0)
+
+
+def test_second_derivatives_do_not_leak_through_where():
+    f = lambda x: np.where(x > 0, np.sqrt(x), 0)  # noqa: E731
+    assert grad(grad(f))(0.0) == 0.0
+    assert mg.hvp(f, 0.0, 1.0) == 0.0
+    assert grad(grad(f))(4.0) == -0.25 * 4.0**-1.5
+
+
+def test_an_undefined_derivative_that_is_used_is_not_hidden():
+    assert np.isnan(grad(lambda x: np.cbrt(x * x * x))(0.0)), "∞·0 inside the chain is unknown, so NaN, never a guess"
+    assert grad(np.sqrt)(0.0) == INF
+
+
+def test_sinc_of_every_order():
+    """Against ∫₀¹ tⁿ cos(ut + nπ/2) dt by Gauss–Legendre, on both sides of the switch between series and recursion."""
+    t, weight = np.polynomial.legendre.leggauss(60)
+    t, weight = (t + 1) / 2, weight / 2
+    d = np.sinc
+    for n in range(6):
+        for x in (0.0, 1e-9, 1e-3, 0.2, (n + 0.9) / math.pi, (n + 1.1) / math.pi, 1.0, 2.5, -4.0):
+            truth = math.pi**n * np.sum(weight * t**n * np.cos(math.pi * x * t + n * math.pi / 2))
+            assert float(d(x)) == pytest.approx(truth, rel=1e-10, abs=1e-10 * math.pi**n)
+        d = grad(d)
+
+
+def test_prod_of_many_factors_keeps_its_cost_in_hand():
+    x = np.linspace(0.999, 1.001, 100_000)
+    g = grad(np.prod)(x)
+    np.testing.assert_allclose(g, np.prod(x) / x, rtol=1e-10)
+
+
+# dtypes
+
+
+def test_python_numbers_do_not_promote():
+    x = Tensor(np.ones(2, np.float32), requires_grad=True)
+    y = (2.0 * x + 1) ** 2 / 3 - 0.5
+    assert y.dtype == np.float32
+    y.sum().backward()
+    assert x.grad.dtype == np.float32
+
+
+def test_mixed_precision_brings_each_gradient_home():
+    a = Tensor(np.ones(3, np.float32), requires_grad=True)
+    b = Tensor(np.ones(3, np.float64), requires_grad=True)
+    ((a * b).sum() + a.astype(np.float64).sum()).backward()
+    assert a.grad.dtype == np.float32
+    assert b.grad.dtype == np.float64
+    np.testing.assert_array_equal(a.grad, [2, 2, 2])
+
+
+@pytest.mark.parametrize("data", [np.arange(3), np.array([True, False]), [1, 2], np.int64(3), True])
+def test_integers_asked_for_a_gradient(data):
+    with pytest.raises(TypeError, match=r"astype\(float\)"):
+        Tensor(data, requires_grad=True)
+    if not isinstance(data, list):  # a list is a tree of numbers there
+        with pytest.raises(TypeError, match=r"astype\(float\)"):
+            grad(lambda x: np.sum(x * 1.0))(data)
+
+
+def test_a_bare_whole_number_is_a_number():
+    x = Tensor(3, requires_grad=True)
+    assert x.dtype == np.float64
+    assert grad(lambda x: x * x)(3) == 6.0
+
+
+def test_the_mean_and_friends_stay_float32():
+    for f in (np.mean, np.var, np.std, np.linalg.norm, mg.logsumexp, lambda x: np.where(x > 0, x, 0), lambda x: np.maximum(x, 0)):
+        x = np.ones(3, np.float32)
+        assert np.sum(f(Tensor(x))).dtype == np.float32
+        assert grad(lambda x, f=f: np.sum(f(x)))(x).dtype == np.float32
+
+
+# Refusals
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("call", "says"), [
+    (lambda x: np.sum(x, where=np.array([True, False])), r"np\.sum\(where=\.\.\.\).*np\.where"),
+    (lambda x: np.max(x, where=np.array([True, False]), initial=0), r"np\.max\((where|initial)"),
+    (lambda x: np.mean(x, dtype=np.float32), r"astype"),
+    (lambda x: np.add(x, 1, out=np.zeros(2)), r"out=\.\.\.\).*instead"),
+    (lambda x: np.add(x, 1, where=np.array([True, False])), r"where"),
+    (lambda x: np.multiply.outer(x, x), r"np\.multiply\.outer"),
+    (lambda x: np.add.accumulate(x), r"accumulate"),
+    (lambda x: np.unique(x), r"np\.unique has no derivative rule"),
+    (lambda x: np.spacing(x), r"np\.spacing has no derivative rule"),
+    (lambda x: np.asarray(x), r"drop its gradient"),
+    (lambda x: np.array([x[0], x[1]]), r"np\.stack"),
+    (lambda x: x + "a", r"numbers, got str"),
+    (lambda x: x + None, r"got NoneType"),
+    (lambda x: x["a"], r"index"),
+    (lambda x: x[1.5], r"index"),
+    (lambda x: x[np.array([0.5])], r"integers or booleans"),
+    (lambda x: bool(x), r"ambiguous"),
+    (lambda x: x.item(), r"one element"),
+    (lambda x: np.reshape(x, (2, 1), order="F"), r"order"),
+])  # fmt: skip
+def test_what_is_not_supported_says_so(call, says):
+    x = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    with pytest.raises((TypeError, ValueError, IndexError), match=says):
+        call(x)
+
+
+def test_writing_into_an_array_with_a_tensor_raises():
+    a, x = np.zeros(2), Tensor(np.ones(2), requires_grad=True)
+    with pytest.raises(TypeError, match="out="):
+        a += x
+    np.testing.assert_array_equal(a, 0)
+    with pytest.raises(TypeError, match="drop its gradient"):
+        a[:] = x
+
+
+def test_item_assignment_offers_the_way():
+    x = Tensor(np.ones(3), requires_grad=True)
+    with pytest.raises(TypeError, match="index_set"):
+        x[0] = 2.0
+    y = mg.index_set(x, 0, 2.0)
+    np.testing.assert_array_equal(y.data, [2, 1, 1])
+    (y * y).sum().backward()
+    np.testing.assert_array_equal(x.grad, [0, 2, 2])
+    with pytest.raises(ValueError, match="set twice"):
+        mg.index_set(x, np.array([0, 0]), 1.0)
+
+
+def test_values_taken_out_of_the_graph_are_noticed():
+    with pytest.raises(TypeError, match="math module"):
+        grad(lambda x: math.sin(x))(1.0)
+
+
+def test_data_must_be_numbers():
+    for bad in ("text", [None], {"a": 1}, ["a"], [[1, 2], [3]]):
+        with pytest.raises((TypeError, ValueError)):
+            Tensor(bad)
+
+
+def test_the_constructor_copies():
+    a = np.ones(2)
+    x = Tensor(a, requires_grad=True)
+    a[:] = 7
+    np.testing.assert_array_equal(x.data, 1)
+    b = x.numpy()
+    b[:] = 7
+    np.testing.assert_array_equal(x.data, 1)

@@ -1,0 +1,180 @@
+"""Transforms on trees, several arguments, auxiliary values, and input that does not fit."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import Tensor, grad, hessian, hvp, jacobian, jvp, linearize, value_and_grad, vjp
+
+
+class Pair(NamedTuple):
+    a: object
+    b: object
+
+
+PARAMS = {"w": np.array([[1.0, 2.0], [3.0, 4.0]]), "rest": [np.array([1.0, -1.0]), Pair(np.array(2.0), (np.array(3.0),))]}
+
+
+def f(p, scale=1.0):
+    w, (b, (c, (d,))) = p["w"], p["rest"]
+    return scale * (np.sum(np.tanh(w @ b)) * c + d * d * c)
+
+
+def test_gradients_have_the_structure_of_the_argument():
+    g = grad(f)(PARAMS)
+    assert list(g) == ["w", "rest"]
+    assert isinstance(g["rest"][1], Pair)
+    assert isinstance(g["rest"][1].b, tuple)
+    assert g["w"].shape == (2, 2)
+    assert g["rest"][1].b[0] == 2 * 3 * 2
+    np.testing.assert_allclose(grad(f)(PARAMS, scale=2.0)["w"], 2 * g["w"])
+
+
+def test_argnums():
+    h = lambda a, b, c: (a * b * c).sum()  # noqa: E731
+    a, b, c = np.ones(2), 2 * np.ones(2), 3 * np.ones(2)
+    np.testing.assert_array_equal(grad(h, argnums=1)(a, b, c), 3)
+    ga, gc = grad(h, argnums=(0, 2))(a, b, c)
+    np.testing.assert_array_equal(ga, 6)
+    np.testing.assert_array_equal(gc, 2)
+    np.testing.assert_array_equal(grad(h, argnums=-1)(a, b, c), 2)
+
+
+def test_has_aux():
+    def h(x):
+        y = x * x
+        return y.sum(), {"y": y, "n": 3}
+
+    (value, aux), g = value_and_grad(h, has_aux=True)(np.ones(2))
+    assert value == 2.0
+    assert isinstance(aux["y"], np.ndarray)
+    assert aux["n"] == 3
+    np.testing.assert_array_equal(g, 2)
+
+
+def test_unused_arguments_have_zero_gradient():
+    g = grad(lambda p: p["a"] * 2)({"a": 1.0, "b": np.ones(3, np.float32)})
+    np.testing.assert_array_equal(g["b"], np.zeros(3))
+    assert g["b"].dtype == np.float32
+    assert jvp(lambda x: np.ones(2), (1.0,), (1.0,))[1].tolist() == [0, 0]
+    assert vjp(lambda x: np.ones(2), 1.0)[1](np.ones(2))[0] == 0.0
+
+
+def test_trees_through_jvp_vjp_linearize():
+    tangents = mg.trees.tree_map(np.ones_like, PARAMS)
+    out, t = jvp(f, (PARAMS,), (tangents,))
+    back = vjp(f, PARAMS)[1](1.0)[0]
+    total = sum(float(np.sum(g)) for g in mg.trees.flatten(back)[0])
+    assert t == pytest.approx(total)
+    pushforward = linearize(f, PARAMS)[1]
+    assert pushforward(tangents) == pytest.approx(float(t))
+    assert pushforward(tangents) == pytest.approx(float(t)), "a push forward can be used again"
+
+
+def test_outputs_may_be_trees():
+    out, t = jvp(lambda x: {"s": np.sin(x), "c": [x * 2]}, (0.0,), (1.0,))
+    assert (out["s"], t["s"], t["c"][0]) == (0.0, 1.0, 2.0)
+    out, pullback = vjp(lambda x: (x * 2, x * 3), 1.0)
+    assert pullback((1.0, 10.0))[0] == 32.0
+    same = lambda x: (x * 1.0,) * 2  # noqa: E731  # one Tensor twice
+    y = vjp(lambda x: [z for z in same(x)], 1.0)[1]([1.0, 10.0])
+    assert y[0] == 11.0
+
+
+def test_hvp_of_trees():
+    v = mg.trees.tree_map(np.ones_like, PARAMS)
+    hv = hvp(f, PARAMS, v)
+    H = hessian(f)(PARAMS)
+    row = sum(np.sum(block.reshape(4, -1), axis=1) for block in mg.trees.flatten(H["w"])[0])
+    np.testing.assert_allclose(hv["w"].ravel(), row)
+
+
+def test_jacobian_both_ways():
+    A = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(jacobian(lambda x: A @ x)(np.ones(3)), A)
+    np.testing.assert_array_equal(jacobian(lambda x: A.T @ x)(np.ones(2)), A.T)
+    J = jacobian(lambda p: {"y": p["a"] * p["b"], "s": p["a"].sum()})({"a": np.ones(2), "b": 2 * np.ones(2)})
+    np.testing.assert_array_equal(J["y"]["a"], 2 * np.eye(2))
+    np.testing.assert_array_equal(J["y"]["b"], np.eye(2))
+    np.testing.assert_array_equal(J["s"]["a"], [1, 1])
+    np.testing.assert_array_equal(J["s"]["b"], [0, 0])
+
+
+def test_jacobians_nest():
+    T = jacobian(jacobian(jacobian(lambda x: (x**4).sum())))(np.array([1.0, 2.0]))
+    assert T.shape == (2, 2, 2)
+    assert T[0, 0, 0] == 24.0
+    assert T[1, 1, 1] == 48.0
+    assert np.count_nonzero(T) == 2
+    assert grad(lambda x: hessian(lambda z: (z**3).sum())(x).sum())(np.array([1.0, 2.0])).tolist() == [6.0, 6.0]
+
+
+def test_the_hessian_of_an_mlp_takes_a_few_sweeps_not_one_per_column():
+    X = np.linspace(-1, 1, 20).reshape(-1, 1)
+    passes = []
+
+    def counted(x):
+        passes.append(1)
+        return np.tanh(x)
+
+    op = mg.elementwise(counted, lambda y, x: (passes.append(1), 1 - y * y)[1], name="counted")
+    n = 30 + 30
+
+    def loss(w):
+        h = op(X @ w[:30].reshape(1, 30) + w[30:60])
+        return (h * h).mean()
+
+    H = hessian(loss)(np.linspace(-0.5, 0.5, n))
+    assert H.shape == (n, n)
+    assert len(passes) < 8
+
+
+def test_complex_functions_are_holomorphic():
+    z = np.array([0.3 + 0.4j, -1.0 + 0.1j])
+    np.testing.assert_allclose(vjp(lambda z: np.exp(z) * z, z)[1](np.ones(2))[0], np.exp(z) * (1 + z), rtol=1e-14)
+    np.testing.assert_allclose(jvp(np.tanh, (z,), (np.ones(2),))[1], 1 - np.tanh(z) ** 2, rtol=1e-13)
+
+
+@pytest.mark.parametrize(("call", "error", "says"), [
+    (lambda: grad(lambda x: x)(np.ones(2)), ValueError, r"scalar loss, got shape \(2,\)"),
+    (lambda: grad(lambda x: 3.0)(1.0), TypeError, "must|needs f to return a Tensor"),
+    (lambda: grad(lambda x: None)(1.0), TypeError, "NoneType"),
+    (lambda: grad(lambda x: x, argnums=2)(1.0), TypeError, "argument 2"),
+    (lambda: grad(lambda x: x)("a"), (TypeError, ValueError), "numbers|str"),
+    (lambda: grad(lambda x: x)(np.arange(3)), TypeError, "int64"),
+    (lambda: value_and_grad(lambda x: x, has_aux=True)(1.0), TypeError, "aux"),
+    (lambda: jvp(lambda x: x, 1.0, 1.0), TypeError, "tuples"),
+    (lambda: jvp(lambda x: x, (1.0,), (1.0, 2.0)), TypeError, "one length"),
+    (lambda: jvp(lambda x: x, (np.ones(2),), (np.ones(3),)), ValueError, r"shape \(2,\), got \(3,\)"),
+    (lambda: vjp(lambda x: x, np.ones(2))[1](np.ones(3)), ValueError, r"shape \(2,\), got \(3,\)"),
+    (lambda: vjp(lambda x: (x, x), np.ones(2))[1](np.ones(2)), ValueError, "structure"),
+    (lambda: hvp(lambda x: x.sum(), np.ones(2), np.ones(3)), ValueError, "shape"),
+    (lambda: hvp(lambda x: x.sum(), np.ones(2), 1j * np.ones(2)), TypeError, "complex"),
+    (lambda: linearize(lambda x: x, np.ones(2))[1](), ValueError, "structure"),
+])  # fmt: skip
+def test_bad_input(call, error, says):
+    with pytest.raises(error, match=says):
+        call()
+    assert mg.mode.current.mode.recording
+
+
+def test_returned_values_are_the_callers_own():
+    x = np.ones(2)
+    out, _ = vjp(lambda x: x, x)
+    out[0] = 5
+    assert x[0] == 1
+    out, t = jvp(lambda x: +x, (x,), (x,))
+    t[0] = 7
+    assert x[0] == 1
+    g = grad(lambda x: x.sum())(x)
+    g[0] = 3
+    assert grad(lambda x: x.sum())(x)[0] == 1
+
+
+def test_modules_parameters_are_live_inside_transforms():
+    w = Tensor(3.0, requires_grad=True)
+    gx = grad(lambda x: w * x * x)(2.0)
+    gx.backward()
+    assert w.grad == 4.0

@@ -1,0 +1,53 @@
+"""The house: imports run one way, the public names are the ones promised, importing costs nothing it need not."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("minigrad", "models", "optim")
+ALLOWED = {"minigrad": {"minigrad"}, "models": {"minigrad", "models"}, "optim": {"minigrad", "optim"}}
+LAYERS = [  # inside minigrad, each may import only from the lines above its own
+    {"errors", "mode"}, {"sweeps"}, {"tensor"}, {"families", "trees"}, {"ops"}, {"transforms"}, {"check"},
+]  # fmt: skip
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: write absolute imports"
+            yield node.module
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_import_direction(package):
+    for path in (ROOT / package).rglob("*.py"):
+        for name in imports(path):
+            top = name.split(".")[0]
+            if top in (*PACKAGES, "examples", "tests", "benchmarks"):
+                assert top in ALLOWED[package], f"{path} imports {name}"
+
+
+def test_layers_inside_minigrad():
+    rank = {name: i for i, layer in enumerate(LAYERS) for name in layer}
+    for path in (ROOT / "minigrad").rglob("*.py"):
+        here = path.relative_to(ROOT / "minigrad").parts[0].removesuffix(".py")
+        if here == "__init__":
+            continue
+        assert here in rank, f"{path} has no place in the house; give it one here and in ARCHITECTURE.md"
+        for name in imports(path):
+            parts = name.split(".")
+            if parts[0] == "minigrad" and len(parts) > 1 and parts[1] != here:
+                assert rank[parts[1]] < rank[here], f"{path} imports {name}, which lies above or beside it"
+
+
+def test_import_pulls_in_numpy_alone():
+    code = "import sys, numpy; before = set(sys.modules); import minigrad; print(sorted(set(sys.modules) - before))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    heavy = [m for m in ("graphviz", "tqdm", "matplotlib", "scipy", "models", "optim", "inspect") if f"'{m}'" in out]
+    assert heavy == [], out
