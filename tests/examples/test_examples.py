@@ -1,0 +1,44 @@
+"""The examples show what they say."""
+
+import numpy as np
+import pytest
+
+from examples import micrograd_demo, train_digits
+
+
+def test_micrograds_published_trace_to_13_digits():
+    trace = micrograd_demo.train()
+    for step, (loss, accuracy) in micrograd_demo.PUBLISHED.items():
+        assert trace[step][0] == pytest.approx(loss, abs=1e-13)
+        assert trace[step][1] == accuracy
+
+
+def test_a_short_digits_run_ends_with_its_accuracy(tmp_path, capsys):
+    train_digits.main(["--epochs", "8", "--seed", "1", "--out", str(tmp_path)])
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert lines[-1].startswith("test accuracy 0.9")
+    assert sum(line.strip().split()[0].isdigit() for line in lines) == 8
+    assert {p.name for p in tmp_path.iterdir()} == {"learning_curves.png", "confusion.png", "model.mg"}
+
+
+def test_shifting_moves_by_one_pixel_at_most_and_never_wraps():
+    image = np.zeros((200, 8, 8))
+    image[:, 0, 7] = 1.0
+    out = train_digits.shifted(image.reshape(200, 64), np.random.default_rng(0)).reshape(200, 8, 8)
+    places = {(int(r), int(c)) for _, r, c in np.argwhere(out)}
+    assert places <= {(0, 7), (0, 6), (1, 7), (1, 6)}
+    assert len(places) == 4
+    assert (out.sum(axis=(1, 2)) == 0).any(), "some were moved out of the picture"
+
+
+def test_the_race_runs_every_optimizer(capsys):
+    train_digits.main(["--optimizer", "all", "--epochs", "2"])
+    out = capsys.readouterr().out
+    assert all(name in out for name in train_digits.OPTIMIZERS)
+
+
+@pytest.mark.parametrize("bad", [["--epochs", "0"], ["--seed", "-1"], ["--optimizer", "magic"]])
+def test_bad_arguments_end_with_a_usage_line(bad, capsys):
+    with pytest.raises(SystemExit):
+        train_digits.main(bad)
+    assert "usage" in capsys.readouterr().err

@@ -1,0 +1,115 @@
+"""Losses: values, derivatives of three orders, far-out logits, and input that does not fit."""
+
+import numpy as np
+import pytest
+from scipy import special
+
+import minigrad as mg
+from minigrad import check_derivatives, grad
+from models import accuracy, binary_cross_entropy_with_logits, cross_entropy, hinge_loss, mse_loss
+
+rng = np.random.default_rng(0)
+LOGITS, LABELS = rng.normal(size=(6, 4)), np.array([0, 3, 1, 1, 2, 0])
+Z, Y = rng.normal(size=(5, 2)), rng.integers(0, 2, (5, 2)).astype(float)
+T = rng.normal(size=(5, 2))
+
+
+@pytest.mark.parametrize(("f", "x"), [
+    (lambda z: cross_entropy(z, LABELS), LOGITS),
+    (lambda z: mse_loss(z, T), Z),
+    (lambda z: mse_loss(T, z), Z),
+    (lambda z: binary_cross_entropy_with_logits(z, Y), Z),
+    (lambda z: hinge_loss(z, 2 * Y - 1), Z),
+])  # fmt: skip
+def test_derivatives(f, x):
+    check_derivatives(f, x, order=3)
+    H = mg.hessian(f)(x)
+    rows = np.stack([mg.hvp(f, x, e.reshape(x.shape)) for e in np.eye(x.size)])
+    np.testing.assert_allclose(H.reshape(x.size, x.size), rows.reshape(x.size, x.size), atol=1e-14)
+    assert grad(f)(x.astype(np.float32)).dtype == np.float32
+
+
+def test_two_live_inputs():
+    check_derivatives(mse_loss, Z, T, order=2)
+    check_derivatives(binary_cross_entropy_with_logits, Z, 0.2 + 0.5 * Y, order=2)
+
+
+def test_values_against_scipy():
+    expected = -np.mean(special.log_softmax(LOGITS, axis=1)[np.arange(6), LABELS])
+    assert float(cross_entropy(LOGITS, LABELS)) == pytest.approx(expected, rel=1e-14)
+    expected = -np.mean(Y * special.log_expit(Z) + (1 - Y) * special.log_expit(-Z))
+    assert float(binary_cross_entropy_with_logits(Z, Y)) == pytest.approx(expected, rel=1e-14)
+    assert float(mse_loss(Z, T)) == pytest.approx(np.mean((Z - T) ** 2), rel=1e-14)
+    assert float(hinge_loss(Z, 2 * Y - 1)) == pytest.approx(np.mean(np.maximum(0, 1 - (2 * Y - 1) * Z)), rel=1e-14)
+    np.testing.assert_allclose(mg.logsumexp(LOGITS, 1), special.logsumexp(LOGITS, 1), rtol=1e-14)
+    np.testing.assert_allclose(mg.softmax(LOGITS, 0), special.softmax(LOGITS, 0), rtol=1e-13)
+    np.testing.assert_allclose(mg.sigmoid(Z), special.expit(Z), rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1e4, -1e4])
+def test_far_out_logits(size, dtype):
+    z = np.array([[size, 0.0], [0.0, size]], dtype)
+    for labels in (np.array([0, 1]), np.array([1, 0])):
+        loss, g = mg.value_and_grad(lambda z, labels=labels: cross_entropy(z, labels))(z)
+        right = labels[0] == (0 if size > 0 else 1)
+        assert loss == pytest.approx(0 if right else 1e4)
+        np.testing.assert_allclose(np.abs(g), 0 if right else 0.5)
+        assert np.isfinite(mg.hvp(lambda z, labels=labels: cross_entropy(z, labels), z, np.ones_like(z))).all()
+    for y in (0.0, 1.0):
+        target = np.full((2, 2), y, dtype)
+        loss, g = mg.value_and_grad(lambda z, target=target: binary_cross_entropy_with_logits(z, target))(z)
+        assert np.isfinite(loss)
+        assert np.isfinite(g).all()
+        assert np.isfinite(mg.hvp(lambda z, target=target: binary_cross_entropy_with_logits(z, target), z, z)).all()
+
+
+def test_small_probabilities_keep_their_digits():
+    loss = binary_cross_entropy_with_logits(np.array([40.0]), np.array([1.0]))
+    assert float(loss) == pytest.approx(np.exp(-40.0), rel=1e-12)
+
+
+def test_the_hinge_is_zero_at_its_corner():
+    assert grad(lambda s: hinge_loss(s, np.array([1.0])))(np.array([1.0])) == 0.0
+
+
+@pytest.mark.parametrize(("call", "error", "says"), [
+    (lambda: mse_loss(np.ones((3, 1)), np.ones(3)), ValueError, r"\(3, 1\) and \(3,\).*broadcast"),
+    (lambda: mse_loss(np.ones((0, 2)), np.ones((0, 2))), ValueError, "empty"),
+    (lambda: cross_entropy(LOGITS, LABELS[:5]), ValueError, r"logits \(n, k\)"),
+    (lambda: cross_entropy(LOGITS[0], LABELS), ValueError, r"logits \(n, k\)"),
+    (lambda: cross_entropy(LOGITS, LABELS + 0.0), TypeError, "integer"),
+    (lambda: cross_entropy(LOGITS, LABELS - 1), ValueError, r"0 … 3"),
+    (lambda: cross_entropy(LOGITS, LABELS + 1), ValueError, r"0 … 3"),
+    (lambda: cross_entropy(LOGITS[:0], LABELS[:0]), ValueError, "empty"),
+    (lambda: binary_cross_entropy_with_logits(Z, 2 * Y - 1), ValueError, r"\[0, 1\]"),
+    (lambda: binary_cross_entropy_with_logits(Z, Y * np.nan), ValueError, r"\[0, 1\]"),
+    (lambda: hinge_loss(Z, Y), ValueError, "−1 and 1"),
+])  # fmt: skip
+def test_bad_input(call, error, says):
+    with pytest.raises(error, match=says):
+        call()
+
+
+def test_accuracy():
+    assert accuracy(np.array([[1.0], [-1.0], [2.0]]), np.array([1, 0, 0])) == pytest.approx(2 / 3)
+    assert accuracy(np.array([1.0, -1.0]), np.array([1, -1])) == 1.0
+    assert accuracy(mg.Tensor(LOGITS), LOGITS.argmax(1)) == 1.0
+
+
+@pytest.mark.oracle
+def test_against_torch():
+    torch = pytest.importorskip("torch")
+    f = torch.nn.functional
+    z = torch.tensor(LOGITS, requires_grad=True)
+    loss = f.cross_entropy(z, torch.tensor(LABELS))
+    loss.backward()
+    mine, g = mg.value_and_grad(lambda z: cross_entropy(z, LABELS))(LOGITS)
+    assert float(mine) == pytest.approx(loss.item(), rel=1e-14)
+    np.testing.assert_allclose(g, z.grad.numpy(), rtol=1e-12, atol=1e-16)
+    z = torch.tensor(Z, requires_grad=True)
+    loss = f.binary_cross_entropy_with_logits(z, torch.tensor(Y))
+    loss.backward()
+    mine, g = mg.value_and_grad(lambda z: binary_cross_entropy_with_logits(z, Y))(Z)
+    assert float(mine) == pytest.approx(loss.item(), rel=1e-14)
+    np.testing.assert_allclose(g, z.grad.numpy(), rtol=1e-12, atol=1e-16)

@@ -1,0 +1,176 @@
+"""Modules: parameters by name, states that fit or are refused whole, files without pickle."""
+
+import copy
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import Tensor
+from models import MLP, Dropout, Linear, Module, Sequential
+from models.activations import ACTIVATIONS
+from models.initializers import INITIALIZERS
+
+
+class Nested(Module):
+    def __init__(self):
+        self.scale = Tensor(np.ones(1), requires_grad=True)
+        self.blocks = {"left": Linear(2, 3, rng=1), "right": [Linear(2, 3, rng=2, bias=False)]}
+        self.again = self.blocks["left"]
+        self.width = 3
+
+    def forward(self, x):
+        return self.scale * (self.blocks["left"](x) + self.blocks["right"][0](x))
+
+
+NAMES = ["scale", "blocks.left.weight", "blocks.left.bias", "blocks.right.0.weight"]
+
+
+def test_parameters_are_found_by_path_and_shared_ones_once():
+    m = Nested()
+    assert [n for n, _ in m.named_parameters()] == NAMES
+    assert [p.name for p in m.parameters()] == NAMES
+    assert set(m.state_dict()) == set(NAMES)
+    assert [n for n, _ in m.named_modules()] == ["", "blocks.left", "blocks.right.0"]
+
+
+def test_modules_that_hold_each_other():
+    a, b = Module(), Module()
+    a.child, b.parent = b, a
+    a.w = Tensor(1.0, requires_grad=True)
+    assert [n for n, _ in a.named_parameters()] == ["w"]
+    assert [n for n, _ in b.named_parameters()] == ["parent.w"]
+
+
+def test_frozen_parameters_belong_to_the_state():
+    m = Linear(2, 2)
+    m.bias.requires_grad = False
+    assert set(m.state_dict()) == {"weight", "bias"}
+    assert "frozen" in repr(m)
+    m(np.ones((1, 2))).sum().backward()
+    assert m.bias.grad is None
+    assert m.weight.grad is not None
+
+
+def test_the_state_is_a_copy_and_loads_by_name():
+    m, other = Nested(), Nested()
+    state = m.state_dict()
+    state["scale"][0] = 5.0
+    assert m.scale.data[0] == 1.0
+    arrays = [p.data for p in other.parameters()]
+    other.load_state_dict(dict(reversed(state.items())))
+    assert other.scale.data[0] == 5.0
+    assert all(p.data is a for p, a in zip(other.parameters(), arrays, strict=True)), "views of optimizers stay views"
+
+
+@pytest.mark.parametrize(("change", "says"), [
+    (lambda s: s.pop("scale"), r"missing \['scale'\]"),
+    (lambda s: s.update(more=np.ones(1)), r"unexpected \['more'\]"),
+    (lambda s: s.update({"blocks.left.bias": np.ones(4)}), r"'blocks\.left\.bias' needs shape \(3,\), got \(4,\)"),
+    (lambda s: s.update({"blocks.left.bias": np.array(["a", "b", "c"])}), "dtype"),
+    (lambda s: s.update({"blocks.left.bias": np.ones(3, complex)}), "dtype"),
+])  # fmt: skip
+def test_a_state_that_does_not_fit_changes_nothing(change, says):
+    m = Nested()
+    before = m.state_dict()
+    state = {k: v + 1 for k, v in before.items()}
+    change(state)
+    with pytest.raises(ValueError, match=says):
+        m.load_state_dict(state)
+    for name, p in m.named_parameters():
+        np.testing.assert_array_equal(p.data, before[name])
+    with pytest.raises(TypeError, match="dict"):
+        m.load_state_dict([1, 2])
+
+
+def test_loading_makes_older_graphs_stale():
+    m = Linear(2, 1)
+    loss = m(np.ones((1, 2))).sum()
+    m.load_state_dict(m.state_dict())
+    with pytest.raises(mg.StaleGraphError):
+        loss.backward()
+
+
+def test_save_and_load(tmp_path):
+    m, other = MLP((3, 4, 2), rng=0), MLP((3, 4, 2), rng=1)
+    m.save(tmp_path / "m.mg")
+    other.load(tmp_path / "m.mg")
+    x = np.ones((2, 3))
+    np.testing.assert_array_equal(m(x).data, other(x).data)
+    with pytest.raises(ValueError, match="names differ|needs shape"):
+        MLP((3, 5, 2)).load(tmp_path / "m.mg")
+    with pytest.raises(FileNotFoundError):
+        m.load(tmp_path / "none.mg")
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_have_right_derivatives_and_keep_float32(name):
+    x = np.array([[-1.7, -0.4, 0.3, 2.1]])
+    mg.check_derivatives(ACTIVATIONS[name], x, order=3)
+    out = MLP((4, 3, 2), name, dtype=np.float32)(x.astype(np.float32))
+    assert out.dtype == np.float32
+    assert np.isfinite(ACTIVATIONS[name](np.array([-1e4, 1e4]))).all()
+
+
+@pytest.mark.parametrize(("name", "variance"), [
+    ("glorot_uniform", 2 / 500), ("glorot_normal", 2 / 500), ("he_normal", 2 / 300), ("he_uniform", 2 / 300),
+    ("lecun_normal", 1 / 300), ("zeros", 0.0),
+])  # fmt: skip
+def test_initializers_have_their_variance(name, variance):
+    w = INITIALIZERS[name](np.random.default_rng(0), 300, 200, np.float64)
+    assert w.shape == (300, 200)
+    assert w.var() == pytest.approx(variance, rel=0.02)
+    assert abs(w.mean()) < 1e-3
+
+
+def test_the_seed_decides_everything():
+    a, b, c = MLP((3, 4, 2), rng=0), MLP((3, 4, 2), rng=0), MLP((3, 4, 2), rng=1)
+    np.testing.assert_array_equal(a.layers[1].weight.data, b.layers[1].weight.data)
+    assert not np.array_equal(a.layers[0].weight.data, c.layers[0].weight.data)
+    assert not np.array_equal(a.layers[0].weight.data[:2, :2], a.layers[1].weight.data[:2, :2])
+
+
+def test_dropout():
+    d = Dropout(0.25, rng=0)
+    x = Tensor(np.ones((100, 100)), requires_grad=True)
+    y = d(x)
+    assert set(np.unique(y.data)) == {0.0, 1 / 0.75}
+    assert (y.data == 0).mean() == pytest.approx(0.25, abs=0.02)
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad, y.data)
+    assert not np.array_equal(d(x).data, y.data)
+    assert Dropout(0.25).eval()(x) is x
+    assert Dropout(0.5)(np.ones(3, np.float32)).dtype == np.float32
+
+
+def test_train_and_eval_reach_all_modules():
+    m = Sequential(Linear(2, 2), Dropout(0.5), Sequential(Dropout(0.1)))
+    m.eval()
+    assert not any(child.training for _, child in m.named_modules())
+    assert len(m.named_generators()) == 2
+
+
+def test_a_copy_is_independent():
+    m = MLP((2, 3, 1))
+    twin = copy.deepcopy(m)
+    twin.layers[0].weight.assign(np.zeros((2, 3)))
+    assert m.layers[0].weight.data.any()
+
+
+@pytest.mark.parametrize(("make", "says"), [
+    (lambda: Linear(0, 1), r"`Linear\(n_in=\.\.\.\)` must be .* got 0"),
+    (lambda: Linear(2, True), "n_out"),
+    (lambda: Linear(2, 2, init="best"), "init"),
+    (lambda: Linear(2, 2, dtype=int), "dtype"),
+    (lambda: MLP((3,)), "sizes"),
+    (lambda: MLP((3, 2), "tan"), "activation"),
+    (lambda: MLP((3, 2), 5), "activation"),
+    (lambda: Dropout(1.0), r"\[0, 1\)"),
+    (lambda: Dropout(float("nan")), r"\[0, 1\)"),
+    (lambda: Sequential(3), "position 0"),
+    (lambda: Module()(1.0), "forward"),
+    (lambda: Linear(3, 2)(np.ones((4, 5))), r"n_in.*\(4, 5\)"),
+])  # fmt: skip
+def test_bad_arguments(make, says):
+    with pytest.raises((ValueError, TypeError), match=says):
+        make()

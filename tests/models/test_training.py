@@ -1,0 +1,250 @@
+"""fit: learns, resumes bit for bit, survives Ctrl-C and damaged files, and refuses what does not fit before changing anything."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+import optim
+from models import MLP, Dropout, EarlyStopping, FileError, History, Linear, Sequential, accuracy, cross_entropy, evaluate, fit
+from models.datasets import digits, moons, train_test_split
+from models.files import load_tree, save_tree
+
+rng = np.random.default_rng(0)
+X, Y = rng.normal(size=(50, 3)), rng.integers(0, 2, 50)
+
+
+def setup(seed=0, **options):
+    model = Sequential(Linear(3, 5, rng=seed), np.tanh, Dropout(0.2, rng=seed), Linear(5, 2, rng=seed + 1))
+    optimizer = optim.Adam(model.named_parameters(), lr=0.01)
+    schedule = optim.StepLR(optimizer, step_size=3, gamma=0.5)
+    noise = lambda x, r: x + 0.1 * r.normal(size=x.shape)  # noqa: E731
+    common = {"batch_size": 16, "validation": (X[:10], Y[:10]), "metrics": {"accuracy": accuracy}, "schedule": schedule,
+              "augment": noise, "callbacks": [EarlyStopping("val_loss", 50)], "rng": 3, "progress": False}  # fmt: skip
+    return model, optimizer, cross_entropy, (X, Y), common | options
+
+
+def run(epochs, **options):
+    model, optimizer, loss, data, common = setup(**options)
+    history = fit(model, optimizer, loss, data, epochs=epochs, **common)
+    return model, optimizer, history
+
+
+def same_state(a, b):
+    return all(np.array_equal(p, q) for p, q in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+def test_a_small_run_on_real_digits_reaches_a_fixed_bar():
+    train, test = train_test_split(digits(), rng=0, stratify=True)
+    model = MLP((64, 32, 10), "relu", dtype=np.float32)
+    as_input = lambda d: ((d.X / 16).astype(np.float32), d.y)  # noqa: E731
+    history = fit(model, optim.Adam(model.parameters(), lr=5e-3), cross_entropy, as_input(train), epochs=12,
+                  validation=as_input(test), metrics={"accuracy": accuracy}, progress=False)  # fmt: skip
+    assert history["val_accuracy"][-1] >= 0.95
+    assert history["train_loss"][-1] < 0.1 * history["train_loss"][0]
+    assert model.layers[0].weight.dtype == np.float32
+
+
+def test_the_history_is_what_happened():
+    data = moons(40, rng=0)
+    model = MLP((2, 8, 2), rng=0)
+    history = fit(model, optim.SGD(model.parameters(), lr=0.0), cross_entropy, (data.X, data.y), epochs=2, batch_size=7,
+                  validation=(data.X, data.y), metrics={"accuracy": accuracy}, progress=False)  # fmt: skip
+    full = float(cross_entropy(model(data.X), data.y))
+    assert history["train_loss"] == pytest.approx([full, full])
+    assert history["val_loss"] == pytest.approx([full, full])
+    assert history["val_accuracy"][0] == accuracy(model(data.X), data.y)
+    assert history["epoch"] == [1, 2]
+    assert history.stopped == "epochs"
+    assert "val_accuracy" in history.table()
+
+
+def test_every_row_is_seen_once_an_epoch_in_a_new_order():
+    seen = []
+    x = np.arange(10.0).reshape(-1, 1)
+    model = Linear(1, 1)
+
+    def loss(prediction, y):
+        seen.append(y)
+        return (prediction * 0.0).sum()
+
+    fit(model, optim.SGD(model.parameters()), loss, (x, np.arange(10)), epochs=2, batch_size=4, progress=False)
+    assert [len(b) for b in seen] == [4, 4, 2] * 2
+    first, second = np.concatenate(seen[:3]), np.concatenate(seen[3:])
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert list(first) != list(second)
+
+
+@pytest.mark.parametrize("cut", [1, 3, 5])
+def test_resuming_is_bit_identical_to_not_stopping(tmp_path, cut):
+    path = tmp_path / "run.mg"
+    straight, _, whole = run(6)
+    run(cut, checkpoint=path)
+    resumed, optimizer, history = run(6, seed=9, checkpoint=path, resume=True, rng=99)  # all states come from the file
+    assert same_state(straight, resumed)
+    assert history["train_loss"] == whole["train_loss"]
+    assert history["val_loss"] == whole["val_loss"]
+    assert optimizer.param_groups[0]["lr"] == 0.01 * 0.25
+
+
+def test_resume_without_a_file_starts_anew_and_a_finished_run_stays(tmp_path):
+    path = tmp_path / "run.mg"
+    model, _, history = run(2, checkpoint=path, resume=True)
+    again, _, more = run(2, checkpoint=path, resume=True, seed=5)
+    assert len(history) == len(more) == 2
+    assert same_state(model, again)
+
+
+def test_a_checkpoint_cut_at_any_byte_is_refused_and_the_earlier_one_survives(tmp_path):
+    path = tmp_path / "state.mg"
+    save_tree(path, {"w": np.arange(3.0), "t": 3, "name": "a", "none": None, "list": [1.5, {"b": True}]})
+    whole = path.read_bytes()
+    cut = tmp_path / "cut.mg"
+    for n in range(len(whole)):
+        cut.write_bytes(whole[:n])
+        with pytest.raises(FileError, match="truncated"):
+            load_tree(cut)
+    for n in range(0, len(whole), 7):
+        cut.write_bytes(whole[:n] + bytes([whole[n] ^ 1]) + whole[n + 1 :])
+        with pytest.raises(FileError):
+            load_tree(cut)
+    with pytest.raises(TypeError, match="set cannot be saved"):
+        save_tree(path, {"w": {1, 2}})
+    assert path.read_bytes() == whole
+    assert os.listdir(tmp_path) == ["cut.mg", "state.mg"] or sorted(os.listdir(tmp_path)) == ["cut.mg", "state.mg"]
+    tree = load_tree(path)
+    assert tree["list"] == [1.5, {"b": True}]
+    np.testing.assert_array_equal(tree["w"], [0, 1, 2])
+
+
+def test_a_failure_while_writing_leaves_the_earlier_file(tmp_path, monkeypatch):
+    path = tmp_path / "state.mg"
+    save_tree(path, {"a": 1})
+    monkeypatch.setattr(os, "replace", lambda *a: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        save_tree(path, {"a": 2})
+    monkeypatch.undo()
+    assert load_tree(path) == {"a": 1}
+    assert os.listdir(tmp_path) == ["state.mg"]
+
+
+def test_a_damaged_checkpoint_changes_nothing(tmp_path):
+    path = tmp_path / "run.mg"
+    run(2, checkpoint=path)
+    path.write_bytes(path.read_bytes()[:-1])
+    model, optimizer, loss, data, common = setup(checkpoint=path, resume=True)
+    before = model.state_dict()
+    with pytest.raises(FileError):
+        fit(model, optimizer, loss, data, epochs=4, **common)
+    assert all(np.array_equal(before[k], v) for k, v in model.state_dict().items())
+
+
+def test_a_checkpoint_of_another_run_changes_nothing(tmp_path):
+    path = tmp_path / "run.mg"
+    run(2, checkpoint=path)
+    model, _, loss, data, common = setup(checkpoint=path, resume=True)
+    other = optim.SGD(model.named_parameters(), lr=0.5)
+    common["schedule"] = optim.StepLR(other, 1)
+    before = model.state_dict()
+    with pytest.raises(ValueError, match="SGD"):
+        fit(model, other, loss, data, epochs=4, **common)
+    assert all(np.array_equal(before[k], v) for k, v in model.state_dict().items())
+    assert other.param_groups[0]["lr"] == 0.5
+    with pytest.raises(ValueError, match="schedule"):
+        fit(model, other, loss, data, epochs=4, **(common | {"schedule": None}))
+    model.save(path)
+    with pytest.raises(ValueError, match="parameters only"):
+        fit(model, other, loss, data, epochs=4, **common)
+
+
+def test_ctrl_c_keeps_what_was_reached():
+    model, optimizer, _, data, common = setup()
+    calls = []
+
+    def loss(out, y):
+        calls.append(1)
+        if len(calls) == 9:
+            signal.raise_signal(signal.SIGINT)
+        return cross_entropy(out, y)
+
+    before = signal.getsignal(signal.SIGINT)
+    history = fit(model, optimizer, loss, data, epochs=50, **(common | {"validation": None, "callbacks": []}))
+    assert history.stopped == "interrupted"
+    assert len(history) == 2
+    assert len(calls) == 9, "the step in which it happened was finished, and no further one begun"
+    assert signal.getsignal(signal.SIGINT) is before
+    assert all(np.isfinite(p.data).all() for p in model.parameters())
+
+
+def test_a_second_ctrl_c_stops_at_once():
+    model, optimizer, _, data, common = setup()
+
+    def loss(out, y):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        return cross_entropy(out, y)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, optimizer, loss, data, epochs=50, **common)
+
+
+def test_early_stopping():
+    model, optimizer, loss, data, common = setup()
+    history = fit(model, optimizer, loss, data, epochs=100, **(common | {"callbacks": [EarlyStopping("val_loss", 2, 10.0)]}))
+    assert history.stopped == "no better val_loss for 2 epochs"
+    assert len(history) == 3
+    with pytest.raises(KeyError, match="val_x"):
+        fit(model, optimizer, loss, data, epochs=1, **(common | {"callbacks": [EarlyStopping("val_x")]}))
+    with pytest.raises(ValueError, match="patience"):
+        EarlyStopping(patience=0)
+
+
+def test_a_callback_may_stop():
+    model, optimizer, loss, data, common = setup()
+    history = fit(model, optimizer, loss, data, epochs=9, **(common | {"callbacks": [lambda e: e.row["epoch"] == 2 and "enough"]}))
+    assert (len(history), history.stopped) == (2, "enough")
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_step():
+    model, optimizer, _, data, common = setup()
+    before = model.state_dict()
+    with pytest.raises(FloatingPointError, match="epoch 1"):
+        fit(model, optimizer, lambda out, y: cross_entropy(out, y) * np.nan, data, epochs=1, **common)
+    assert all(np.array_equal(before[k], v) for k, v in model.state_dict().items())
+
+
+def test_evaluate_does_not_record_and_puts_the_mode_back():
+    model = Sequential(Linear(3, 2), Dropout(0.9))
+    values = [evaluate(model, cross_entropy, (X, Y), {"accuracy": accuracy}, batch_size=7) for _ in range(2)]
+    assert values[0] == values[1]
+    assert model.training
+    full = float(cross_entropy(model.eval()(X), Y))
+    assert values[0]["loss"] == pytest.approx(full)
+
+
+@pytest.mark.parametrize(("change", "says"), [
+    ({"epochs": 0}, r"`fit\(epochs=\.\.\.\)`"),
+    ({"epochs": 1.5}, "epochs"),
+    ({"batch_size": 0}, "batch_size"),
+    ({"batch_size": True}, "batch_size"),
+    ({"train": X}, "pair"),
+    ({"train": (X, Y[:3])}, "equally many rows"),
+    ({"train": (X[:0], Y[:0])}, "at least 1"),
+    ({"validation": (X, Y[:3])}, "equally many rows"),
+    ({"schedule_every": "day"}, "schedule_every"),
+    ({"resume": True}, "checkpoint="),
+    ({"loss": lambda out, y: out}, "scalar Tensor"),
+    ({"loss": lambda out, y: 1.0}, "scalar Tensor"),
+])  # fmt: skip
+def test_bad_arguments_change_nothing(change, says):
+    model, optimizer, loss, data, common = setup()
+    before = model.state_dict()
+    arguments = {"epochs": 2, "loss": loss, "train": data} | common | change
+    with pytest.raises((ValueError, TypeError), match=says):
+        fit(model, optimizer, **arguments)
+    assert all(np.array_equal(before[k], v) for k, v in model.state_dict().items())
+
+
+def test_an_empty_history_has_a_table():
+    assert History().table() == "no epoch was completed"
