@@ -25,7 +25,7 @@ PUBLISHED = {  # step: (loss, accuracy in %), as micrograd's own notebook comput
 
 def two_moons(n: int, noise: float, seed: int) -> tuple[Any, Any]:
     """The moons as scikit-learn draws them from NumPy's older generator: shuffle first, then the noise."""
-    rng = np.random.RandomState(seed)  # noqa: NPY002  # the published numbers were drawn from this generator
+    rng = np.random.RandomState(seed)  # the published numbers were drawn from this generator
     t = np.linspace(0, math.pi, n // 2)
     x = np.concatenate([np.stack([np.cos(t), np.sin(t)], 1), np.stack([1 - np.cos(t), 1 - np.sin(t) - 0.5], 1)])
     y = np.repeat([-1, 1], n // 2)

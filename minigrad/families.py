@@ -19,7 +19,7 @@ import numpy as np
 
 from minigrad.tensor import RULES, Op
 
-__all__ = ["bilinear", "constant", "elementwise", "linear", "register", "scale"]
+__all__ = ["bilinear", "constant", "elementwise", "linear_op", "register", "scale"]
 
 Rule = Callable[..., Any]
 
@@ -37,7 +37,7 @@ def _scale(g: Any, d: Any) -> Any:
     return np.where(np.equal(g, 0), np.zeros_like(r), r)
 
 
-scale = Op(
+scale: Op = Op(
     "scale",
     _scale,
     pulls=(lambda c, y, g, d: scale(c, d), lambda c, y, g, d: scale(c, g)),
@@ -96,7 +96,7 @@ def constant(function: Any, name: str = "") -> Op:
     return op
 
 
-def linear(
+def linear_op(
     name: str, function: Rule, transpose: Rule, *, push: Rule | None = None, others: int = 0, batched: bool = False
 ) -> Op:
     """A linear map of its first input.
@@ -108,7 +108,7 @@ def linear(
         others: how many further inputs there are (indices, conditions); they have no derivative.
         batched: both directions work with extra leading axes.
 
-    >>> double = linear("double", lambda x: x + x, lambda g, x: g + g)
+    >>> double = linear_op("double", lambda x: x + x, lambda g, x: g + g)
     >>> float(double(1.5))
     3.0
     """

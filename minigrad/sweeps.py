@@ -60,14 +60,13 @@ def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
                 is_open = True
             else:
                 stack.append(x)
+    nodes: list[Any] = []
     if wanted is None:
-        nodes = []
         for index in sorted(seen):
             node = seen[index]
             (nodes if node.live else leaves).append(node)
         return Slice(nodes, leaves, set(seen), False)
     reach = set(wanted)
-    nodes = []
     for index in sorted(seen):
         if index in wanted:
             continue

@@ -98,8 +98,7 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
     """Run `op` on the inputs' values and, where an input is live, record the result as a node of the graph."""
     args: list[Any] = []
     live: tuple[int, ...] = ()
-    position = 0
-    for x in inputs:
+    for position, x in enumerate(inputs):
         if isinstance(x, Tensor):
             args.append(x._data)
             if x.requires_grad:
@@ -108,7 +107,6 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
             args.append(x)
         else:
             args.append(_operand(op, x))
-        position += 1
     mode = current.mode
     if mode.tracing:
         mode = replace(mode, line=users_line())
@@ -580,7 +578,7 @@ def _dispatch(func: Any, called: str, args: Sequence[Any], kwargs: dict[str, Any
     if rule is None:
         raise TypeError(
             f"{called} has no derivative rule in minigrad. Use functions that do, call it on .numpy() if no derivative "
-            f"is needed, or add a rule with minigrad.elementwise, minigrad.linear or minigrad.Op."
+            f"is needed, or add a rule with minigrad.elementwise, minigrad.linear_op or minigrad.Op."
         )
     if kwargs:
         if kwargs.get("out") is not None:

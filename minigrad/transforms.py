@@ -202,7 +202,7 @@ def _argument(args: Sequence[Any], i: int, call: str) -> Any:
     try:
         return args[i]
     except IndexError:
-        raise TypeError(f"{call}: argument {i} is to be differentiated, but only {len(args)} were given positionally.") from None
+        raise TypeError(f"{call}: argument {i} is to be differentiated, but only {len(args)} were given by position.") from None
 
 
 def _fresh(trees: Any, call: str) -> tuple[list[Tensor], Callable[[Sequence[Any]], Any]]:

@@ -18,9 +18,10 @@ def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
     ([1, 2, 3], {'w': 10, 'b': [20, 30]})
     """
     if isinstance(tree, dict):
-        return _joined(list(tree.values()), lambda parts, keys=tuple(tree): dict(zip(keys, parts, strict=True)))
+        keys = tuple(tree)
+        return _joined(list(tree.values()), lambda parts: dict(zip(keys, parts, strict=True)))
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return _joined(list(tree), lambda parts, kind=type(tree): kind(*parts))
+        return _joined(list(tree), getattr(tree, "_make"))  # noqa: B009  # tuple itself has no such attribute
     if isinstance(tree, list | tuple):
         return _joined(list(tree), type(tree))
     if tree is None:

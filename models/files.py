@@ -100,7 +100,7 @@ def _plain(x: Any, arrays: list[Any], path: str) -> Any:
 def _rich(x: Any, array: Any) -> Any:
     if not isinstance(x, dict):
         return x
-    (kind, content), = x.items()
+    ((kind, content),) = x.items()
     if kind == "dict":
         return {key: _rich(value, array) for key, value in content.items()}
     return [_rich(value, array) for value in content] if kind == "list" else array(content)

@@ -166,7 +166,7 @@ def binary_cross_entropy_with_logits(logits: Any, targets: Any) -> Any:
     """
     z, y = _same_shape("binary_cross_entropy_with_logits", logits, targets)
     values = y.data if isinstance(y, Tensor) else y
-    if not (0 <= values.min() and values.max() <= 1):
+    if not (values.min() >= 0 and values.max() <= 1):
         raise ValueError(
             f"binary_cross_entropy_with_logits needs targets in [0, 1], got {values.min()} … {values.max()}. "
             f"For labels of −1 and 1 use hinge_loss, or (y + 1)/2."

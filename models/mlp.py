@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,9 @@ class MLP(Module):
             raise ValueError(f"`MLP(sizes=...)` needs at least an input and an output size, got {tuple(sizes)}.")
         if isinstance(activation, str):
             if activation not in ACTIVATIONS:
-                raise ValueError(f"`MLP(activation=...)` must be one of {sorted(ACTIVATIONS)} or a function, got {activation!r}.")
+                raise ValueError(
+                    f"`MLP(activation=...)` must be one of {sorted(ACTIVATIONS)} or a function, got {activation!r}."
+                )
             init = init or _STARTS.get(activation)
         elif not callable(activation):
             raise TypeError(f"`MLP(activation=...)` must be a name or a function, got {activation!r}.")
@@ -58,7 +61,7 @@ class MLP(Module):
         self.activation = ACTIVATIONS[activation] if isinstance(activation, str) else activation
         self.layers = [
             Linear(n_in, n_out, bias=bias, init=init or "glorot_uniform", rng=generator, dtype=dtype)
-            for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True)
+            for n_in, n_out in pairwise(sizes)
         ]
 
     def forward(self, x: Any) -> Any:

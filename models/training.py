@@ -48,7 +48,7 @@ class History:
     `stopped` is "epochs", "interrupted", or what a callback returned. `history["train_loss"]` is a column.
     """
 
-    rows: list[dict[str, float]] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
     stopped: str = "epochs"
 
     def __getitem__(self, column: str) -> list[float]:
@@ -81,7 +81,7 @@ class Epoch:
     history: History
 
     @property
-    def row(self) -> dict[str, float]:
+    def row(self) -> dict[str, Any]:
         return self.history.rows[-1]
 
 
@@ -179,11 +179,11 @@ def fit(
         while len(history) < epochs:
             began = time.perf_counter()
             model.train()
-            total = 0.0
+            weighted = 0.0
             for i in _orders(len(x), size, generator):
                 batch_x = x[i] if augment is None else augment(x[i], generator)
-                value = _step(model, optimizer, loss, batch_x, y[i], f"epoch {len(history) + 1}")
-                total += value * len(i)
+                batch_loss = _step(model, optimizer, loss, batch_x, y[i], f"epoch {len(history) + 1}")
+                weighted += batch_loss * len(i)
                 if schedule is not None and schedule_every == "batch":
                     schedule.step()
                 if interrupted():
@@ -192,7 +192,7 @@ def fit(
                     return history
             if schedule is not None and schedule_every == "epoch":
                 schedule.step()
-            row: dict[str, float] = {"epoch": len(history) + 1, "train_loss": total / len(x)}
+            row: dict[str, Any] = {"epoch": len(history) + 1, "train_loss": weighted / len(x)}
             if held_out is not None:
                 row |= {f"val_{k}": v for k, v in evaluate(model, loss, held_out, metrics).items()}
             row["seconds"] = time.perf_counter() - began

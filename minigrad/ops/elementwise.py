@@ -99,9 +99,9 @@ def _softplus(x: Any) -> Any:
     return np.where(up, x, 0) + np.log1p(np.exp(np.where(up, -x, x)))
 
 
-sigmoid = elementwise(_sigmoid, lambda y, x: y * (1 - y), name="sigmoid", bounded=True)
-softplus = elementwise(_softplus, lambda y, x: sigmoid(x), name="softplus", bounded=True)
-relu = elementwise(lambda x: np.maximum(x, 0), lambda y, x: _one_where(x > 0, y), name="relu", bounded=True)
+sigmoid: Op = elementwise(_sigmoid, lambda y, x: y * (1 - y), name="sigmoid", bounded=True)
+softplus: Op = elementwise(_softplus, lambda y, x: sigmoid(x), name="softplus", bounded=True)
+relu: Op = elementwise(lambda x: np.maximum(x, 0), lambda y, x: _one_where(x > 0, y), name="relu", bounded=True)
 sigmoid.__doc__ = "σ(x) = 1/(1 + e⁻ˣ), elementwise; σ′ = σ(1 − σ). Exact to rounding for any x."
 softplus.__doc__ = "log(1 + eˣ), elementwise; its derivative is the sigmoid. Exact to rounding for any x."
 relu.__doc__ = "max(x, 0), elementwise, with derivative 0 at 0."
@@ -198,7 +198,7 @@ def _sinc(x: Any, order: int = 0) -> Any:
     return (np.pi**order * np.where(far, f, series)).astype(u.dtype)
 
 
-_sinc_op = elementwise(_sinc, lambda y, x, order=0: _sinc_op(x, order=order + 1), name="sinc", bounded=True)
+_sinc_op: Op = elementwise(_sinc, lambda y, x, order=0: _sinc_op(x, order=order + 1), name="sinc", bounded=True)
 sinc = register(np.sinc, lambda x: _sinc_op(x, order=0))
 
 

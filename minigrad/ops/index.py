@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.families import linear, register
+from minigrad.families import linear_op, register
 from minigrad.tensor import RULES, ForEach, Op, Tensor, data_of
 
 # Basic indexing: views. Its transpose puts g into zeros, and the transpose of that is indexing again.
@@ -37,14 +37,14 @@ def _result_ndim(shape: tuple[int, ...], index: tuple[Any, ...]) -> int:
     return sum(isinstance(i, slice) or i is None for i in full)
 
 
-_slice = linear(
+_slice: Op = linear_op(
     "getitem",
     lambda x, index: x[index],
     lambda g, x, index: _place(g, shape=x.shape, index=index),
     push=lambda t, x, index: t[(..., *_full(index, x.shape))],
     batched=True,
 )
-_place = linear(
+_place: Op = linear_op(
     "place",
     _into_zeros,
     lambda g, x, shape, index: g[(..., *_full(index, shape))],
@@ -79,20 +79,18 @@ def _filled(index: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(next(remaining) if i is _SLOT else i for i in index)
 
 
-gather = Op(
+gather: Op = Op(
     "gather",
     _gather,
     pulls=ForEach(lambda i, g, y, x, *arrays, index: scatter(g, *arrays, shape=x.shape, index=index), only_first=True),
     pushes=ForEach(lambda i, t, y, x, *arrays, index: gather(t, *arrays, index=index), only_first=True),
     doc="x[index] with integer arrays in the index.",
 )
-scatter = Op(
+scatter: Op = Op(
     "scatter",
     _scatter,
     pulls=ForEach(lambda i, g, y, x, *arrays, shape, index: gather(g, *arrays, index=index), only_first=True),
-    pushes=ForEach(
-        lambda i, t, y, x, *arrays, shape, index: scatter(t, *arrays, shape=shape, index=index), only_first=True
-    ),
+    pushes=ForEach(lambda i, t, y, x, *arrays, shape, index: scatter(t, *arrays, shape=shape, index=index), only_first=True),
     doc="Zeros of `shape` with the input added at index; the transpose of gather.",
 )
 
@@ -106,9 +104,10 @@ def _split(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
         if isinstance(value, list):
             value = i = np.asarray(value, dtype=None if value else np.intp)
         if isinstance(value, bool | np.bool_) or (isinstance(value, np.ndarray) and value.dtype == bool):
-            found = np.nonzero(value) if np.ndim(value) else np.nonzero(np.atleast_1d(value))
-            if not np.ndim(value):
-                raise TypeError("a bare bool is not supported as an index of a Tensor; use x[None] or x[:0][None].")
+            mask = np.asarray(value)
+            if not mask.ndim:
+                raise IndexError("a bare bool is not supported as an index of a Tensor; use x[None] or x[None][:0].")
+            found = np.nonzero(mask)
             skeleton += [_SLOT] * len(found)
             arrays += found
         elif isinstance(value, np.ndarray):
@@ -182,14 +181,14 @@ def _add_along(g: Any, indices: Any, *, axis: int, shape: tuple[int, ...]) -> An
     return z
 
 
-_take_along = linear(
+_take_along: Op = linear_op(
     "take_along_axis",
     _along,
     lambda g, x, indices, axis: _put_along(g, indices, axis=axis, shape=x.shape),
     push=lambda t, x, indices, axis: _take_along(t, indices, axis=axis),
     others=1,
 )
-_put_along = linear(
+_put_along: Op = linear_op(
     "add_along_axis",
     _add_along,
     lambda g, x, indices, axis, shape: _take_along(g, indices, axis=axis),
@@ -227,9 +226,7 @@ register(np.sort, sort, keywords=("axis",))
 # Results that are indices or truth values: constants
 
 for _f in (np.argmax, np.argmin, np.all, np.any, np.count_nonzero):
-    register(
-        _f, lambda x, axis=None, *, f=_f, **more: Tensor(f(data_of(x), axis=axis, **more)), keywords=("axis", "keepdims")
-    )
+    register(_f, lambda x, axis=None, *, f=_f, **more: Tensor(f(data_of(x), axis=axis, **more)), keywords=("axis", "keepdims"))
 register(np.argsort, lambda x, axis=-1: Tensor(np.argsort(data_of(x), axis=axis)), keywords=("axis",))
 register(np.allclose, lambda a, b, **kw: np.allclose(data_of(a), data_of(b), **kw), keywords=("rtol", "atol", "equal_nan"))
 register(np.array_equal, lambda a, b: np.array_equal(data_of(a), data_of(b)))

@@ -150,9 +150,7 @@ _norm = Op(
     lambda x, axis, keepdims: np.sqrt(np.add.reduce(x * x, axis=axis, keepdims=keepdims)),
     pulls=(lambda g, y, x, axis, keepdims: with_axes(g, axis, keepdims) * _norm_slope(y, x, axis, keepdims),),
     pushes=(
-        lambda t, y, x, axis, keepdims: np.add.reduce(
-            t * _norm_slope(y, x, axis, keepdims), axis=axis, keepdims=keepdims
-        ),
+        lambda t, y, x, axis, keepdims: np.add.reduce(t * _norm_slope(y, x, axis, keepdims), axis=axis, keepdims=keepdims),
     ),
     batched=True,
 )

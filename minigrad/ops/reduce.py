@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from minigrad.families import linear, register, scale
+from minigrad.families import linear_op, register, scale
 from minigrad.tensor import Op, Tensor, data_of
 
 Axis = int | tuple[int, ...] | None
@@ -44,10 +44,10 @@ def _ones(n: int, dtype: Any) -> Any:
 def _sum(x: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
     if axis == (-2,) and not keepdims and x.dtype.kind == "f" and x.shape[-2]:
         return np.matmul(_ones(x.shape[-2], x.dtype), x)  # a third of the time of add.reduce over the rows of a matrix
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+    return np.add.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]  # the stubs want a literal bool
 
 
-total = linear("sum", _sum, _spread, batched=True)
+total = linear_op("sum", _sum, _spread, batched=True)
 
 
 def sum(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
@@ -96,9 +96,7 @@ def _extremum(name: str, ufunc: np.ufunc) -> Any:
         name,
         lambda x, axis, keepdims: ufunc.reduce(x, axis=axis, keepdims=keepdims),
         pulls=(lambda g, y, x, axis, keepdims: with_axes(g, axis, keepdims) * _share(y, x, axis, keepdims),),
-        pushes=(
-            lambda t, y, x, axis, keepdims: np.add.reduce(t * _share(y, x, axis, keepdims), axis=axis, keepdims=keepdims),
-        ),
+        pushes=(lambda t, y, x, axis, keepdims: np.add.reduce(t * _share(y, x, axis, keepdims), axis=axis, keepdims=keepdims),),
         batched=True,
     )
 
@@ -149,7 +147,7 @@ _std = Op(
 
 def _variance(x: Any, axis: tuple[int, ...], ddof: float, keepdims: bool) -> Any:
     deviation, n = _centred(x, axis)
-    return np.add.reduce(deviation * deviation, axis=axis, keepdims=keepdims) / (n - ddof)
+    return _sum(deviation * deviation, axis, keepdims) / (n - ddof)
 
 
 def std(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
@@ -180,9 +178,7 @@ _logsumexp_op = Op(
     _logsumexp,
     pulls=(lambda g, y, x, axis, keepdims: scale(with_axes(g, axis, keepdims), _weights(y, x, axis, keepdims)),),
     pushes=(
-        lambda t, y, x, axis, keepdims: np.add.reduce(
-            scale(t, _weights(y, x, axis, keepdims)), axis=axis, keepdims=keepdims
-        ),
+        lambda t, y, x, axis, keepdims: np.add.reduce(scale(t, _weights(y, x, axis, keepdims)), axis=axis, keepdims=keepdims),
     ),
     batched=True,
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.families import linear, register
+from minigrad.families import linear_op, register
 from minigrad.sweeps import unbroadcast
 from minigrad.tensor import ForEach, Op, Tensor, data_of
 
@@ -23,7 +23,7 @@ def lead(t: Any, x: Any) -> tuple[int, ...]:
 
 # Reshaping
 
-_reshape = linear(
+_reshape = linear_op(
     "reshape",
     lambda x, shape: np.reshape(x, shape),
     lambda g, x, shape: np.reshape(g, lead_of(g, shape) + x.shape),
@@ -70,7 +70,7 @@ def _moved(t: Any, axes: tuple[int, ...]) -> Any:
     return np.transpose(t, (*range(extra), *(extra + a for a in axes)))
 
 
-_transpose = linear(
+_transpose = linear_op(
     "transpose",
     lambda x, axes: _moved(x, axes),
     lambda g, x, axes: _moved(g, tuple(sorted(range(len(axes)), key=axes.__getitem__))),
@@ -103,7 +103,7 @@ register(np.moveaxis, moveaxis)
 
 # Repeating by broadcasting
 
-_broadcast_to = linear(
+_broadcast_to = linear_op(
     "broadcast_to",
     lambda x, shape: np.broadcast_to(x, shape),
     lambda g, x, shape: unbroadcast(g, lead_of(g, shape) + x.shape, g.ndim - len(shape)),

@@ -146,7 +146,15 @@ def test_a_bare_whole_number_is_a_number():
 
 
 def test_the_mean_and_friends_stay_float32():
-    for f in (np.mean, np.var, np.std, np.linalg.norm, mg.logsumexp, lambda x: np.where(x > 0, x, 0), lambda x: np.maximum(x, 0)):
+    for f in (
+        np.mean,
+        np.var,
+        np.std,
+        np.linalg.norm,
+        mg.logsumexp,
+        lambda x: np.where(x > 0, x, 0),
+        lambda x: np.maximum(x, 0),
+    ):
         x = np.ones(3, np.float32)
         assert np.sum(f(Tensor(x))).dtype == np.float32
         assert grad(lambda x, f=f: np.sum(f(x)))(x).dtype == np.float32

@@ -64,7 +64,7 @@ def test_unused_arguments_have_zero_gradient():
 
 def test_trees_through_jvp_vjp_linearize():
     tangents = mg.trees.tree_map(np.ones_like, PARAMS)
-    out, t = jvp(f, (PARAMS,), (tangents,))
+    _, t = jvp(f, (PARAMS,), (tangents,))
     back = vjp(f, PARAMS)[1](1.0)[0]
     total = sum(float(np.sum(g)) for g in mg.trees.flatten(back)[0])
     assert t == pytest.approx(total)
@@ -79,7 +79,7 @@ def test_outputs_may_be_trees():
     out, pullback = vjp(lambda x: (x * 2, x * 3), 1.0)
     assert pullback((1.0, 10.0))[0] == 32.0
     same = lambda x: (x * 1.0,) * 2  # noqa: E731  # one Tensor twice
-    y = vjp(lambda x: [z for z in same(x)], 1.0)[1]([1.0, 10.0])
+    y = vjp(lambda x: list(same(x)), 1.0)[1]([1.0, 10.0])
     assert y[0] == 11.0
 
 

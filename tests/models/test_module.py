@@ -97,7 +97,7 @@ def test_save_and_load(tmp_path):
     other.load(tmp_path / "m.mg")
     x = np.ones((2, 3))
     np.testing.assert_array_equal(m(x).data, other(x).data)
-    with pytest.raises(ValueError, match="names differ|needs shape"):
+    with pytest.raises(ValueError, match=r"names differ|needs shape"):
         MLP((3, 5, 2)).load(tmp_path / "m.mg")
     with pytest.raises(FileNotFoundError):
         m.load(tmp_path / "none.mg")

@@ -1,4 +1,4 @@
-"""fit: learns, resumes bit for bit, survives Ctrl-C and damaged files, and refuses what does not fit before changing anything."""
+"""fit: learns, resumes bit for bit, survives Ctrl-C and damaged files, and refuses what does not fit."""
 
 import os
 import signal
@@ -202,7 +202,9 @@ def test_early_stopping():
 
 def test_a_callback_may_stop():
     model, optimizer, loss, data, common = setup()
-    history = fit(model, optimizer, loss, data, epochs=9, **(common | {"callbacks": [lambda e: e.row["epoch"] == 2 and "enough"]}))
+    history = fit(
+        model, optimizer, loss, data, epochs=9, **(common | {"callbacks": [lambda e: e.row["epoch"] == 2 and "enough"]})
+    )
     assert (len(history), history.stopped) == (2, "enough")
 
 
