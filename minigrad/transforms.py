@@ -17,7 +17,7 @@ import numpy as np
 
 from minigrad.mode import current, scope
 from minigrad.ops.elementwise import positive
-from minigrad.sweeps import Slice, between, pull_back, push_forward
+from minigrad.sweeps import Rerun, Slice, between, pull_back, push_forward
 from minigrad.tensor import Tensor, apply, data_of, numeric, own
 from minigrad.trees import flatten
 
@@ -107,7 +107,8 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
 def linearize(f: Function, *primals: Any) -> tuple[Any, Function]:
     """f's value and its push forward: `out, pushforward = linearize(f, *primals)`; `pushforward(*tangents)` is J·t.
 
-    The function runs once; each call then costs one forward sweep. `linearize(grad(f), x)` is how to ask for many
+    The function runs once, and in the first push forward all that does not depend on the tangents is evaluated for good;
+    each further call costs only the linear operations on the tangents. `linearize(grad(f), x)` is how to ask for many
     Hessian-vector products at one x.
 
     >>> out, pushforward = linearize(lambda x: x * x, np.array([1.0, 3.0]))
@@ -116,11 +117,16 @@ def linearize(f: Function, *primals: Any) -> tuple[Any, Function]:
     """
     call = _called("linearize", f)
     path, leaves, _, outputs, build_out, outer = _recorded(f, primals, call)
+    again: list[Rerun] = []
 
     def pushforward(*tangents: Any) -> Any:
         given = _matching(tangents, leaves, f"{call}: the tangents")
-        connected = outer and (path.open or _any_live(given))
-        return build_out(_pushed(path, leaves, given, outputs, connected))
+        if outer and (path.open or _any_live(given)):
+            return build_out(_pushed(path, leaves, given, outputs, connected=True))
+        if not again:
+            again.append(_linear_part(path, leaves, outputs))
+        found = again[0]([data_of(t) for t in given])
+        return build_out(list(own(dict(enumerate(found)), *given).values()))
 
     connected = path.open and outer
     return build_out([_released(y, connected) for y in outputs]), pushforward
@@ -134,8 +140,12 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     """
     if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list) or len(primals) != len(tangents):
         raise TypeError(f"{_called('jvp', f)} needs primals and tangents as tuples of one length: jvp(f, (x,), (t,)).")
-    out, pushforward = linearize(f, *primals)
-    return out, pushforward(*tangents)
+    call = _called("jvp", f)
+    path, leaves, _, outputs, build_out, outer = _recorded(f, primals, call)
+    given = _matching(list(tangents), leaves, f"{call}: the tangents")
+    connected = outer and path.open
+    moved = _pushed(path, leaves, given, outputs, outer and (path.open or _any_live(given)))
+    return build_out([_released(y, connected) for y in outputs]), build_out(moved)
 
 
 def hvp(f: Function, x: Any, v: Any) -> Any:
@@ -144,7 +154,7 @@ def hvp(f: Function, x: Any, v: Any) -> Any:
     >>> hvp(lambda x: (x**3).sum(), np.array([1.0, 2.0]), np.array([1.0, 1.0]))
     array([ 6., 12.])
     """
-    return linearize(grad(f), x)[1](v)
+    return jvp(grad(f), (x,), (v,))[1]
 
 
 def jacobian(f: Function) -> Function:
@@ -314,6 +324,20 @@ def _pushed(
         if found[i] is None:
             found[i] = np.zeros(lead + y.shape, y.dtype)
     return list((found if connected else own(found, *given)).values())
+
+
+def _linear_part(
+    path: Slice, leaves: Sequence[Tensor], outputs: Sequence[Tensor], lead: tuple[int, ...] = ()
+) -> Rerun:  # fmt: skip
+    """The push forward through `path` as a graph of its own, in which only the tangents are leaves."""
+    starts = [Tensor(np.zeros(lead + a.shape, a.dtype), requires_grad=True) for a in leaves]
+    tangents: dict[int, Any] = {a.index: t for a, t in zip(leaves, starts, strict=True)}
+    with scope(recording=True, phase="tangent"):
+        push_forward(path, tangents, lead=lead)
+        ends = [tangents.get(y.index) for y in outputs]
+        moved = [t if isinstance(t, Tensor) else Tensor(np.zeros(lead + y.shape, y.dtype))
+                 for t, y in zip(ends, outputs, strict=True)]  # fmt: skip
+    return Rerun(starts, moved)
 
 
 def _released(y: Tensor, connected: bool) -> Any:
