@@ -112,15 +112,16 @@ def linear_op(
     >>> float(double(1.5))
     3.0
     """
-    forward_push = push or (lambda t, x, *others, **params: function(t, *others, **params))
+    forward_push = push or (lambda t, x, *others, **params: op(t, *others, **params))
     rest: list[Rule | None] = [None] * others
-    return Op(
+    op = Op(
         name,
         function,
         pulls=[lambda g, y, *args, **params: transpose(g, *args, **params), *rest],
         pushes=[lambda t, y, *args, **params: forward_push(t, *args, **params), *rest],
         batched=batched,
     )
+    return op
 
 
 def bilinear(name: str, function: Rule, first: Rule, second: Rule, *, broadcasts: bool = False, batched: bool = False) -> Op:
@@ -130,11 +131,12 @@ def bilinear(name: str, function: Rule, first: Rule, second: Rule, *, broadcasts
         function: `function(a, b, **params)`.
         first, second: the transposes, `first(g, a, b, **params)` for a's cotangent and `second(...)` for b's.
     """
-    return Op(
+    op = Op(
         name,
         function,
         pulls=(lambda g, y, a, b, **params: first(g, a, b, **params), lambda g, y, a, b, **params: second(g, a, b, **params)),
-        pushes=(lambda t, y, a, b, **params: function(t, b, **params), lambda t, y, a, b, **params: function(a, t, **params)),
+        pushes=(lambda t, y, a, b, **params: op(t, b, **params), lambda t, y, a, b, **params: op(a, t, **params)),
         broadcasts=broadcasts,
         batched=batched,
     )
+    return op
