@@ -1,0 +1,458 @@
+"""What every first-order optimizer shares: parameters as one vector, segments, saving and loading, closures.
+
+An optimizer is an update rule: a pure function of vectors `rule(w, g, *state, t=..., **options)` that returns the new `w`,
+the new state and every intermediate worth a name. This file brings parameters and gradients into that form. Each group
+keeps its parameters in one vector `w`, of which every parameter's array is a view, and its state in vectors of the same
+length. The rule runs on segments: stretches of consecutive parameters that have a gradient and the same step count.
+Normally that is the whole vector; a parameter without a gradient is left out, and neither its state nor its count moves.
+
+Names: `w` weights, `g` gradient, `t` step count from 1, `lo hi` a stretch of the group's vector, `slot` a parameter's place
+in it, `clock` the numbers kept for each parameter: t and what else the rule counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minigrad import Tensor
+from optim.options import NON_NEGATIVE, WHOLE, checked
+
+__all__ = ["Array", "Optimizer", "ParamGroup", "Params", "Values"]
+
+Array: TypeAlias = NDArray[Any]
+Values: TypeAlias = dict[str, Any]
+Params: TypeAlias = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Mapping[str, Tensor] | Iterable[Mapping[str, Any]]
+
+BLOCK_BYTES = 1 << 17  # with less the calls themselves cost; with more malloc may give back the temporaries at every step
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """One parameter's place in its group's vectors."""
+
+    tensor: Tensor
+    name: str
+    shape: tuple[int, ...]
+    lo: int
+    hi: int
+    clock: dict[str, Any]
+    view: Array | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Segment:
+    """Consecutive parameters that are updated together, with their gradient."""
+
+    slots: list[Slot]
+    lo: int
+    hi: int
+    clock: dict[str, Any]
+    grads: list[Array]
+
+    def gradient(self, maximize: bool) -> Array:
+        flat = [g.reshape(-1) for g in self.grads]
+        g = flat[0] if len(flat) == 1 else np.concatenate(flat)
+        return -g if maximize else g
+
+
+class ParamGroup(MutableMapping[str, Any]):
+    """Parameters with options of their own. A dict to look at, but every assignment is checked.
+
+    `group["params"]` is the tuple of parameters; the other keys are the optimizer's options and `initial_lr`, which
+    schedules start from.
+    """
+
+    def __init__(self, optimizer: Optimizer, named: list[tuple[str, Tensor]], options: Values) -> None:
+        self._check = optimizer._checked
+        self._options = self._check(options)
+        self._for_rule = self._rule_options()
+        self.dtype = named[0][1].dtype
+        self.slots: list[Slot] = []
+        lo = 0
+        for name, p in named:
+            self.slots.append(Slot(p, name, p.shape, lo, lo + p.size, {"t": 0, **optimizer.scalars}))
+            lo += p.size
+        self.w = np.empty(lo, self.dtype)
+        self.state = {
+            name: np.full(lo, start, self.dtype)
+            if (start := optimizer.initial(name, self._options))
+            else np.zeros(lo, self.dtype)
+            for name in optimizer.state_names
+        }
+        self.written: set[str] = set()  # the state vectors a rule has returned; the others need not be saved
+        self.block = BLOCK_BYTES // self.dtype.itemsize
+
+    def __getitem__(self, key: str) -> Any:
+        if key == "params":
+            return tuple(slot.tensor for slot in self.slots)
+        return self._options[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.update({key: value})
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Set several options at once; they are checked together, and if one is refused none is set."""
+        changes = dict(*args, **kwargs)
+        if "params" in changes:
+            raise ValueError("the parameters of a group are fixed; add others with `add_param_group`.")
+        self._options = self._check(self._options | changes)
+        self._for_rule = self._rule_options()
+
+    def __delitem__(self, key: str) -> None:
+        raise TypeError(f"options of a group cannot be removed; set group[{key!r}] to the value wanted.")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("params", *self._options))
+
+    def __len__(self) -> int:
+        return 1 + len(self._options)
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{key}: {value!r}" for key, value in self._options.items())
+        return f"{{params: {[slot.name for slot in self.slots]}, {options}}}"
+
+    def _rule_options(self) -> Values:
+        return {key: value for key, value in self._options.items() if key not in ("maximize", "initial_lr")}
+
+    def adopt(self, slot: Slot) -> None:
+        """Copy the parameter's present values into our vector and make its array a view of that."""
+        p = slot.tensor
+        slot.view = self.w[slot.lo : slot.hi].reshape(slot.shape)
+        slot.view[...] = p._data
+        p._data = slot.view
+
+    def segments(self, call: str) -> list[Segment]:
+        """What has a gradient, in as few stretches as possible. A large parameter is one by itself: that saves a copy."""
+        found: list[Segment] = []
+        last = None
+        for slot in self.slots:
+            p = slot.tensor
+            if p._data is not slot.view:  # another optimizer has adopted it since
+                self.adopt(slot)
+            grad = p.grad
+            if grad is None or not p.requires_grad:
+                continue
+            if grad.__class__ is not np.ndarray:
+                grad = np.asarray(grad._data if isinstance(grad, Tensor) else grad)
+            if grad.shape != slot.shape:
+                raise ValueError(f"`{call}.step()` needs {slot.name}.grad of shape {slot.shape}, got {grad.shape}.")
+            if grad.dtype is not self.dtype:
+                grad = grad.astype(self.dtype, casting="same_kind")
+            lo, hi = slot.lo, slot.hi
+            if last is not None and last.hi == lo and last.clock == slot.clock and hi - lo < self.block > last.grads[-1].size:
+                last.slots.append(slot)
+                last.grads.append(grad)
+                last.hi = hi
+            else:
+                last = Segment([slot], lo, hi, slot.clock, [grad])
+                found.append(last)
+        return found
+
+
+class Optimizer:
+    """The base of the first-order optimizers: give it a `rule`, the names of the state, and a constructor.
+
+    Args:
+        params: Tensors; or (name, Tensor) pairs or a dict of them, such as `model.named_parameters()`; or a list of dicts
+            `{"params": ..., "lr": ...}`, one for each group, whose options override the optimizer's. A parameter is a leaf
+            of real floating dtype, one dtype to a group; it may be frozen (`requires_grad=False`) and is then skipped.
+            Its name is the one given, else `p.name`, else "param0", "param1", ...
+        options: the optimizer's own.
+
+    Raises:
+        TypeError, ValueError: parameters or options that are not what they should be; nothing was changed then.
+
+    A new optimizer in full:
+
+    >>> class SignDescent(Optimizer):
+    ...     rule = staticmethod(lambda w, g, *, t, lr: {"w": w - lr * np.sign(g)})
+    >>> p = Tensor([1.0, -2.0], requires_grad=True)
+    >>> _ = SignDescent([p], lr=0.5).step(lambda: (p * p).sum())
+    >>> p.data
+    array([ 0.5, -1.5])
+    """
+
+    state_names: ClassVar[tuple[str, ...]] = ()
+    """State with one number for each weight, in the order in which the rule takes it."""
+    scalars: ClassVar[dict[str, Any]] = {}
+    """State with one number for each parameter, beside the step count `t`, and what it starts from."""
+
+    @staticmethod
+    def rule(*args: Any, **kwargs: Any) -> Values:
+        """One update: `rule(w, g, *state, t, **scalars, **options)` gives the new "w", new state and named intermediates.
+
+        It is plain NumPy without in-place writes, so it also runs on Tensors and can then be drawn.
+        """
+        raise NotImplementedError
+
+    def __init__(self, params: Params, **options: Any) -> None:
+        self.defaults = self._checked(options)
+        self.param_groups: list[ParamGroup] = []
+        call = type(self).__name__
+        if isinstance(params, Tensor | str | set | frozenset):
+            raise TypeError(
+                f"`{call}(params)` must be an ordered collection of Tensors, got {type(params).__name__}. Use a list."
+            )
+        given = list(params.items() if isinstance(params, Mapping) else params)
+        if not given:
+            raise ValueError(f"`{call}(params)` must not be empty. Has the model no parameters, or was a generator used up?")
+        groups = given if all(isinstance(item, Mapping) for item in given) else [{"params": given}]
+        self._add([self._described(group) for group in groups])
+
+    def initial(self, name: str, options: Values) -> float:
+        """What the state vector `name` is filled with at the beginning."""
+        return 0.0
+
+    def consistent(self, options: Values) -> None:
+        """Raise ValueError where options, right one by one, exclude each other."""
+
+    def add_param_group(self, param_group: Mapping[str, Any]) -> None:
+        """Add a group `{"params": ..., **options}`; options not given are the optimizer's own."""
+        self._add([self._described(param_group)])
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for slot in self._slots():
+            slot.tensor.grad = None
+
+    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+        """Update every parameter that has a gradient.
+
+        Args:
+            closure: computes and returns the loss; the gradients are then found here. One that itself calls
+                `zero_grad()` and `backward()` works too. Without it the gradients of the last `backward()` are used.
+
+        Returns:
+            The closure's loss, or None.
+
+        Raises:
+            TypeError, ValueError: the closure gives no scalar Tensor, or a gradient has another shape than its parameter.
+                The parameters are unchanged then. Non-finite gradients are not looked for and go into the parameters.
+        """
+        loss = None if closure is None else self._pulled_back(closure)
+        call = type(self).__name__
+        work = [(group, group.segments(call)) for group in self.param_groups]  # what can raise comes before any change
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            for group, segments in work:
+                for segment in segments:
+                    self._update(group, segment)
+        return loss
+
+    def preview(self) -> dict[str, Values]:
+        """All that the rule computes from the present weights, gradients and state, by parameter name; nothing changes.
+
+        For Adam: the gradient "g", "m", "v", "m_hat", "v_hat", the "step" and the new "w", in the parameter's shape.
+        """
+        shown: dict[str, Values] = {}
+        for group in self.param_groups:
+            for segment in group.segments(type(self).__name__):
+                lo, hi = segment.lo, segment.hi
+                g = segment.gradient(group.get("maximize", False))
+                with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                    out = {"g": g, **self._run(group, lo, hi, g, segment.clock)}
+                for slot in segment.slots:
+                    part = slice(slot.lo - lo, slot.hi - lo)
+                    shown[slot.name] = {
+                        key: value[part].reshape(slot.shape).copy() if isinstance(value, np.ndarray) else value
+                        for key, value in out.items()
+                    }
+        return shown
+
+    def state_dict(self) -> Values:
+        """Options and state as a nested dict of plain values and copied arrays, by parameter name. Weights are not in it."""
+        return {
+            "optimizer": type(self).__name__,
+            "groups": [
+                {"params": [slot.name for slot in group.slots], "options": dict(group._options)} for group in self.param_groups
+            ],
+            "state": {
+                slot.name: {"shape": slot.shape, **slot.clock}
+                | {name: group.state[name][slot.lo : slot.hi].reshape(slot.shape).copy() for name in sorted(group.written)}
+                for group in self.param_groups
+                for slot in group.slots
+            },
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave. Parameters are matched by name and shape, in whatever order they are.
+
+        Raises:
+            ValueError: it belongs to another optimizer, or names, shapes, groups or options do not match. Nothing is
+                changed then.
+        """
+        call = f"{type(self).__name__}.load_state_dict"
+        try:
+            kind, groups, states = state_dict["optimizer"], state_dict["groups"], state_dict["state"]
+            options_of = {frozenset(saved["params"]): dict(saved["options"]) for saved in groups}
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"`{call}` needs what `state_dict()` returned: {error!r}.") from None
+        if kind != type(self).__name__:
+            raise ValueError(f"`{call}` needs the state of {type(self).__name__}, got that of {kind}.")
+        slots = {slot.name: slot for slot in self._slots()}
+        missing, unexpected = sorted(slots.keys() - states.keys()), sorted(states.keys() - slots.keys())
+        if missing or unexpected:
+            raise ValueError(
+                f"`{call}`: the parameters differ; missing {missing}, unexpected {unexpected}. Give them the same names."
+            )
+        options = []
+        for group in self.param_groups:
+            names = frozenset(slot.name for slot in group.slots)
+            if names not in options_of:
+                raise ValueError(
+                    f"`{call}`: no saved group has just the parameters {sorted(names)}. Group them as they were saved."
+                )
+            if missing := sorted(group._options.keys() - {"initial_lr"} - options_of[names].keys()):
+                raise ValueError(f"`{call}`: the saved group of {sorted(names)} lacks the options {missing}.")
+            options.append(self._checked(options_of[names]))
+        loaded = {name: self._loaded(call, slot, states[name]) for name, slot in slots.items()}
+        for group, new in zip(self.param_groups, options, strict=True):
+            group.update(new)
+            group.written = set()
+            for slot in group.slots:
+                slot.clock, vectors = loaded[slot.name]
+                group.written |= vectors.keys()
+                for name, vector in group.state.items():
+                    vector[slot.lo : slot.hi] = np.ravel(vectors[name]) if name in vectors else self.initial(name, new)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.param_groups))})"
+
+    # The parts
+
+    def _slots(self) -> Iterator[Slot]:
+        return (slot for group in self.param_groups for slot in group.slots)
+
+    def _checked(self, options: Values) -> Values:
+        call = type(self).__name__
+        known = getattr(self, "defaults", options).keys() | {"initial_lr"}
+        if unknown := sorted(options.keys() - known):
+            raise ValueError(f"`{call}` has no option {', '.join(unknown)}; it has {', '.join(sorted(known))}.")
+        options = {name: checked(call, name, value) for name, value in options.items()}
+        self.consistent(options)
+        return options
+
+    def _described(self, group: Any) -> tuple[list[Any], Values]:
+        """A group as given, split into its parameters and its full options."""
+        call = type(self).__name__
+        if not isinstance(group, Mapping) or "params" not in group:
+            raise TypeError(f'`{call}`: a parameter group must be a dict with the key "params", got {group!r:.60}.')
+        params = group["params"]
+        if isinstance(params, Tensor | str | set | frozenset):
+            raise TypeError(
+                f'`{call}`: "params" must be an ordered collection of Tensors, got {type(params).__name__}. Use a list.'
+            )
+        options = self.defaults | {key: value for key, value in group.items() if key != "params"}
+        return list(params.items() if isinstance(params, Mapping) else params), options
+
+    def _add(self, described: list[tuple[list[Any], Values]]) -> None:
+        """Check all new groups, then add them all and take over their parameters."""
+        call = type(self).__name__
+        names = {slot.name for slot in self._slots()}
+        ids = {id(slot.tensor) for slot in self._slots()}
+        groups = []
+        for items, options in described:
+            if not items:
+                raise ValueError(f"`{call}(params)`: a parameter group must not be empty.")
+            named = []
+            for item in items:
+                name, p = item if isinstance(item, tuple) and len(item) == 2 else (None, item)
+                if name is None:
+                    name = getattr(p, "name", None) or f"param{len(names)}"
+                _require_parameter(call, name, p)
+                if id(p) in ids:
+                    raise ValueError(f"`{call}(params)`: {name!r} is given twice; each parameter belongs to one group, once.")
+                if name in names:
+                    raise ValueError(
+                        f"`{call}(params)`: two parameters are called {name!r}. State is saved by name; pass (name, Tensor) "
+                        f"pairs with distinct names, such as model.named_parameters()."
+                    )
+                names.add(name)
+                ids.add(id(p))
+                named.append((name, p))
+            if len(dtypes := sorted({str(p.dtype) for _, p in named})) > 1:
+                raise TypeError(
+                    f"`{call}(params)`: a group must have one dtype, got {', '.join(dtypes)}. Make a group for each."
+                )
+            groups.append(ParamGroup(self, named, options))
+        for group in groups:
+            for slot in group.slots:
+                group.adopt(slot)
+        self.param_groups += groups
+
+    def _pulled_back(self, closure: Callable[[], Tensor]) -> Tensor:
+        """The closure's loss, with all gradients set."""
+        call = type(self).__name__
+        self.zero_grad()
+        loss = closure()
+        if not isinstance(loss, Tensor):
+            raise TypeError(
+                f"`{call}.step(closure)`: the closure must return the loss, a Tensor, got {loss!r:.60}. Is `return` missing?"
+            )
+        if loss.size != 1:
+            raise ValueError(
+                f"`{call}.step(closure)`: the loss must be a scalar, got shape {loss.shape}. Reduce it, as with .mean()."
+            )
+        if all(slot.tensor.grad is None for slot in self._slots()):  # else the closure has pulled back itself
+            loss.backward()
+        return loss
+
+    def _run(self, group: ParamGroup, lo: int, hi: int, g: Array, clock: dict[str, Any]) -> Values:
+        state = [vector[lo:hi] for vector in group.state.values()]
+        return self.rule(group.w[lo:hi], g, *state, **{**clock, "t": clock["t"] + 1}, **group._for_rule)
+
+    def _update(self, group: ParamGroup, segment: Segment) -> None:
+        lo, hi, clock = segment.lo, segment.hi, segment.clock
+        g = segment.gradient(group._options.get("maximize", False))
+        out: Values = {}
+        blocks = max(1, -(-(hi - lo) // group.block))
+        for i in range(blocks):
+            a, b = lo + (hi - lo) * i // blocks, lo + (hi - lo) * (i + 1) // blocks
+            out = self._run(group, a, b, g[a - lo : b - lo], clock)
+            group.w[a:b] = out["w"]
+            for name, vector in group.state.items():
+                if name in out:
+                    vector[a:b] = out[name]
+        group.written.update(name for name in group.state if name in out)
+        clock = {name: out.get(name, value) for name, value in clock.items()}
+        clock["t"] += 1
+        for slot in segment.slots:
+            slot.clock = clock
+            slot.tensor.touch()
+
+    def _loaded(self, call: str, slot: Slot, saved: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Array]]:
+        """One parameter's saved clock and vectors, checked."""
+        vectors = {key: np.asarray(value) for key, value in saved.items() if key != "shape" and key not in slot.clock}
+        if tuple(saved.get("shape", ())) != slot.shape:
+            raise ValueError(f"`{call}`: {slot.name!r} has shape {slot.shape}, but {saved.get('shape')} was saved.")
+        lacking = sorted(slot.clock.keys() - saved.keys())
+        if lacking or vectors.keys() - set(self.state_names):
+            raise ValueError(f"`{call}`: the state of {slot.name!r} has keys {sorted(saved)}; lacking {lacking}.")
+        for key, vector in vectors.items():
+            if vector.shape != slot.shape or vector.dtype.kind != "f":
+                raise ValueError(
+                    f"`{call}`: {key!r} of {slot.name!r} must be floats of shape {slot.shape}, got "
+                    f"{vector.dtype} {vector.shape}."
+                )
+        kinds = {key: WHOLE if isinstance(now, int) else NON_NEGATIVE for key, now in slot.clock.items()}
+        return {key: checked(call, key, saved[key], kind) for key, kind in kinds.items()}, vectors
+
+
+def _require_parameter(call: str, name: Any, p: Any) -> None:
+    if not isinstance(p, Tensor) or not isinstance(name, str):
+        raise TypeError(
+            f"`{call}(params)` must hold Tensors, (name, Tensor) pairs, or group dicts only, got {type(p).__name__}: {p!r:.60}."
+        )
+    if p.live:
+        raise ValueError(
+            f"`{call}(params)`: {name!r} is the result of an operation, not a leaf; pass the Tensors it was made from, "
+            f"or make a new one with Tensor(x.data, requires_grad=True)."
+        )
+    if p.dtype.kind != "f":
+        raise TypeError(
+            f"`{call}(params)`: {name!r} must have a real floating dtype, got {p.dtype}. Convert it with astype first."
+        )

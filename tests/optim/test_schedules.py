@@ -1,0 +1,196 @@
+"""Schedules and clipping without torch: closed forms, refusals, and what differs from torch on purpose."""
+
+import math
+
+import numpy as np
+import pytest
+
+import optim
+from minigrad import Tensor
+
+
+def sgd(lr=0.5, **more):
+    return optim.SGD([Tensor([1.0], requires_grad=True)], lr=lr, **more)
+
+
+def rates(schedule, n):
+    found = schedule.get_last_lr()
+    for _ in range(n):
+        schedule.step()
+        found += schedule.get_last_lr()
+    return found
+
+
+def test_closed_forms():
+    assert rates(optim.StepLR(sgd(), 2, 0.5), 5) == [0.5, 0.5, 0.25, 0.25, 0.125, 0.125]
+    cosine = [0.1 + 0.2 * (1 + math.cos(math.pi * k / 6)) for k in range(20)]
+    assert rates(optim.CosineAnnealingLR(sgd(), 6, 0.1), 19) == pytest.approx(cosine, rel=1e-12)
+    warm = [0.5 * min(1.0, 0.2 + 0.8 * k / 4) for k in range(8)]
+    assert rates(optim.LinearLR(sgd(), 0.2, total_iters=4), 7) == pytest.approx(warm, rel=1e-12)
+    assert rates(optim.LambdaLR(sgd(), lambda k: k * k), 3) == [0.0, 0.5, 2.0, 4.5]
+
+
+@pytest.mark.parametrize("strategy", ["cos", "linear"])
+@pytest.mark.parametrize("three_phase", [False, True])
+def test_one_cycle_rises_then_falls_and_stays_within_bounds(strategy, three_phase):
+    opt = sgd(momentum=0.9)
+    schedule = optim.OneCycleLR(
+        opt, 1.0, total_steps=20, anneal_strategy=strategy, three_phase=three_phase, final_div_factor=10
+    )
+    lr = rates(schedule, 20)
+    top = lr.index(max(lr))
+    assert top == 5
+    assert lr[0] == pytest.approx(1 / 25)
+    assert lr[top] == pytest.approx(1.0)
+    assert np.all(np.diff(lr[: top + 1]) > 0)
+    assert np.all(np.diff(lr[top:20]) < 0)
+    assert lr[19] == lr[20] == pytest.approx(1 / 250)  # torch extrapolates here
+    assert opt.param_groups[0]["momentum"] == pytest.approx(0.95)
+    with pytest.raises(ValueError, match="more than total_steps=20"):
+        schedule.step()
+    assert schedule.last_epoch == 20
+
+
+def test_one_cycle_moves_whichever_momentum_there_is():
+    p = Tensor([1.0], requires_grad=True)
+    for opt, read in (
+        (optim.Lion([p]), lambda g: g["betas"][0]),
+        (optim.Momentum([p]), lambda g: g["beta"]),
+        (optim.RMSprop([p]), lambda g: g["momentum"]),
+    ):
+        optim.OneCycleLR(opt, 1.0, total_steps=10)
+        assert read(opt.param_groups[0]) == 0.95
+    with pytest.raises(ValueError, match="Adagrad has none"):
+        optim.OneCycleLR(optim.Adagrad([p]), 1.0, total_steps=10)
+
+
+BAD = [
+    ("StepLR", {"step_size": 0}, "step_size=.*≥ 1, got 0"),
+    ("StepLR", {"step_size": 2.0}, "step_size"),
+    ("StepLR", {"step_size": 2, "gamma": -1}, "gamma"),
+    ("CosineAnnealingLR", {"T_max": 0}, "T_max"),
+    ("CosineAnnealingLR", {"T_max": 5, "eta_min": -1.0}, "eta_min"),
+    ("LinearLR", {"start_factor": 0.0}, r"start_factor=.*\(0, 1\], got 0"),
+    ("LinearLR", {"end_factor": 1.5}, "end_factor"),
+    ("LinearLR", {"total_iters": 0}, "total_iters"),
+    ("LambdaLR", {"lr_lambda": 3}, "function"),
+    ("LambdaLR", {"lr_lambda": [abs, abs]}, "1 groups, got 2"),
+    ("LambdaLR", {"lr_lambda": lambda k: -1.0}, "lr=.*got -0.5"),
+    ("LambdaLR", {"lr_lambda": lambda k: float("nan")}, "lr=.*got nan"),
+    ("OneCycleLR", {"max_lr": 1.0}, "total_steps, or both"),
+    ("OneCycleLR", {"max_lr": 0.0, "total_steps": 5}, "max_lr"),
+    ("OneCycleLR", {"max_lr": [1.0, 2.0], "total_steps": 5}, "1 groups, got 2"),
+    ("OneCycleLR", {"max_lr": 1.0, "total_steps": 5, "pct_start": 1.5}, "pct_start"),
+    ("OneCycleLR", {"max_lr": 1.0, "total_steps": 5, "anneal_strategy": "cosine"}, "'cos', 'linear'"),
+    ("OneCycleLR", {"max_lr": 1.0, "epochs": 5, "steps_per_epoch": 0}, "steps_per_epoch"),
+    ("OneCycleLR", {"max_lr": 1.0, "total_steps": 5, "max_momentum": 1.0}, "max_momentum"),
+    ("ReduceLROnPlateau", {"factor": 1.0}, "factor"),
+    ("ReduceLROnPlateau", {"mode": "low"}, "'min', 'max'"),
+    ("ReduceLROnPlateau", {"patience": -1}, "patience"),
+    ("ReduceLROnPlateau", {"min_lr": [0.1, 0.2]}, "1 groups, got 2"),
+    ("ReduceLROnPlateau", {"threshold_mode": 1}, "'rel', 'abs'"),
+]
+
+
+@pytest.mark.parametrize(("kind", "options", "message"), BAD)
+def test_bad_options_are_refused_and_the_rate_stays(kind, options, message):
+    opt = sgd()
+    with pytest.raises((TypeError, ValueError), match=message):
+        getattr(optim, kind)(opt, **options)
+    assert opt.param_groups[0]["lr"] == 0.5
+
+
+@pytest.mark.parametrize("make", [
+    lambda o: optim.StepLR(o, 1), lambda o: optim.CosineAnnealingLR(o, 1), optim.LinearLR,
+    lambda o: optim.LambdaLR(o, abs), lambda o: optim.OneCycleLR(o, 1.0, 9), optim.ReduceLROnPlateau,
+])  # fmt: skip
+def test_what_is_no_optimizer_is_refused(make):
+    with pytest.raises(TypeError, match="must be an optimizer, got int"):
+        make(3)
+
+
+def test_a_rate_that_cannot_be_leaves_the_schedule_where_it_was():
+    schedule = optim.LambdaLR(sgd(), lambda k: 1.0 if k < 2 else -1.0)
+    schedule.step()
+    with pytest.raises(ValueError, match=r"got -0\.5"):
+        schedule.step()
+    assert (schedule.last_epoch, schedule.get_last_lr()) == (1, [0.5])
+
+
+def test_loading_a_misfit_changes_nothing():
+    schedule = optim.StepLR(sgd(), 2)
+    schedule.step()
+    good = schedule.state_dict()
+    for bad in (
+        {**good, "schedule": "LambdaLR"}, {**good, "extra": 1}, {k: v for k, v in good.items() if k != "gamma"},
+        {**good, "lr": [0.1, 0.1]}, {**good, "lr": [-1.0]},
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=r"StepLR"):
+            schedule.load_state_dict(bad)
+        assert schedule.state_dict() == good
+
+
+def with_gradients(*arrays):
+    params = [Tensor(np.zeros_like(a), requires_grad=True, name=f"p{i}") for i, a in enumerate(arrays)]
+    for p, a in zip(params, arrays, strict=True):
+        p.grad = a.copy()
+    return params
+
+
+def test_clipping_scales_all_gradients_alike():
+    params = with_gradients(np.array([3.0, 0.0]), np.array([[4.0]]))
+    assert optim.clip_grad_norm_(params, 1.0) == 5.0
+    np.testing.assert_allclose(np.concatenate([p.grad.ravel() for p in params]), [0.6, 0.0, 0.8], rtol=1e-6)
+    assert optim.clip_grad_norm_(params, 2.0) == pytest.approx(1.0, rel=1e-6)
+    assert optim.clip_grad_norm_([], 1.0) == 0.0
+    assert optim.clip_grad_norm_(Tensor([1.0], requires_grad=True), 1.0) == 0.0
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-30, 1.0, 1e30, 1e200])
+def test_the_norm_neither_overflows_nor_vanishes(scale):
+    params = with_gradients(np.array([3.0]) * scale, np.array([4.0]) * scale)
+    assert optim.clip_grad_norm_(params, math.inf) == pytest.approx(5 * scale, rel=1e-14)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_non_finite_norms_can_be_refused(bad):
+    params = with_gradients(np.array([3.0]), np.array([1.0, bad]))
+    with pytest.raises(FloatingPointError, match=r"because of p1\. Look"):
+        optim.clip_grad_norm_(params, 1.0, error_if_nonfinite=True)
+    np.testing.assert_array_equal(params[0].grad, [3.0])
+
+
+def test_clipping_keeps_dtype_and_array():
+    (p,) = with_gradients(np.array([3.0, 4.0], np.float32))
+    grad = p.grad
+    optim.clip_grad_norm_([p], 1.0)
+    optim.clip_grad_value_([p], 0.7)
+    assert p.grad is grad
+    assert grad.dtype == np.float32
+    np.testing.assert_allclose(grad, [0.6, 0.7], rtol=1e-6)
+
+
+def test_clipping_gradients_that_are_part_of_a_graph():
+    p = Tensor([2.0], requires_grad=True)
+    (p * p * p).sum().backward(create_graph=True)
+    optim.clip_grad_norm_([p], 3.0)
+    optim.clip_grad_value_([p], 2.5)
+    assert p.grad.item() == 2.5
+    p.grad = None
+    (p * p * p).sum().backward(create_graph=True)
+    optim.clip_grad_norm_([p], 6.0)
+    assert p.grad.op is not None
+    assert p.grad.item() == pytest.approx(6.0, rel=1e-6)
+
+
+@pytest.mark.parametrize("call", [
+    lambda p: optim.clip_grad_norm_([p], -1.0), lambda p: optim.clip_grad_norm_([p], math.nan),
+    lambda p: optim.clip_grad_norm_([p], True), lambda p: optim.clip_grad_norm_([p], 1.0, 0),
+    lambda p: optim.clip_grad_norm_([p], 1.0, "inf"), lambda p: optim.clip_grad_value_([p], -1.0),
+    lambda p: optim.clip_grad_norm_([("p", p)], 1.0), lambda p: optim.clip_grad_value_([np.ones(1)], 1.0),
+])  # fmt: skip
+def test_bad_clipping_is_refused(call):
+    (p,) = with_gradients(np.array([3.0]))
+    with pytest.raises((TypeError, ValueError), match="`clip_grad_"):
+        call(p)
+    np.testing.assert_array_equal(p.grad, [3.0])
