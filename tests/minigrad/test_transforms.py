@@ -1,5 +1,6 @@
 """Transforms on trees, several arguments, auxiliary values, and input that does not fit."""
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -188,7 +189,7 @@ def test_linearize_runs_only_what_depends_on_the_tangents(monkeypatch):
     for name in ("_linear", "_matmul"):
         op = getattr(mg.ops.linalg, name)
         monkeypatch.setattr(op, "forward", lambda *a, f=op.forward: (count.append(1), f(*a))[1])
-    p = [(rng.normal(size=(i, o)), rng.normal(size=o)) for i, o in zip(sizes, sizes[1:], strict=False)]
+    p = [(rng.normal(size=(i, o)), rng.normal(size=o)) for i, o in itertools.pairwise(sizes)]
     x = rng.normal(size=(6, 3))
 
     def loss(p):
