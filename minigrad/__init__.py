@@ -20,6 +20,7 @@ from minigrad.ops.reduce import softmax as softmax
 from minigrad.tensor import Op as Op
 from minigrad.tensor import Tensor as Tensor
 from minigrad.transforms import grad as grad
+from minigrad.transforms import gradient_and_hvp as gradient_and_hvp
 from minigrad.transforms import hessian as hessian
 from minigrad.transforms import hvp as hvp
 from minigrad.transforms import jacobian as jacobian

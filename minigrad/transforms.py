@@ -21,7 +21,7 @@ from minigrad.sweeps import Rerun, Slice, between, pull_back, push_forward
 from minigrad.tensor import Tensor, apply, data_of, numeric, own
 from minigrad.trees import flatten
 
-__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "linearize", "value_and_grad", "vjp"]
+__all__ = ["grad", "gradient_and_hvp", "hessian", "hvp", "jacobian", "jvp", "linearize", "value_and_grad", "vjp"]
 
 Function = Callable[..., Any]
 
@@ -199,6 +199,35 @@ def hessian(f: Function) -> Function:
            [2., 0.]])
     """
     return jacobian(grad(f))
+
+
+def gradient_and_hvp(loss: Tensor, leaves: Sequence[Tensor]) -> tuple[list[Any], Callable[[Sequence[Any]], list[Any]]]:
+    """The gradient of a recorded scalar with respect to leaves of its graph, and its Hessian-vector product there.
+
+    This is what an optimizer asks of a closure's loss: no function of the parameters is needed, the graph is the function.
+    The product `hvp(vectors)` takes and returns one array for each leaf; it evaluates at its first call all that does not
+    depend on the vectors, and further calls cost only the rest. With `lead=(k,)` it takes k directions at once.
+
+    >>> w = Tensor([1.0, 2.0], requires_grad=True)
+    >>> gradient, product = gradient_and_hvp((w**3).sum(), [w])
+    >>> gradient, product([np.ones(2)])
+    ([array([ 3., 12.])], [array([ 6., 12.])])
+    """
+    path = between(leaves, [loss])
+    with scope(recording=True, phase="backward"):
+        cotangents = pull_back(path, {loss.index: np.ones_like(loss._data)}, record=True)
+    zeros = [np.zeros_like(a._data) for a in leaves]
+    found = [cotangents.get(a.index, z) for a, z in zip(leaves, zeros, strict=True)]
+    outputs = [g if isinstance(g, Tensor) else Tensor(g) for g in found]
+    second = between(leaves, outputs)
+    programs: dict[tuple[int, ...], Rerun] = {}
+
+    def product(vectors: Sequence[Any], lead: tuple[int, ...] = ()) -> list[Any]:
+        if lead not in programs:
+            programs[lead] = _linear_part(second, leaves, outputs, lead)
+        return list(own(dict(enumerate(programs[lead](vectors))), *vectors).values())
+
+    return list(own({i: y._data for i, y in enumerate(outputs)}).values()), product
 
 
 # The parts they are made of

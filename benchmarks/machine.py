@@ -1,0 +1,113 @@
+"""What the measurements run on: the environment every child process gets, and the line that describes it.
+
+Imports no library that is measured: `benchmarks.startup` needs its own process small, because a child's peak memory
+counts from the size of the process that started it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata, util
+from pathlib import Path
+from typing import Any
+
+THREADS = 2
+PACKAGES = {"PyTorch": "torch", "JAX": "jax", "HIPS autograd": "autograd"}  # name in the tables: package
+
+
+def environment() -> dict[str, str]:
+    """The environment of every measured process: two threads, and the fastest kernels OpenBLAS has for this processor.
+
+    OpenBLAS does not know every processor and then falls back to kernels of half the speed, and OPENBLAS_CORETYPE may
+    already be set to such a family. So the family is chosen here, from the instruction set, alike for all NumPy runs.
+    """
+    settings = {"OPENBLAS_NUM_THREADS": str(THREADS), "OMP_NUM_THREADS": str(THREADS), "MKL_NUM_THREADS": str(THREADS)}
+    flags = _cpuinfo("flags").split()
+    family = "SKYLAKEX" if "avx512vl" in flags else "HASWELL" if "avx2" in flags else None
+    if family:
+        settings["OPENBLAS_CORETYPE"] = family
+    return {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")} | settings
+
+
+def missing() -> list[str]:
+    """The peers that are not installed."""
+    return [name for name, package in PACKAGES.items() if util.find_spec(package) is None]
+
+
+def describe() -> dict[str, Any]:
+    """Processor, versions and BLAS, as one flat dict; asked of a child, which sees what measured processes see."""
+    command = [sys.executable, "-m", "benchmarks.machine"]
+    said = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True).stdout
+    peers = {name: metadata.version(package) for name, package in PACKAGES.items() if name not in missing()}
+    return {
+        "cpu": _cpuinfo("model name") or platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        **json.loads(said),
+        "threads": THREADS,
+        **peers,
+    }
+
+
+def line(machine: dict[str, Any]) -> str:
+    peers = ", ".join(f"{name} {machine[name]}" for name in PACKAGES if name in machine) or "no peers"
+    return (
+        f"{machine['cpu']}, {machine['cores']} cores; Python {machine['python']}, NumPy {machine['numpy']}; "
+        f"BLAS of all NumPy runs: {machine['blas']}, kernels {machine['kernels']}; {machine['threads']} threads; {peers}"
+    )
+
+
+class Busy:
+    """Watches how much of the machine other programs take meanwhile; needs Linux."""
+
+    def __init__(self) -> None:
+        self.start = self._used()
+
+    def report(self) -> bool:
+        """Print how much it was; whether that is so much that the result should not be kept."""
+        if not self.start:
+            return False
+        total, others = (now - then for now, then in zip(self._used(), self.start))
+        share = max(0.0, others / max(total, 1))
+        busy = share > 0.05
+        advice = " That is too much: the result is not stored; run it again when the machine is quiet." if busy else ""
+        print(f"\nOther programs used {share:.0%} of the processors meanwhile.{advice}")
+        return busy
+
+    @staticmethod
+    def _used() -> tuple[float, ...]:
+        """Ticks of all processors so far, and those not spent idle, waiting, or by us and our finished children."""
+        path = Path("/proc/stat")
+        if not path.exists():
+            return ()
+        ticks = [int(field) for field in path.read_text().split("\n", 1)[0].split()[1:9]]
+        return float(sum(ticks)), sum(ticks) - ticks[3] - ticks[4] - sum(os.times()[:4]) * os.sysconf("SC_CLK_TCK")
+
+
+def _cpuinfo(field: str) -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((text.partition(":")[2].strip() for text in lines if text.startswith(field)), "")
+
+
+def _numpy_and_its_blas() -> dict[str, str]:
+    import numpy as np
+
+    blas = np.show_config("dicts")["Build Dependencies"]["blas"]  # type: ignore[call-overload]  # a string in the stubs
+    kernels = "unknown"
+    root = Path(np.__file__).parent
+    for library in [*root.parent.glob("numpy.libs/*openblas*"), *root.glob(".dylibs/*openblas*")]:
+        corename = getattr(ctypes.CDLL(str(library)), "scipy_openblas_get_corename64_", None)
+        if corename:
+            corename.restype = ctypes.c_char_p
+            kernels = corename().decode()
+    return {"numpy": np.__version__, "blas": f"{blas['name']} {blas['version']}", "kernels": kernels}
+
+
+if __name__ == "__main__":
+    print(json.dumps(_numpy_and_its_blas()))

@@ -1,0 +1,26 @@
+"""Who is measured, one file each. A file has `build(net, lr) -> Subject`; it is imported only in its own process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+REFERENCE, OURS = "NumPy by hand", "minigrad"
+FILES = {
+    REFERENCE: "by_hand",
+    OURS: "minigrad_eager",
+    "PyTorch": "pytorch_eager",
+    "HIPS autograd": "hips_autograd",
+    "JAX": "jax_jit",
+}
+
+
+class Subject(NamedTuple):
+    """One implementation, ready to run on one net.
+
+    Adam has β = (0.9, 0.999), ε = 1e-8. Both calls return when the work is done.
+    """
+
+    gradient: Callable[[], Any]  # loss and gradients of all parameters, in the library's own form
+    numbers: Callable[[Any], list[Any]]  # what `gradient` returned, as [loss, ∂W₁, ∂b₁, …] with W (n_in, n_out)
+    step: Callable[[], Any] | None  # one step of Adam, from zero_grad to the update; returns the loss

@@ -1,0 +1,119 @@
+"""Loss + all gradients, and a whole step of Adam, on four nets: minigrad beside its peers.
+
+How it is made fair. All compute the same numbers, which is checked before timing. Rounds are paired and interleaved
+(each subject has a turn of a few hundredths of a second in every round, in rotating order) and what is reported is the
+median over rounds of the ratio within a round, so that drift of the machine cancels.
+
+Each subject has a process of its own, stopped by a signal while it is not its turn. Measured on 784-256-128-10, loss +
+gradients, in µs, on two cores (NumPy by hand, minigrad, PyTorch, HIPS autograd, JAX):
+
+    each alone on the machine           399    481    865   1141    622
+    own processes, idle ones stopped    408    481    864   1027    605     this is what is done here
+    all in one process                  401    469   1715   1026    740     --one-process
+    own processes, idle ones waiting   2834   3920   6817   7517    753
+
+The threads of a library go on spinning for a while after its work is done, and take the second core from whoever is next.
+In one process nothing can stop them, and the one to suffer is PyTorch; idle processes spin too, unless they are stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks import machine, report
+from benchmarks.subjects import FILES, OURS
+from benchmarks.worker import Worker
+
+NETS = ("2-16-16-1", "64-64-32-10", "784-256-128-10", "784-1024-1024-10")
+KINDS = {"gradient": "loss + gradients", "step": "Adam step"}
+TURN = 0.03  # seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
+    parser.add_argument("--only", choices=NETS, action="append", help="this net only (may be given several times)")
+    parser.add_argument("--repeat", type=int, default=41, metavar="N", help="rounds for each table (default %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here too")
+    parser.add_argument("--quick", action="store_true", help="7 rounds, not stored: only to see that all is well")
+    parser.add_argument("--one-process", action="store_true", help="all subjects in one process, not stored: see the comment")
+    options = parser.parse_args()
+    rounds = 7 if options.quick else max(1, options.repeat)
+
+    absent = machine.missing()
+    for name in absent:
+        print(f"{name} is not installed and is left out; `pip install .[bench]` brings all peers.")
+    names = [name for name in FILES if name not in absent]
+    here = machine.describe()
+    print(machine.line(here), flush=True)
+
+    before = report.load("training")
+    if before and before["machine"] != here:
+        print(f"The stored run, against which changes are given, was on: {machine.line(before['machine'])}")
+    busy = machine.Busy()
+    os.environ.clear()
+    os.environ.update(machine.environment())  # for the workers, which are started from here
+    together = Worker(*names) if options.one_process else None
+    workers = {name: together or Worker(name) for name in names}
+    nets: dict[str, Any] = {}
+    try:
+        for net in options.only or NETS:
+            nets[net] = measure(net, workers, rounds)
+            print("\n" + table(net, nets[net], before.get("nets", {}).get(net, {})), flush=True)
+    finally:
+        for worker in set(workers.values()):
+            worker.close()
+    if not busy.report() and not options.quick and not options.one_process:
+        same = before.get("machine") == here
+        report.save(report.RESULTS / "training.json", {"machine": here, "nets": (before["nets"] if same else {}) | nets})
+    if options.json:
+        report.save(options.json, {"machine": here, "nets": nets})
+
+
+def measure(net: str, workers: dict[str, Worker], rounds: int) -> dict[str, Any]:
+    """{kind: {subject: {"us": median time of a call, "ratio": median over rounds of minigrad's time / the subject's}}}"""
+    able = {pair for worker in set(workers.values()) for pair in worker.ask("load", net)}
+    result = {}
+    for kind in KINDS:
+        names = [name for name in workers if (name, kind) in able]
+        calls = {name: _calls(workers[name], name, kind) for name in names}
+        times: dict[str, list[float]] = {name: [] for name in names}
+        for i in range(rounds):
+            for name in names[i % len(names) :] + names[: i % len(names)]:
+                times[name].append(workers[name].ask("time", name, kind, calls[name]))
+        result[kind] = {
+            name: {
+                "us": round(1e6 * median(times[name]), 1),
+                "ratio": round(median(ours / its for ours, its in zip(times[OURS], times[name])), 3),
+            }
+            for name in names
+        }
+    return result
+
+
+def _calls(worker: Worker, name: str, kind: str) -> int:
+    """How many calls make a turn."""
+    worker.ask("time", name, kind, 3)
+    return max(3, round(TURN / worker.ask("time", name, kind, 10)))
+
+
+def table(net: str, now: dict[str, Any], before: dict[str, Any]) -> str:
+    lines = [f"{net:<18}" + "".join(f"│ {title:<32}" for title in KINDS.values())]
+    lines.append(" " * 18 + "│       µs  change  minigrad/peer  " * len(KINDS))
+    for name in now["gradient"]:
+        cells = []
+        for kind in KINDS:
+            cell, old = now[kind].get(name), before.get(kind, {}).get(name, {})
+            ratio = "" if name == OURS or not cell else f"{cell['ratio']:.2f}" + (f" (was {old['ratio']:.2f})" if old else "")
+            cells.append(
+                f"│{cell['us']:9,.1f}{report.change(cell['us'], old.get('us')):>8}  {ratio:<15}" if cell else "│" + " " * 34
+            )
+        lines.append(f"{name:<18}" + "".join(cells))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+if __name__ == "__main__":
+    main()
