@@ -83,7 +83,9 @@ def _times(partial: Any, product: Any) -> Rule | None:
     """The rule "multiply by the partial derivative", the same in both directions."""
     if partial is None:
         return None
-    if isinstance(partial, int):
+    if not callable(partial):
+        if partial not in (1, -1):
+            raise ValueError(f"a partial derivative must be a function, 1, -1 or None, got {partial!r}.")
         return (lambda g, y, *args, **params: g) if partial == 1 else (lambda g, y, *args, **params: -g)
     return lambda g, y, *args, **params: product(g, partial(y, *args, **params))
 

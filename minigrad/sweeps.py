@@ -29,6 +29,13 @@ class Slice(NamedTuple):
     sources: list[Any]
     reach: set[int]  # indices of the nodes and the sources
     open: bool  # the targets depend on another live leaf as well, so a sweep of this slice must be recorded
+    guards: list[tuple[Any, int]]  # other leaves that were used, with their index at that time
+
+    def check(self) -> None:
+        """Raise StaleGraphError if a leaf that was used has changed since the slice was made."""
+        for leaf, index in self.guards:
+            if leaf.index != index:
+                raise StaleGraphError(_stale("the function", leaf, ""))
 
 
 def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
@@ -41,7 +48,8 @@ def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
     seen: dict[int, Any] = {}
     leaves: list[Any] = []
     is_open = False
-    stack = [node for node in targets if node.requires_grad]
+    guards: list[tuple[Any, int]] = []
+    stack = [node for node in targets if node._requires_grad]
     while stack:
         node = stack.pop()
         index = node.index
@@ -55,17 +63,23 @@ def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
         for position in node.live:
             x = inputs[position]
             if x.index > index:
-                raise StaleGraphError(_stale(node, x))
+                raise StaleGraphError(_stale(node.op.name, x, _at(node)))
             if x.index < first:
                 is_open = True
+                if x.op is None:
+                    guards.append((x, x.index))
             else:
                 stack.append(x)
+        for x in node.watched:
+            if x.index > index:
+                raise StaleGraphError(_stale(node.op.name, x, _at(node)))
+            guards.append((x, x.index))
     nodes: list[Any] = []
     if wanted is None:
         for index in sorted(seen):
             node = seen[index]
             (nodes if node.live else leaves).append(node)
-        return Slice(nodes, leaves, set(seen), False)
+        return Slice(nodes, leaves, set(seen), False, guards)
     reach = set(wanted)
     for index in sorted(seen):
         if index in wanted:
@@ -75,9 +89,10 @@ def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
             reach.add(index)
             nodes.append(node)
         elif not node.live:
-            is_open = is_open or node.requires_grad
+            is_open = is_open or node._requires_grad
+            guards.append((node, index))
     assert sources is not None
-    return Slice(nodes, list(sources), reach, is_open)
+    return Slice(nodes, list(sources), reach, is_open, guards)
 
 
 def pull_back(path: Slice, cotangents: dict[int, Any], *, record: bool = False, lead: type_of_shape = ()) -> dict[int, Any]:
@@ -212,10 +227,10 @@ def _wrong_shape(op: Any, c: Any, x: Any) -> Any:
     raise DerivativeError(f"the rule of {op.name} gave a derivative of shape {c.shape} for a value of shape {x.shape}.")
 
 
-def _stale(node: Any, leaf: Any) -> str:
+def _stale(user: str, leaf: Any, at: str) -> str:
     who = f"{leaf.name!r}" if leaf.name else f"a leaf of shape {leaf._data.shape}"
     return (
-        f"{who} was changed after {node.op.name} had used it{_at(node)}, so this graph's gradient would be that of "
+        f"{who} was changed after {user} had used it{at}, so this graph's gradient would be that of "
         f"another function. Run the forward pass again after changing parameters, then pull back."
     )
 

@@ -81,6 +81,7 @@ class Op:
         self.name, self.forward = name, forward
         self.pulls, self.pushes = pulls, pushes
         self.some_constant = pulls.only_first if isinstance(pulls, ForEach) else None in pulls
+        self.arity = None if isinstance(pulls, ForEach) else len(pulls)
         self.broadcasts, self.batched = broadcasts, batched
         self.__doc__ = doc or forward.__doc__ or ""
 
@@ -98,15 +99,20 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
     """Run `op` on the inputs' values and, where an input is live, record the result as a node of the graph."""
     args: list[Any] = []
     live: tuple[int, ...] = ()
+    watched: tuple[Tensor, ...] = ()
     for position, x in enumerate(inputs):
         if isinstance(x, Tensor):
             args.append(x._data)
-            if x.requires_grad:
+            if x._requires_grad:
                 live += (position,)
+            elif x.op is None:
+                watched += (x,)
         elif x.__class__ in _PLAIN or x.__class__ is np.ndarray:
             args.append(x)
         else:
-            args.append(_operand(op, x))
+            x = _operand(op, x)
+            args.append(x)
+            inputs = (*inputs[:position], x, *inputs[position + 1 :])
     mode = current.mode
     if mode.tracing:
         mode = replace(mode, line=users_line())
@@ -123,20 +129,22 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
     node.grad = None
     node.name = None
     node.mode = mode
+    node.op = op
     if live and mode.recording and op.pulls:
+        if op.arity is not None and op.arity != len(inputs):
+            raise TypeError(f"{op.name} has rules for {op.arity} inputs and was given {len(inputs)}; give a partial for each.")
         if op.some_constant:
             live = tuple(i for i in live if op.pulls[i] is not None)
-        node.op = op
         node.inputs = inputs
         node.args = args
         node.params = params
         node.live = live
-        node.requires_grad = bool(live)
+        node.watched = watched
+        node._requires_grad = bool(live)
     else:
-        node.op = None
-        node.inputs = node.args = node.live = ()
+        node.inputs = node.args = node.live = node.watched = ()
         node.params = _NO_PARAMS
-        node.requires_grad = False
+        node._requires_grad = False
     return node
 
 
@@ -177,35 +185,31 @@ class Tensor:
     """
 
     __slots__ = (
-        "__weakref__", "_data", "args", "grad", "index", "inputs", "live", "mode", "name", "op", "params", "requires_grad",
+        "__weakref__", "_data", "_requires_grad", "args", "grad", "index", "inputs", "live", "mode", "name", "op", "params",
+        "watched",
     )  # fmt: skip
 
     _data: Array
-    op: Op | None  # what made it; None for a leaf or a constant
+    _requires_grad: bool  # a live leaf, or the result of an op with one upstream
+    op: Op | None  # what made it; None for a leaf
     inputs: Sequence[Any]  # Tensors and plain operands, as they were given
     args: Sequence[Any]  # their values, so that a first-order sweep need not unwrap
     live: tuple[int, ...]  # positions of the inputs that lead back to a live leaf
+    watched: tuple[Tensor, ...]  # constant leaves among the inputs: changing one makes the graph stale too
     params: dict[str, Any]
     index: int
     grad: Any  # ndarray; a Tensor after backward(create_graph=True)
     name: str | None
     mode: Mode
-    requires_grad: bool
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         if isinstance(data, Tensor):
             data = data._data
         elif requires_grad and type(data) is int:
             data = float(data)  # a bare Python number carries no dtype of its own
-        array = numeric(np.array(data), "Tensor(data)")
-        if requires_grad and array.dtype.kind not in "fc":
-            raise TypeError(
-                f"Tensor(data, requires_grad=True) needs floating point numbers, got dtype {array.dtype}. "
-                f"Derivatives of integers do not exist; pass data.astype(float)."
-            )
-        self._data = array
+        self._data = numeric(np.array(data), "Tensor(data)")
         self.op = None
-        self.inputs = self.args = self.live = ()
+        self.inputs = self.args = self.live = self.watched = ()
         self.params = _NO_PARAMS
         self.index = _next_index()
         self.grad = None
@@ -216,9 +220,30 @@ class Tensor:
     # What it holds
 
     @property
+    def requires_grad(self) -> bool:
+        """Whether derivatives flow through here. May be set on a leaf: False freezes it, True makes it live."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, on: bool) -> None:
+        if on and self._data.dtype.kind not in "fc":
+            raise TypeError(
+                f"Tensor(data, requires_grad=True) needs floating point numbers, got dtype {self._data.dtype}. "
+                f"Derivatives of integers do not exist; pass data.astype(float)."
+            )
+        if on and self.op is not None and not self.live:
+            raise ValueError("requires_grad=True: this Tensor is the result of an operation; make a leaf of it by .detach().")
+        self._requires_grad = bool(on)
+
+    @property
     def data(self) -> Array:
-        """The values, as the ndarray itself. Assigning copies into it and marks older graphs of this leaf as stale."""
-        return self._data
+        """The values. A leaf's are the ndarray itself, and assigning to `.data` copies into it and marks older graphs of
+        the leaf as stale; those of a result are a read-only view."""
+        if self.op is None:
+            return self._data
+        view = self._data.view()
+        view.flags.writeable = False
+        return view
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -230,9 +255,9 @@ class Tensor:
         Raises:
             ValueError: another shape, or this Tensor is the result of an operation.
         """
-        if self.live:
+        if self.op is not None:
             raise ValueError(
-                f"assign: this Tensor is the result of {self.op.name if self.op else 'an op'}, not a leaf; "
+                f"assign: this Tensor is the result of {self.op.name}, not a leaf; "
                 f"change the leaves it was made from, or use .detach() first."
             )
         if value is not self._data:  # `p.data -= step` has already changed the array in place
@@ -310,7 +335,7 @@ class Tensor:
             RuntimeError: no leaf with `requires_grad=True` leads here.
             StaleGraphError: a leaf was changed since the graph was recorded.
         """
-        if not self.requires_grad:
+        if not self._requires_grad:
             raise RuntimeError(
                 "backward() needs a Tensor that depends on a leaf with requires_grad=True; this one is a constant. "
                 "Was it made inside no_grad(), or from .data, .numpy() or .detach()?"
@@ -324,13 +349,13 @@ class Tensor:
                 )
             seed: Any = np.ones_like(data)
         else:
-            seed = gradient
-            if not isinstance(seed, Tensor):
-                seed = np.asarray(seed, dtype=data.dtype)
+            seed = gradient if isinstance(gradient, Tensor) and create_graph else np.asarray(data_of(gradient))
             if seed.shape != data.shape:
                 raise ValueError(f"backward(gradient=...) needs shape {data.shape}, got {seed.shape}.")
-            if isinstance(seed, Tensor) and not create_graph:
-                seed = seed._data
+            if not np.can_cast(data_of(seed).dtype, data.dtype, "same_kind"):
+                raise TypeError(f"backward(gradient=...) needs dtype {data.dtype}, got {seed.dtype}.")
+            if seed.dtype != data.dtype:
+                seed = seed.astype(data.dtype)
         path = between(None, (self,))
         if create_graph:
             with scope(recording=True, phase="backward"):
@@ -366,10 +391,15 @@ class Tensor:
         return bool(self._data)
 
     def __float__(self) -> float:
+        if self._requires_grad:  # NumPy asks for it in `a[0] = x`, the math module in `math.sin(x)`
+            raise TypeError(
+                "turning a recorded Tensor into a float would drop its gradient without a word; use .item() if that is "
+                "meant, NumPy's functions instead of the math module's, and np.stack instead of filling an array."
+            )
         return float(self.item())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(float(self)) if self._data.dtype.kind == "f" else int(self.item())
 
     def __index__(self) -> int:
         if self._data.dtype.kind not in "iu" or self._data.ndim:
@@ -380,17 +410,18 @@ class Tensor:
         return format(self.item(), spec) if spec else str(self)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        if self.requires_grad:
+        if self._requires_grad:
             raise TypeError(
                 "turning a recorded Tensor into an ndarray would drop its gradient without a word; "
                 "use .numpy() if that is meant, or the NumPy function itself (np.stack for a list of Tensors)."
             )
         return np.array(self._data, dtype=dtype, copy=copy)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+    def __reduce__(self) -> Any:
+        """Copies and pickles are new leaves with an index and an array of their own."""
         if self.live:
-            raise TypeError("only leaves can be copied; use .detach() on the result of an operation.")
-        return Tensor(self._data, requires_grad=self.requires_grad, name=self.name)
+            raise TypeError("only leaves can be copied or pickled; use .detach() on the result of an operation.")
+        return Tensor, (self._data, self._requires_grad, self.name)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError(
@@ -607,7 +638,7 @@ def data_of(x: Any) -> Any:
 
 def is_live(x: Any) -> bool:
     """Whether `x` is a Tensor through which derivatives flow."""
-    return isinstance(x, Tensor) and x.requires_grad
+    return isinstance(x, Tensor) and x._requires_grad
 
 
 def own(arrays: dict[int, Any], *shared: Any) -> dict[int, Any]:

@@ -10,6 +10,7 @@ Tensor: then they are Tensors.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from minigrad.mode import current, scope
 from minigrad.ops.elementwise import positive
 from minigrad.sweeps import Rerun, Slice, between, pull_back, push_forward
 from minigrad.tensor import Tensor, apply, data_of, numeric, own
-from minigrad.trees import flatten
+from minigrad.trees import flatten, leaves_like
 
 __all__ = ["grad", "gradient_and_hvp", "hessian", "hvp", "jacobian", "jvp", "linearize", "value_and_grad", "vjp"]
 
@@ -40,13 +41,15 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool 
     >>> value_and_grad(lambda x: (x * x).sum())(np.array([1.0, 2.0]))
     (array(5.), array([2., 4.]))
     """
-    several = not isinstance(argnums, int)
-    positions = tuple(argnums) if isinstance(argnums, Sequence) else (argnums,)
+    several = isinstance(argnums, Sequence)
+    positions = tuple(operator.index(i) for i in (argnums if isinstance(argnums, Sequence) else (argnums,)))
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         call = _called("value_and_grad", f)
         outer = current.mode.recording
         trees = [_argument(args, i, call) for i in positions]
+        if len({i % len(args) for i in positions}) < len(positions):
+            raise ValueError(f"{call}: argnums must name each argument once, got {tuple(positions)}.")
         leaves, build = _fresh(trees, call)
         replaced = list(args)
         for i, tree in zip(positions, build(leaves), strict=True):
@@ -67,7 +70,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool 
         gradient = build(grads)
         value = y if connected else y._data
         result = tuple(gradient) if several else gradient[0]
-        return ((value, _settled(aux, leaves, connected)), result) if has_aux else (value, result)
+        return ((value, _settled(aux, leaves, outer)), result) if has_aux else (value, result)
 
     return wrapped
 
@@ -94,10 +97,12 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     """
     call = _called("vjp", f)
     path, leaves, build, outputs, build_out, outer = _recorded(f, primals, call)
+    like = build_out(outputs)
 
     def pullback(cotangent: Any) -> Any:
-        given = _matching(cotangent, outputs, f"{call}: the cotangent")
-        connected = outer and (path.open or _any_live(given))
+        path.check()
+        given = _matching(cotangent, like, outputs, f"{call}: the cotangent")
+        connected = current.mode.recording and (path.open or _any_live(given))
         return tuple(build(_pulled_many(path, outputs, given, leaves, connected)))
 
     connected = path.open and outer
@@ -116,12 +121,13 @@ def linearize(f: Function, *primals: Any) -> tuple[Any, Function]:
     array([ 2., 60.])
     """
     call = _called("linearize", f)
-    path, leaves, _, outputs, build_out, outer = _recorded(f, primals, call)
+    path, leaves, build, outputs, build_out, outer = _recorded(f, primals, call)
     again: list[Rerun] = []
 
     def pushforward(*tangents: Any) -> Any:
-        given = _matching(tangents, leaves, f"{call}: the tangents")
-        if outer and (path.open or _any_live(given)):
+        path.check()
+        given = _matching(list(tangents), build(leaves), leaves, f"{call}: the tangents")
+        if current.mode.recording and (path.open or _any_live(given)):
             return build_out(_pushed(path, leaves, given, outputs, connected=True))
         if not again:
             again.append(_linear_part(path, leaves, outputs))
@@ -141,8 +147,8 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list) or len(primals) != len(tangents):
         raise TypeError(f"{_called('jvp', f)} needs primals and tangents as tuples of one length: jvp(f, (x,), (t,)).")
     call = _called("jvp", f)
-    path, leaves, _, outputs, build_out, outer = _recorded(f, primals, call)
-    given = _matching(list(tangents), leaves, f"{call}: the tangents")
+    path, leaves, build, outputs, build_out, outer = _recorded(f, primals, call)
+    given = _matching(list(tangents), build(leaves), leaves, f"{call}: the tangents")
     connected = outer and path.open
     moved = _pushed(path, leaves, given, outputs, outer and (path.open or _any_live(given)))
     return build_out([_released(y, connected) for y in outputs]), build_out(moved)
@@ -172,7 +178,9 @@ def jacobian(f: Function) -> Function:
         path, leaves, build, outputs, build_out, outer = _recorded(f, (x,), call)
         connected = outer and path.open
         n_in, n_out = sum(a.size for a in leaves), sum(y.size for y in outputs)
-        if n_in <= n_out:
+        if not n_in or not n_out:
+            rows = [[np.zeros(y.shape + a.shape, y.dtype) for a in leaves] for y in outputs]
+        elif n_in <= n_out:
             pushed = _pushed(path, leaves, _basis(leaves), outputs, connected, lead=(n_in,))
             columns = [np.moveaxis(t, 0, -1) for t in pushed]  # (*y.shape, n_in)
             rows = [[c.reshape(y.shape + a.shape) for c, a in _parted(column, leaves)]
@@ -296,13 +304,10 @@ def _any_live(xs: Sequence[Any]) -> bool:
     return any(isinstance(x, Tensor) and x.requires_grad for x in xs)
 
 
-def _matching(given: Any, like: Sequence[Tensor], what: str) -> list[Any]:
-    """Tangents or cotangents as a flat list, checked against the values they belong to."""
-    values, _ = flatten(given)
-    if len(values) != len(like):
-        raise ValueError(f"{what} must have the structure of the values: {len(like)} arrays, got {len(values)}.")
+def _matching(given: Any, tree: Any, like: Sequence[Tensor], what: str) -> list[Any]:
+    """Tangents or cotangents as a flat list, checked against the tree of values they belong to."""
     checked = []
-    for t, x in zip(values, like, strict=True):
+    for t, x in zip(leaves_like(given, tree, what), like, strict=True):
         t = t if isinstance(t, Tensor) else numeric(np.asarray(t), what)
         if t.shape != x.shape:
             raise ValueError(f"{what} must have shape {x.shape}, got {t.shape}.")
@@ -373,12 +378,10 @@ def _released(y: Tensor, connected: bool) -> Any:
     return y if connected else y._data.copy()
 
 
-def _settled(aux: Any, leaves: Sequence[Tensor], connected: bool) -> Any:
-    """What f returned beside the loss: as it is inside an outer derivative, else as arrays."""
-    if connected:
-        return aux
+def _settled(aux: Any, leaves: Sequence[Tensor], outer: bool) -> Any:
+    """What f returned beside the loss: Tensors where they depend on something live outside, else arrays."""
     values, build = flatten(aux)
-    return build([data_of(x) for x in values])
+    return build([_released(x, outer and between(leaves, [x]).open) if isinstance(x, Tensor) else x for x in values])
 
 
 def _basis(values: Sequence[Tensor]) -> list[Any]:

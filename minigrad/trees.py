@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["flatten", "tree_map"]
+__all__ = ["flatten", "leaves_like", "tree_map"]
 
 
 def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
@@ -46,7 +46,31 @@ def tree_map(f: Callable[..., Any], tree: Any, *others: Any) -> Any:
     {'x': 3}
     """
     leaves, build = flatten(tree)
-    rest = [flatten(t)[0] for t in others]
-    if any(len(r) != len(leaves) for r in rest):
-        raise ValueError(f"tree_map needs trees of one structure, got {len(leaves)} and {[len(r) for r in rest]} leaves.")
+    rest = [leaves_like(t, tree, "tree_map: each tree") for t in others]
     return build([f(*group) for group in zip(leaves, *rest, strict=True)])
+
+
+def leaves_like(tree: Any, like: Any, what: str) -> list[Any]:
+    """The leaves of `tree` in the order of `like`'s, which must have the same structure; dicts are matched by key.
+
+    Raises:
+        ValueError: the structures differ; `what` begins the message.
+
+    >>> leaves_like({"b": 2, "a": 1}, {"a": 0, "b": 0}, "the tree")
+    [1, 2]
+    """
+    if isinstance(like, dict):
+        if not isinstance(tree, dict) or tree.keys() != like.keys():
+            got = sorted(map(str, tree)) if isinstance(tree, dict) else type(tree).__name__
+            raise ValueError(f"{what} must have the structure of the values: a dict of {sorted(map(str, like))}, got {got}.")
+        return [leaf for key in like for leaf in leaves_like(tree[key], like[key], what)]
+    if isinstance(like, list | tuple):
+        if not isinstance(tree, list | tuple) or len(tree) != len(like):
+            got = f"{len(tree)} of them" if isinstance(tree, list | tuple) else type(tree).__name__
+            raise ValueError(
+                f"{what} must have the structure of the values: {len(like)} in a {type(like).__name__}, got {got}."
+            )
+        return [leaf for t, x in zip(tree, like, strict=True) for leaf in leaves_like(t, x, what)]
+    if isinstance(tree, dict | list | tuple) and like is None:
+        raise ValueError(f"{what} must have the structure of the values: None, got {type(tree).__name__}.")
+    return [] if like is None else [tree]

@@ -49,7 +49,7 @@ def leaky_relu(x: Any, slope: float = 0.01) -> Any:
 
 def elu(x: Any) -> Any:
     """x where x > 0, eˣ − 1 elsewhere (Clevert et al. 2015)."""
-    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+    return np.where(x > 0, x, np.expm1(np.where(x > 0, 0, x)))
 
 
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {

@@ -38,7 +38,7 @@ def _same_shape(call: str, a: Any, b: Any) -> tuple[Any, Any]:
 
 def _mse(p: Any, q: Any) -> Any:
     d = (p - q).ravel()
-    return np.dot(d, d) / d.size
+    return np.dot(d, d) / d.size if d.dtype != np.float16 else np.mean(d * d)
 
 
 _mse_op = Op(
@@ -74,19 +74,31 @@ def mse_loss(prediction: Any, target: Any) -> Any:
 # Cross entropy. Its gradient, softmax minus one-hot, is an op of its own, so that it is fast and still differentiable.
 
 
-def _log_normalizer(x: Any) -> tuple[Any, Any]:
-    z = x - np.maximum.reduce(np.real(x), axis=-1, keepdims=True)
-    return z, np.log(np.add.reduce(np.exp(z), axis=-1))
+def _exponentials(x: Any) -> tuple[Any, Any, Any]:
+    """z = x − shift, eᶻ, and Σeᶻ of each row.
+
+    One shift for the whole batch is quicker than one a row, and as good while no row's sum is small; where one is, each
+    row gets its own.
+    """
+    z = x - np.maximum.reduce(np.real(x), axis=None)
+    e = np.exp(z)
+    sums = np.dot(e, np.ones(x.shape[1], e.dtype))
+    if not np.minimum.reduce(np.real(sums)) > 1e-8:
+        z = x - np.maximum.reduce(np.real(x), axis=-1, keepdims=True)
+        e = np.exp(z)
+        sums = np.add.reduce(e, axis=-1)
+    return z, e, sums
 
 
 def _cross_entropy(x: Any, labels: Any) -> Any:
-    z, log_total = _log_normalizer(x)
-    return np.add.reduce(log_total - z[np.arange(len(labels)), labels]) / len(labels)
+    z, _, sums = _exponentials(x)
+    losses = np.log(sums) - z[np.arange(len(labels)), labels]
+    return np.add.reduce(losses) / len(labels)
 
 
 def _residual(x: Any, labels: Any) -> Any:
-    p = np.exp(x - np.maximum.reduce(np.real(x), axis=-1, keepdims=True))
-    p /= np.add.reduce(p, axis=-1, keepdims=True)
+    _, p, sums = _exponentials(x)
+    p /= sums[:, None]
     p[np.arange(len(labels)), labels] -= 1
     return p
 
@@ -204,7 +216,9 @@ def accuracy(logits: Any, labels: Any) -> float:
     0.5
     """
     x = logits.data if isinstance(logits, Tensor) else np.asarray(logits)
-    labels = np.asarray(labels)
+    y = np.asarray(labels.data if isinstance(labels, Tensor) else labels)
+    if not x.ndim or x.ndim > 2 or y.shape not in (x.shape[:1], (len(x), 1)) or not x.size:
+        raise ValueError(f"accuracy needs logits (n, k) or (n,) and labels (n,), got {x.shape} and {y.shape}.")
     if x.ndim == 2 and x.shape[1] > 1:
-        return float(np.mean(np.argmax(x, axis=1) == labels.ravel()))
-    return float(np.mean((x.ravel() > 0) == (labels.ravel() > 0)))
+        return float(np.mean(np.argmax(x, axis=1) == y.ravel()))
+    return float(np.mean((x.ravel() > 0) == (y.ravel() > 0)))

@@ -18,7 +18,7 @@ __all__ = ["Module"]
 class Module:
     """Base class of layers and networks: assign Tensors and Modules as attributes and define `forward`.
 
-    A parameter is any Tensor held by the module, directly or in nested modules, lists, tuples and dicts; its name is the
+    A parameter is any leaf Tensor held by the module, directly or in nested modules, lists, tuples and dicts; its name is the
     path to it: "layers.0.weight". Asking for the parameters writes that name on each Tensor that has none, which is how
     pictures, errors and saved files come to speak of them by name.
 
@@ -42,8 +42,12 @@ class Module:
         """(path, parameter) in the order of definition; a parameter shared by two places is listed at the first."""
         found: dict[int, tuple[str, Tensor]] = {}
         for path, x in _walk(self, ""):
-            if isinstance(x, Tensor):
+            if isinstance(x, Tensor) and x.op is None:  # results kept for inspection are no parameters
                 found.setdefault(id(x), (path, x))
+        names = [path for path, _ in found.values()]
+        if len(set(names)) < len(names):
+            twice = sorted({n for n in names if names.count(n) > 1})
+            raise ValueError(f"{type(self).__name__}: two parameters have the path {twice}; rename an attribute or key.")
         for path, p in found.values():
             if p.name is None:
                 p.name = path
@@ -99,6 +103,7 @@ class Module:
                 raise ValueError(f"{call}: {name!r} needs shape {p.shape}, got {arrays[name].shape}.")
             if arrays[name].dtype.kind not in "fciu" or not np.can_cast(arrays[name].dtype, p.dtype, "same_kind"):
                 raise ValueError(f"{call}: {name!r} needs dtype {p.dtype}, got {arrays[name].dtype}.")
+        arrays = {name: arrays[name].astype(p.dtype) for name, p in mine.items()}  # what can fail comes before any change
         for name, p in mine.items():
             p.assign(arrays[name])
 
@@ -138,10 +143,11 @@ def _walk(x: Any, path: str) -> Iterator[tuple[str, Any]]:
     stack = [(path, x)]
     while stack:
         path, x = stack.pop()
-        if isinstance(x, Module):
+        if isinstance(x, Module | dict | list):
             if id(x) in seen:
                 continue
             seen.add(id(x))
+        if isinstance(x, Module):
             children = list(vars(x).items())
         elif isinstance(x, dict):
             children = [(str(key), value) for key, value in x.items()]

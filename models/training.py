@@ -150,7 +150,8 @@ def fit(
         callbacks: called with an `Epoch` after each epoch; a true return value ends training and is told in `stopped`.
         rng: a seed or a Generator, for the order and the augmentation.
         checkpoint: a file, written after each epoch, whole or not at all.
-        resume: go on from `checkpoint` if it exists; the result is bit-identical to not having stopped.
+        resume: go on from `checkpoint` if it exists; the result is bit-identical to not having stopped. A run that a
+            callback had ended stays ended.
 
     Returns:
         The history. After Ctrl-C too, with the parameters as the last whole step left them; a second Ctrl-C raises.
@@ -166,6 +167,8 @@ def fit(
             raise ValueError(f"`fit({name}=...)` must be a whole number of at least 1, got {value!r}.")
     if schedule_every not in ("epoch", "batch"):
         raise ValueError(f"`fit(schedule_every=...)` must be 'epoch' or 'batch', got {schedule_every!r}.")
+    if metrics and validation is None:
+        raise ValueError("`fit(metrics=...)` needs validation=, the rows to measure on.")
     if resume and checkpoint is None:
         raise ValueError("`fit(resume=True)` needs checkpoint=, the file to go on from.")
     size = len(x) if batch_size is None else min(int(batch_size), len(x))
@@ -176,7 +179,7 @@ def fit(
         run.restore(load_tree(checkpoint))
     bar = tqdm(total=epochs, initial=len(history), desc="epochs", unit="epoch", disable=not progress, leave=False)
     with bar, _deferred_interrupt() as interrupted:
-        while len(history) < epochs:
+        while len(history) < epochs and history.stopped == "epochs":
             began = time.perf_counter()
             model.train()
             weighted = 0.0
@@ -200,11 +203,10 @@ def fit(
             bar.update()
             bar.set_postfix({k: f"{v:.4g}" for k, v in row.items() if k not in ("epoch", "seconds")}, refresh=False)
             reasons = [r for r in [callback(Epoch(model, optimizer, history)) for callback in callbacks] if r]
-            if checkpoint is not None:
-                save_tree(checkpoint, run.state())
             if reasons:
                 history.stopped = str(reasons[0])
-                break
+            if checkpoint is not None:
+                save_tree(checkpoint, run.state())
     model.eval()
     return history
 
@@ -215,31 +217,39 @@ def evaluate(
 ) -> dict[str, float]:  # fmt: skip
     """The mean loss and metrics over `data`, in evaluation mode, without recording."""
     x, y = _checked_pair("evaluate", data)
-    was_training = model.training
+    modes = [(module, module.training) for _, module in model.named_modules()]
     model.eval()
     try:
         with no_grad():
             parts = [model(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
         out = np.concatenate([p.data if isinstance(p, Tensor) else p for p in parts])
-        values = {"loss": float(loss(out, y))}
+        value = loss(out, y)
+        values = {"loss": float(value.item() if isinstance(value, Tensor) else value)}
         return values | {name: float(metric(out, y)) for name, metric in (metrics or {}).items()}
     finally:
-        model.train(was_training)
+        for module, training in modes:
+            module.training = training
 
 
 def _step(model: Module, optimizer: Stepper, loss: Callable[..., Any], x: Any, y: Any, where: str) -> float:
+    first = True
+
     def closure() -> Tensor:
+        nonlocal first
         value = loss(model(x), y)
         if not isinstance(value, Tensor) or value.size != 1:
-            raise TypeError(f"fit: loss(model(x), y) must be a scalar Tensor, got {type(value).__name__}.")
-        if not np.isfinite(value.data).all():
+            got = f"shape {value.shape}" if isinstance(value, Tensor) else type(value).__name__
+            raise TypeError(f"fit: loss(model(x), y) must be a scalar Tensor, got {got}.")
+        if first and not np.isfinite(value.data).all():  # later calls are trial points, which an optimizer may reject
             raise FloatingPointError(
                 f"fit: the loss became {value.item()} in {where}; the step was not taken. "
                 f"Lower the learning rate, clip the gradients, or look for NaN in the data."
             )
+        first = False
         return value
 
-    return float(optimizer.step(closure))
+    result = optimizer.step(closure)
+    return float(result.item() if isinstance(result, Tensor) else result)
 
 
 def _orders(n: int, size: int, rng: np.random.Generator) -> Iterator[Any]:
@@ -297,12 +307,15 @@ class _Run:
             "rng": self.rng.bit_generator.state,
             "generators": {path: r.bit_generator.state for path, r in self.model.named_generators()},
             "rows": self.history.rows,
+            "stopped": self.history.stopped,
         }
 
     def restore(self, state: Any) -> None:
         """Put everything back, or raise and leave everything as it was."""
         if not isinstance(state, dict) or "optimizer" not in state:
             raise ValueError("fit(resume=True): this file holds parameters only; it was written by Module.save, not by fit.")
+        if lacking := sorted(self.state().keys() - state.keys()):
+            raise ValueError(f"fit(resume=True): the checkpoint lacks {lacking}; it was not written by this version of fit.")
         generators = dict(self.model.named_generators())
         if generators.keys() != state["generators"].keys() or len(state["callbacks"]) != len(self.callbacks):
             raise ValueError("fit(resume=True): the checkpoint is of a run with other random layers or callbacks.")
@@ -327,3 +340,4 @@ class _Run:
         for path, generator in generators.items():
             generator.bit_generator.state = state["generators"][path]
         self.history.rows[:] = state["rows"]
+        self.history.stopped = state["stopped"]

@@ -23,13 +23,13 @@ positive = elementwise(np.positive, 1)
 add = elementwise(np.add, 1, 1)
 subtract = elementwise(np.subtract, 1, -1)
 multiply = elementwise(np.multiply, lambda y, a, b: b, lambda y, a, b: a)
-divide = elementwise(np.divide, lambda y, a, b: 1 / b, lambda y, a, b: -y / b)
+divide = elementwise(np.divide, lambda y, a, b: np.divide(1, b), lambda y, a, b: np.divide(-y, b))
 reciprocal = elementwise(np.reciprocal, lambda y, x: -y * y)
 square = elementwise(np.square, lambda y, x: 2 * x)
 sqrt = elementwise(np.sqrt, lambda y, x: 0.5 / y)
 cbrt = elementwise(np.cbrt, lambda y, x: 1 / (3 * y * y))
-remainder = elementwise(np.remainder, 1, lambda y, a, b: -np.floor(a / b))
-fmod = elementwise(np.fmod, 1, lambda y, a, b: -np.trunc(a / b))
+remainder = elementwise(np.remainder, 1, lambda y, a, b: -np.floor_divide(a, b))
+fmod = elementwise(np.fmod, 1, lambda y, a, b: -np.rint((a - y) / b))
 
 # Exponentials and logarithms
 
@@ -61,23 +61,25 @@ arccosh = elementwise(np.arccosh, lambda y, x: 1 / np.sqrt((x - 1) * (x + 1)))
 arctanh = elementwise(np.arctanh, lambda y, x: 1 / ((1 - x) * (1 + x)))
 deg2rad = elementwise(np.deg2rad, lambda y, x: math.pi / 180)
 rad2deg = elementwise(np.rad2deg, lambda y, x: 180 / math.pi)
-hypot = elementwise(np.hypot, lambda y, a, b: a / _or_one(y), lambda y, a, b: b / _or_one(y))
+hypot = elementwise(np.hypot, lambda y, a, b: ratio(a, y), lambda y, a, b: ratio(b, y))
 arctan2 = elementwise(
-    np.arctan2, lambda y, a, b: b / _or_one(a * a + b * b), lambda y, a, b: -a / _or_one(a * a + b * b)
-)  # fmt: skip
+    np.arctan2,
+    lambda y, a, b: ratio(ratio(b, np.hypot(a, b)), np.hypot(a, b)),  # b/(a² + b²), without over- or underflow
+    lambda y, a, b: -ratio(ratio(a, np.hypot(a, b)), np.hypot(a, b)),
+)
 
 # Kinks
 
-absolute = elementwise(np.absolute, lambda y, x: np.sign(x), bounded=True)
+_absolute = elementwise(np.absolute, lambda y, x: np.sign(x), bounded=True)
 fabs = elementwise(np.fabs, lambda y, x: np.sign(x), bounded=True)
 _maximum = elementwise(np.maximum, lambda y, a, b: _larger(a, b, y), lambda y, a, b: _larger(b, a, y), bounded=True)
 _minimum = elementwise(np.minimum, lambda y, a, b: _larger(b, a, y), lambda y, a, b: _larger(a, b, y), bounded=True)
 _maximum_const = elementwise(np.maximum, lambda y, x, c: _one_where(x > c, y), None, name="maximum", bounded=True)
 _minimum_const = elementwise(np.minimum, lambda y, x, c: _one_where(x < c, y), None, name="minimum", bounded=True)
-_fmax = elementwise(np.fmax, lambda y, a, b: _chosen(a, b, 1), lambda y, a, b: _chosen(b, a, 1), bounded=True)
-_fmin = elementwise(np.fmin, lambda y, a, b: _chosen(a, b, -1), lambda y, a, b: _chosen(b, a, -1), bounded=True)
-_fmax_const = elementwise(np.fmax, lambda y, x, c: _chosen(x, c, 1, tie=0), None, name="fmax", bounded=True)
-_fmin_const = elementwise(np.fmin, lambda y, x, c: _chosen(x, c, -1, tie=0), None, name="fmin", bounded=True)
+_fmax = elementwise(np.fmax, lambda y, a, b: _chosen(np.greater, a, b), lambda y, a, b: _chosen(np.greater, b, a), bounded=True)
+_fmin = elementwise(np.fmin, lambda y, a, b: _chosen(np.less, a, b), lambda y, a, b: _chosen(np.less, b, a), bounded=True)
+_fmax_const = elementwise(np.fmax, lambda y, x, c: _chosen(np.greater, x, c, tie=0), None, name="fmax", bounded=True)
+_fmin_const = elementwise(np.fmin, lambda y, x, c: _chosen(np.less, x, c, tie=0), None, name="fmin", bounded=True)
 
 # Constants almost everywhere
 
@@ -91,7 +93,13 @@ for _f in (np.sign, np.floor, np.ceil, np.rint, np.trunc, np.heaviside, np.floor
 
 
 def _sigmoid(x: Any) -> Any:
-    return 0.5 * np.tanh(0.5 * x) + 0.5  # neither branch of 1/(1 + exp(-x)) overflows in this form
+    up = np.real(x) > 0  # one exponential that cannot overflow; small values keep their digits on either side
+    e = np.exp(np.where(up, -x, x))
+    return np.where(up, 1, e) / (1 + e)
+
+
+def _ratio(a: Any, b: Any) -> Any:
+    return np.where(np.equal(b, 0), 0, np.divide(a, np.where(np.equal(b, 0), 1, b)))
 
 
 def _softplus(x: Any) -> Any:
@@ -99,17 +107,16 @@ def _softplus(x: Any) -> Any:
     return np.where(up, x, 0) + np.log1p(np.exp(np.where(up, -x, x)))
 
 
-sigmoid: Op = elementwise(_sigmoid, lambda y, x: y * (1 - y), name="sigmoid", bounded=True)
+ratio: Op = elementwise(_ratio, lambda y, a, b: np.divide(1, b), lambda y, a, b: np.divide(-y, b), name="ratio")
+ratio.__doc__ = (
+    "a/b, but 0 where b is 0: a unit vector's minimum-norm stand-in. Its own derivative there is infinite, not hidden."
+)
+sigmoid: Op = elementwise(_sigmoid, lambda y, x: y * sigmoid(-x), name="sigmoid", bounded=True)
 softplus: Op = elementwise(_softplus, lambda y, x: sigmoid(x), name="softplus", bounded=True)
 relu: Op = elementwise(lambda x: np.maximum(x, 0), lambda y, x: _one_where(x > 0, y), name="relu", bounded=True)
 sigmoid.__doc__ = "σ(x) = 1/(1 + e⁻ˣ), elementwise; σ′ = σ(1 − σ). Exact to rounding for any x."
 softplus.__doc__ = "log(1 + eˣ), elementwise; its derivative is the sigmoid. Exact to rounding for any x."
 relu.__doc__ = "max(x, 0), elementwise, with derivative 0 at 0."
-
-
-def _or_one(y: Any) -> Any:
-    """A divisor that is 1 where y is 0: there the numerator is 0 too, and 0 is the minimum-norm subgradient."""
-    return np.where(np.equal(y, 0), 1, y)
 
 
 def _one_where(condition: Any, y: Any) -> Any:
@@ -127,9 +134,9 @@ def _larger(a: Any, b: Any, y: Any) -> Any:
     return (_one_where(np.greater(a, b), y) + _one_where(np.greater_equal(a, b), y)) / 2
 
 
-def _chosen(a: Any, b: Any, sign: int, tie: float = 0.5) -> Any:
-    """1 where fmax (sign 1) or fmin (sign -1) takes a: the larger or smaller one, or the one that is not NaN."""
-    wins = np.greater(sign * a, sign * b) | (np.isnan(b) & ~np.isnan(a))
+def _chosen(better: Any, a: Any, b: Any, tie: float = 0.5) -> Any:
+    """1 where fmax or fmin takes a: the better one, or the one that is not NaN."""
+    wins = better(a, b) | (np.isnan(b) & ~np.isnan(a))
     return np.where(wins, 1.0, np.where(np.equal(a, b), tie, 0.0))
 
 
@@ -150,6 +157,27 @@ minimum = register(np.minimum, _tied(_minimum, _minimum_const))
 fmax = register(np.fmax, _tied(_fmax, _fmax_const))
 fmin = register(np.fmin, _tied(_fmin, _fmin_const))
 
+
+# Complex numbers. A cotangent g means dL = Re(g·dx), without a conjugate, so analytic functions need no care.
+
+real = elementwise(lambda x: np.real(x), 1, name="real")
+imag = elementwise(lambda x: np.imag(x), lambda y, x: -1j, name="imag")
+_imag_push = lambda t, y, x: np.imag(t)  # noqa: E731  # not a multiple of t: only its imaginary part counts
+imag.pushes = [_imag_push]
+real.pushes = [lambda t, y, x: np.real(t)]
+conjugate = Op(
+    "conjugate", np.conjugate, pulls=[lambda g, y, x: np.conjugate(g)], pushes=[lambda t, y, x: np.conjugate(t)], batched=True
+)  # fmt: skip
+register(np.real, lambda x: real(x) if x.dtype.kind == "c" else x)
+register(np.imag, lambda x: imag(x) if x.dtype.kind == "c" else np.zeros_like(x))
+register((np.conjugate,), lambda x: conjugate(x) if x.dtype.kind == "c" else x)
+
+
+def absolute(x: Any) -> Any:
+    return np.hypot(np.real(x), np.imag(x)) if x.dtype.kind == "c" else _absolute(x)
+
+
+register(np.absolute, absolute)
 
 # Powers. The exponent is usually a number, and then the rule needs neither a logarithm nor care at 0.
 

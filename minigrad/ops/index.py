@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from minigrad.families import linear_op, register
 from minigrad.tensor import RULES, ForEach, Op, Tensor, data_of
@@ -129,7 +130,18 @@ def _split(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
 
 def getitem(x: Tensor, index: Any) -> Any:
     skeleton, arrays = _split(index)
+    if arrays:
+        _require_fitting_masks(x, index)
     return gather(x, *arrays, index=skeleton) if arrays else _slice(x, index=skeleton)
+
+
+def _require_fitting_masks(x: Any, index: Any) -> None:
+    """A mask of another shape than what it masks would pick other elements once it is turned into positions."""
+    raw = tuple(data_of(i) for i in index) if isinstance(index, tuple) else data_of(index)
+    if any(
+        np.asarray(i).dtype == bool for i in (raw if isinstance(raw, tuple) else (raw,)) if isinstance(i, np.ndarray | list)
+    ):
+        data_of(x)[raw]  # NumPy's own IndexError
 
 
 RULES["getitem"] = getitem
@@ -200,7 +212,7 @@ _put_along: Op = linear_op(
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     if axis is None:
         return take_along_axis(np.reshape(x, (-1,)), indices, 0)
-    axis = axis if axis >= 0 else axis + x.ndim
+    axis = normalize_axis_index(axis, x.ndim)
     shape = [n if i != axis else data_of(indices).shape[axis] for i, n in enumerate(x.shape)]
     if list(data_of(indices).shape) != shape:
         indices = np.broadcast_to(data_of(indices), shape)
@@ -208,9 +220,11 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+    picked = np.asarray(data_of(indices))
+    picked = picked.astype(np.intp) if picked.dtype == bool else picked  # np.take counts with truth values
     if axis is None:
-        return np.reshape(x, (-1,))[np.asarray(data_of(indices))]
-    return x[(slice(None),) * (axis if axis >= 0 else axis + x.ndim) + (np.asarray(data_of(indices)),)]
+        return np.reshape(x, (-1,))[picked]
+    return x[(slice(None),) * normalize_axis_index(axis, x.ndim) + (picked,)]
 
 
 def sort(x: Any, axis: int | None = -1) -> Any:

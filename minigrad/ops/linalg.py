@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from minigrad.families import bilinear, register
-from minigrad.ops.reduce import from_the_end, total, with_axes
-from minigrad.tensor import Op, Tensor, data_of
+from minigrad.ops.elementwise import ratio
+from minigrad.ops.reduce import from_the_end, ones, total, with_axes
+from minigrad.tensor import Op, Tensor
 
 # y = a·b on the last two axes, the others broadcast; ȧ = g·bᵀ, ḃ = aᵀ·g
 
@@ -64,6 +65,8 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
         left, right = ([x] if isinstance(x, int) else list(x) for x in axes)
     left, right = [x % a.ndim for x in left] if left else [], [x % b.ndim for x in right] if right else []
     free_a, free_b = [i for i in range(a.ndim) if i not in left], [i for i in range(b.ndim) if i not in right]
+    if [a.shape[i] for i in left] != [b.shape[i] for i in right]:
+        raise ValueError(f"np.tensordot(axes={axes}) of shapes {a.shape} and {b.shape}: the summed axes differ in length.")
     n = int(np.prod([a.shape[i] for i in left], dtype=int))
     y = _matmul(
         np.reshape(np.transpose(a, free_a + left), (int(np.prod([a.shape[i] for i in free_a], dtype=int)), n)),
@@ -79,8 +82,8 @@ def trace(x: Any) -> Any:
 
 register(np.matmul, matmul)
 register(np.dot, dot)
-register(np.vdot, lambda a, b: matmul(np.reshape(a, (-1,)), np.reshape(b, (-1,))))
-register(np.inner, lambda a, b: tensordot(a, b, ([-1], [-1])))
+register(np.vdot, lambda a, b: matmul(np.conjugate(np.reshape(a, (-1,))), np.reshape(b, (-1,))))
+register(np.inner, lambda a, b: tensordot(a, b, ([-1], [-1])) if np.ndim(a) and np.ndim(b) else a * b)
 register(np.outer, outer)
 register(np.tensordot, tensordot, keywords=("axes",))
 register(np.trace, trace)
@@ -89,6 +92,11 @@ register(np.trace, trace)
 
 
 def _dense(x: Any, w: Any, b: Any) -> Any:
+    if w.ndim != 2 or b.shape != w.shape[1:] or not x.ndim or x.shape[-1] != w.shape[0]:
+        raise ValueError(
+            f"needs x (..., n_in), w (n_in, n_out) and b (n_out,), got {x.shape}, {w.shape} and {b.shape}; "
+            f"the last axis of x has to fit the first of w, and the size of b its second."
+        )
     y = np.dot(x, w)
     if y.dtype != b.dtype:
         return y + b
@@ -96,25 +104,42 @@ def _dense(x: Any, w: Any, b: Any) -> Any:
     return y
 
 
-_linear = Op(
+def _product(a: Any, b: Any) -> Any:
+    """a·b over the last axis of a and the last but one of b; np.dot is the quicker one where both can do it."""
+    return np.dot(a, b) if b.ndim == 2 else np.matmul(a, b)
+
+
+def _rows(z: Any, like: Any) -> Any:
+    """z with all axes but the last joined, the leading ones of a batched sweep apart; `like` has none of those."""
+    return z if like.ndim == 2 else np.reshape(z, (*z.shape[: z.ndim - like.ndim], -1, z.shape[-1]))
+
+
+def _over_rows(g: Any) -> Any:
+    """Σ over the last axis but one."""
+    return np.dot(ones(g.shape[0], g.dtype), g) if g.__class__ is np.ndarray and g.ndim == 2 else total(g, axis=(-2,))
+
+
+def _to_rows(t: Any, y: Any) -> Any:
+    """A tangent of b, repeated for every row of y."""
+    lead = t.shape[:-1]
+    return np.broadcast_to(np.reshape(t, (*lead, *(1,) * (y.ndim - 1), t.shape[-1])), lead + y.shape)
+
+
+linear = Op(
     "linear",
     _dense,
     pulls=(
-        lambda g, y, x, w, b: np.matmul(g, w.mT),
-        lambda g, y, x, w, b: np.matmul(x.mT, g),
-        lambda g, y, x, w, b: total(g, axis=(-2,)),
+        lambda g, y, x, w, b: _product(g, w.T),
+        lambda g, y, x, w, b: _product(_rows(x, x).mT, _rows(g, y)),
+        lambda g, y, x, w, b: _over_rows(_rows(g, y)),
     ),
     pushes=(
-        lambda t, y, x, w, b: np.matmul(t, w),
-        lambda t, y, x, w, b: np.matmul(x, t),
-        lambda t, y, x, w, b: np.broadcast_to(np.expand_dims(t, -2), t.shape[:-1] + y.shape),
+        lambda t, y, x, w, b: _product(t, w),
+        lambda t, y, x, w, b: _product(x, t) if t.ndim == 2 else np.matmul(_rows(x, x), t).reshape(t.shape[:1] + y.shape),
+        lambda t, y, x, w, b: _to_rows(t, y),
     ),
     batched=True,
-)
-
-
-def linear(x: Any, w: Any, b: Any) -> Any:
-    """x·w + b, the dense layer as one node.
+    doc="""x·w + b, the dense layer as one node.
 
     Args:
         x: (..., n_in); w: (n_in, n_out); b: (n_out,)
@@ -124,25 +149,26 @@ def linear(x: Any, w: Any, b: Any) -> Any:
 
     >>> linear(np.ones((2, 3)), np.ones((3, 4)), np.zeros(4)).shape
     (2, 4)
-    """
-    x, w, b = _array(x), _array(w), _array(b)
-    if w.ndim != 2 or x.ndim < 1 or x.shape[-1] != w.shape[0] or b.shape != w.shape[1:]:
-        raise ValueError(
-            f"linear(x, w, b) needs x (..., n_in), w (n_in, n_out), b (n_out,); got {x.shape}, {w.shape}, {b.shape}."
-        )
-    return _linear(x, w, b) if x.ndim == 2 else matmul(x, w) + b
+    """,
+)
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """The Euclidean (Frobenius) norm √Σx², over all axes or the given ones; its derivative x/‖x‖ is 0 at 0."""
-    if ord not in (None, 2, "fro") or (ord == 2 and axis is None and data_of(x).ndim != 1):
-        raise TypeError(f"np.linalg.norm(ord={ord!r}) is not supported on Tensors; write it with np.abs, np.sum and np.max.")
-    return _norm(x, axis=from_the_end(axis, x.ndim), keepdims=bool(keepdims))
+    axes = from_the_end(axis, x.ndim)
+    fits = {None: axis is None or len(axes) <= 2, 2: len(axes) == 1, "fro": len(axes) == 2}
+    if not (isinstance(ord, str | int | None) and fits.get(ord, False)):
+        raise TypeError(
+            f"np.linalg.norm(ord={ord!r}, axis={axis}) of shape {x.shape} is not supported on Tensors; "
+            f"write it with np.abs, np.sum and np.max."
+        )
+    if x.dtype.kind == "c":
+        return norm(np.abs(x), ord, axis, keepdims)
+    return _norm(x, axis=axes, keepdims=bool(keepdims))
 
 
 def _norm_slope(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
-    y = with_axes(y, axis, keepdims)
-    return x / np.where(np.equal(y, 0), 1, y)
+    return ratio(x, with_axes(y, axis, keepdims))
 
 
 _norm = Op(

@@ -46,7 +46,7 @@ def reshape(x: Any, shape: Any, order: str = "C") -> Any:
 
 
 register(np.reshape, reshape, keywords=("shape", "order"))
-register(np.ravel, lambda x: reshape(x, (-1,)))
+register(np.ravel, lambda x, order="C": reshape(x, (-1,), order), keywords=("order",))
 
 
 def squeeze(x: Any, axis: Any = None) -> Any:
@@ -59,8 +59,14 @@ def expand_dims(x: Any, axis: Any) -> Any:
 
 register(np.squeeze, squeeze, keywords=("axis",))
 register(np.expand_dims, expand_dims, keywords=("axis",))
-register(np.atleast_1d, lambda x: x if x.ndim else reshape(x, (1,)))
-register(np.atleast_2d, lambda x: x if x.ndim > 1 else reshape(x, (1, x.size)))
+
+
+def _each(change: Any) -> Any:
+    return lambda *xs: change(xs[0]) if len(xs) == 1 else tuple(change(x) for x in xs)
+
+
+register(np.atleast_1d, _each(lambda x: x if np.ndim(x) else np.reshape(x, (1,))))
+register(np.atleast_2d, _each(lambda x: x if np.ndim(x) > 1 else np.reshape(x, (1, np.size(x)))))
 
 # Reordering axes
 
@@ -88,6 +94,7 @@ def transpose(x: Any, axes: Any = None) -> Any:
 
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     axes = list(range(x.ndim))
+    axis1, axis2 = normalize_axis_index(axis1, x.ndim), normalize_axis_index(axis2, x.ndim)
     axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
     return _transpose(x, axes=tuple(axes))
 
@@ -160,12 +167,12 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
 
 
 def hstack(arrays: Sequence[Any]) -> Any:
-    arrays = [reshape(a, (1,)) if np.ndim(data_of(a)) == 0 else a for a in arrays]
+    arrays = [np.reshape(a, (1,)) if np.ndim(data_of(a)) == 0 else a for a in arrays]
     return concatenate(arrays, axis=0 if np.ndim(data_of(arrays[0])) == 1 else 1)
 
 
 def vstack(arrays: Sequence[Any]) -> Any:
-    return concatenate([reshape(a, (1, -1)) if np.ndim(data_of(a)) < 2 else a for a in arrays])
+    return concatenate([np.reshape(a, (1, -1)) if np.ndim(data_of(a)) < 2 else a for a in arrays])
 
 
 register(np.concatenate, concatenate, keywords=("axis",))

@@ -95,6 +95,14 @@ def test_accuracy():
     assert accuracy(np.array([[1.0], [-1.0], [2.0]]), np.array([1, 0, 0])) == pytest.approx(2 / 3)
     assert accuracy(np.array([1.0, -1.0]), np.array([1, -1])) == 1.0
     assert accuracy(mg.Tensor(LOGITS), LOGITS.argmax(1)) == 1.0
+    for labels in ([0], np.eye(2), np.zeros((4, 2))):
+        with pytest.raises(ValueError, match="accuracy needs"):
+            accuracy(np.zeros((4, 2)), labels)
+
+
+def test_half_precision_does_not_overflow():
+    z = np.full((1000, 100), 2, np.float16)
+    assert float(mse_loss(z, 0 * z)) == 4.0
 
 
 @pytest.mark.oracle

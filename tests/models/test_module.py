@@ -1,6 +1,7 @@
 """Modules: parameters by name, states that fit or are refused whole, files without pickle."""
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -50,6 +51,36 @@ def test_frozen_parameters_belong_to_the_state():
     m(np.ones((1, 2))).sum().backward()
     assert m.bias.grad is None
     assert m.weight.grad is not None
+
+
+def test_a_result_kept_in_forward_is_no_parameter():
+    m = Nested()
+    m.kept = [np.tanh(m.scale), m.scale.detach() * 2]
+    assert [n for n, _ in m.named_parameters()] == NAMES
+    m.loop = [m.blocks]
+    m.loop.append(m.loop)
+    assert [n for n, _ in m.named_parameters()] == NAMES
+
+
+def test_two_parameters_of_one_path_are_refused():
+    m = Module()
+    m.a = {1: Tensor(1.0), "1": Tensor(2.0)}
+    with pytest.raises(ValueError, match=r"'a\.1'"):
+        m.state_dict()
+
+
+def test_pickled_and_copied_models_are_models_of_their_own():
+    m = MLP((2, 3, 1))
+    for twin in (pickle.loads(pickle.dumps(m)), copy.deepcopy(m), copy.copy(m.layers[0].weight)):
+        if isinstance(twin, Tensor):
+            twin.assign(np.zeros(twin.shape))
+            continue
+        x = np.ones((4, 2))
+        (m(x) * twin(x)).sum().backward()
+        for p, q in zip(m.parameters(), twin.parameters(), strict=True):
+            np.testing.assert_array_equal(p.grad, q.grad)
+        m.zero_grad()
+    assert m.layers[0].weight.data.any()
 
 
 def test_the_state_is_a_copy_and_loads_by_name():

@@ -51,7 +51,7 @@ def test_the_history_is_what_happened():
     model = MLP((2, 8, 2), rng=0)
     history = fit(model, optim.SGD(model.parameters(), lr=0.0), cross_entropy, (data.X, data.y), epochs=2, batch_size=7,
                   validation=(data.X, data.y), metrics={"accuracy": accuracy}, progress=False)  # fmt: skip
-    full = float(cross_entropy(model(data.X), data.y))
+    full = cross_entropy(model(data.X), data.y).item()
     assert history["train_loss"] == pytest.approx([full, full])
     assert history["val_loss"] == pytest.approx([full, full])
     assert history["val_accuracy"][0] == accuracy(model(data.X), data.y)
@@ -169,7 +169,7 @@ def test_ctrl_c_keeps_what_was_reached():
         return cross_entropy(out, y)
 
     before = signal.getsignal(signal.SIGINT)
-    history = fit(model, optimizer, loss, data, epochs=50, **(common | {"validation": None, "callbacks": []}))
+    history = fit(model, optimizer, loss, data, epochs=50, **(common | {"validation": None, "metrics": None, "callbacks": []}))
     assert history.stopped == "interrupted"
     assert len(history) == 2
     assert len(calls) == 9, "the step in which it happened was finished, and no further one begun"
@@ -200,6 +200,15 @@ def test_early_stopping():
         EarlyStopping(patience=0)
 
 
+def test_a_run_that_a_callback_ended_stays_ended(tmp_path):
+    path = tmp_path / "run.mg"
+    stop = {"checkpoint": path, "callbacks": [lambda e: e.row["epoch"] == 3 and "enough"]}
+    model, _, _ = run(10, **stop)
+    again, _, history = run(10, **stop, resume=True, seed=4)
+    assert (len(history), history.stopped) == (3, "enough")
+    assert same_state(model, again)
+
+
 def test_a_callback_may_stop():
     model, optimizer, loss, data, common = setup()
     history = fit(
@@ -221,7 +230,10 @@ def test_evaluate_does_not_record_and_puts_the_mode_back():
     values = [evaluate(model, cross_entropy, (X, Y), {"accuracy": accuracy}, batch_size=7) for _ in range(2)]
     assert values[0] == values[1]
     assert model.training
-    full = float(cross_entropy(model.eval()(X), Y))
+    model.layers[1].eval()
+    evaluate(model, cross_entropy, (X, Y))
+    assert [m.training for _, m in model.named_modules()] == [True, True, False]
+    full = cross_entropy(model.eval()(X), Y).item()
     assert values[0]["loss"] == pytest.approx(full)
 
 
@@ -236,7 +248,8 @@ def test_evaluate_does_not_record_and_puts_the_mode_back():
     ({"validation": (X, Y[:3])}, "equally many rows"),
     ({"schedule_every": "day"}, "schedule_every"),
     ({"resume": True}, "checkpoint="),
-    ({"loss": lambda out, y: out}, "scalar Tensor"),
+    ({"validation": None}, "metrics"),
+    ({"loss": lambda out, y: out}, r"scalar Tensor, got shape \(16, 2\)"),
     ({"loss": lambda out, y: 1.0}, "scalar Tensor"),
 ])  # fmt: skip
 def test_bad_arguments_change_nothing(change, says):

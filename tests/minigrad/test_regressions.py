@@ -1,0 +1,263 @@
+"""Wrong numbers and half-changed states that were once found, each by its shortest program."""
+
+import copy
+import math
+import pickle
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import StaleGraphError, Tensor, grad, hessian, hvp, jacobian, jvp, linearize, no_grad, value_and_grad, vjp
+
+
+def leaf(data):
+    return Tensor(np.asarray(data, float), requires_grad=True)
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: np.sum(fill(x)), lambda x: (fill(x) * x).sum(), lambda x: x[0] * math.sin(x[1]), lambda x: float(x[0]) * x[1],
+    lambda x: np.float64(x[0]), lambda x: np.fromiter([x[0], x[1]], float).sum(),
+])  # fmt: skip
+def test_values_do_not_slip_out_of_the_graph(f):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        grad(f)(np.array([1.0, 2.0]))
+    told = caught.value.__cause__ or caught.value  # NumPy wraps the error of an element it cannot convert
+    assert "drop its gradient" in str(told)
+
+
+def fill(x):
+    a = np.zeros(2)
+    a[0] = x[0] ** 2
+    return a
+
+
+@pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copies_have_gradients_of_their_own(twin):
+    x = leaf([2.0, 3.0])
+    y = twin(x)
+    (x * y * y).sum().backward()
+    np.testing.assert_array_equal(x.grad, [4, 9])
+    np.testing.assert_array_equal(y.grad, [8, 18])
+    y.assign([0.0, 0.0])
+    np.testing.assert_array_equal(x.data, [2, 3])
+    with pytest.raises(TypeError, match="only leaves"):
+        twin(x * 2)
+
+
+def test_complex_numbers_on_the_way():
+    f = lambda x: np.abs(x * (1 + 2j)) ** 2  # noqa: E731
+    assert grad(f)(3.0) == pytest.approx(30)
+    assert jvp(f, (3.0,), (1.0,))[1] == pytest.approx(30)
+    assert hvp(f, 3.0, 1.0) == pytest.approx(10)
+    assert grad(lambda x: np.linalg.norm(x * np.array([1j, 2])))(1.0) == pytest.approx(math.sqrt(5))
+    z = np.array([1 + 2j, 3 - 1j])
+    for g in (np.linalg.norm, np.abs, np.real, np.imag, np.conj, lambda z: np.vdot(z, z), np.mean):
+        np.testing.assert_allclose(g(Tensor(z)).data, g(z))
+    for part in (np.real, np.imag, lambda w: np.real(np.conj(w) * (1 + 3j)), lambda w: np.imag(w * w)):
+        f = lambda x, part=part: part(x * (1 + 2j) + 1j * x * x)  # noqa: E731
+        assert grad(f)(0.7) == pytest.approx((f(0.7 + 1e-6) - f(0.7 - 1e-6)) / 2e-6)
+        assert jvp(f, (0.7,), (1.0,))[1] == pytest.approx(grad(f)(0.7))
+    with pytest.raises(TypeError, match="complex"):
+        np.var(Tensor(z))
+
+
+def test_tangents_are_matched_by_key():
+    f = lambda p: p["a"] * 10 + p["b"]  # noqa: E731
+    p = {"a": 1.0, "b": 2.0}
+    assert jvp(f, (p,), ({"b": 0.0, "a": 1.0},))[1] == 10.0
+    for wrong in ({"zz": 1.0, "q": 1.0}, [1.0, 1.0], {"a": 1.0}, 1.0):
+        with pytest.raises(ValueError, match="structure"):
+            jvp(f, (p,), (wrong,))
+    assert mg.trees.tree_map(lambda a, b: a - b, {"x": 1, "y": 2}, {"y": 2, "x": 1}) == {"x": 0, "y": 0}
+
+
+def test_a_changed_constant_makes_the_graph_stale():
+    w, c = leaf([1.0, 2.0]), Tensor([3.0, 4.0], name="c")
+    loss = (w * c).sum()
+    c.assign([100.0, 100.0])
+    with pytest.raises(StaleGraphError, match="'c'"):
+        loss.backward()
+
+
+def test_pull_backs_and_push_forwards_notice_changes():
+    w = leaf([1.0, 2.0])
+    x = np.ones(2)
+    with no_grad():
+        _, pullback = vjp(lambda x: (x * w).sum(), x)
+        _, pushforward = linearize(grad(lambda x: (x * x * w).sum()), x)
+        pushforward(x)
+    w.assign([5.0, 5.0])
+    with pytest.raises(StaleGraphError):
+        pullback(np.ones(()))
+    with pytest.raises(StaleGraphError):
+        pushforward(x)
+
+
+def test_masks_must_fit():
+    for x, mask in ((leaf([1.0, 2.0, 3.0]), np.array([True, False, False, False])), (leaf(np.ones((3, 4))), np.eye(2) > 0)):
+        with pytest.raises(IndexError):
+            x[mask]
+
+
+def test_tensordot_compares_the_summed_axes():
+    for a, b, axes in (((2, 3), (3, 2), ([0, 1], [0, 1])), ((2, 6), (3, 4), 2)):
+        with pytest.raises(ValueError, match="differ in length"):
+            np.tensordot(leaf(np.ones(a)), np.ones(b), axes)
+
+
+@pytest.mark.parametrize(("shape", "ord", "axis"), [((2, 3), 2, (0, 1)), ((3,), "fro", None), ((2, 2, 2), None, (0, 1, 2))])
+def test_norms_that_are_not_there_raise(shape, ord, axis):
+    with pytest.raises((TypeError, ValueError)):
+        np.linalg.norm(leaf(np.ones(shape)), ord, axis)
+
+
+def test_aux_keeps_its_gradient_and_is_the_callers_own():
+    def outer(w):
+        (_, aux), _ = value_and_grad(lambda x: ((x * x).sum(), w * 3), has_aux=True)(np.ones(2))
+        return aux
+
+    assert grad(outer)(2.0) == 3.0
+    w = leaf([1.0])
+    with no_grad():
+        (_, aux), _ = value_and_grad(lambda x: (x, w), has_aux=True)(1.0)
+    assert aux is not w.data
+
+
+def test_a_push_forward_made_without_recording_can_be_differentiated():
+    with no_grad():
+        _, pushforward = linearize(lambda x: x * x, np.array([1.0, 2.0]))
+    np.testing.assert_array_equal(grad(lambda t: pushforward(t).sum())(np.ones(2)), [2, 4])
+
+
+def test_softmax_runs_along_one_axis():
+    for axis in (None, (0, 1), True):
+        with pytest.raises(TypeError, match="one axis"):
+            mg.softmax(np.ones((2, 2)), axis)
+
+
+def test_logsumexp_of_infinity_and_nan():
+    assert np.isnan(grad(mg.logsumexp)(np.array([np.nan, 1.0]))).all()
+    g = grad(mg.logsumexp)(np.array([np.inf, 3.0]))
+    assert np.isnan(g[0])
+    assert g[1] == 0
+
+
+@pytest.mark.parametrize("x", [-700.0, -40.0, -5.0, 0.0, 5.0, 40.0])
+def test_sigmoid_keeps_its_digits(x):
+    assert float(mg.sigmoid(x)) == pytest.approx(math.exp(min(x, 0.0)) / (1 + math.exp(-abs(x))), rel=1e-15)
+    slope = math.exp(-abs(x)) / (1 + math.exp(-abs(x))) ** 2
+    assert grad(mg.sigmoid)(x) == pytest.approx(slope, rel=1e-14)
+    assert grad(lambda x: np.log(mg.sigmoid(x)))(np.float32(max(x, -80))) > -1e-6
+
+
+def test_integers_cannot_be_made_live_later():
+    x = Tensor([1, 2])
+    with pytest.raises(TypeError, match=r"astype\(float\)"):
+        x.requires_grad = True
+    y = leaf([1.0, 2.0])
+    (y * 2).backward(Tensor([1, 2]))
+    assert y.grad.dtype == np.float64
+    with pytest.raises(TypeError, match="dtype"):
+        (y * 2).backward(np.array([1j, 2]))
+
+
+def test_half_precision_reductions_do_not_overflow():
+    x = np.full(1000, 100, np.float16)
+    assert np.mean(Tensor(x)).item() == np.mean(x) == 100
+    assert np.mean(Tensor(x)).dtype == np.float16
+    assert np.var(Tensor(np.array([0, 400], np.float16))).item() == 40000
+    assert grad(np.mean)(x).dtype == np.float16
+    assert np.prod(Tensor(np.array([100, 100], np.int8))).item() == 10000
+
+
+@pytest.mark.parametrize("size", [1e-23, 1.0, 1e200])
+def test_arctan2_far_in_and_far_out(size):
+    a, b = grad(np.arctan2, argnums=(0, 1))(size, size)
+    assert a == pytest.approx(0.5 / size)
+    assert b == pytest.approx(-0.5 / size)
+
+
+def test_the_quotient_of_a_remainder_is_that_of_its_value():
+    assert grad(lambda b: np.remainder(1.0, b))(0.1) == -np.floor_divide(1.0, 0.1)
+    assert grad(lambda b: np.remainder(1.0, b))(-np.inf) == 1.0
+
+
+def test_elu_is_smooth_at_zero():
+    from models.activations import elu
+
+    assert grad(elu)(0.0) == 1.0
+    assert jvp(elu, (0.0,), (1.0,))[1] == 1.0
+
+
+def test_empty_jacobians_and_divisors_of_zero():
+    assert jacobian(lambda x: x[np.zeros(0, int)])(np.zeros(3)).shape == (0, 3)
+    assert jacobian(np.sort)(np.zeros(0)).shape == (0, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        assert grad(lambda x: np.where(x > 5, x / 0.0, x).sum())(np.ones(2)).tolist() == [1, 1]
+        assert np.isnan(grad(lambda x: np.var(x, ddof=1))(np.ones(1))).all()
+
+
+def test_lists_as_operands():
+    for f in (lambda x: (x ** [2.0, 3.0]).sum(), lambda x: np.arctan2(x, [1.0, 2.0]).sum()):
+        mg.check_derivatives(f, np.array([0.5, 1.5]))
+    assert grad(lambda x: np.fmin(x, np.array([1, 5], np.uint8)).sum())(np.array([2.0, 3.0])).tolist() == [0, 1]
+
+
+def test_singular_curvature_is_not_hidden():
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for f in (np.linalg.norm, np.std, lambda x: np.hypot(x[0], x[1])):
+            assert not np.isfinite(hessian(f)(np.zeros(2))).all()
+
+
+def test_views_do_not_write_through():
+    w = leaf([1.0, 2.0, 3.0])
+    with no_grad():
+        v = w[:2]
+    with pytest.raises(ValueError, match="result of getitem"):
+        v.assign([50.0, 50.0])
+    y = w * 2
+    with pytest.raises(ValueError, match="read-only"):
+        y.data += 5
+    np.testing.assert_array_equal(y.data, [2, 4, 6])
+
+
+@pytest.mark.parametrize("call", [
+    lambda x: np.take(x, [0], axis=-4), lambda x: np.take_along_axis(x, np.zeros((1, 2), int), axis=-3),
+    lambda x: np.swapaxes(x, 0, 5),
+])  # fmt: skip
+def test_axes_out_of_range(call):
+    with pytest.raises(np.exceptions.AxisError):
+        call(leaf(np.ones((3, 2))))
+
+
+def test_take_counts_with_truth_values():
+    x = np.array([5.0, 6.0, 7.0])
+    np.testing.assert_array_equal(np.take(leaf(x), [True, False, True]).data, np.take(x, [True, False, True]))
+
+
+def test_argnums_once_each():
+    with pytest.raises(ValueError, match="once"):
+        grad(lambda x: x, argnums=(0, 0))(3.0)
+    assert isinstance(grad(lambda x: x, argnums=np.int64(0))(3.0), np.ndarray)
+
+
+def test_partials_are_checked():
+    for bad in (0, 2):
+        with pytest.raises(ValueError, match="partial"):
+            mg.elementwise(np.sin, bad, name="bad")
+    op = mg.elementwise(lambda a, b: a * b, lambda y, a, b: b, name="half")
+    with pytest.raises(TypeError, match="rules for 1 inputs"):
+        op(leaf(1.0), leaf(2.0))
+
+
+def test_stacking_lists_and_numbers_with_tensors():
+    x = leaf([1.0, 2.0])
+    np.testing.assert_array_equal(np.vstack([x, [3.0, 4.0]]).data, [[1, 2], [3, 4]])
+    np.testing.assert_array_equal(np.inner(2.0, x).data, [2, 4])
+    assert [a.shape for a in np.atleast_1d(x, leaf(1.0))] == [(2,), (1,)]
+
+
+def test_shape_errors_of_the_dense_layer_name_the_users_line():
+    with mg.trace_source(), pytest.raises(ValueError, match=r"linear\(.*test_regressions\.py:\d+"):
+        mg.linear(leaf(np.ones((4, 5))), np.ones((3, 2)), np.zeros(2))
