@@ -23,6 +23,7 @@ class Mode:
     recording: bool = True
     phase: str = "forward"  # forward | backward | tangent | update
     module: str = ""  # path of the module at work, "layers.0"
+    capturing: bool = False  # everything that follows from a leaf is recorded, constants too, to be run again
     tracing: bool = False  # find the user's line for each node
     line: str = ""  # "train.py:12 in loss", where it was found
 

@@ -130,10 +130,10 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
     node.name = None
     node.mode = mode
     node.op = op
-    if live and mode.recording and op.pulls:
-        if op.arity is not None and op.arity != len(inputs):
+    if live and mode.recording and (op.pulls or mode.capturing):
+        if op.arity is not None and op.arity != len(inputs) and op.pulls:
             raise TypeError(f"{op.name} has rules for {op.arity} inputs and was given {len(inputs)}; give a partial for each.")
-        if op.some_constant:
+        if op.some_constant and not mode.capturing:
             live = tuple(i for i in live if op.pulls[i] is not None)
         node.inputs = inputs
         node.args = args
@@ -388,6 +388,10 @@ class Tensor:
     def __bool__(self) -> bool:
         if self._data.size != 1:
             raise ValueError(f"the truth of a Tensor of shape {self.shape} is ambiguous; use .any() or .all().")
+        if self.live and current.mode.capturing:
+            raise TypeError(
+                "Python control flow on a value that is being captured would be frozen at what it is now; use np.where."
+            )
         return bool(self._data)
 
     def __float__(self) -> float:

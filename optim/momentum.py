@@ -30,7 +30,7 @@ class Momentum(Optimizer):
     >>> from minigrad import Tensor
     >>> p = Tensor([1.0], requires_grad=True)
     >>> opt = Momentum([p], lr=0.25, beta=0.5)
-    >>> [float(opt.step(lambda: (p * p).sum())) for _ in range(3)]
+    >>> [opt.step(lambda: (p * p).sum()).item() for _ in range(3)]
     [1.0, 0.5625, 0.19140625]
     """
 

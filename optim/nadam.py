@@ -36,7 +36,7 @@ class NAdam(Optimizer):
     >>> from minigrad import Tensor
     >>> p = Tensor([1.0], requires_grad=True)
     >>> opt = NAdam([p], lr=0.125)
-    >>> [round(float(opt.step(lambda: (p * p).sum())), 3) for _ in range(3)]
+    >>> [round(opt.step(lambda: (p * p).sum()).item(), 3) for _ in range(3)]
     [1.0, 0.753, 0.603]
     """
 

@@ -12,6 +12,7 @@ in it, `clock` the numbers kept for each parameter: t and what else the rule cou
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor
+from minigrad.replay import Elementwise
 from optim.options import NON_NEGATIVE, WHOLE, checked
 
 __all__ = ["Array", "Optimizer", "ParamGroup", "Params", "Values"]
@@ -28,7 +30,7 @@ Array: TypeAlias = NDArray[Any]
 Values: TypeAlias = dict[str, Any]
 Params: TypeAlias = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Mapping[str, Tensor] | Iterable[Mapping[str, Any]]
 
-BLOCK_BYTES = 1 << 17  # with less the calls themselves cost; with more malloc may give back the temporaries at every step
+LARGE = 1 << 15  # elements from which a parameter is a segment by itself, because its gradient is then not copied
 
 
 @dataclass(slots=True, eq=False)
@@ -70,7 +72,7 @@ class ParamGroup(MutableMapping[str, Any]):
     def __init__(self, optimizer: Optimizer, named: list[tuple[str, Tensor]], options: Values) -> None:
         self._check = optimizer._checked
         self._options = self._check(options)
-        self._for_rule = self._rule_options()
+        self._prepare()
         self.dtype = named[0][1].dtype
         self.slots: list[Slot] = []
         lo = 0
@@ -85,7 +87,6 @@ class ParamGroup(MutableMapping[str, Any]):
             for name in optimizer.state_names
         }
         self.written: set[str] = set()  # the state vectors a rule has returned; the others need not be saved
-        self.block = BLOCK_BYTES // self.dtype.itemsize
 
     def __getitem__(self, key: str) -> Any:
         if key == "params":
@@ -101,7 +102,7 @@ class ParamGroup(MutableMapping[str, Any]):
         if "params" in changes:
             raise ValueError("the parameters of a group are fixed; add others with `add_param_group`.")
         self._options = self._check(self._options | changes)
-        self._for_rule = self._rule_options()
+        self._prepare()
 
     def __delitem__(self, key: str) -> None:
         raise TypeError(f"options of a group cannot be removed; set group[{key!r}] to the value wanted.")
@@ -116,8 +117,10 @@ class ParamGroup(MutableMapping[str, Any]):
         options = ", ".join(f"{key}: {value!r}" for key, value in self._options.items())
         return f"{{params: {[slot.name for slot in self.slots]}, {options}}}"
 
-    def _rule_options(self) -> Values:
-        return {key: value for key, value in self._options.items() if key not in ("maximize", "initial_lr")}
+    def _prepare(self) -> None:
+        """What the rule is given, and what of it a program depends on."""
+        self._for_rule = {key: value for key, value in self._options.items() if key not in ("maximize", "initial_lr")}
+        self._kinds = tuple(map(_kind_of, self._for_rule.values()))
 
     def adopt(self, slot: Slot) -> None:
         """Copy the parameter's present values into our vector and make its array a view of that."""
@@ -144,7 +147,7 @@ class ParamGroup(MutableMapping[str, Any]):
             if grad.dtype is not self.dtype:
                 grad = grad.astype(self.dtype, casting="same_kind")
             lo, hi = slot.lo, slot.hi
-            if last is not None and last.hi == lo and last.clock == slot.clock and hi - lo < self.block > last.grads[-1].size:
+            if last is not None and last.hi == lo and last.clock == slot.clock and hi - lo < LARGE > last.grads[-1].size:
                 last.slots.append(slot)
                 last.grads.append(grad)
                 last.hi = hi
@@ -192,6 +195,7 @@ class Optimizer:
 
     def __init__(self, params: Params, **options: Any) -> None:
         self.defaults = self._checked(options)
+        self._programs: dict[Any, Elementwise] = {}
         self.param_groups: list[ParamGroup] = []
         call = type(self).__name__
         if isinstance(params, Tensor | str | set | frozenset):
@@ -237,10 +241,9 @@ class Optimizer:
         loss = None if closure is None else self._pulled_back(closure)
         call = type(self).__name__
         work = [(group, group.segments(call)) for group in self.param_groups]  # what can raise comes before any change
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            for group, segments in work:
-                for segment in segments:
-                    self._update(group, segment)
+        for group, segments in work:
+            for _, alike in itertools.groupby(segments, key=lambda segment: segment.clock):
+                self._update(group, list(alike))
         return loss
 
     def preview(self) -> dict[str, Values]:
@@ -405,24 +408,35 @@ class Optimizer:
         state = [vector[lo:hi] for vector in group.state.values()]
         return self.rule(group.w[lo:hi], g, *state, **{**clock, "t": clock["t"] + 1}, **group._for_rule)
 
-    def _update(self, group: ParamGroup, segment: Segment) -> None:
-        lo, hi, clock = segment.lo, segment.hi, segment.clock
-        g = segment.gradient(group._options.get("maximize", False))
-        out: Values = {}
-        blocks = max(1, -(-(hi - lo) // group.block))
-        for i in range(blocks):
-            a, b = lo + (hi - lo) * i // blocks, lo + (hi - lo) * (i + 1) // blocks
-            out = self._run(group, a, b, g[a - lo : b - lo], clock)
-            group.w[a:b] = out["w"]
-            for name, vector in group.state.items():
-                if name in out:
-                    vector[a:b] = out[name]
-        group.written.update(name for name in group.state if name in out)
+    def _update(self, group: ParamGroup, segments: list[Segment]) -> None:
+        """Run the rule, as one in-place program, on segments of one clock."""
+        clock = segments[0].clock
+        numbers = {**clock, "t": clock["t"] + 1, **group._for_rule}
+        maximize = group._options.get("maximize", False)
+        vectors = (group.w, *group.state.values())
+        pieces = []
+        for segment in segments:
+            w, *state = [vector[segment.lo : segment.hi] for vector in vectors]
+            pieces.append((w, segment.gradient(maximize), *state))
+        program = self._program(group, clock, numbers)
+        out = program(pieces, numbers)
+        group.written |= program.written & group.state.keys()
         clock = {name: out.get(name, value) for name, value in clock.items()}
         clock["t"] += 1
-        for slot in segment.slots:
-            slot.clock = clock
-            slot.tensor.touch()
+        for segment in segments:
+            for slot in segment.slots:
+                slot.clock = clock
+                slot.tensor.touch()
+
+    def _program(self, group: ParamGroup, clock: Values, numbers: Values) -> Elementwise:
+        """The rule's program for the group's dtype and for which of the numbers are zero; they are few."""
+        key = (group.dtype, group._kinds, *(value == 0 for value in clock.values()))
+        if key not in self._programs:
+            names = ("w", "g", *group.state)
+            self._programs[key] = Elementwise(
+                lambda v, n: self.rule(*(v[name] for name in names), **n), group.dtype, names, numbers
+            )  # fmt: skip
+        return self._programs[key]
 
     def _loaded(self, call: str, slot: Slot, saved: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Array]]:
         """One parameter's saved clock and vectors, checked."""
@@ -440,6 +454,13 @@ class Optimizer:
                 )
         kinds = {key: WHOLE if isinstance(now, int) else NON_NEGATIVE for key, now in slot.clock.items()}
         return {key: checked(call, key, saved[key], kind) for key, kind in kinds.items()}, vectors
+
+
+def _kind_of(number: Any) -> Any:
+    """What of a number a program depends on: that it is 0, or its value where it is no number."""
+    if isinstance(number, tuple):
+        return tuple(map(_kind_of, number))
+    return number if number is None or isinstance(number, bool | str) else number == 0
 
 
 def _require_parameter(call: str, name: Any, p: Any) -> None:

@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, SupportsFloat, TypeAlias, TypeVar
 
+from minigrad import Tensor
 from optim.optimizer import Optimizer, Values
 from optim.options import COUNT, FLAG, NON_NEGATIVE, UP_TO_ONE, WHOLE, WITHIN_ONE, Kind, checked
 
@@ -405,7 +406,7 @@ class ReduceLROnPlateau(LRSchedule):
         return self.get_last_lr()
 
     def step(self, metrics: SupportsFloat) -> None:  # type: ignore[override]  # this one schedule looks at the training
-        value = float(metrics)
+        value = float(metrics.item() if isinstance(metrics, Tensor) else metrics)
         self.last_epoch += 1
         if self.improves(value):
             self.best = value

@@ -30,7 +30,7 @@ class SGD(Optimizer):
     >>> from minigrad import Tensor
     >>> p = Tensor([1.0], requires_grad=True)
     >>> opt = SGD([p], lr=0.25)
-    >>> [float(opt.step(lambda: (p * p).sum())) for _ in range(3)]
+    >>> [opt.step(lambda: (p * p).sum()).item() for _ in range(3)]
     [1.0, 0.25, 0.0625]
     """
 

@@ -1,0 +1,221 @@
+"""The graph run again as straight-line NumPy with reused buffers. So far for elementwise functions of vectors, which is
+what update rules of optimizers are.
+
+The function is recorded once on Tensors; numbers (a learning rate, a step count) are recorded as 0-d leaves, so that they
+may change from call to call. What is left is a list of ufunc calls, printed as Python text: numbers first, once a call;
+then the vector part, with each result written into the storage of an operand that is not needed any more. It is run block
+by block, so that all of its vectors stay in the cache, and on long vectors by two threads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from minigrad.mode import scope
+from minigrad.sweeps import between
+from minigrad.tensor import Tensor
+
+__all__ = ["Elementwise"]
+
+SMALL_BLOCK = 1 << 17  # bytes of each vector; the half dozen that an update rule touches fit a core's L2 cache
+LARGE_BLOCK = 1 << 19  # the same for two threads: they meet at the interpreter lock at every call, so calls must be few
+TWO_THREADS = 1 << 17  # elements from which a second thread pays for waking it; all three were measured with Adam
+
+
+class Elementwise:
+    """An elementwise function as one in-place program.
+
+    Args:
+        f: f(vectors, numbers) -> dict of results, in NumPy operators. Python control flow may depend on numbers that are
+            zero, bool or None only (these are constants of the program), never on values.
+        dtype: of the vectors.
+        vectors: names of the vector inputs. A vector result of one of these names overwrites that input; others are not kept.
+        numbers: name → int, float or tuple of them.
+
+    `program.source` is the text. Calling the program writes into the vectors and returns the results that are numbers.
+
+    >>> average = Elementwise(lambda v, n: {"m": n["beta"] * v["m"] + v["g"]}, np.float64, ["m", "g"], {"beta": 0.5})
+    >>> print(average.source.split("def block")[1])
+    (m, g, tmp0, beta):
+        np.multiply(beta, m, out=tmp0)
+        np.add(tmp0, g, out=m)
+    <BLANKLINE>
+    >>> m = np.array([2.0, 4.0])
+    >>> average([(m, np.ones(2))], {"beta": 0.25}), m
+    ({}, array([1.5, 2. ]))
+    """
+
+    def __init__(
+        self, f: Callable[[dict[str, Any], dict[str, Any]], Mapping[str, Any]], dtype: Any, vectors: Sequence[str],
+        numbers: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        self.vectors = tuple(vectors)
+        starts = {name: Tensor(np.ones(2, dtype), requires_grad=True, name=name) for name in vectors}
+        leaves: list[Tensor] = []
+        self.flat: list[tuple[str, int | None]] = []  # where each number comes from
+
+        def leaf(value: Any, name: str, i: int | None = None) -> Any:
+            if value is None or isinstance(value, bool | str) or value == 0:
+                return value
+            leaves.append(Tensor(float(value), requires_grad=True, name=name if i is None else f"{name}_{i + 1}"))
+            self.flat.append((name, i))
+            return leaves[-1]
+
+        given = {
+            name: tuple(leaf(v, name, i) for i, v in enumerate(value)) if isinstance(value, tuple) else leaf(value, name)
+            for name, value in numbers.items()
+        }
+        with scope(recording=True, capturing=True, phase="update"):
+            out = f(dict(starts), given)
+        self._constants = {k: v for k, v in out.items() if not isinstance(v, Tensor)}
+        results = {k: v for k, v in out.items() if isinstance(v, Tensor) and (v.ndim == 0 or k in starts)}
+        self.source, functions, self.scratch = _printed(starts, leaves, results)
+        exec(compile(self.source, "<elementwise>", "exec"), functions)  # our own text, made just above
+        self._numbers, self._block = functions["numbers"], functions["block"]
+        self.written = {k for k in results if k in starts}
+        self._kept = [k for k, v in results.items() if v.ndim == 0]
+        self.dtype = np.dtype(dtype)
+
+    def __call__(self, pieces: Sequence[Sequence[Any]], numbers: Mapping[str, Any]) -> dict[str, Any]:
+        """Run on each piece, a tuple of 1-D arrays of one length in the order of `vectors`; the numbers are common to all."""
+        values = [numbers[name] if i is None else numbers[name][i] for name, i in self.flat]
+        scalars, kept = self._numbers(*map(float, values))
+        sizes = [piece[0].size for piece in pieces]
+        n = sum(sizes)
+        if n < TWO_THREADS:
+            self._run(pieces, scalars, SMALL_BLOCK)
+        else:
+            first, second = _halves(pieces, sizes, n // 2)
+            other = _worker().submit(self._run, second, scalars, LARGE_BLOCK)
+            self._run(first, scalars, LARGE_BLOCK)
+            other.result()
+        return self._constants | dict(zip(self._kept, kept, strict=True))
+
+    def _run(self, pieces: Sequence[Sequence[Any]], scalars: tuple[float, ...], block_bytes: int) -> None:
+        block, step = self._block, block_bytes // self.dtype.itemsize
+        size = min(step, max((piece[0].size for piece in pieces), default=0))
+        scratch = [np.empty(size, self.dtype) for _ in range(self.scratch)]
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+            for piece in pieces:
+                n = piece[0].size
+                if n == size:
+                    block(*piece, *scratch, *scalars)
+                    continue
+                for lo in range(0, n, step):
+                    hi = min(lo + step, n)
+                    block(*[a[lo:hi] for a in piece], *[s[: hi - lo] for s in scratch], *scalars)
+
+
+def _halves(pieces: Sequence[Sequence[Any]], sizes: Sequence[int], half: int) -> tuple[list[Any], list[Any]]:
+    """The pieces in two lists of equally many elements."""
+    first: list[Any] = []
+    second: list[Any] = []
+    for piece, n in zip(pieces, sizes, strict=True):
+        cut = min(max(half, 0), n)
+        half -= n
+        if cut:
+            first.append([a[:cut] for a in piece])
+        if cut < n:
+            second.append([a[cut:] for a in piece])
+    return first, second
+
+
+_OPERATORS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/", np.power: "**"}
+
+
+def _printed(
+    starts: Mapping[str, Tensor], leaves: Sequence[Tensor], results: Mapping[str, Tensor]
+) -> tuple[str, dict[str, Any], int]:  # fmt: skip
+    """The program's text, the functions it calls, and how many scratch vectors it wants."""
+    nodes = between([*starts.values(), *leaves], list(results.values())).nodes
+    end = len(nodes)
+    last_use = {node.inputs[p].index: i for i, node in enumerate(nodes) for p in node.live}
+    last_use |= {t.index: end for t in results.values()}
+    wanted = {t.index: name for name, t in results.items() if t.ndim}
+    place = {t.index: name for name, t in starts.items()} | {t.index: str(t.name) for t in leaves}
+    functions: dict[str, Any] = {"np": np}
+    numbers: list[str] = []
+    lines: list[str] = []
+    free: list[str] = []
+    count = scratch = 0
+    for i, node in enumerate(nodes):
+        operands = [place[x.index] if p in node.live else repr(x.item() if hasattr(x, "item") else x)
+                    for p, x in enumerate(node.inputs)]  # fmt: skip
+        if node.ndim == 0:
+            place[node.index] = f"n{count}"
+            count += 1
+            numbers.append(f"    {place[node.index]} = {_on_numbers(node, operands, functions)}")
+            continue
+        dying = {place[x.index] for x in (node.inputs[p] for p in node.live) if x.ndim and last_use[x.index] == i}
+        dying = {name for name in dying if name not in starts}
+        name = wanted.get(node.index)
+        if name is not None and last_use.get(starts[name].index, -1) <= i:
+            target = name  # nobody needs the old value any more
+        elif dying:
+            target = min(dying)
+            dying.remove(target)
+        elif free:
+            target = free.pop()
+        else:
+            target, scratch = f"tmp{scratch}", scratch + 1
+        free += sorted(dying)
+        place[node.index] = target
+        call = _named(node.op, functions)
+        keywords = "".join(f", {k}={v!r}" for k, v in node.params.items())
+        if isinstance(node.op.forward, np.ufunc):
+            lines.append(f"    {call}({', '.join(operands)}{keywords}, out={target})")
+        else:
+            lines.append(f"    {target}[...] = {call}({', '.join(operands)}{keywords})")
+    copies = [(name, place[t.index]) for name, t in results.items() if t.ndim and place[t.index] != name]
+    old = [c for c in copies if c[1] in starts]  # these read an old value, so they come before anything overwrites it
+    if {name for name, _ in old} & {source for _, source in old}:
+        raise ValueError(f"a rule cannot exchange its vectors {sorted(name for name, _ in old)}; write one of them as 1 * x.")
+    lines += [f"    {name}[...] = {source}" for name, source in sorted(copies, key=lambda c: c not in old)]
+    given = [str(t.name) for t in leaves]
+    made, buffers = [f"n{i}" for i in range(count)], [f"tmp{i}" for i in range(scratch)]
+    kept = [place[t.index] for t in results.values() if not t.ndim]
+    text = "\n".join([
+        f"def numbers({', '.join(given)}):", *numbers, f"    return {_tuple(given + made)}, {_tuple(kept)}", "",
+        f"def block({', '.join([*starts, *buffers, *given, *made])}):", *(lines or ["    pass"]), "",
+    ])  # fmt: skip
+    return text, functions, scratch
+
+
+def _tuple(names: list[str]) -> str:
+    return "(" + "".join(f"{name}, " for name in names) + ")"
+
+
+def _on_numbers(node: Any, operands: list[str], functions: dict[str, Any]) -> str:
+    """A line on Python floats: they promote nothing."""
+    sign = _OPERATORS.get(node.op.forward)
+    if sign:
+        return f"{operands[0]} {sign} {operands[1]}"
+    keywords = "".join(f", {k}={v!r}" for k, v in node.params.items())
+    return f"float({_named(node.op, functions)}({', '.join(operands)}{keywords}))"
+
+
+def _named(op: Any, functions: dict[str, Any]) -> str:
+    name = getattr(op.forward, "__name__", "")
+    if getattr(np, name, None) is op.forward:
+        return f"np.{name}"
+    functions[op.name] = op.forward
+    return str(op.name)
+
+
+_pool: list[ThreadPoolExecutor] = []
+
+
+def _worker() -> ThreadPoolExecutor:
+    """One more thread, started when first needed; a forked child starts its own."""
+    if not _pool:
+        _pool.append(ThreadPoolExecutor(1, thread_name_prefix="minigrad"))
+    return _pool[0]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.clear)

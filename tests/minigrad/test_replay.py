@@ -1,0 +1,119 @@
+"""Elementwise programs: the numbers of the function they were made of, bit for bit, or a refusal."""
+
+import multiprocessing
+import sys
+
+import numpy as np
+import pytest
+
+import optim
+from minigrad import Tensor, replay
+from minigrad.replay import Elementwise
+
+rng = np.random.default_rng(0)
+
+
+def vectors(n, dtype, names):
+    return {name: np.abs(rng.normal(size=n)).astype(dtype) for name in names}
+
+
+RULES = [
+    (optim.SGD, {"momentum": 0.9, "dampening": 0.1, "weight_decay": 0.01}), (optim.SGD, {}),
+    (optim.SGD, {"momentum": 0.9, "nesterov": True}), (optim.Momentum, {"bias_correction": True}),
+    (optim.RMSprop, {"centered": True, "momentum": 0.5}), (optim.Adam, {}), (optim.Adam, {"amsgrad": True}),
+    (optim.AdamW, {}), (optim.Adagrad, {"lr_decay": 0.1}), (optim.NAdam, {"weight_decay": 0.1}), (optim.Lion, {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("kind", "options"), RULES)
+@pytest.mark.parametrize("n", [0, 1, 337, 40_000, 300_001])
+def test_programs_of_update_rules_equal_the_rule(kind, options, dtype, n):
+    """n goes past a block and past the size from which two threads share the work."""
+    optimizer = kind([Tensor(np.ones(2), requires_grad=True)], **options)
+    group = optimizer.param_groups[0]
+    names = ("w", "g", *kind.state_names)
+    program = None
+    v = vectors(n, dtype, names)
+    for t in (1, 2, 7):
+        numbers = {"t": t, **{k: 0.7 if k == "mu_product" else 1 for k in kind.scalars}, **group._for_rule}
+        expected = kind.rule(*(v[name].copy() for name in names), **numbers)
+        if program is None:
+            program = Elementwise(lambda v, m: kind.rule(*(v[name] for name in names), **m), dtype, names, numbers)
+        numbers_out = program([tuple(v[name] for name in names)], numbers)
+        for name in program.written:
+            np.testing.assert_array_equal(v[name], expected[name], err_msg=name)
+            assert v[name].dtype == dtype
+        assert all(numbers_out[k] == expected[k] for k in kind.scalars if k in expected)
+
+
+def test_pieces_of_any_sizes_are_shared_between_two_threads(monkeypatch):
+    monkeypatch.setattr(replay, "TWO_THREADS", 10)
+    program = Elementwise(lambda v, n: {"a": v["a"] + n["k"] * v["b"]}, np.float64, ["a", "b"], {"k": 2.0})
+    for sizes in ([4, 9], [1, 1, 30], [30, 1], [5, 5], [0, 20, 0]):
+        pieces = [(np.arange(float(n)), np.ones(n)) for n in sizes]
+        program(pieces, {"k": 3.0})
+        for (a, b), n in zip(pieces, sizes, strict=True):
+            np.testing.assert_array_equal(a, np.arange(n) + 3)
+            np.testing.assert_array_equal(b, 1)
+
+
+def test_the_old_value_is_kept_as_long_as_it_is_needed():
+    f = lambda v, n: {"a": v["a"] * 2, "b": v["b"] + v["a"]}  # noqa: E731  # b needs the old a, after the new one is known
+    program = Elementwise(f, np.float64, ["a", "b"], {})
+    a, b = np.ones(3), np.ones(3)
+    program([(a, b)], {})
+    assert (a[0], b[0]) == (2.0, 2.0)
+    same = Elementwise(lambda v, n: {"a": v["a"] + 1, "b": v["a"]}, np.float64, ["a", "b"], {})
+    same([(a, b)], {})
+    assert (a[0], b[0]) == (3.0, 2.0)
+
+
+def test_numbers_may_change_and_results_may_be_numbers():
+    program = Elementwise(
+        lambda v, n: {"a": v["a"] * (1 - n["β"] ** n["t"]), "p": n["p"] * n["β"]},
+        np.float32,
+        ["a"],
+        {"t": 1, "β": 0.5, "p": 1.0},
+    )
+    a = np.ones(2, np.float32)
+    assert program([(a,)], {"t": 2, "β": 0.5, "p": 3.0}) == {"p": 1.5}
+    assert a[0] == 0.75
+
+
+def test_functions_that_are_no_ufuncs():
+    program = Elementwise(lambda v, n: {"a": np.where(v["a"] > 0, np.sign(v["a"]), 0) + v["a"] ** 3}, np.float64, ["a"], {})
+    a = np.array([-2.0, 2.0])
+    program([(a,)], {})
+    np.testing.assert_array_equal(a, [-8, 9])
+
+
+def test_control_flow_on_values_is_refused():
+    with pytest.raises(TypeError, match=r"np\.where"):
+        Elementwise(lambda v, n: {"a": v["a"] if n["t"] > 3 else -v["a"]}, np.float64, ["a"], {"t": 1})
+
+
+def test_an_exchange_is_refused():
+    with pytest.raises(ValueError, match="exchange"):
+        Elementwise(lambda v, n: {"a": v["b"], "b": v["a"]}, np.float64, ["a", "b"], {})
+
+
+def _child(queue):
+    program = Elementwise(lambda v, n: {"a": v["a"] + 1}, np.float64, ["a"], {})
+    a = np.zeros(300_000)
+    program([(a,)], {})
+    queue.put(float(a.sum()))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # threads and fork are what this is about
+def test_a_forked_child_has_a_worker_of_its_own():
+    _worker_runs = Elementwise(lambda v, n: {"a": v["a"] + 1}, np.float64, ["a"], {})
+    _worker_runs([(np.zeros(300_000),)], {})
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=_child, args=(queue,))
+    child.start()
+    assert queue.get(timeout=30) == 300_000.0
+    child.join(timeout=30)
+    assert child.exitcode == 0
