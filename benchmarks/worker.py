@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import traceback
+from collections.abc import Callable
 from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -20,10 +21,10 @@ TIMED_LR = 1e-6  # so small that thousands of timed steps do not drive the loss 
 class Worker:
     """The parent's end: start the process, ask it. It is stopped (SIGSTOP) whenever it has nothing to do."""
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, serve: Callable[[Connection, tuple[str, ...]], None] | None = None) -> None:
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, names), daemon=True)
+        self.process = context.Process(target=serve or _serve, args=(theirs, names), daemon=True)
         self.process.start()
         theirs.close()
         self.ask("ready")
@@ -50,32 +51,36 @@ class Worker:
             os.kill(self.process.pid, getattr(signal, name))
 
 
-def _serve(connection: Connection, names: tuple[str, ...]) -> None:
+def answering(connection: Connection, commands: dict[str, Callable[..., Any]]) -> None:
+    """Do what the parent asks, until it is gone."""
     if hasattr(os, "sched_setaffinity"):  # JAX takes as many threads as it sees processors
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
-    subjects: dict[str, Any] = {}
     while True:
         try:
             what, *arguments = connection.recv()
         except (EOFError, KeyboardInterrupt):
             return
         try:
-            answer: Any = None
-            if what == "load":
-                subjects = {name: _checked(name, *arguments) for name in names}
-                answer = [
-                    (name, kind) for name, s in subjects.items() if s for kind in ("gradient", "step") if getattr(s, kind)
-                ]
-            elif what == "time":
-                answer = _timed(subjects, *arguments)
-            connection.send((False, answer))
+            connection.send((False, commands[what](*arguments) if what in commands else None))
         except Exception:
             connection.send((True, traceback.format_exc()))
 
 
-def _timed(subjects: dict[str, Any], name: str, kind: str, calls: int) -> float:
+def _serve(connection: Connection, names: tuple[str, ...]) -> None:
+    subjects: dict[str, Any] = {}
+
+    def load(net: str) -> list[tuple[str, str]]:
+        subjects.update({name: _checked(name, net) for name in names})
+        return [(name, kind) for name, s in subjects.items() if s for kind in ("gradient", "step") if getattr(s, kind)]
+
+    def time(name: str, kind: str, calls: int) -> float:
+        return timed(getattr(subjects[name], kind), calls)
+
+    answering(connection, {"load": load, "time": time})
+
+
+def timed(call: Callable[[], Any], calls: int) -> float:
     """Seconds a call takes, over `calls` calls after some to warm up."""
-    call = getattr(subjects[name], kind)
     for _ in range(1 + calls // 5):
         call()
     start = perf_counter()

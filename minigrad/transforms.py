@@ -166,7 +166,8 @@ def hvp(f: Function, x: Any, v: Any) -> Any:
 def jacobian(f: Function) -> Function:
     """The Jacobian of a function of one array (or tree): all ∂f/∂x, with f's axes first and x's axes last.
 
-    One batched sweep, forward or reverse, whichever has fewer directions. For trees, f's structure holds x's structure.
+    Batched sweeps, forward or reverse, whichever has fewer directions, of as many directions at once as fit a few
+    megabytes. For trees, f's structure holds x's structure.
 
     >>> jacobian(lambda x: x * x)(np.array([1.0, 3.0]))
     array([[2., 0.],
@@ -181,12 +182,12 @@ def jacobian(f: Function) -> Function:
         if not n_in or not n_out:
             rows = [[np.zeros(y.shape + a.shape, y.dtype) for a in leaves] for y in outputs]
         elif n_in <= n_out:
-            pushed = _pushed(path, leaves, _basis(leaves), outputs, connected, lead=(n_in,))
+            pushed = _all_pushed(path, leaves, outputs, connected)
             columns = [np.moveaxis(t, 0, -1) for t in pushed]  # (*y.shape, n_in)
             rows = [[c.reshape(y.shape + a.shape) for c, a in _parted(column, leaves)]
                     for column, y in zip(columns, outputs, strict=True)]  # fmt: skip
         else:
-            pulled = _pulled_many(path, outputs, _basis(outputs), leaves, connected, lead=(n_out,))
+            pulled = _all_pulled(path, outputs, leaves, connected)
             rows, start = [], 0
             for y in outputs:
                 rows.append([np.reshape(c[start : start + y.size], y.shape + a.shape)
@@ -200,7 +201,7 @@ def jacobian(f: Function) -> Function:
 
 
 def hessian(f: Function) -> Function:
-    """The matrix of second derivatives of a scalar function, by one batched push forward through the recorded gradient.
+    """The matrix of second derivatives of a scalar function, by batched push forwards through the recorded gradient.
 
     >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
     array([[4., 2.],
@@ -384,16 +385,52 @@ def _settled(aux: Any, leaves: Sequence[Tensor], outer: bool) -> Any:
     return build([_released(x, outer and between(leaves, [x]).open) if isinstance(x, Tensor) else x for x in values])
 
 
-def _basis(values: Sequence[Tensor]) -> list[Any]:
-    """The unit vectors of the joint space of `values`, one array (n, *shape) for each."""
-    n = sum(x.size for x in values)
+def _basis(values: Sequence[Tensor], first: int, count: int) -> list[Any]:
+    """Unit vectors first … first + count − 1 of the joint space of `values`, one array (count, *shape) for each."""
     basis, start = [], 0
     for x in values:
-        block = np.zeros((n, x.size), x.dtype)
-        block[np.arange(start, start + x.size), np.arange(x.size)] = 1
-        basis.append(block.reshape((n, *x.shape)))
+        block = np.zeros((count, x.size), x.dtype)
+        mine = np.arange(max(first, start), min(first + count, start + x.size))
+        block[mine - first, mine - start] = 1
+        basis.append(block.reshape((count, *x.shape)))
         start += x.size
     return basis
+
+
+BATCH_BYTES = 1 << 22  # of all values of the graph times the directions: beyond the cache a batch is slower, not faster
+BATCH_MOST = 64
+
+
+def _directions_at_once(path: Slice, n: int, connected: bool) -> int:
+    """How many directions one batched sweep takes. A recorded one takes all, for its pieces could not be joined as cheaply."""
+    if connected:
+        return n
+    return min(n, BATCH_MOST, max(1, BATCH_BYTES // (sum(node._data.nbytes for node in path.nodes) + 1)))
+
+
+def _all_pushed(path: Slice, leaves: Sequence[Tensor], outputs: Sequence[Tensor], connected: bool) -> list[Any]:
+    """The push forwards of all unit vectors, (n_in, *y.shape) for each output."""
+    n = sum(a.size for a in leaves)
+    k = _directions_at_once(path, n, connected)
+    if connected:
+        return _pushed(path, leaves, _basis(leaves, 0, n), outputs, True, lead=(n,))
+    linear = _linear_part(path, leaves, outputs, lead=(k,))
+    columns = [np.empty((n, *y.shape), y.dtype) for y in outputs]
+    for first in range(0, n, k):  # the last batch is filled up with zeros
+        for column, part in zip(columns, linear(_basis(leaves, first, k)), strict=True):
+            column[first : first + k] = part[: n - first]
+    return columns
+
+
+def _all_pulled(path: Slice, outputs: Sequence[Tensor], leaves: Sequence[Tensor], connected: bool) -> list[Any]:
+    """The pull backs of all unit vectors, (n_out, *x.shape) for each leaf."""
+    n = sum(y.size for y in outputs)
+    k = _directions_at_once(path, n, connected)
+    parts = []
+    for first in range(0, n, k):
+        count = min(k, n - first)
+        parts.append(_pulled_many(path, outputs, _basis(outputs, first, count), leaves, connected, lead=(count,)))
+    return parts[0] if len(parts) == 1 else [np.concatenate(rows) for rows in zip(*parts, strict=True)]
 
 
 def _parted(column: Any, leaves: Sequence[Tensor]) -> list[tuple[Any, Tensor]]:

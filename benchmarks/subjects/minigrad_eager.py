@@ -34,6 +34,6 @@ def build(net: Net, lr: float) -> Subject:
         loss = loss_of(model(x), target)
         loss.backward()
         adam.step()
-        return loss
+        return loss.data
 
     return Subject(gradient, lambda loss: [loss.data, *(p.grad for p in parameters)], step)
