@@ -9,9 +9,7 @@ by block, so that all of its vectors stay in the cache, and on long vectors by t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -22,9 +20,8 @@ from minigrad.tensor import Tensor
 
 __all__ = ["Elementwise"]
 
-SMALL_BLOCK = 1 << 17  # bytes of each vector; the half dozen that an update rule touches fit a core's L2 cache
-LARGE_BLOCK = 1 << 19  # the same for two threads: they meet at the interpreter lock at every call, so calls must be few
-TWO_THREADS = 1 << 17  # elements from which a second thread pays for waking it; all three were measured with Adam
+BLOCK_BYTES = 1 << 19  # of each vector. Smaller blocks cost more calls than the cache saves; a second thread finds its core
+# taken by BLAS, whose threads go on spinning after a matrix product (both measured with Adam inside a training loop).
 
 
 class Elementwise:
@@ -41,9 +38,9 @@ class Elementwise:
 
     >>> average = Elementwise(lambda v, n: {"m": n["beta"] * v["m"] + v["g"]}, np.float64, ["m", "g"], {"beta": 0.5})
     >>> print(average.source.split("def block")[1])
-    (m, g, tmp0, beta):
-        np.multiply(beta, m, out=tmp0)
-        np.add(tmp0, g, out=m)
+    (m, g, beta):
+        np.multiply(beta, m, out=m)
+        np.add(m, g, out=m)
     <BLANKLINE>
     >>> m = np.array([2.0, 4.0])
     >>> average([(m, np.ones(2))], {"beta": 0.25}), m
@@ -80,24 +77,13 @@ class Elementwise:
         self.written = {k for k in results if k in starts}
         self._kept = [k for k, v in results.items() if v.ndim == 0]
         self.dtype = np.dtype(dtype)
+        self.block = BLOCK_BYTES // self.dtype.itemsize
 
     def __call__(self, pieces: Sequence[Sequence[Any]], numbers: Mapping[str, Any]) -> dict[str, Any]:
         """Run on each piece, a tuple of 1-D arrays of one length in the order of `vectors`; the numbers are common to all."""
         values = [numbers[name] if i is None else numbers[name][i] for name, i in self.flat]
         scalars, kept = self._numbers(*map(float, values))
-        sizes = [piece[0].size for piece in pieces]
-        n = sum(sizes)
-        if n < TWO_THREADS:
-            self._run(pieces, scalars, SMALL_BLOCK)
-        else:
-            first, second = _halves(pieces, sizes, n // 2)
-            other = _worker().submit(self._run, second, scalars, LARGE_BLOCK)
-            self._run(first, scalars, LARGE_BLOCK)
-            other.result()
-        return self._constants | dict(zip(self._kept, kept, strict=True))
-
-    def _run(self, pieces: Sequence[Sequence[Any]], scalars: tuple[float, ...], block_bytes: int) -> None:
-        block, step = self._block, block_bytes // self.dtype.itemsize
+        block, step = self._block, self.block
         size = min(step, max((piece[0].size for piece in pieces), default=0))
         scratch = [np.empty(size, self.dtype) for _ in range(self.scratch)]
         with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
@@ -109,20 +95,7 @@ class Elementwise:
                 for lo in range(0, n, step):
                     hi = min(lo + step, n)
                     block(*[a[lo:hi] for a in piece], *[s[: hi - lo] for s in scratch], *scalars)
-
-
-def _halves(pieces: Sequence[Sequence[Any]], sizes: Sequence[int], half: int) -> tuple[list[Any], list[Any]]:
-    """The pieces in two lists of equally many elements."""
-    first: list[Any] = []
-    second: list[Any] = []
-    for piece, n in zip(pieces, sizes, strict=True):
-        cut = min(max(half, 0), n)
-        half -= n
-        if cut:
-            first.append([a[:cut] for a in piece])
-        if cut < n:
-            second.append([a[cut:] for a in piece])
-    return first, second
+        return self._constants | dict(zip(self._kept, kept, strict=True))
 
 
 _OPERATORS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/", np.power: "**"}
@@ -138,6 +111,7 @@ def _printed(
     last_use |= {t.index: end for t in results.values()}
     wanted = {t.index: name for name, t in results.items() if t.ndim}
     place = {t.index: name for name, t in starts.items()} | {t.index: str(t.name) for t in leaves}
+    holds = {name: t.index for name, t in starts.items()}  # which value a storage has at the moment
     functions: dict[str, Any] = {"np": np}
     numbers: list[str] = []
     lines: list[str] = []
@@ -151,19 +125,21 @@ def _printed(
             count += 1
             numbers.append(f"    {place[node.index]} = {_on_numbers(node, operands, functions)}")
             continue
-        dying = {place[x.index] for x in (node.inputs[p] for p in node.live) if x.ndim and last_use[x.index] == i}
-        dying = {name for name in dying if name not in starts}
+        dying = [place[x.index] for x in (node.inputs[p] for p in node.live) if x.ndim and last_use[x.index] == i]
+        # In place is twice as fast: no memory but the operand's own is touched. An input that will be overwritten anyway
+        # may hold an intermediate result once its old value has been used.
+        reusable = [d for d in dying if d not in starts or (d in wanted.values() and last_use[node.index] < end)]
         name = wanted.get(node.index)
-        if name is not None and last_use.get(starts[name].index, -1) <= i:
-            target = name  # nobody needs the old value any more
-        elif dying:
-            target = min(dying)
-            dying.remove(target)
+        if name is not None and last_use.get(holds[name], -1) <= i:
+            target = name
+        elif reusable:
+            target = reusable[0]
         elif free:
             target = free.pop()
         else:
             target, scratch = f"tmp{scratch}", scratch + 1
-        free += sorted(dying)
+        free += [d for d in dict.fromkeys(dying) if d not in starts and d != target]
+        holds[target] = node.index
         place[node.index] = target
         call = _named(node.op, functions)
         keywords = "".join(f", {k}={v!r}" for k, v in node.params.items())
@@ -205,17 +181,3 @@ def _named(op: Any, functions: dict[str, Any]) -> str:
         return f"np.{name}"
     functions[op.name] = op.forward
     return str(op.name)
-
-
-_pool: list[ThreadPoolExecutor] = []
-
-
-def _worker() -> ThreadPoolExecutor:
-    """One more thread, started when first needed; a forked child starts its own."""
-    if not _pool:
-        _pool.append(ThreadPoolExecutor(1, thread_name_prefix="minigrad"))
-    return _pool[0]
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.clear)

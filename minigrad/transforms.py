@@ -405,7 +405,7 @@ def _directions_at_once(path: Slice, n: int, connected: bool) -> int:
     """How many directions one batched sweep takes. A recorded one takes all, for its pieces could not be joined as cheaply."""
     if connected:
         return n
-    return min(n, BATCH_MOST, max(1, BATCH_BYTES // (sum(node._data.nbytes for node in path.nodes) + 1)))
+    return min(n, BATCH_MOST, max(1, BATCH_BYTES // (sum(int(node._data.nbytes) for node in path.nodes) + 1)))
 
 
 def _all_pushed(path: Slice, leaves: Sequence[Tensor], outputs: Sequence[Tensor], connected: bool) -> list[Any]:

@@ -1,8 +1,5 @@
 """Elementwise programs: the numbers of the function they were made of, bit for bit, or a refusal."""
 
-import multiprocessing
-import sys
-
 import numpy as np
 import pytest
 
@@ -29,7 +26,7 @@ RULES = [
 @pytest.mark.parametrize(("kind", "options"), RULES)
 @pytest.mark.parametrize("n", [0, 1, 337, 40_000, 300_001])
 def test_programs_of_update_rules_equal_the_rule(kind, options, dtype, n):
-    """n goes past a block and past the size from which two threads share the work."""
+    """n goes past a block."""
     optimizer = kind([Tensor(np.ones(2), requires_grad=True)], **options)
     group = optimizer.param_groups[0]
     names = ("w", "g", *kind.state_names)
@@ -47,8 +44,8 @@ def test_programs_of_update_rules_equal_the_rule(kind, options, dtype, n):
         assert all(numbers_out[k] == expected[k] for k in kind.scalars if k in expected)
 
 
-def test_pieces_of_any_sizes_are_shared_between_two_threads(monkeypatch):
-    monkeypatch.setattr(replay, "TWO_THREADS", 10)
+def test_pieces_of_any_sizes(monkeypatch):
+    monkeypatch.setattr(replay, "BLOCK_BYTES", 10 * 8)
     program = Elementwise(lambda v, n: {"a": v["a"] + n["k"] * v["b"]}, np.float64, ["a", "b"], {"k": 2.0})
     for sizes in ([4, 9], [1, 1, 30], [30, 1], [5, 5], [0, 20, 0]):
         pieces = [(np.arange(float(n)), np.ones(n)) for n in sizes]
@@ -67,6 +64,18 @@ def test_the_old_value_is_kept_as_long_as_it_is_needed():
     same = Elementwise(lambda v, n: {"a": v["a"] + 1, "b": v["a"]}, np.float64, ["a", "b"], {})
     same([(a, b)], {})
     assert (a[0], b[0]) == (3.0, 2.0)
+
+
+def test_an_input_may_hold_an_intermediate_only_while_nobody_needs_its_place():
+    def f(v, n):
+        half = v["a"] * 0.5  # the old a is not used again, but half is, after the new a is known
+        new = v["b"] + half
+        return {"a": new, "b": new * half}
+
+    program = Elementwise(f, np.float64, ["a", "b"], {})
+    a, b = np.full(3, 4.0), np.ones(3)
+    program([(a, b)], {})
+    assert (a[0], b[0]) == (3.0, 6.0)
 
 
 def test_numbers_may_change_and_results_may_be_numbers():
@@ -96,24 +105,3 @@ def test_control_flow_on_values_is_refused():
 def test_an_exchange_is_refused():
     with pytest.raises(ValueError, match="exchange"):
         Elementwise(lambda v, n: {"a": v["b"], "b": v["a"]}, np.float64, ["a", "b"], {})
-
-
-def _child(queue):
-    program = Elementwise(lambda v, n: {"a": v["a"] + 1}, np.float64, ["a"], {})
-    a = np.zeros(300_000)
-    program([(a,)], {})
-    queue.put(float(a.sum()))
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # threads and fork are what this is about
-def test_a_forked_child_has_a_worker_of_its_own():
-    _worker_runs = Elementwise(lambda v, n: {"a": v["a"] + 1}, np.float64, ["a"], {})
-    _worker_runs([(np.zeros(300_000),)], {})
-    context = multiprocessing.get_context("fork")
-    queue = context.Queue()
-    child = context.Process(target=_child, args=(queue,))
-    child.start()
-    assert queue.get(timeout=30) == 300_000.0
-    child.join(timeout=30)
-    assert child.exitcode == 0
