@@ -121,8 +121,9 @@ def pull_back(path: Slice, cotangents: dict[int, Any], *, record: bool = False, 
                     else:
                         c = np.stack([pull(row, y, *args, **node.params) for row in g])
                     value = x._data
-                    if c.shape != lead + value.shape:
-                        c = unbroadcast(c, lead + value.shape, len(lead)) if op.broadcasts else _wrong_shape(op, c, x)
+                    shape = lead + value.shape if lead else value.shape
+                    if c.shape != shape:
+                        c = unbroadcast(c, shape, len(lead)) if op.broadcasts else _wrong_shape(op, c, x)
                     if c.dtype is not value.dtype:
                         c = _cast(c, value.dtype)
                     cotangents[index] = cotangents[index] + c if index in cotangents else c

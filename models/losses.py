@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import Op, Tensor, elementwise, sigmoid, softmax
+from minigrad.ops.reduce import ones
 
 __all__ = ["accuracy", "binary_cross_entropy_with_logits", "cross_entropy", "hinge_loss", "mse_loss"]
 
@@ -82,7 +83,7 @@ def _exponentials(x: Any) -> tuple[Any, Any, Any]:
     """
     z = x - np.maximum.reduce(np.real(x), axis=None)
     e = np.exp(z)
-    sums = np.dot(e, np.ones(x.shape[1], e.dtype))
+    sums = np.dot(e, ones(x.shape[1], e.dtype))
     if not np.minimum.reduce(np.real(sums)) > 1e-8:
         z = x - np.maximum.reduce(np.real(x), axis=-1, keepdims=True)
         e = np.exp(z)
@@ -143,7 +144,8 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
         raise TypeError(f"cross_entropy needs integer labels, got dtype {labels.dtype}. For one-hot rows use labels.argmax(1).")
     if not x.size:
         raise ValueError(f"cross_entropy of an empty batch: logits of shape {x.shape}.")
-    if np.minimum.reduce(labels) < 0 or np.maximum.reduce(labels) >= x.shape[1]:
+    unsigned = labels.view(f"u{labels.itemsize}")  # a negative label is a huge one, so one comparison does for both ends
+    if np.maximum.reduce(unsigned) >= x.shape[1]:
         raise ValueError(
             f"cross_entropy needs labels in 0 … {x.shape[1] - 1} for logits of shape {x.shape}, "
             f"got {labels.min()} … {labels.max()}."

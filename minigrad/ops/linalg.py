@@ -130,8 +130,8 @@ linear = Op(
     _dense,
     pulls=(
         lambda g, y, x, w, b: _product(g, w.T),
-        lambda g, y, x, w, b: _product(_rows(x, x).mT, _rows(g, y)),
-        lambda g, y, x, w, b: _over_rows(_rows(g, y)),
+        lambda g, y, x, w, b: _product(x.T, g) if x.ndim == 2 else _product(_rows(x, x).mT, _rows(g, y)),
+        lambda g, y, x, w, b: _over_rows(g if x.ndim == 2 else _rows(g, y)),
     ),
     pushes=(
         lambda t, y, x, w, b: _product(t, w),
