@@ -6,6 +6,8 @@ from minigrad.errors import StaleGraphError as StaleGraphError
 from minigrad.families import bilinear as bilinear
 from minigrad.families import elementwise as elementwise
 from minigrad.families import linear_op as linear_op
+from minigrad.families import register as register
+from minigrad.gauss_newton import ggn_vp as ggn_vp
 from minigrad.mode import no_grad as no_grad
 from minigrad.mode import trace_source as trace_source
 from minigrad.ops.elementwise import relu as relu

@@ -46,6 +46,8 @@ def check_derivatives(f: Function, *xs: Any, order: int = 2, rng: int | np.rando
     """
     if isinstance(order, bool) or not isinstance(order, int) or order < 1:
         raise ValueError(f"`check_derivatives(order=...)` must be a whole number of at least 1, got {order!r}.")
+    if any(isinstance(x, list) and x and not isinstance(x[0], np.ndarray | Tensor | dict | list | tuple) for x in xs):
+        raise TypeError("check_derivatives: a list stands for a tree of arrays; for an array pass np.array([...]).")
     if not xs:
         raise TypeError("check_derivatives(f, *xs) needs at least one point to check at.")
     generator = np.random.default_rng(rng)
@@ -63,14 +65,14 @@ def _as_float64(x: Any) -> Any:
 
 def _check(f: Function, xs: Sequence[Any], order: int, level: int, rng: np.random.Generator) -> None:
     tangents = tree_map(lambda x: _direction(x, rng), xs)
-    out, forward = jvp(f, xs, tangents)
+    out, forward = (tree_map(data_of, y) for y in jvp(f, xs, tangents))  # Tensors where f has live parameters of its own
     cotangent = tree_map(lambda y: _direction(y, rng), out)
     truth, tolerance = _truth(f, xs, tangents)
     off = _distance(forward, truth)
     if not off <= tolerance:
         raise DerivativeError(_report(f, xs, "forward mode (push)", level, off, tolerance, rng))
     pullback = vjp(f, *xs)[1]
-    left, right = _inner(cotangent, forward), _inner(pullback(cotangent), tangents)
+    left, right = _inner(cotangent, forward), _inner(tree_map(data_of, pullback(cotangent)), tangents)
     size = sum(float(np.abs(np.asarray(g) * np.asarray(t)).sum())
                for g, t in zip(_leaves(cotangent), _leaves(forward), strict=True))  # fmt: skip
     off = abs(left - right) / max(size, abs(right), 1e-30)
@@ -82,7 +84,8 @@ def _check(f: Function, xs: Sequence[Any], order: int, level: int, rng: np.rando
 
 def _check_kept(f: Function, xs: Sequence[Any], rng: np.random.Generator) -> None:
     out, pullback = vjp(f, *xs)
-    for x, g in zip(_leaves(xs), _leaves(pullback(tree_map(lambda y: _direction(y, rng), out))), strict=True):
+    pulled = pullback(tree_map(lambda y: _direction(y, rng), out))
+    for x, g in zip(_leaves(xs), _leaves(pulled), strict=True):
         x = np.asarray(data_of(x))
         if x.dtype.kind in "fc" and (g.dtype != x.dtype or g.shape != x.shape):
             raise DerivativeError(f"the gradient of a {x.shape} {x.dtype} input came back as {g.shape} {g.dtype}.")
@@ -142,9 +145,9 @@ def _report(
     f: Function, xs: Sequence[Any], mode: str, level: int, off: float, tolerance: float, rng: np.random.Generator
 ) -> str:  # fmt: skip
     culprit = _culprit(f, xs, rng)
-    return (
-        f"{mode} of {getattr(f, '__name__', type(f).__name__)} is wrong at order {level}: relative error {off:.1e}, "
-        f"allowed {tolerance:.0e}" + (f"; the rule of op {culprit!r} is to blame." if culprit else ".")
+    called = f.name if isinstance(f, Op) else getattr(f, "__name__", type(f).__name__)
+    return f"{mode} of {called} is wrong at order {level}: relative error {off:.1e}, allowed {tolerance:.0e}" + (
+        f"; the rule of op {culprit!r} is to blame." if culprit else "."
     )
 
 

@@ -57,13 +57,14 @@ def register(function: Any, rule: Callable[..., Any], *, keywords: Sequence[str]
     return rule
 
 
-def elementwise(function: Any, *partials: Any, name: str = "", bounded: bool = False) -> Op:
+def elementwise(function: Any, *partials: Any, name: str = "", bounded: bool = False, doc: str = "") -> Op:
     """An op that acts on each element by itself, with NumPy's broadcasting.
 
     Args:
         function: a ufunc, or a NumPy-text function of the inputs. A ufunc that has no rule yet gets this one.
         partials: one for each input: `partial(y, *inputs, **params)`, or the number 1 or -1, or None for an input without
             a derivative.
+        doc: the docstring of the op.
         bounded: the partials are finite wherever the inputs are anything at all, so a zero cotangent needs no care.
 
     The tangent is Σ tᵢ·∂ᵢ, the cotangent of input i is g·∂ᵢ.
@@ -73,7 +74,7 @@ def elementwise(function: Any, *partials: Any, name: str = "", bounded: bool = F
     0.5
     """
     rules = [_times(p, np.multiply if bounded else scale) for p in partials]
-    op = Op(name or function.__name__, function, pulls=rules, pushes=rules, broadcasts=True, batched=True)
+    op = Op(name or function.__name__, function, pulls=rules, pushes=rules, broadcasts=True, batched=True, doc=doc)
     if isinstance(function, np.ufunc):
         RULES.setdefault(function, op)
     return op

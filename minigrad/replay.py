@@ -121,6 +121,8 @@ def _printed(
         operands = [place[x.index] if p in node.live else repr(x.item() if hasattr(x, "item") else x)
                     for p, x in enumerate(node.inputs)]  # fmt: skip
         if node.ndim == 0:
+            if any(node.inputs[p].ndim for p in node.live):
+                raise ValueError(f"a rule must be elementwise, but {node.op.name} makes one number of a whole vector.")
             place[node.index] = f"n{count}"
             count += 1
             numbers.append(f"    {place[node.index]} = {_on_numbers(node, operands, functions)}")

@@ -89,6 +89,8 @@ class Op:
         for x in inputs:
             if isinstance(x, Tensor):
                 return apply(self, inputs, params)
+            if x.__class__ is list:
+                return self(*(np.asarray(x) if x.__class__ is list else x for x in inputs), **params)
         return self.forward(*inputs, **params)
 
     def __repr__(self) -> str:
@@ -446,7 +448,8 @@ class Tensor:
         return _dispatch(ufunc, called, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-        return _dispatch(func, f"np.{func.__name__}", args, kwargs)
+        module = func.__module__.removeprefix("numpy")
+        return _dispatch(func, f"np{module}.{func.__name__}", args, kwargs)
 
     # Operators: each is the ufunc of the same meaning
 
@@ -613,7 +616,8 @@ def _dispatch(func: Any, called: str, args: Sequence[Any], kwargs: dict[str, Any
     if rule is None:
         raise TypeError(
             f"{called} has no derivative rule in minigrad. Use functions that do, call it on .numpy() if no derivative "
-            f"is needed, or add a rule with minigrad.elementwise, minigrad.linear_op or minigrad.Op."
+            f"is needed, or add a rule: make an op with minigrad.elementwise, minigrad.linear_op or minigrad.Op and connect it "
+            f"with minigrad.register(function, op)."
         )
     if kwargs:
         if kwargs.get("out") is not None:

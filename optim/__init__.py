@@ -1,14 +1,26 @@
-"""First-order optimizers, learning-rate schedules and gradient clipping for minigrad parameters."""
+"""Optimizers of first and second order, learning-rate schedules, gradient clipping, and curvature for study."""
 
 from optim.adagrad import Adagrad as Adagrad
 from optim.adam import Adam as Adam
 from optim.adamw import AdamW as AdamW
 from optim.clip import clip_grad_norm_ as clip_grad_norm_
 from optim.clip import clip_grad_value_ as clip_grad_value_
+from optim.curvature import hessian_diagonal as hessian_diagonal
+from optim.curvature import hessian_spectrum as hessian_spectrum
+from optim.curvature import hessian_trace as hessian_trace
+from optim.curvature import preconditioned_sharpness as preconditioned_sharpness
+from optim.curvature import sharpness as sharpness
+from optim.lanczos import lanczos as lanczos
+from optim.lbfgs import LBFGS as LBFGS
 from optim.lion import Lion as Lion
+from optim.minimize import minimize as minimize
+from optim.modifications import SingularHessianError as SingularHessianError
 from optim.momentum import Momentum as Momentum
 from optim.nadam import NAdam as NAdam
+from optim.newton import Newton as Newton
+from optim.newton_cg import NewtonCG as NewtonCG
 from optim.optimizer import Optimizer as Optimizer
+from optim.results import OptimizeResult as OptimizeResult
 from optim.rmsprop import RMSprop as RMSprop
 from optim.schedules import CosineAnnealingLR as CosineAnnealingLR
 from optim.schedules import LambdaLR as LambdaLR

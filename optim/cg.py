@@ -3,7 +3,7 @@
 The path is what makes a rejected step cheap: the iterates of CG do not depend on the radius, only where to stop does. So
 the solution for any smaller radius is read off the stored directions and products, without another Hessian product.
 
-Names: `z` iterate, `r` residual Hz + g, `y` = M⁻¹r, `d` direction, `a` step length α; norms are M-norms.
+Names: `z` iterate, `r` residual Hz + g, `y` = M⁻¹r, `d` direction, `a` step length α; norms are M-norms, √(zᵀMz).
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class Solution:
     p: Vector
     Hp: Vector
     predicted: float  # −(gᵀp + ½pᵀHp)
-    norm: float  # ‖p‖ in the norm of the region
+    norm: float  # ‖p‖
     why: str
-    iterations: int
+    iterations: int  # steps of CG up to p
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Iteration:
     d: Vector
     Hd: Vector
@@ -46,7 +46,11 @@ class _Iteration:
     zd: float
     dd: float
     curvature: float  # dᵀHd/dᵀd
-    residual: float  # ‖r‖ before the step
+
+    @property
+    def after(self) -> float:
+        """‖z + αd‖²."""
+        return self.zz + 2 * self.a * self.zd + self.a * self.a * self.dd if self.a < math.inf else math.inf
 
 
 @dataclass
@@ -54,101 +58,114 @@ class CGPath:
     """The iterations of one CG solve; `at(radius)` is the solution for any radius up to the one it was made for."""
 
     g: Vector
+    d: Vector  # the first direction, −M⁻¹g
+    dd: float  # its ‖d‖²
     end: str = "iterations"
     iterations: list[_Iteration] = field(default_factory=list)
+    products: int = 0
 
     def at(self, radius: float) -> Solution:
         """The minimizer along the path inside ‖p‖ ≤ radius."""
+        if not self.iterations:  # not one product was finite: all that is known is the slope
+            z = self.d * (radius / math.sqrt(self.dd))
+            return Solution(z, np.zeros_like(z), -float(self.g @ z), radius, self.end, 0)
         z, Hz = np.zeros_like(self.g), np.zeros_like(self.g)
         why, norm, taken = self.end, 0.0, 0
-        for it in self.iterations:
+        for step in self.iterations:
             taken += 1
-            after = it.zz + 2 * it.a * it.zd + it.a * it.a * it.dd if math.isfinite(it.a) else math.inf
-            if not after < radius * radius:
-                a = _to_boundary(it.zz, it.zd, it.dd, radius)
-                z, Hz = z + a * it.d, Hz + a * it.Hd
-                why = "boundary" if math.isfinite(it.a) else "negative curvature"
-                norm = radius
+            a = step.a
+            if outside := not step.after < radius * radius:
+                why, norm = "boundary" if a < math.inf else "negative curvature", radius
+                a = _to_boundary(step.zz, step.zd, step.dd, radius)
+            z, Hz = z + a * step.d, Hz + a * step.Hd
+            if outside:
                 break
-            z, Hz = z + it.a * it.d, Hz + it.a * it.Hd
-            norm = math.sqrt(max(after, 0.0))
-        if not taken:  # the first product was not finite: a small step down the gradient, its curvature unknown
-            size = float(np.linalg.norm(self.g))
-            z, norm = self.g * (-radius / size if size else 0.0), radius
-        predicted = -float(self.g @ z + 0.5 * (z @ Hz))
-        return Solution(z, Hz, predicted, norm, why, taken)
+            norm = math.sqrt(step.after)
+        return Solution(z, Hz, -float(self.g @ z + 0.5 * (z @ Hz)), norm, why, taken)
 
     @property
     def smallest_curvature(self) -> float:
         """The smallest dᵀHd/dᵀd met."""
-        return min((it.curvature for it in self.iterations), default=math.nan)
+        return min((step.curvature for step in self.iterations), default=math.nan)
 
 
 def _to_boundary(zz: float, zd: float, dd: float, radius: float) -> float:
     """The positive τ with ‖z + τd‖ = radius, by the form of the root that does not cancel."""
-    c = radius * radius - zz
-    root = math.sqrt(max(zd * zd + dd * c, 0.0))
+    c = max(radius * radius - zz, 0.0)
+    root = math.sqrt(zd * zd + dd * c)
     return c / (zd + root) if zd > 0 else (root - zd) / dd
 
 
 def steihaug_cg(
     hv: Callable[[Vector], Vector],
     g: Vector,
-    radius: float | Callable[[Vector, Vector], float],
+    radius: float | Callable[[Vector, float], float],
     tolerance: float,
     max_iterations: int,
     *,
     solve: Callable[[Vector], Vector] | None = None,
-    max_products: float = math.inf,
 ) -> tuple[CGPath, float]:
     """Minimize gᵀp + ½pᵀHp inside ‖p‖ ≤ radius by CG from 0, as far as the residual, the region and the curvature let it.
 
+        α = rᵀy/dᵀHd,  z ← z + αd,  r ← r + αHd,  d ← −y + (rᵀy)₊/(rᵀy)·d;   dᵀHd ≤ 0 or ‖z + αd‖ ≥ radius: to the boundary
+
     Args:
         hv: v ↦ Hv.
-        radius: the region's; or a function of the first direction d and Hd that chooses it, so that a first radius needs
-            no product of its own.
-        tolerance: stop at ‖r‖ ≤ tolerance.
-        solve: r ↦ M⁻¹r for a preconditioner M; norms of the region are M-norms then.
+        g: the gradient, not 0.
+        radius: the region's; or a function of Hd and ‖d‖² for the first direction d that chooses it, so that a first
+            radius needs no product of its own.
+        tolerance: stop at ‖r‖₂ ≤ tolerance.
+        max_iterations: at least 1.
+        solve: r ↦ M⁻¹r for a positive definite M; norms of the region are M-norms then.
 
     Returns:
-        The path and the radius.
+        The path and the radius; `path.at(radius)` is the solution.
+
+    Reference: Steihaug 1983; Toint 1981; Conn, Gould, Toint 2000, section 7.5.
+
+    >>> path, radius = steihaug_cg(lambda v: np.array([1.0, -1.0]) * v, np.array([1.0, 0.5]), 2.0, 1e-6, 10)
+    >>> solution = path.at(radius)
+    >>> solution.why, round(float(np.linalg.norm(solution.p)), 12)
+    ('negative curvature', 2.0)
     """
-    path = CGPath(g)
-    r = g
+    r, z = g, np.zeros_like(g)
     y = r if solve is None else solve(r)
     d = -y
     ry = float(r @ y)
+    if not 0 < ry < math.inf:
+        raise ValueError(f"steihaug_cg: gᵀM⁻¹g must be positive and finite, got {ry}. Is the preconditioner positive definite?")
     zz, zd, dd = 0.0, 0.0, ry
-    size = float(np.linalg.norm(r))
+    path = CGPath(g, d, dd)
     limit = radius if isinstance(radius, int | float) else math.inf
     for i in range(max_iterations):
-        if i >= max_products:
-            return path, limit
         Hd = hv(d)
+        path.products += 1
+        if i == 0 and not isinstance(radius, int | float):
+            limit = radius(Hd, dd)
         if not np.isfinite(Hd).all():
             path.end = "not finite"
-            return path, limit if math.isfinite(limit) else 1e-3 * max(1.0, size)
-        if i == 0 and not isinstance(radius, int | float):
-            limit = radius(d, Hd)
+            break
         curvature, length = float(d @ Hd), float(np.linalg.norm(d))
-        relative = curvature / (length * length) if length else 0.0
-        if not curvature > CURV_REL * length * float(np.linalg.norm(Hd)):
-            path.iterations.append(_Iteration(d, Hd, math.inf, zz, zd, dd, relative, size))
+        positive = curvature > CURV_REL * length * float(np.linalg.norm(Hd))
+        a = ry / curvature if positive else math.inf
+        step = _Iteration(d, Hd, a, zz, zd, dd, curvature / (length * length))
+        path.iterations.append(step)
+        if not positive:
             path.end = "negative curvature"
-            return path, limit
-        a = ry / curvature
-        path.iterations.append(_Iteration(d, Hd, a, zz, zd, dd, relative, size))
-        zz, zd_after = zz + 2 * a * zd + a * a * dd, zd + a * dd
-        if not zz < limit * limit:
+            break
+        if not step.after < limit * limit:
             path.end = "boundary"
-            return path, limit
-        r = r + a * Hd
+            break
+        z, r = z + a * d, r + a * Hd
         y = r if solve is None else solve(r)
-        size, ry_before, ry = float(np.linalg.norm(r)), ry, float(r @ y)
-        if size <= tolerance:
+        ry, b = float(r @ y), float(r @ y) / ry
+        if np.linalg.norm(r) <= tolerance or not ry > 0:
             path.end = "converged"
-            return path, limit
-        b = ry / ry_before
+            break
         d = b * d - y
-        zd, dd = b * zd_after, ry + b * b * dd
+        if solve is None:  # exact, where the recurrences would drift with the loss of orthogonality
+            zz, zd, dd = float(z @ z), float(z @ d), float(d @ d)
+        else:
+            zz, zd = step.after, b * (zd + a * dd)
+            dd = ry + b * b * dd
     return path, limit

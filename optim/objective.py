@@ -2,39 +2,74 @@
 
 An `Objective` is asked for the value at a point and gives an `Evaluation`; the gradient there and Hv are computed only when
 asked for, and the evaluation remembers them. So a trial step that is rejected has cost one value.
+
+Names: `x` the point, a float64 vector (n,); `f` `g` value and gradient there; `v` a direction.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad import Tensor, gradient_and_hvp
+from minigrad import StaleGraphError, Tensor, gradient_and_hvp
+from minigrad.gauss_newton import GaussNewton
+from minigrad.mode import scope
 
-__all__ = ["ClosureObjective", "Counts", "Derivatives", "Evaluation", "FunctionObjective", "Objective"]
+__all__ = ["BudgetSpent", "ClosureObjective", "Counts", "Derivatives", "Evaluation", "FunctionObjective", "Objective"]
 
 Vector = NDArray[Any]
+Product = Callable[[Vector], Vector]
+HESSIAN_ROWS = 64  # directions pushed at once for a whole Hessian: bounds its memory
+
+
+class BudgetSpent(Exception):
+    """The next call would exceed a limit of `Counts`; `limit` is "MAXFEV" or "MAXHEV"."""
+
+    def __init__(self, limit: str) -> None:
+        super().__init__(limit)
+        self.limit = limit
 
 
 @dataclass
 class Counts:
-    """How often each thing was computed; a Hessian-vector product counts once for each vector."""
+    """How often each thing was computed, and how often it may be; a Hessian-vector product counts once for each vector."""
 
     nfev: int = 0
     njev: int = 0
     nhev: int = 0
+    max_nfev: float = math.inf
+    max_nhev: float = math.inf
+
+    def value(self) -> None:
+        if self.nfev >= self.max_nfev:
+            raise BudgetSpent("MAXFEV")
+        self.nfev += 1
+
+    def products(self, k: int = 1) -> None:
+        if self.nhev + k > self.max_nhev:
+            raise BudgetSpent("MAXHEV")
+        self.nhev += k
 
 
 class Derivatives(NamedTuple):
-    """The gradient at a point, v ↦ Hv there, and H itself; H is None where n products have to serve."""
+    """The gradient at a point, and what to ask for more; products count themselves.
+
+    hv, hessian: v ↦ Hv, and H; where hessian is None, n products serve.
+    ggn, pulled: v ↦ Gv, the Gauss–Newton product, and signs ↦ Σᵢ signsᵢ·∇fᵢ over the rows i of the outputs, which sum to g;
+        where the closure returns (loss, outputs).
+    """
 
     g: Vector
-    hv: Callable[[Vector], Vector]
+    hv: Product
     hessian: Callable[[], Vector] | None = None
+    ggn: Product | None = None
+    pulled: Callable[[Callable[[int], Vector]], Vector] | None = None
 
 
 class Evaluation:
@@ -45,7 +80,9 @@ class Evaluation:
         self._derivatives, self._counts = derivatives, counts
         self._known: Derivatives | None = None
 
-    def _at_hand(self) -> Derivatives:
+    @property
+    def known(self) -> Derivatives:
+        """The derivatives; the first use computes them, and counts as one gradient."""
         if self._known is None:
             self._counts.njev += 1
             self._known = self._derivatives()
@@ -53,23 +90,18 @@ class Evaluation:
 
     @property
     def g(self) -> Vector:
-        return self._at_hand().g
+        """∇f(x)."""
+        return self.known.g
 
     def hv(self, v: Vector) -> Vector:
         """∇²f(x)·v."""
-        product = self._at_hand().hv
-        self._counts.nhev += 1
-        return product(v)
+        return self.known.hv(v)
 
     def hessian(self) -> Vector:
         """∇²f(x), (n, n), made symmetric; it counts as n products."""
         n = self.x.size
-        whole = self._at_hand().hessian
-        if whole is None:
-            rows = np.stack([self.hv(e) for e in np.eye(n)]) if n else np.zeros((0, 0))
-        else:
-            self._counts.nhev += n
-            rows = whole()
+        whole = self.known.hessian
+        rows = whole() if whole else np.stack([self.hv(e) for e in np.eye(n)]) if n else np.zeros((0, 0))
         return 0.5 * (rows + rows.T)
 
 
@@ -81,76 +113,165 @@ class Objective(Protocol):
     def __call__(self, x: Vector) -> Evaluation: ...
 
 
+class _Graph:
+    """Gradient and products of a recorded loss with respect to some leaves taken as one vector."""
+
+    def __init__(self, leaves: Sequence[Tensor], counts: Counts) -> None:
+        self.leaves, self.counts = list(leaves), counts
+        ends = np.cumsum([0, *(p.size for p in self.leaves)])
+        self.n = int(ends[-1])
+        self.places = [slice(a, b) for a, b in pairwise(ends)]
+
+    def joined(self, arrays: Sequence[Any], lead: tuple[int, ...] = ()) -> Vector:
+        flat = [np.reshape(a, (*lead, -1)) for a in arrays]
+        vector: Vector = np.concatenate(flat or [np.zeros((*lead, 0))], axis=-1).astype(np.float64)
+        return vector
+
+    def parted(self, v: Vector) -> list[Any]:
+        """v, or rows of such vectors, as one array for each leaf."""
+        lead = v.shape[:-1]
+        return [
+            v[..., place].reshape(lead + p.shape).astype(p.dtype) for p, place in zip(self.leaves, self.places, strict=True)
+        ]
+
+    def derivatives(self, loss: Tensor, outputs: Any = None, decay: Any = 0.0) -> Derivatives:
+        """Of loss + ½Σ decay·w²."""
+        with np.errstate(all="ignore"):
+            gradients, product = gradient_and_hvp(loss, self.leaves)
+        x = self.joined([p.data for p in self.leaves])
+
+        indices = [p.index for p in self.leaves]
+
+        def counted(product: Callable[..., list[Any]]) -> Product:
+            ready: set[tuple[int, ...]] = set()  # the first product with each number of rows still reads the graph
+
+            def times(v: Vector) -> Vector:
+                lead = v.shape[:-1]
+                if lead not in ready and indices != [p.index for p in self.leaves]:
+                    raise StaleGraphError("the parameters were changed before the first Hessian product at this point.")
+                ready.add(lead)
+                self.counts.products(len(v) if v.ndim == 2 else 1)
+                moved = self.joined(product(self.parted(v), lead=lead), lead)
+                total: Vector = moved + decay * v
+                return total
+
+            return times
+
+        hv = counted(product)
+
+        def hessian() -> Vector:
+            basis = np.eye(self.n)
+            parts = [hv(basis[i : i + HESSIAN_ROWS]) for i in range(0, self.n, HESSIAN_ROWS)]
+            return np.concatenate(parts) if parts else np.zeros((0, 0))
+
+        g = self.joined(gradients) + decay * x
+        if outputs is None:
+            return Derivatives(g, hv, hessian)
+        gauss_newton = GaussNewton(loss, outputs, self.leaves)
+
+        def pulled(signs: Callable[[int], Vector]) -> Vector:
+            slope = gauss_newton.slope
+            rows = signs(len(slope)).reshape(-1, *(1,) * (slope.ndim - 1))
+            return self.joined(gauss_newton.pulled(slope * rows.astype(slope.dtype)))
+
+        return Derivatives(g, hv, hessian, counted(gauss_newton.product), pulled)
+
+
 class FunctionObjective:
-    """A function of one vector: differentiated by minigrad, or with derivatives of the caller's own.
+    """A function of one array, as f of a vector: differentiated by minigrad, or with derivatives of the caller's own.
 
     Args:
         fun: x ↦ f(x); written in NumPy if it is to be differentiated, any callable if `jac` is given. `jac=True` says that
             fun returns (f, g).
         args: further arguments of fun, jac, hessp and hess.
         jac, hess, hessp: x ↦ g, x ↦ H, (x, v) ↦ Hv. A function whose `jac` is the caller's own is never differentiated.
+            Each call of hessp counts as a product, and so does each of hess, whose products are then free.
+        shape: of the array that fun, jac and hessp take; that of the vector if not given.
     """
 
     def __init__(
-        self, fun: Callable[..., Any], args: tuple[Any, ...] = (), jac: Any = None, hess: Any = None, hessp: Any = None
-    ) -> None:
-        self.fun, self.args, self.jac, self.hess, self.hessp = fun, args, jac, hess, hessp
+        self, fun: Callable[..., Any], args: tuple[Any, ...] = (), jac: Any = None, hess: Any = None, hessp: Any = None,
+        shape: tuple[int, ...] | None = None,
+    ) -> None:  # fmt: skip
+        self.fun, self.args, self.jac, self.hess, self.hessp, self.shape = fun, args, jac, hess, hessp, shape
         self.counts = Counts()
 
     def __call__(self, x: Vector) -> Evaluation:
         x = np.array(x, dtype=np.float64)
-        self.counts.nfev += 1
-        if self.jac is None:
-            leaf = Tensor(x, requires_grad=True)
-            loss = self.fun(leaf, *self.args)
-            return Evaluation(x, _scalar(loss), lambda: self._with_hessian(x, *self._pulled(loss, leaf)), self.counts)
-        if self.jac is True:
-            f, g = self.fun(x.copy(), *self.args)
-            return Evaluation(x, _scalar(f), lambda: self._with_hessian(x, _vector("jac", g, x), None), self.counts)
-        f = self.fun(x.copy(), *self.args)
-        return Evaluation(
-            x, _scalar(f), lambda: self._with_hessian(x, _vector("jac", self.jac(x.copy(), *self.args), x), None), self.counts
-        )
+        self.counts.value()
+        with np.errstate(all="ignore"):
+            if self.jac is None:
+                leaf = Tensor(self._given(x), requires_grad=True)
+                with scope(recording=True):
+                    loss = self.fun(leaf, *self.args)
+                return Evaluation(x, _scalar(loss), lambda: self._own(x, self._differentiated(loss, leaf)), self.counts)
+            f = self.fun(self._given(x), *self.args)
+            if self.jac is True:
+                f, g = f
+                return Evaluation(x, _scalar(f), lambda: self._own(x, Derivatives(_vector("jac", g, x), _missing)), self.counts)
+            return Evaluation(x, _scalar(f), lambda: self._own(x, Derivatives(self._gradient(x), _missing)), self.counts)
 
-    @staticmethod
-    def _pulled(loss: Any, leaf: Tensor) -> tuple[Vector, Any]:
-        if not isinstance(loss, Tensor):
+    def _given(self, x: Vector) -> Vector:
+        """A copy that the caller's function may keep or change."""
+        return x.reshape(self.shape if self.shape is not None else x.shape).copy()
+
+    def _gradient(self, x: Vector) -> Vector:
+        with np.errstate(all="ignore"):
+            return _vector("jac", self.jac(self._given(x), *self.args), x)
+
+    def _differentiated(self, loss: Any, leaf: Tensor) -> Derivatives:
+        if not isinstance(loss, Tensor) or not loss.requires_grad:
             raise TypeError(
-                f"minimize: fun(x) must return a Tensor to be differentiated, got {type(loss).__name__}. "
-                f"Write it with NumPy's functions, or give jac= (and hessp= or hess=)."
+                f"`minimize(fun, ...)`: fun(x) must return a Tensor that depends on x to be differentiated, got {loss!r:.60}. "
+                f"Write it with NumPy's functions on x itself, or give jac= (and hessp= or hess=)."
             )
-        (g,), product = gradient_and_hvp(loss, [leaf])
-        return g, product
+        return _Graph([leaf], self.counts).derivatives(loss)
 
-    def _with_hessian(self, x: Vector, g: Vector, product: Any) -> Derivatives:
+    def _own(self, x: Vector, found: Derivatives) -> Derivatives:
+        """`found` with the caller's hess or hessp in place of ours."""
         if self.hess is not None:
-            H = np.asarray(self.hess(x.copy(), *self.args), dtype=np.float64)
-            if H.shape != (x.size, x.size):
-                raise ValueError(f"minimize: hess(x) must have shape {(x.size, x.size)}, got {H.shape}.")
-            return Derivatives(g, lambda v: H @ v, lambda: H)
+            known: list[Vector] = []
+
+            def hessian() -> Vector:
+                if not known:
+                    self.counts.products()
+                    H = np.asarray(_plain(self.hess(self._given(x), *self.args)), dtype=np.float64)
+                    if H.size != x.size**2:
+                        raise ValueError(f"`minimize(hess=...)` must return shape {(x.size, x.size)}, got {H.shape}.")
+                    known.append(H.reshape(x.size, x.size))
+                return known[0]
+
+            return Derivatives(found.g, lambda v: hessian() @ v, hessian)
         if self.hessp is not None:
-            return Derivatives(g, lambda v: _vector("hessp", self.hessp(x.copy(), v.copy(), *self.args), x))
-        if product is None:
 
-            def missing(v: Vector) -> Vector:
-                raise TypeError("minimize: with jac= of your own, Newton methods also need hessp= or hess=.")
+            def times(v: Vector) -> Vector:
+                self.counts.products()
+                return _vector("hessp", self.hessp(self._given(x), self._given(v), *self.args), x)
 
-            return Derivatives(g, missing)
-        return Derivatives(g, lambda v: product([v])[0], lambda: product([np.eye(x.size)], lead=(x.size,))[0])
+            return Derivatives(found.g, times)
+        return found
+
+
+def _missing(v: Vector) -> Vector:
+    raise TypeError("`minimize(jac=...)`: with a gradient of your own, Newton methods also need hessp= or hess=.")
+
+
+def _plain(value: Any) -> Any:
+    return value.data if isinstance(value, Tensor) else value
 
 
 def _scalar(f: Any) -> float:
-    value = np.asarray(f.data if isinstance(f, Tensor) else f)
-    if value.size != 1:
-        raise ValueError(f"minimize: fun(x) must return one number, got shape {value.shape}.")
+    value = np.asarray(_plain(f))
+    if value.size != 1 or value.dtype.kind not in "fiub":
+        raise ValueError(f"`minimize(fun, ...)`: fun(x) must return one real number, got {value.dtype} of shape {value.shape}.")
     return float(value.reshape(()))
 
 
 def _vector(name: str, value: Any, x: Vector) -> Vector:
-    array = np.asarray(value, dtype=np.float64)
-    if array.shape != x.shape:
-        raise ValueError(f"minimize: {name} must return shape {x.shape}, got {array.shape}.")
-    return array
+    array = np.asarray(_plain(value), dtype=np.float64)
+    if array.size != x.size:
+        raise ValueError(f"`minimize({name}=...)` must return as many numbers as x has, {x.size}, got shape {array.shape}.")
+    return array.reshape(x.shape).copy()
 
 
 class ClosureObjective:
@@ -163,23 +284,23 @@ class ClosureObjective:
         closure: returns the loss, a scalar Tensor, or (loss, outputs).
         parameters: the leaves that make up the vector, in order.
         decay: λ of each parameter.
+        call: who asks, for errors.
     """
 
     def __init__(self, closure: Callable[[], Any], parameters: Sequence[Tensor], decay: Sequence[float], call: str) -> None:
         self.closure, self.parameters, self.call = closure, list(parameters), call
         self.counts = Counts()
-        ends = np.cumsum([0, *(p.size for p in self.parameters)])
-        self._places = [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        self._graph = _Graph(self.parameters, self.counts)
         self.decay = np.concatenate([np.full(p.size, d) for p, d in zip(self.parameters, decay, strict=True)] or [np.zeros(0)])
 
     @property
     def x(self) -> Vector:
         """The parameters as they are."""
-        return self._joined([p.data for p in self.parameters])
+        return self._graph.joined([p.data for p in self.parameters])
 
     def put(self, x: Vector) -> None:
-        for p, place in zip(self.parameters, self._places, strict=True):
-            p.data[...] = x[place].reshape(p.shape)
+        for p, part in zip(self.parameters, self._graph.parted(x), strict=True):
+            p.data[...] = part
             p.touch()
 
     def __call__(self, x: Vector) -> Evaluation:
@@ -188,43 +309,26 @@ class ClosureObjective:
 
     def here(self) -> Evaluation:
         """The evaluation at the parameters as they are."""
-        self.counts.nfev += 1
+        self.counts.value()
         x = self.x
-        loss, _ = self.run()
-        f = float(loss) + 0.5 * float(self.decay @ (x * x))
-        return Evaluation(x, f, lambda: self._derivatives(loss, x), self.counts)
+        with np.errstate(all="ignore"):
+            loss, outputs = self.run()
+            f = loss.item() + 0.5 * float(self.decay @ (x * x))
+        return Evaluation(x, f, lambda: self._graph.derivatives(loss, outputs, self.decay), self.counts)
 
     def run(self) -> tuple[Tensor, Any]:
         """(loss, outputs or None) of the closure, checked."""
         result = self.closure()
         loss, outputs = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
+        call = f"`{self.call}.step(closure)`"
         if not isinstance(loss, Tensor):
-            raise TypeError(
-                f"`{self.call}.step(closure)`: the closure must return the loss, a Tensor, got {result!r:.60}. "
-                f"Is `return` missing?"
-            )
+            raise TypeError(f"{call}: the closure must return the loss, a Tensor, got {result!r:.60}. Is `return` missing?")
         if loss.size != 1:
-            raise ValueError(f"`{self.call}.step(closure)`: the loss must be a scalar, got shape {loss.shape}.")
+            raise ValueError(f"{call}: the loss must be a scalar, got shape {loss.shape}. Reduce it, as with .mean().")
+        if not loss.requires_grad:
+            raise RuntimeError(
+                f"{call}: the loss does not depend on a parameter that requires a gradient. "
+                f"Was it made inside no_grad(), or from .data, .numpy() or .detach()?"
+            )
         self.loss = loss
         return loss, outputs
-
-    def _derivatives(self, loss: Tensor, x: Vector) -> Derivatives:
-        gradients, product = gradient_and_hvp(loss, self.parameters)
-
-        def hv(v: Vector) -> Vector:
-            return self._joined(product(self._parts(v))) + self.decay * v
-
-        def hessian() -> Vector:
-            n = x.size
-            blocks = [np.eye(n)[:, place].reshape((n, *p.shape)).astype(p.dtype)
-                      for p, place in zip(self.parameters, self._places, strict=True)]  # fmt: skip
-            rows = np.concatenate([r.reshape(n, -1) for r in product(blocks, lead=(n,))], axis=1).astype(np.float64)
-            return rows + np.diag(self.decay)
-
-        return Derivatives(self._joined(gradients) + self.decay * x, hv, hessian)
-
-    def _parts(self, v: Vector) -> list[Any]:
-        return [v[place].reshape(p.shape).astype(p.dtype) for p, place in zip(self.parameters, self._places, strict=True)]
-
-    def _joined(self, arrays: Sequence[Any]) -> Vector:
-        return np.concatenate([a.reshape(-1) for a in arrays] or [np.zeros(0)]).astype(np.float64)

@@ -405,8 +405,10 @@ class Optimizer:
         return loss
 
     def _run(self, group: ParamGroup, lo: int, hi: int, g: Array, clock: dict[str, Any]) -> Values:
-        state = [vector[lo:hi] for vector in group.state.values()]
-        return self.rule(group.w[lo:hi], g, *state, **{**clock, "t": clock["t"] + 1}, **group._for_rule)
+        vectors = [vector[lo:hi] for vector in (group.w, *group.state.values())]
+        for vector in vectors:
+            vector.flags.writeable = False  # these views only: a rule that works in place would change the state
+        return self.rule(vectors[0], g, *vectors[1:], **{**clock, "t": clock["t"] + 1}, **group._for_rule)
 
     def _update(self, group: ParamGroup, segments: list[Segment]) -> None:
         """Run the rule, as one in-place program, on segments of one clock."""
@@ -433,9 +435,19 @@ class Optimizer:
         key = (group.dtype, group._kinds, *(value == 0 for value in clock.values()))
         if key not in self._programs:
             names = ("w", "g", *group.state)
-            self._programs[key] = Elementwise(
-                lambda v, n: self.rule(*(v[name] for name in names), **n), group.dtype, names, numbers
-            )  # fmt: skip
+            call = f"`{type(self).__name__}.rule`"
+
+            def rule(v: Values, n: Values) -> Values:
+                out = self.rule(*(v[name] for name in names), **n)
+                if not isinstance(out, dict) or "w" not in out:
+                    got = sorted(out) if isinstance(out, dict) else type(out).__name__
+                    raise TypeError(f'must return a dict with the new "w", got {got}.')
+                return out
+
+            try:
+                self._programs[key] = Elementwise(rule, group.dtype, names, numbers)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{call}: {error}") from error
         return self._programs[key]
 
     def _loaded(self, call: str, slot: Slot, saved: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Array]]:

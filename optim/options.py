@@ -56,6 +56,29 @@ def _pair(value: Any) -> tuple[float, float]:
     return WITHIN_ONE.parse(first), WITHIN_ONE.parse(second)
 
 
+def _one_of(*names: str) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if not isinstance(value, str):
+            raise TypeError
+        if value not in names:
+            raise ValueError
+        return str(value)
+
+    return parse
+
+
+def _above(low: float, high: float = math.inf) -> Callable[[Any], float]:
+    """A number > low and < high; infinity too where there is no upper limit."""
+
+    def parse(value: Any) -> float:
+        number = _number(value)
+        if not low < number or not (number < high or number == high == math.inf):
+            raise ValueError
+        return number
+
+    return parse
+
+
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError
@@ -69,13 +92,28 @@ BETAS = Kind("a pair of numbers in [0, 1)", _pair)
 FLAG = Kind("True or False", _flag)
 COUNT = Kind("a whole number ≥ 1", _at_least(1))
 WHOLE = Kind("a whole number ≥ 0", _at_least(0))
+POSITIVE = Kind("a number > 0", _above(0))
+FORCING = Kind(
+    '"superlinear", "quadratic", "eisenstat-walker" or a number in (0, 1)',
+    lambda v: _one_of("superlinear", "quadratic", "eisenstat-walker")(v) if isinstance(v, str) else _above(0, 1)(v),
+)
+SECOND_ORDER = Kind('True, False or "auto"', lambda v: _one_of("auto")(v) if isinstance(v, str) else _flag(v))
+MODIFICATION = Kind(
+    '"none", "shift", "abs", "clip", "pinv" or "trust"', _one_of("none", "shift", "abs", "clip", "pinv", "trust")
+)
+LINE_SEARCH = Kind('"armijo", "strong-wolfe" or None', lambda v: None if v is None else _one_of("armijo", "strong-wolfe")(v))
 
 KINDS = {
     "lr": NON_NEGATIVE, "initial_lr": NON_NEGATIVE, "weight_decay": NON_NEGATIVE, "eps": NON_NEGATIVE,
     "lr_decay": NON_NEGATIVE, "momentum_decay": NON_NEGATIVE, "initial_accumulator_value": NON_NEGATIVE,
     "momentum": UP_TO_ONE, "dampening": UP_TO_ONE, "beta": WITHIN_ONE, "alpha": WITHIN_ONE, "betas": BETAS,
     "nesterov": FLAG, "centered": FLAG, "amsgrad": FLAG, "maximize": FLAG, "bias_correction": FLAG,
-    "decoupled_weight_decay": FLAG,
+    "decoupled_weight_decay": FLAG, "dense_limit": COUNT, "history": COUNT,
+    "modification": MODIFICATION, "line_search": LINE_SEARCH,
+    "globalization": Kind('"trust-region" or "line-search"', _one_of("trust-region", "line-search")),
+    "curvature": Kind('"hessian" or "ggn"', _one_of("hessian", "ggn")),
+    "forcing": FORCING, "second_order": SECOND_ORDER, "damping": NON_NEGATIVE, "max_radius": POSITIVE, "gtol": NON_NEGATIVE,
+    "gtol_abs": NON_NEGATIVE, "ftol": NON_NEGATIVE, "strict_monotone": FLAG, "seed": WHOLE,
 }  # fmt: skip
 """One meaning for each name, whichever optimizer has it. A name that is not here is passed through unchecked."""
 

@@ -1,17 +1,17 @@
-"""Newton-CG in a trust region: the loop of trial, acceptance and radius around Steihaug–Toint CG.
+"""A trust-region step: the loop of trial, acceptance and radius around Steihaug–Toint CG.
 
     x ← x + p,   p ≈ argmin gᵀp + ½pᵀHp  over ‖p‖ ≤ Δ
     ρ = (f(x) − f(x+p)) / predicted:   accept ρ > 0.1;   shrink Δ at ρ < ¼, expand at ρ > ¾ on the boundary
 
 Every comparison is written so that NaN means "worse". Names: Δ `radius`, ρ `rho`, η `eta` the forcing term.
 
-Reference: Conn, Gould, Toint, Trust Region Methods (2000), ch. 6, 7; Nocedal and Wright (2006), ch. 4, 7.
+Reference: Conn, Gould, Toint 2000, Trust Region Methods, ch. 6, 7; Nocedal and Wright 2006, ch. 4, 7.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,122 +20,148 @@ from numpy.typing import NDArray
 
 from optim.cg import CGPath, Solution, steihaug_cg
 from optim.objective import Evaluation, Objective
+from optim.results import Status, StepInfo
 
-__all__ = ["NOISE", "StepInfo", "TrustRegion"]
+__all__ = ["EPS", "NOISE", "Trial", "TrustRegion", "evaluated", "max_iterations", "tried", "unit_of"]
 
 Vector = NDArray[Any]
 EPS = float(np.finfo(np.float64).eps)
 NOISE = 1e3 * EPS  # differences of f below this share of |f| are rounding
 MAX_REJECTIONS = 60
+PATH_BYTES = 1 << 28  # CG keeps two vectors an iteration
 
 
 @dataclass(frozen=True)
-class StepInfo:
-    """What one step did: read it from `optimizer.last_step`."""
+class Trial:
+    """What came of a step: the evaluation if it may be accepted, ρ, f(x) − f(x+p) or its estimate, whether f was blind."""
 
-    accepted: bool
-    rho: float
-    radius: float  # Δ after the step
-    predicted: float
-    actual: float
-    step_norm: float
-    n_cg: int
-    why: str  # why CG stopped; "collapsed" after too many rejections
-    smallest_curvature: float
-    rejections: int
-    eta: float
+    there: Evaluation | None
+    rho: float = -math.inf
+    actual: float = math.nan
+    noise: bool = False
+    moved: bool = True  # x + p is not x
 
 
 class TrustRegion:
-    """The state that lives from step to step: the radius Δ and the first gradient's size."""
+    """The radius Δ, which lives from step to step, and the rules that change it.
+
+    Args:
+        max_radius: an upper bound of Δ.
+        strict_monotone: refuse steps that leave f higher by rounding.
+        noise: differences of f below this share of |f| are left to the gradients.
+        solve: r ↦ M⁻¹r, the preconditioner.
+    """
 
     def __init__(
-        self, *, forcing: str | float = "superlinear", max_radius: float = math.inf, strict_monotone: bool = False,
-        noise: float = NOISE,
+        self, *, max_radius: float = math.inf, strict_monotone: bool = False, noise: float = NOISE,
+        solve: Callable[[Vector], Vector] | None = None,
     ) -> None:  # fmt: skip
-        self.forcing, self.max_radius, self.strict_monotone, self.noise = forcing, max_radius, strict_monotone, noise
-        self.radius: float | None = None
-        self.g0: float | None = None
-        self.eta_before: float | None = None
+        self.max_radius, self.strict_monotone, self.noise, self.solve = max_radius, strict_monotone, noise, solve
+        self.previous: Vector | None = None
+        self.radius: float | None = None  # None: chosen at the next step
 
-    def step(
-        self, objective: Objective, here: Evaluation, solve: Callable[[Vector], Vector] | None = None
-    ) -> tuple[Evaluation, StepInfo]:
-        """One accepted step from `here`, or `here` again if MAX_REJECTIONS radii were too large."""
-        g = here.g
-        size = float(np.linalg.norm(g))
-        self.g0 = self.g0 or size
-        eta = self.eta(size)
+    def state(self) -> dict[str, Any]:
+        return {"radius": self.radius}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.radius = state["radius"]
+
+    def after_escape(self, length: float) -> None:
+        """A step of this length was taken without asking the model."""
+        self.radius = min(length, self.max_radius)
+
+    def step(self, objective: Objective, here: Evaluation, eta: float) -> tuple[Evaluation, StepInfo]:
+        """One accepted step from `here`; or `here` again, with the status that says why there is none."""
+        # In units in which g is about 1, nothing over- or underflows; a power of two changes no digit.
+        unit = unit_of(here.g)
+        g = unit * here.g
         path, radius = steihaug_cg(
-            here.hv, g, self.radius if self.radius is not None else self._first_radius(here.x, solve), eta * size,
-            min(max(2 * g.size, 50), 1000), solve=solve,
+            lambda v: unit * here.hv(v), g, self.radius if self.radius is not None else self._first_radius(here.x),
+            eta * float(np.linalg.norm(g)), max_iterations(g.size), solve=self.solve,
         )  # fmt: skip
         radius = min(radius, self.max_radius)
+        hoped = path.at(radius).predicted / unit
         for rejections in range(MAX_REJECTIONS):
             s = path.at(radius)
-            there, rho, actual = self._trial(objective, here, s)
-            shrunk = radius
-            if not rho >= 0.25:
-                shrunk = 0.25 * min(radius, s.norm)
-            elif rho > 0.75 and s.norm >= 0.99 * radius:
-                shrunk = min(2 * radius, self.max_radius)
-            if there is not None and rho > 0.1:
-                self.radius = shrunk
-                return there, self._info(path, s, True, rho, actual, rejections, eta)
-            radius = shrunk
-        self.radius = radius
-        return here, self._info(path, s, False, rho, actual, MAX_REJECTIONS, eta)
+            trial = tried(objective, here, s.p, s.predicted / unit, self.noise, self.strict_monotone)
+            after = radius
+            if not trial.rho >= 0.25:
+                after = 0.25 * min(radius, s.norm)
+            elif trial.rho > 0.75 and s.norm >= 0.99 * radius:
+                after = min(2 * radius, self.max_radius)
+            if trial.there is not None and trial.rho > 0.1:
+                self.radius = after
+                return trial.there, self._info(path, s, unit, trial, rejections, eta)
+            if not trial.moved:
+                break
+            radius = after
+        self.radius = None
+        status = Status.PRECISION_LOSS if hoped <= self.noise * abs(here.f) else Status.RADIUS_COLLAPSED
+        return here, self._info(path, s, unit, trial, rejections + 1, eta, status)
 
-    def _trial(self, objective: Objective, here: Evaluation, s: Solution) -> tuple[Evaluation | None, float, float]:
-        """The evaluation at x + p, ρ, and f(x) − f(x+p)."""
-        if not s.predicted > 0:
-            return None, -math.inf, math.nan
-        there = objective(here.x + s.p)
-        if not math.isfinite(there.f):
-            return None, -math.inf, math.nan
-        actual = here.f - there.f
-        if abs(actual) <= self.noise * max(abs(here.f), abs(there.f)):
-            if self.strict_monotone and actual < 0:
-                return None, -math.inf, actual
-            # f cannot tell the difference any more, but its slope can: the trapezoid rule along the step.
-            actual = -0.5 * float((here.g + there.g) @ s.p)
-        rho = actual / s.predicted
-        if rho > 0.1 and not np.isfinite(there.g).all():
-            return None, -math.inf, actual
-        return there, rho, actual
+    def _first_radius(self, x: Vector) -> Callable[[Vector, float], float]:
+        """10·‖g‖²/‖Hg‖ from CG's first product: ten steps of steepest descent, whatever the units of f."""
 
-    def _first_radius(self, x: Vector, solve: Any) -> Callable[[Vector, Vector], float]:
-        """10·‖g‖²/‖Hg‖ from CG's first product: ten steepest-descent steps, whatever the units of f."""
-
-        def choose(d: Vector, Hd: Vector) -> float:
-            image = Hd if solve is None else solve(Hd)
-            curvature = math.sqrt(max(float(Hd @ image), 0.0))
-            length = float(d @ d) if solve is None else math.nan
-            if solve is not None:
-                length = self._m_norm_squared
-            if not curvature > 0:
-                return max(1.0, 0.1 * float(np.linalg.norm(x)))
-            return 10 * length / curvature
+        def choose(Hd: Vector, dd: float) -> float:
+            image = math.sqrt(max(float(Hd @ (Hd if self.solve is None else self.solve(Hd))), 0.0))
+            return 10 * dd / image if 0 < image < math.inf else max(1.0, 0.1 * float(np.linalg.norm(x)))
 
         return choose
 
-    _m_norm_squared = math.nan
-
-    def eta(self, size: float) -> float:
-        """The forcing term: how exactly CG solves, as a share of ‖g‖."""
-        share = size / self.g0 if self.g0 else 0.0
-        if self.forcing == "superlinear":
-            return min(0.5, math.sqrt(share))
-        if self.forcing == "quadratic":
-            return min(0.1, share)
-        if isinstance(self.forcing, float | int):
-            return float(self.forcing)
-        raise ValueError(f"forcing {self.forcing!r}")
-
     def _info(
-        self, path: CGPath, s: Solution, accepted: bool, rho: float, actual: float, rejections: int, eta: float
+        self, path: CGPath, s: Solution, unit: float, trial: Trial, rejections: int, eta: float,
+        status: Status = Status.RUNNING,
     ) -> StepInfo:  # fmt: skip
         return StepInfo(
-            accepted, rho, self.radius or 0.0, s.predicted, actual, float(np.linalg.norm(s.p)), s.iterations,
-            s.why if accepted else "collapsed", path.smallest_curvature, rejections, eta,
+            accepted=status is Status.RUNNING, status=status, rho=trial.rho, radius=self.radius or 0.0,
+            predicted=s.predicted / unit, actual=trial.actual, step_norm=float(np.linalg.norm(s.p)), n_cg=path.products,
+            why=s.why, smallest_curvature=path.smallest_curvature / unit, rejections=rejections, eta=eta, noise=trial.noise,
         )  # fmt: skip
+
+
+def unit_of(g: Vector) -> float:
+    """The power of two that brings the largest entry of g into [½, 1)."""
+    return math.ldexp(1.0, -max(-1000, min(1000, math.frexp(float(np.abs(g).max()))[1])))
+
+
+def max_iterations(n: int) -> int:
+    """How many iterations CG gets: with rounding, n do not always suffice; and their vectors have to be kept."""
+    return min(max(2 * n, 50), 1000, max(50, PATH_BYTES // (16 * n)))
+
+
+def evaluated(objective: Objective, x: Vector) -> Evaluation | None:
+    """The evaluation at x, or None if f is not finite there or says so by a FloatingPointError."""
+    try:
+        there = objective(x)
+    except FloatingPointError:
+        return None
+    return there if math.isfinite(there.f) else None
+
+
+def tried(
+    objective: Objective, here: Evaluation, p: Vector, predicted: float, noise: float, strict_monotone: bool = False
+) -> Trial:
+    """Go to x + p, and compare the decrease of f there with the one predicted.
+
+    Where f cannot tell the difference any more its slope can: then the decrease is that of the trapezoid rule along p.
+    """
+    x = here.x + p
+    if not predicted > 0:
+        return Trial(None)
+    if np.array_equal(x, here.x):
+        return Trial(None, moved=False)
+    there = evaluated(objective, x)
+    if there is None:
+        return Trial(None)
+    moved = there.x - here.x  # not quite p where parameters are float32
+    if not moved.any():
+        return Trial(None, moved=False)
+    actual = here.f - there.f
+    if blind := abs(actual) <= noise * max(abs(here.f), abs(there.f)):
+        if strict_monotone and actual < 0:
+            return Trial(None, actual=actual, noise=True)
+        actual = -0.5 * float((here.g + there.g) @ moved)
+    rho = actual / predicted
+    if rho > 0.1 and not np.isfinite(there.g).all():
+        return Trial(None, actual=actual, noise=blind)
+    return Trial(there, rho, actual, blind)

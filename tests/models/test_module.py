@@ -161,6 +161,31 @@ def test_the_seed_decides_everything():
     assert not np.array_equal(a.layers[0].weight.data[:2, :2], a.layers[1].weight.data[:2, :2])
 
 
+LAYERS = [
+    (lambda: Linear(3, 2), (4, 3)), (lambda: Linear(3, 2, bias=False), (4, 3)), (lambda: MLP((3, 4, 2)), (5, 3)),
+    (lambda: Sequential(Linear(3, 2), np.tanh, Dropout(0.5)).eval(), (4, 3)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "shape"), LAYERS)
+def test_derivatives_with_respect_to_the_input_and_every_parameter(make, shape):
+    layer, rng = make(), np.random.default_rng(0)
+    x = rng.normal(size=shape)
+    mg.check_derivatives(layer, x)
+    for p in layer.parameters():
+        holder, name = next((m, k) for _, m in layer.named_modules() for k, v in vars(m).items() if v is p)
+
+        def of(value, p=p, holder=holder, name=name):
+            """The layer as a function of one parameter's array."""
+            setattr(holder, name, value)
+            try:
+                return layer(x)
+            finally:
+                setattr(holder, name, p)
+
+        mg.check_derivatives(of, rng.normal(size=p.shape))
+
+
 def test_dropout():
     d = Dropout(0.25, rng=0)
     x = Tensor(np.ones((100, 100)), requires_grad=True)

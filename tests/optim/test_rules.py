@@ -16,12 +16,54 @@ ALL = {
     "Momentum": {"lr": 0.1, "bias_correction": True},
     "RMSprop": {"momentum": 0.5, "centered": True},
     "Adam": {"lr": 0.05, "amsgrad": True, "weight_decay": 0.01},
-    "AdamW": {"lr": 0.05},
+    "AdamW": {"lr": 0.05, "amsgrad": True},
     "Adagrad": {"lr": 0.1, "lr_decay": 0.01, "initial_accumulator_value": 0.1},
     "NAdam": {"lr": 0.05, "weight_decay": 0.1, "decoupled_weight_decay": True},
     "Lion": {"lr": 0.01, "weight_decay": 0.1},
 }
 each = pytest.mark.parametrize("name", ALL)
+
+
+def test_every_first_order_optimizer_is_in_the_table_and_keeps_its_state():
+    first_order = {n for n, k in vars(optim).items() if isinstance(k, type) and issubclass(k, Optimizer) and "rule" in vars(k)}
+    assert first_order - {"Optimizer"} == set(ALL)
+    for name in ALL:
+        opt = make(name, [p := leaf([1.0, 2.0])])
+        walk(opt, p, [[1.0, 1.0]])
+        returned = opt.param_groups[0].written
+        assert returned >= set(type(opt).state_names), f"{name}.rule does not return all of its state with these options"
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        (lambda w, g, *, t, lr: {"W": w - lr * g}, r"Mine\.rule`: must return .*\['W'\]"),
+        (lambda w, g, *, t, lr: w - lr * g, r"Mine\.rule`: must return .*Tensor"),
+        (lambda w, g, *, t, lr: {"w": w - lr * g / np.linalg.norm(g)}, r"Mine\.rule`: .*elementwise, but norm"),
+        (lambda w, g, *, t, lr: {"w": w - lr * g if t > 1 else w}, r"Mine\.rule`: Python control flow"),
+    ],
+)
+def test_rules_that_cannot_be_run(rule, says):
+    mine = type("Mine", (Optimizer,), {"rule": staticmethod(rule)})
+    p = leaf([1.0, 2.0])
+    opt = mine([p], lr=0.1)
+    p.grad = np.ones(2)
+    with pytest.raises((TypeError, ValueError), match=says):
+        opt.step()
+    np.testing.assert_array_equal(p.data, [1, 2])
+
+
+def test_preview_cannot_change_the_state():
+    def rule(w, g, m, *, t, lr):
+        m *= 0.5
+        return {"w": w - m, "m": m}
+
+    mine = type("Mine", (Optimizer,), {"rule": staticmethod(rule), "state_names": ("m",)})
+    p = leaf([1.0])
+    opt = mine([p], lr=0.1)
+    p.grad = np.ones(1)
+    with pytest.raises(ValueError, match="read-only"):
+        opt.preview()
 
 
 def make(name, params, **more):

@@ -1,0 +1,194 @@
+"""Hessian-free optimization: CG on the Gauss–Newton matrix with Levenberg–Marquardt damping.
+
+    (G + λI)p = −g,   G = JᵀH_L J positive semi-definite;   ρ = (f(x) − f(x+p)) / −(gᵀp + ½pᵀGp)
+    λ ← λ·3/2 at ρ < ¼,   λ·2/3 at ρ > ¾
+
+Names: `λ` damping, `φ` the value of the damped model along CG, `r` residual, `y` = M⁻¹r, `d` direction.
+
+Reference: Martens 2010, Deep learning via Hessian-free optimization; Martens and Sutskever 2012.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optim.objective import Evaluation, Objective
+from optim.results import Status, StepInfo
+from optim.trust_region import MAX_REJECTIONS, NOISE, evaluated, max_iterations, tried
+
+__all__ = ["LevenbergMarquardt", "martens_cg"]
+
+Vector = NDArray[Any]
+GROWTH = 1.3  # iterates ⌈1.3ʲ⌉ are kept for backtracking
+PROGRESS = 5e-4
+TOLERANCE = 1e-10
+KEEP = 0.95  # the share of the last solution from which CG starts
+SAMPLES = 4  # pull backs for the preconditioner
+
+
+class Kept(NamedTuple):
+    """An iterate of CG, with its image under G."""
+
+    p: Vector
+    Gp: Vector
+
+
+class Run(NamedTuple):
+    kept: list[Kept]
+    why: str  # "progress", "converged", "iterations" or "not finite"
+    products: int
+    smallest_curvature: float
+
+
+def martens_cg(
+    gv: Callable[[Vector], Vector], g: Vector, damping: float, tolerance: float, max_iterations: int, *,
+    start: Vector | None = None, solve: Callable[[Vector], Vector] | None = None,
+) -> Run:  # fmt: skip
+    """CG on (G + λI)p = −g that stops when the model stops falling, and keeps some of its iterates.
+
+        φᵢ = ½pᵀ(G + λI)p + gᵀp;   stop when φᵢ < 0 and (φᵢ − φᵢ₋ₖ)/φᵢ < k·5e-4,   k = max(10, ⌈0.1i⌉) < i
+
+    Args:
+        gv: v ↦ Gv, positive semi-definite, without the damping.
+        tolerance: stop also at ‖r‖ ≤ tolerance.
+        start: the first iterate; it costs a product.
+        solve: r ↦ M⁻¹r.
+
+    >>> run = martens_cg(lambda v: np.array([1.0, 3.0]) * v, np.array([2.0, 4.0]), 1.0, 1e-12, 10)
+    >>> run.kept[-1].p
+    array([-1., -1.])
+    """
+    p, Gp, products = np.zeros_like(g), np.zeros_like(g), 0
+    if start is not None:
+        p, Gp, products = start, gv(start), 1
+        if not np.isfinite(Gp).all() or not g @ p + 0.5 * (p @ (Gp + damping * p)) < 0:
+            p, Gp = np.zeros_like(g), np.zeros_like(g)  # a start that is worse than nothing
+    r = g + Gp + damping * p
+    y = r if solve is None else solve(r)
+    d, ry = -y, float(r @ y)
+    φ = [0.5 * float(p @ (r + g))]
+    kept, keep, least, why = [Kept(p, Gp)], 1.0, math.inf, "iterations"
+    for i in range(1, max_iterations + 1):
+        if np.linalg.norm(r) <= tolerance:
+            why = "converged"
+            break
+        Gd = gv(d)
+        products += 1
+        dd = float(d @ d)
+        curvature = float(d @ Gd) + damping * dd
+        least = min(least, curvature / dd - damping)
+        if not np.isfinite(Gd).all() or not curvature > 0:
+            why = "not finite" if not np.isfinite(Gd).all() else "negative curvature"
+            if i == 1 and curvature < 0:  # then the loss is not convex in the outputs; go as far as |G| says
+                p, Gp = p - ry / curvature * d, Gp - ry / curvature * Gd
+            break
+        α = ry / curvature
+        p, Gp, r = p + α * d, Gp + α * Gd, r + α * (Gd + damping * d)
+        y = r if solve is None else solve(r)
+        ry, β = float(r @ y), float(r @ y) / ry
+        d = β * d - y
+        φ.append(0.5 * float(p @ (r + g)))
+        if i >= math.ceil(keep):
+            kept.append(Kept(p, Gp))
+            keep *= GROWTH
+        k = max(10, math.ceil(0.1 * i))
+        if i > k and φ[i] < 0 and (φ[i] - φ[i - k]) / φ[i] < k * PROGRESS:
+            why = "progress"
+            break
+    if kept[-1].p is not p:
+        kept.append(Kept(p, Gp))
+    return Run(kept[1:] or kept, why, products, least)
+
+
+class LevenbergMarquardt:
+    """CG on the damped Gauss–Newton matrix, backtracking along its path, then along the step.
+
+    Args:
+        damping: the first λ, ≥ 0, in the units of f over those of x².
+        solve: r ↦ M⁻¹r; if None, Martens' M = (diag(mean gᵢ²) + λ)^¾, where gᵢ is the gradient of row i of the outputs. The
+            mean is estimated without those: for random signs sᵢ the square of Σsᵢgᵢ has Σgᵢ² for its mean.
+        seed: of the signs.
+    """
+
+    def __init__(self, *, damping: float = 1.0, solve: Callable[[Vector], Vector] | None = None, seed: int = 0) -> None:
+        self.damping, self.solve = damping, solve
+        self.max_radius, self.strict_monotone, self.noise = math.inf, False, NOISE
+        self.previous: Vector | None = None  # the last solution of CG
+        self.rng = np.random.default_rng(seed)
+
+    def state(self) -> dict[str, Any]:
+        return {"damping": self.damping, "rng": self.rng.bit_generator.state}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.damping, self.rng.bit_generator.state = state["damping"], state["rng"]
+
+    def after_escape(self, length: float) -> None:
+        self.previous = None
+
+    def step(self, objective: Objective, here: Evaluation, eta: float) -> tuple[Evaluation, StepInfo]:
+        """One accepted step from `here`; or `here` again, with the status that says why there is none."""
+        gv = here.known.ggn
+        if gv is None:
+            raise TypeError('curvature="ggn" needs a closure that returns (loss, outputs), the loss computed from the outputs.')
+        g = here.g
+        start = None if self.previous is None or self.previous.shape != g.shape else KEEP * self.previous
+        run = martens_cg(
+            gv, g, self.damping, TOLERANCE * float(np.linalg.norm(g)), max_iterations(g.size), start=start,
+            solve=self.solve or self._martens(here),
+        )  # fmt: skip
+        p, Gp = self._best(objective, here, run.kept)
+        slope, curvature, first = float(g @ p), float(p @ Gp), math.nan
+        a = min(1.0, self.max_radius / float(np.linalg.norm(p)))
+        for rejections in range(MAX_REJECTIONS):
+            predicted = -(a * slope + 0.5 * a * a * curvature)
+            trial = tried(objective, here, a * p, predicted, self.noise, self.strict_monotone)
+            first = first if rejections else trial.rho
+            accepted = trial.there is not None and trial.rho > 0.1
+            if accepted or not trial.moved:
+                break
+            a *= 0.5
+        if not first >= 0.25:
+            self.damping *= 1.5
+        elif first > 0.75:
+            self.damping *= 2 / 3
+        self.previous = run.kept[-1].p if accepted else None
+        status = Status.RUNNING if accepted else Status.RADIUS_COLLAPSED
+        if not accepted and -(slope + 0.5 * curvature) <= self.noise * abs(here.f):
+            status = Status.PRECISION_LOSS
+        length = a * float(np.linalg.norm(p)) if accepted else 0.0
+        info = StepInfo(
+            accepted=accepted, status=status, rho=first, radius=length, predicted=predicted, actual=trial.actual,
+            step_norm=length, n_cg=run.products, why=run.why, smallest_curvature=run.smallest_curvature,
+            rejections=rejections + (not accepted), eta=eta, damping=self.damping, noise=trial.noise,
+        )  # fmt: skip
+        return (trial.there if accepted and trial.there is not None else here), info
+
+    def _best(self, objective: Objective, here: Evaluation, kept: list[Kept]) -> Kept:
+        """Backtracking along CG: the last iterate, or the one before as long as f is lower there."""
+        best, lowest = kept[-1], math.inf
+        for candidate in reversed(kept):
+            there = evaluated(objective, here.x + candidate.p)
+            if there is not None and not there.f < lowest - self.noise * abs(there.f):
+                break
+            if there is not None:
+                best, lowest = candidate, there.f
+        return best
+
+    def _martens(self, here: Evaluation) -> Callable[[Vector], Vector] | None:
+        pulled, rows = here.known.pulled, 1
+        if pulled is None:
+            return None
+
+        def signs(n: int) -> Vector:
+            nonlocal rows
+            rows = n
+            return self.rng.choice((-1.0, 1.0), n)
+
+        squares = sum(pulled(signs) ** 2 for _ in range(SAMPLES)) / SAMPLES
+        M = (rows * squares + self.damping) ** 0.75
+        return (lambda r: r / M) if np.isfinite(M).all() and (M > 0).all() else None

@@ -1,0 +1,187 @@
+"""How far to go along a direction: backtrack until f falls enough, or bracket a minimum until the slope is small too.
+
+    Armijo        φ(a) ≤ φ(0) + c₁·a·φ′(0)
+    strong Wolfe  and |φ′(a)| ≤ c₂·|φ′(0)|,      φ(a) = f(x + a·p)
+
+A point where f or its gradient is not finite counts as infinitely high. Where the change of f drowns in rounding the slopes
+decide, φ(a) − φ(0) ≈ ½a(φ′(0) + φ′(a)): Armijo's condition is then the approximate one of Hager and Zhang (2005).
+
+Names: `a` step length, `p` direction, `c1` `c2` the constants, `low` the best point so far, `high` the bracket's other end.
+
+Reference: Nocedal and Wright 2006, Numerical Optimization, ch. 3.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optim.objective import Evaluation, Objective
+from optim.trust_region import NOISE, evaluated
+
+__all__ = ["Found", "blind", "line_search"]
+
+Vector = NDArray[Any]
+
+
+class Trial(NamedTuple):
+    """A point of the ray: a, φ(a) − φ(0), and φ′(a), which is NaN where it was not asked for.
+
+    Without an evaluation `there`, f is not finite and the change infinite; or a·p is too short to move x, and it is 0.
+    """
+
+    a: float
+    change: float
+    slope: float
+    there: Evaluation | None
+
+
+class Found(NamedTuple):
+    """The point to go to, or None; the step length there, how many points were tried, and why the search ended."""
+
+    there: Evaluation | None
+    a: float
+    trials: int
+    why: str
+
+
+def blind(here: Evaluation, there: Evaluation, noise: float) -> bool:
+    """Whether f cannot tell the two points apart: its change is below this share of |f|."""
+    return abs(there.f - here.f) <= noise * max(abs(there.f), abs(here.f))
+
+
+class Ray:
+    """φ(a) = f(x + a·p), with its slope at 0.
+
+    Args:
+        noise: a change of f below this share of |f| is rounding.
+    """
+
+    def __init__(self, objective: Objective, here: Evaluation, p: Vector, noise: float) -> None:
+        self.objective, self.here, self.p, self.noise = objective, here, p, noise
+        self.slope = float(here.g @ p)
+
+    def at(self, a: float) -> Trial:
+        """The point x + a·p; its gradient is computed only where f alone cannot tell."""
+        x = self.here.x + a * self.p
+        if np.array_equal(x, self.here.x):
+            return Trial(a, 0.0, math.nan, None)
+        there = evaluated(self.objective, x)
+        if there is None:
+            return Trial(a, math.inf, math.nan, None)
+        if np.array_equal(there.x, self.here.x):  # where parameters are float32
+            return Trial(a, 0.0, math.nan, None)
+        trial = Trial(a, there.f - self.here.f, math.nan, there)
+        if not blind(self.here, there, self.noise):
+            return trial
+        trial = self.with_slope(trial)
+        return trial._replace(change=0.5 * a * (self.slope + trial.slope)) if math.isfinite(trial.slope) else trial
+
+    def with_slope(self, trial: Trial) -> Trial:
+        """With φ′(a) too; a gradient that is not finite makes the point infinitely high."""
+        slope = math.nan if trial.there is None else float(trial.there.g @ self.p)
+        return trial._replace(slope=slope) if math.isfinite(slope) else trial._replace(change=math.inf)
+
+
+def line_search(
+    kind: str | None, objective: Objective, here: Evaluation, p: Vector, first: float, noise: float = NOISE
+) -> Found:
+    """Search along p from `here`, with the step length `first` for the first trial.
+
+    Args:
+        kind: "armijo", "strong-wolfe", or None: take `first` whatever f does, unless it is not finite there.
+        noise: a change of f below this share of |f| is rounding.
+
+    Returns:
+        `Found`, whose `there` is None if no point was good enough; else the gradient there is finite.
+
+    >>> from optim.objective import FunctionObjective
+    >>> f = FunctionObjective(lambda x: np.sum(x**4))
+    >>> here = f(np.array([1.0]))
+    >>> found = line_search("armijo", f, here, -here.g, 1.0)
+    >>> found.trials, found.a, found.there.f < here.f
+    (2, 0.1, True)
+    """
+    ray = Ray(objective, here, p, noise)
+    if not p.any():
+        return Found(None, 0.0, 0, "stationary")
+    if kind is not None and not ray.slope < 0:
+        return Found(None, 0.0, 0, "not a direction of descent")
+    return _SEARCHES[kind](ray, first)
+
+
+def _full_step(ray: Ray, first: float) -> Found:
+    trial = ray.at(first)
+    if trial.there is not None and math.isfinite(ray.with_slope(trial).change):
+        return Found(trial.there, first, 1, "full step")
+    return Found(None, 0.0, 1, "not finite" if trial.change else "stationary")
+
+
+def _armijo(ray: Ray, first: float, c1: float = 1e-4, max_trials: int = 60) -> Found:
+    """Shorten the step until f has fallen: to where a parabola has its minimum, but by ½ at least and to 1/10 at most."""
+    a = first
+    for trials in range(1, max_trials + 1):
+        trial = ray.at(a)
+        if trial.there is not None and trial.change <= c1 * a * ray.slope:
+            trial = ray.with_slope(trial)
+            if math.isfinite(trial.change):
+                return Found(trial.there, a, trials, "sufficient decrease")
+        a *= min(max(_parabola(ray.slope * a, trial.change), 0.1), 0.5)
+    return Found(None, 0.0, max_trials, "no decrease")
+
+
+def _strong_wolfe(ray: Ray, first: float, c1: float = 1e-4, c2: float = 0.9, max_trials: int = 40) -> Found:
+    """Lengthen the step until a minimum is bracketed, then close in on it until the slope is small.
+
+    `low` satisfies Armijo's condition, and φ falls from there towards `high`; without a `high`, towards infinity. If the
+    trials run out, `low` is taken.
+    """
+    low, a = Trial(0.0, 0.0, ray.slope, ray.here), first
+    high: Trial | None = None
+    for trials in range(1, max_trials + 1):
+        trial = ray.at(a)
+        better = trial.change <= c1 * a * ray.slope and trial.change < low.change
+        if better:
+            trial = ray.with_slope(trial)
+            better = math.isfinite(trial.slope)
+        if not better:
+            high = trial
+        elif abs(trial.slope) <= -c2 * ray.slope:
+            return Found(trial.there, a, trials, "strong Wolfe")
+        else:
+            if trial.slope * (math.inf if high is None else high.a - low.a) > 0:
+                high = low
+            low = trial
+        a = 4 * a if high is None else low.a + _share(low, high) * (high.a - low.a)
+    if low.a:
+        return Found(low.there, low.a, max_trials, "sufficient decrease")
+    return Found(None, 0.0, max_trials, "no decrease")
+
+
+_SEARCHES: dict[str | None, Callable[[Ray, float], Found]] = {
+    "armijo": _armijo, "strong-wolfe": _strong_wolfe, None: _full_step,
+}  # fmt: skip
+
+
+def _share(low: Trial, high: Trial) -> float:
+    """How far from low to high the next trial lies: where a cubic, or else a parabola, is lowest; within [0.1, 0.9]."""
+    width = high.a - low.a
+    start = -low.slope * width  # > 0, and the unit of what follows, so that no square over- or underflows
+    rise, end = (high.change - low.change) / start, high.slope * width / start
+    if math.isfinite(end) and math.isfinite(rise):
+        d1 = -1 + end - 3 * rise
+        d2 = math.sqrt(max(d1 * d1 + end, 0.0))
+        bend = end + 1 + 2 * d2
+        share = 1 - (end + d2 - d1) / bend if bend else 0.5
+    else:
+        share = _parabola(-1.0, rise)
+    return min(max(share, 0.1), 0.9)
+
+
+def _parabola(slope: float, rise: float) -> float:
+    """Where the parabola with φ(0) = 0, φ′(0) = slope, φ(1) = rise is lowest."""
+    return 0.5 * slope / (slope - rise) if rise > slope else math.inf

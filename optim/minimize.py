@@ -1,0 +1,246 @@
+"""`minimize`: scipy's signature and result, every method of this package, and a success that can be believed."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minigrad import Tensor
+from optim.adam import Adam
+from optim.lbfgs import LBFGSSolver
+from optim.momentum import Momentum
+from optim.newton import NewtonSolver
+from optim.objective import BudgetSpent, Evaluation, FunctionObjective, Objective
+from optim.optimizer import Optimizer
+from optim.options import COUNT, checked
+from optim.results import OptimizeResult, Status, StepInfo
+from optim.sgd import SGD
+from optim.solver import Globalization, Solver, globalization_of, require_finite
+from optim.trust_region import NOISE, evaluated
+
+__all__ = ["minimize"]
+
+Vector = NDArray[Any]
+FIRST_ORDER: dict[str, type[Optimizer]] = {"gd": SGD, "momentum": Momentum, "adam": Adam}
+METHODS = (*FIRST_ORDER, "lbfgs", "newton", "newton-cg")
+SOLVING = {  # options of the loop, which every method has
+    "gtol": 1e-8, "gtol_abs": 0.0, "ftol": 0.0, "maxiter": None, "maxfev": None, "maxhev": None, "trace": True,
+    "second_order": "auto", "seed": 0,
+}  # fmt: skip
+SOLVERS: dict[str, Any] = {"lbfgs": LBFGSSolver, "newton": NewtonSolver}
+NOT_OPTIONS = {"params", "weight_decay", "maximize", "noise"}
+NEWTON_CG = {
+    "forcing": "superlinear", "globalization": "trust-region", "preconditioner": None, "damping": None,
+    "max_radius": math.inf, "strict_monotone": False,
+}  # fmt: skip
+
+
+def minimize(
+    fun: Callable[..., Any], x0: Any, method: str = "newton-cg", args: Any = (), *, jac: Any = None, hessp: Any = None,
+    hess: Any = None, bounds: None = None, constraints: Any = (), callback: Callable[..., Any] | None = None,
+    tol: float | None = None, options: Mapping[str, Any] | None = None,
+) -> OptimizeResult:  # fmt: skip
+    """Find a minimum of a function of an array.
+
+    Args:
+        fun: fun(x, *args) → f. Written in NumPy it is differentiated; with a `jac` it may be any callable.
+        x0: the start, an array of any shape; x and the gradient have that shape everywhere. Computed in float64.
+        method: "newton-cg" (see `NewtonCG`), "newton" (see `Newton`), "lbfgs" (see `LBFGS`), "gd", "momentum" or "adam".
+        args: further arguments of fun, jac, hess and hessp.
+        jac: jac(x, *args) → gradient; True if fun returns (f, gradient).
+        hessp, hess: hessp(x, v, *args) → Hv, or hess(x, *args) → H; for Newton methods with a jac.
+        bounds, constraints: not supported.
+        callback: called after each iteration with a copy of x, or, if its parameter is called `intermediate_result`, with an
+            `OptimizeResult`; StopIteration ends the run.
+        tol: the same as the option gtol.
+        options: gtol, gtol_abs: success needs max|∇f| ≤ gtol_abs + gtol·max|∇f(x0)|; by default gtol = 1e-8, gtol_abs = 0.
+            second_order: whether to look at the Hessian then, and leave saddle points; "auto" does so for Newton methods,
+            but not for the textbook's, modification "none". ftol: give up when f falls by less than this share of |f|.
+            maxiter, maxfev, maxhev: limits. trace: False keeps no points. seed. The others are those of the method's
+            optimizer (lr, forcing, ...).
+
+    Returns:
+        An `OptimizeResult`.
+
+    Raises:
+        ValueError, TypeError: arguments that do not fit; bounds or constraints.
+        FloatingPointError: f or its gradient is not finite at x0.
+
+    >>> result = minimize(lambda x: 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2, [-1.2, 1.0])
+    >>> result.x.round(6), result.success, result.status.name
+    (array([1., 1.]), True, 'SECOND_ORDER')
+    """
+    for name, value in (("bounds", bounds), ("constraints", constraints)):
+        if value is not None and not (isinstance(value, tuple | list | dict) and not value):
+            raise ValueError(f"`minimize({name}=...)` is not supported: every x must be allowed. Use scipy.optimize.minimize.")
+    kind = str(method).lower()
+    if kind not in METHODS:
+        raise ValueError(f"`minimize(method=...)` must be one of {', '.join(METHODS)}, got {method!r}.")
+    x = _start(x0)
+    given = {"gtol": tol} if tol is not None else {}
+    solver, check, limits = _prepared(kind, x.size, given | dict(options or {}), jac, hess, hessp)
+    args = args if isinstance(args, tuple) else (args,)
+    objective = FunctionObjective(fun, args, None if jac is False else jac, hess, hessp, shape=x.shape)
+    here = objective(x.ravel())
+    require_finite("minimize(fun, x0)", here, [("x0", x)])
+    solver.begin(here)
+    objective.counts.max_nfev, objective.counts.max_nhev = limits["maxfev"], limits["maxhev"]
+    return _Run(objective, solver, check, limits, callback, x.shape).result(here)
+
+
+class _Run:
+    """One minimization: the loop, and what it counts."""
+
+    def __init__(
+        self, objective: FunctionObjective, solver: Solver, check: bool, limits: Mapping[str, Any],
+        callback: Callable[..., Any] | None, shape: tuple[int, ...],
+    ) -> None:  # fmt: skip
+        self.objective, self.solver, self.check, self.limits = objective, solver, check, limits
+        self.callback, self.shape = callback, shape
+        self.steps: list[StepInfo] = []
+        self.trace: list[OptimizeResult] = []
+
+    def result(self, here: Evaluation) -> OptimizeResult:
+        status, here, last = self._loop(here)
+        counts, steps = self.objective.counts, self.steps
+        size, tolerance = float(np.abs(here.g).max(initial=0.0)), self.solver.tolerance
+        return OptimizeResult(
+            x=here.x.reshape(self.shape).copy(), fun=here.f, jac=here.g.reshape(self.shape).copy(), success=status.success,
+            status=status, message=f"{status.message} max|jac| is {size:.3g}, success needs {tolerance:.3g}.",
+            nit=sum(step.accepted for step in steps), nfev=counts.nfev, njev=counts.njev, nhev=counts.nhev,
+            ncg=sum(step.n_cg for step in steps), nreject=sum(step.rejections for step in steps),
+            nnegcurv=sum(step.smallest_curvature <= 0 for step in steps), nescape=sum(step.escaped for step in steps),
+            radius=float(getattr(self.solver.method, "radius", None) or math.nan),
+            lambda_min=last.lambda_min, tolerance=tolerance, trace=self.trace,
+        )  # fmt: skip
+
+    def _loop(self, here: Evaluation) -> tuple[Status, Evaluation, StepInfo]:
+        self._note(here, None)
+        accepted = 0
+        while accepted < self.limits["maxiter"] or self.solver.converged(here):
+            try:
+                there, info = self.solver.step(self.objective, here, self.check)
+            except BudgetSpent as spent:
+                return Status(spent.limit), here, StepInfo()
+            except FloatingPointError:
+                return Status.NONFINITE, here, StepInfo()
+            fall = here.f - there.f
+            here, accepted = there, accepted + info.accepted
+            if info.status is Status.RUNNING and fall <= self.limits["ftol"] * abs(here.f) and self.limits["ftol"]:
+                info = replace(info, status=Status.FTOL) if not self.solver.converged(here) else info
+            self.steps.append(info)
+            if info.accepted:
+                self._note(here, info)
+                try:
+                    self._call_back(here)
+                except StopIteration:
+                    return Status.CALLBACK, here, info
+            if info.status is not Status.RUNNING:
+                return info.status, here, info
+        return Status.MAXITER, here, StepInfo()
+
+    def _note(self, here: Evaluation, info: StepInfo | None) -> None:
+        if self.limits["trace"]:
+            x = here.x.reshape(self.shape).copy()
+            self.trace.append(OptimizeResult(x=x, fun=here.f, gradient=float(np.abs(here.g).max(initial=0.0)), step=info))
+
+    def _call_back(self, here: Evaluation) -> None:
+        if self.callback is None:
+            return
+        x = here.x.reshape(self.shape).copy()
+        try:
+            named = "intermediate_result" in inspect.signature(self.callback).parameters
+        except (TypeError, ValueError):  # a builtin, such as list.append
+            named = False
+        if named:
+            jac = here.g.reshape(self.shape).copy()
+            self.callback(intermediate_result=OptimizeResult(x=x, fun=here.f, jac=jac, nit=len(self.steps)))
+        else:
+            self.callback(x)
+
+
+class FirstOrder:
+    """A first-order optimizer as a method of `Solver`: one step of its rule, whatever f says."""
+
+    def __init__(self, kind: type[Optimizer], n: int, options: Mapping[str, Any]) -> None:
+        self.leaf = Tensor(np.zeros(n), requires_grad=True)
+        self.optimizer = kind([self.leaf], **options)
+        self.max_radius, self.strict_monotone, self.noise = math.inf, False, NOISE
+        self.previous: Vector | None = None
+
+    def state(self) -> dict[str, Any]:
+        return {"optimizer": self.optimizer.state_dict()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def after_escape(self, length: float) -> None:
+        pass
+
+    def step(self, objective: Objective, here: Evaluation, eta: float = math.nan) -> tuple[Evaluation, StepInfo]:
+        self.leaf.assign(here.x)
+        self.leaf.grad = here.g.copy()
+        self.optimizer.step()
+        there = evaluated(objective, self.leaf.numpy())
+        if there is None or not np.isfinite(there.g).all():
+            return here, StepInfo(status=Status.NONFINITE)
+        length = float(np.linalg.norm(there.x - here.x))
+        return there, StepInfo(accepted=True, actual=here.f - there.f, step_norm=length, radius=length)
+
+
+def _start(x0: Any) -> Vector:
+    x = np.asarray(x0.data if isinstance(x0, Tensor) else x0)
+    if x.dtype.kind not in "fiub":
+        raise TypeError(f"`minimize(fun, x0)`: x0 must hold real numbers, got dtype {x.dtype}.")
+    return np.array(x, dtype=np.float64)
+
+
+def _prepared(
+    kind: str, n: int, given: dict[str, Any], jac: Any, hess: Any, hessp: Any
+) -> tuple[Solver, bool, dict[str, Any]]:  # fmt: skip
+    """The solver, whether it checks the curvature, and the limits."""
+    loop = {name: given.pop(name, value) for name, value in SOLVING.items()}
+    for name in ("gtol", "gtol_abs", "ftol", "second_order", "seed"):
+        loop[name] = checked("minimize", name, loop[name])
+    textbook = given.get("modification") == "none"
+    forcing = checked("minimize", "forcing", given.pop("forcing", "superlinear")) if kind == "newton-cg" else "superlinear"
+    method = _method(kind, n, given)
+    solver = Solver(method, forcing=forcing, gtol=loop["gtol"], gtol_abs=loop["gtol_abs"], seed=loop["seed"])
+    own = jac is None or jac is False
+    curved = own or hess is not None or hessp is not None
+    if kind.startswith("newton") and not curved:
+        raise TypeError(f'`minimize(method="{kind}", jac=...)` also needs hessp= or hess=; or write fun in NumPy, without jac.')
+    if not (own or jac is True or callable(jac)):
+        raise TypeError(f"`minimize(jac=...)` must be a function, True or None, got {jac!r:.60}; nothing is approximated here.")
+    auto = curved and kind.startswith("newton") and not textbook
+    limits: dict[str, Any] = {"ftol": loop["ftol"], "trace": loop["trace"]}
+    for name, default in (("maxiter", 100_000 if kind in FIRST_ORDER else 10_000), ("maxfev", math.inf), ("maxhev", math.inf)):
+        limits[name] = default if loop[name] is None else checked("minimize", name, loop[name], COUNT)
+    return solver, auto if loop["second_order"] == "auto" else bool(loop["second_order"]), limits
+
+
+def _method(kind: str, n: int, given: dict[str, Any]) -> Globalization:
+    maker: Any = FIRST_ORDER.get(kind) or SOLVERS.get(kind)
+    known = set(NEWTON_CG) if maker is None else set(inspect.signature(maker).parameters) - NOT_OPTIONS
+    if unknown := sorted(given.keys() - known):
+        raise ValueError(
+            f'`minimize(method="{kind}", options=...)` has no option {", ".join(unknown)}; '
+            f"it has {', '.join(sorted(known | SOLVING.keys()))}."
+        )
+    if kind in FIRST_ORDER:
+        return FirstOrder(FIRST_ORDER[kind], n, given)
+    wanted: dict[str, Any] = {
+        name: value if value is None else checked("minimize", name, value) for name, value in given.items()
+    }
+    if maker is not None:
+        return cast("Globalization", maker(**wanted))
+    wanted = NEWTON_CG | wanted
+    method = globalization_of("minimize", wanted["globalization"], "hessian", wanted["preconditioner"], wanted["damping"])
+    method.max_radius, method.strict_monotone = wanted["max_radius"], wanted["strict_monotone"]
+    return method

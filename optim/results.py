@@ -1,0 +1,122 @@
+"""How a second-order step or a whole minimization ended: `Status`, `StepInfo`, `OptimizeResult`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+__all__ = ["OptimizeResult", "Status", "StepInfo"]
+
+
+class Status(StrEnum):
+    """Why it ended. Equal to its name as a text: `result.status == "MAXITER"`. Only the first two are success."""
+
+    SECOND_ORDER = "SECOND_ORDER"
+    FIRST_ORDER = "FIRST_ORDER"
+    RUNNING = "RUNNING"
+    FTOL = "FTOL"
+    RADIUS_COLLAPSED = "RADIUS_COLLAPSED"
+    PRECISION_LOSS = "PRECISION_LOSS"
+    MAXITER = "MAXITER"
+    MAXFEV = "MAXFEV"
+    MAXHEV = "MAXHEV"
+    CALLBACK = "CALLBACK"
+    UNBOUNDED = "UNBOUNDED"
+    NONFINITE = "NONFINITE"
+
+    @property
+    def success(self) -> bool:
+        return self in (Status.SECOND_ORDER, Status.FIRST_ORDER)
+
+    @property
+    def message(self) -> str:
+        return _MESSAGES[self]
+
+
+_MESSAGES = {
+    Status.SECOND_ORDER: "The gradient is small enough, and no direction curves downwards.",
+    Status.FIRST_ORDER: "The gradient is small enough; the curvature was not checked.",
+    Status.RUNNING: "Not finished.",
+    Status.FTOL: "f fell by less than ftol, but the gradient is not small enough.",
+    Status.RADIUS_COLLAPSED: "No step, however short, gave a lower f. Is the gradient that of f? Is f smooth here?",
+    Status.PRECISION_LOSS: "Rounding errors in f and its gradient hide any further progress.",
+    Status.MAXITER: "The limit of iterations was reached.",
+    Status.MAXFEV: "The limit of function evaluations was reached.",
+    Status.MAXHEV: "The limit of Hessian-vector products was reached.",
+    Status.CALLBACK: "The callback raised StopIteration.",
+    Status.UNBOUNDED: "f falls below every bound.",
+    Status.NONFINITE: "f or a derivative became infinite or NaN; x is the last point where f was not. Is lr too large?",
+}
+
+
+@dataclass(frozen=True)
+class StepInfo:
+    """What one second-order step did: read it from `optimizer.last_step`."""
+
+    accepted: bool = False
+    status: Status = Status.RUNNING
+    rho: float = math.nan  # actual over predicted decrease
+    radius: float = math.nan  # of the trust region after the step; of the other globalizations, the length of the step
+    predicted: float = math.nan
+    actual: float = math.nan
+    step_norm: float = 0.0
+    n_cg: int = 0  # Hessian products made by CG
+    n_hv: int = 0  # all products of the step, with those of the second-order check
+    why: str = ""  # why CG stopped: "converged", "boundary", "negative curvature", "iterations", "not finite", "progress"
+    smallest_curvature: float = math.nan  # dᵀHd/dᵀd over the directions of CG
+    rejections: int = 0
+    eta: float = math.nan  # the forcing term
+    damping: float = math.nan
+    noise: bool = False  # f could not tell, the gradients decided
+    lambda_min: float = math.nan  # of the second-order check
+    escaped: bool = False  # the step went along a direction of negative curvature found by the check
+
+
+class OptimizeResult(dict[str, Any]):
+    """What `minimize` returns: a dict whose keys are also attributes.
+
+    x, fun, jac: the point found, in the shape of x0, f there, and its gradient.
+    success, status, message: whether, and why it ended; `status` is a `Status`.
+    nit, nfev, njev, nhev: accepted steps; calls of f, of its gradient, and products Hv (of `hess` its calls).
+    ncg: products made by CG; the others are the second-order check's. nreject, nnegcurv, nescape: rejected trials, CG solves
+        that met negative curvature, escapes from saddle points.
+    radius, lambda_min: of the trust region; the smallest Hessian eigenvalue at x if checked, else NaN.
+    tolerance: success means max|jac| ≤ tolerance.
+    trace: one dict for x0 and each iteration (x, fun, and what the step did), with copies of x.
+
+    >>> result = OptimizeResult(x=np.zeros(2), success=True)
+    >>> result.success, result["x"]
+    (True, array([0., 0.]))
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"OptimizeResult has no {name!r}; it has {', '.join(self)}.") from None
+
+    __setattr__ = dict.__setitem__  # type: ignore[assignment]
+    __delattr__ = dict.__delitem__  # type: ignore[assignment]
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self]
+
+    def __repr__(self) -> str:
+        if not self:
+            return "OptimizeResult()"
+        width = max(map(len, self))
+        lines = []
+        for key, value in self.items():
+            if key == "trace":
+                text = f"{len(value)} points"
+            elif isinstance(value, np.ndarray):
+                text = np.array2string(value, threshold=20, edgeitems=3, precision=6)
+            else:
+                text = f"{value:.6g}" if isinstance(value, float) else str(value)
+            indent = "\n" + " " * (width + 2)
+            lines.append(f"{key:>{width}}: " + text.replace("\n", indent))
+        return "\n".join(lines)

@@ -1,0 +1,124 @@
+"""Is a stationary point a minimum? The smallest Hessian eigenvalue, and the way out where it is negative.
+
+No gradient method can tell a saddle point from a minimum; at both the gradient is 0. The smallest eigenvalue can, and its
+eigenvector v leads away: f(x + sv) ≈ f(x) − ½|λ|s².
+
+A small gradient says little about coordinates whose scale is tiny beside the others'. Where the whole Hessian is at hand it
+is also looked at in units in which its diagonal is 1: a negative eigenvalue there is tried too, and so is a Newton step that
+would still change some coordinate by a thousandth.
+
+Names: `λ` eigenvalues, `v` an eigenvector of length 1, `s` the length of the step along it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optim.lanczos import lanczos
+from optim.objective import Evaluation, Objective
+from optim.trust_region import Trial, evaluated, tried
+
+__all__ = ["Curvature", "curvature_at", "escape", "refine"]
+
+Vector = NDArray[Any]
+DENSE = 500  # up to this n the whole spectrum
+PRODUCTS = 60  # beyond, so many Lanczos steps
+NEGATIVE = 1e-6  # an eigenvalue is negative if it is so by this share of the largest
+RESOLVED = 1e-12  # a scaled Hessian whose eigenvalues exceed this can be solved with
+COARSE = 1e-3  # a coordinate that would still change by more than this share of itself has not been solved for
+MAX_HALVINGS = 60
+
+
+class Curvature(NamedTuple):
+    """What is known of the Hessian at a point.
+
+    lowest, largest: the smallest eigenvalue, and the largest |λ|, against which "negative" is measured.
+    down: a direction that curves downwards: the eigenvector of a negative λmin, or one that shows when the diagonal of H is
+        scaled to 1; or None.
+    newton: −H⁻¹g where H is known and positive definite; or None.
+    """
+
+    lowest: float
+    largest: float
+    down: Vector | None = None
+    newton: Vector | None = None
+
+    @property
+    def negative(self) -> bool:
+        """λmin < −1e-6·max|λ|."""
+        return self.lowest < -NEGATIVE * self.largest
+
+
+def curvature_at(here: Evaluation, rng: np.random.Generator) -> Curvature | None:
+    """The smallest Hessian eigenvalue: from the dense matrix for n ≤ 500, else by Lanczos with at most 60 products.
+
+    Lanczos finds it from above: an isolated negative eigenvalue is found with probability 1, but a tiny one in a dense
+    spectrum may be missed.
+
+    Returns:
+        None where the Hessian is not finite.
+    """
+    n = here.x.size
+    if n > DENSE:
+        try:
+            run = lanczos(here.hv, n, PRODUCTS, rng=rng)
+        except FloatingPointError:
+            return None
+        values, s, _ = run.ritz()
+        found = Curvature(float(values[0]), float(np.abs(values).max()))
+        return found._replace(down=s[:, 0] @ run.basis) if found.negative else found
+    H = here.hessian()
+    if not np.isfinite(H).all():
+        return None
+    values, vectors = np.linalg.eigh(H)
+    found = Curvature(float(values[0]), float(np.abs(values).max()))
+    if found.negative:
+        return found._replace(down=vectors[:, 0])
+    d = np.abs(np.diag(H))
+    unit = np.sqrt(np.where(d > 0, d, np.abs(H).max(axis=0)))
+    unit[unit == 0] = 1.0
+    values, U = np.linalg.eigh(H / unit / unit[:, None])
+    if values[0] < -NEGATIVE:
+        return found._replace(down=U[:, 0] / unit)
+    if values[0] > RESOLVED:
+        return found._replace(newton=-(U @ (U.T @ (here.g / unit) / values)) / unit)
+    return found
+
+
+def escape(
+    objective: Objective, here: Evaluation, v: Vector, radius: float | None, noise: float
+) -> tuple[Evaluation | None, float]:
+    """Leave along v, downhill if there is a slope: s is halved until f has fallen by ¼·½|λ|s², λ = vᵀHv/vᵀv.
+
+    Args:
+        v: a direction of negative curvature, of any length.
+        radius: the first s; if None, max(1, ‖x‖/10).
+        noise: a fall of less than this share of |f| does not count.
+
+    Returns:
+        The evaluation there, or None if f does not fall; and s.
+    """
+    v = v / math.copysign(float(np.linalg.norm(v)), -float(here.g @ v))
+    curvature = float(v @ here.hv(v))
+    s = radius or max(1.0, 0.1 * float(np.linalg.norm(here.x)))
+    for _ in range(MAX_HALVINGS):
+        there = evaluated(objective, here.x + s * v)
+        if there is not None:
+            fall = here.f - there.f
+            enough = fall >= 0.125 * abs(curvature) * s * s and fall > noise * max(abs(here.f), abs(there.f))
+            if enough and np.isfinite(there.g).all():
+                return there, s
+        s *= 0.5
+    return None, math.nan
+
+
+def refine(objective: Objective, here: Evaluation, newton: Vector | None, noise: float) -> Trial:
+    """The Newton step, if it would change a coordinate by a thousandth of itself, and f by more than rounding."""
+    if newton is None or not (np.abs(newton) > COARSE * np.abs(here.x)).any():
+        return Trial(None)
+    promised = -0.5 * float(here.g @ newton)
+    return tried(objective, here, newton, promised, noise) if promised > noise * abs(here.f) else Trial(None)

@@ -1,0 +1,163 @@
+"""NewtonCG on problems with published minima, by the count of its products; the answer in each case from outside.
+
+The problems are those of Moré, Garbow and Hillstrom 1981 (f = Σr², no ½), from their standard starts, and some that are
+known to trip trust-region codes. COUNTS holds the products that the method may take: what the very same pseudo-code took in
+an independent implementation, at ‖g‖∞ ≤ 1e-8·‖g₀‖∞.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from minigrad import grad
+from optim import minimize
+
+
+class Problem(NamedTuple):
+    f: object
+    start: list
+    minima: tuple
+    gtol: float = 1e-8
+
+
+def squares(r):
+    return lambda x: (r(x) ** 2).sum()
+
+
+def each(*terms):
+    return np.stack(terms)
+
+
+def rosenbrock(x):
+    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+
+
+def freudenstein_roth(x):
+    a, b = x
+    return each(-13 + a + ((5 - b) * b - 2) * b, -29 + a + ((b + 1) * b - 14) * b)
+
+
+def beale(x):
+    return np.array([1.5, 2.25, 2.625]) - x[0] * (1 - x[1] ** np.array([1.0, 2.0, 3.0]))
+
+
+def jennrich_sampson(x):
+    i = np.arange(1.0, 11)
+    return 2 + 2 * i - (np.exp(i * x[0]) + np.exp(i * x[1]))
+
+
+BARD = [0.14, 0.18, 0.22, 0.25, 0.29, 0.32, 0.35, 0.39, 0.37, 0.58, 0.73, 0.96, 1.34, 2.10, 4.39]
+
+
+def bard(x):
+    u = np.arange(1.0, 16)
+    v = 16 - u
+    return np.array(BARD) - (x[0] + u / (v * x[1] + np.minimum(u, v) * x[2]))
+
+
+GAUSSIAN = [0.0009, 0.0044, 0.0175, 0.0540, 0.1295, 0.2420, 0.3521, 0.3989]
+
+
+def gaussian(x):
+    t = (8 - np.arange(1.0, 16)) / 2
+    return x[0] * np.exp(-x[1] * (t - x[2]) ** 2 / 2) - np.array(GAUSSIAN + GAUSSIAN[-2::-1])
+
+
+def box(x):
+    t = 0.1 * np.arange(1.0, 11)
+    return np.exp(-t * x[0]) - np.exp(-t * x[1]) - x[2] * (np.exp(-t) - np.exp(-10 * t))
+
+
+def powell_singular(x):
+    return each(x[0] + 10 * x[1], 5**0.5 * (x[2] - x[3]), (x[1] - 2 * x[2]) ** 2, 10**0.5 * (x[0] - x[3]) ** 2)
+
+
+def wood(x):
+    a, b, c, d = x
+    return each(
+        10 * (b - a**2), 1 - a, 90**0.5 * (d - c**2), 1 - c, 10**0.5 * (b + d - 2), 0.1**0.5 * (b - d),
+    )  # fmt: skip
+
+
+KOWALIK_Y = [0.1957, 0.1947, 0.1735, 0.1600, 0.0844, 0.0627, 0.0456, 0.0342, 0.0323, 0.0235, 0.0246]
+KOWALIK_U = [4, 2, 1, 0.5, 0.25, 0.167, 0.125, 0.1, 0.0833, 0.0714, 0.0625]
+
+
+def kowalik_osborne(x):
+    u = np.array(KOWALIK_U)
+    return np.array(KOWALIK_Y) - x[0] * (u**2 + u * x[1]) / (u**2 + u * x[2] + x[3])
+
+
+def brown_dennis(x):
+    t = np.arange(1, 21) / 5
+    return (x[0] + t * x[1] - np.exp(t)) ** 2 + (x[2] + x[3] * np.sin(t) - np.cos(t)) ** 2
+
+
+OSBORNE = [
+    0.844, 0.908, 0.932, 0.936, 0.925, 0.908, 0.881, 0.850, 0.818, 0.784, 0.751, 0.718, 0.685, 0.658, 0.628, 0.603, 0.580,
+    0.558, 0.538, 0.522, 0.506, 0.490, 0.478, 0.467, 0.457, 0.448, 0.438, 0.431, 0.424, 0.420, 0.414, 0.411, 0.406,
+]  # fmt: skip
+
+
+def osborne(x):
+    t = 10.0 * np.arange(33)
+    return np.array(OSBORNE) - (x[0] + x[1] * np.exp(-t * x[3]) + x[2] * np.exp(-t * x[4]))
+
+
+def watson(x):
+    t, j = np.arange(1, 30)[:, None] / 29, np.arange(len(x))
+    slopes = j[1:] * t ** (j[1:] - 1.0)
+    r = slopes @ x[1:] - ((t**j) @ x) ** 2 - 1
+    return np.concatenate([r, each(x[0], x[1] - x[0] ** 2 - 1)])
+
+
+def penalty(x):
+    return np.concatenate([1e-5**0.5 * (x - 1), each((x**2).sum() - 0.25)])
+
+
+def brown_badly_scaled(x):
+    return each(x[0] - 1e6, x[1] - 2e-6, x[0] * x[1] - 2)
+
+
+OPEN_SET = {
+    "Rosenbrock": Problem(rosenbrock, [-1.2, 1], (0,)),
+    "Freudenstein-Roth": Problem(squares(freudenstein_roth), [0.5, -2], (48.9842, 0)),
+    "Beale": Problem(squares(beale), [1, 1], (0,)),
+    "Jennrich-Sampson": Problem(squares(jennrich_sampson), [0.3, 0.4], (124.362,)),
+    "Bard": Problem(squares(bard), [1, 1, 1], (8.21487e-3,)),
+    "Gaussian": Problem(squares(gaussian), [0.4, 1, 0], (1.12793e-8,)),
+    "Box 3D": Problem(squares(box), [0, 10, 20], (0,)),
+    "Powell singular": Problem(squares(powell_singular), [3, -1, 0, 1], (0,)),
+    "Wood": Problem(squares(wood), [-3, -1, -3, -1], (0,)),
+    "Kowalik-Osborne": Problem(squares(kowalik_osborne), [0.25, 0.39, 0.415, 0.39], (3.07505e-4,)),
+    "Brown-Dennis": Problem(squares(brown_dennis), [25, 5, -5, -1], (85822.2,)),
+    "Osborne 1": Problem(squares(osborne), [0.5, 1.5, -1, 0.01, 0.02], (5.46489e-5,)),
+    "Watson 6": Problem(squares(watson), [0] * 6, (2.28767e-3,)),
+    "Watson 9": Problem(squares(watson), [0] * 9, (1.39976e-6,)),
+    "Watson 12": Problem(squares(watson), [0] * 12, (4.72238e-10,)),
+    "Penalty I, 4": Problem(squares(penalty), range(1, 5), (2.24997e-5,)),
+    "Penalty I, 10": Problem(squares(penalty), range(1, 11), (7.08765e-5,)),
+    "Brown badly scaled": Problem(squares(brown_badly_scaled), [1, 1], (0,)),
+}
+
+# CG products from the standard start to ‖g‖∞ ≤ 1e-8‖g₀‖∞, as measured once; the second-order check comes on top.
+MOST_PRODUCTS = {"Rosenbrock": 48, "Wood": 139, "Powell singular": 60, "Brown-Dennis": 20, "Beale": 19, "Brown badly scaled": 8}
+
+
+@pytest.mark.parametrize("name", OPEN_SET)
+def test_newton_cg_reaches_the_published_minimum(name):
+    problem = OPEN_SET[name]
+    result = minimize(problem.f, np.array(list(problem.start), float), method="newton-cg", options={"gtol": 1e-13})
+    assert any(result.fun == pytest.approx(f, rel=1e-5, abs=1e-10) for f in problem.minima), result
+    if result.success:
+        first, last = (np.abs(grad(problem.f)(x)).max() for x in (np.array(list(problem.start), float), result.x))
+        assert last <= 1e-13 * first
+
+
+@pytest.mark.parametrize("name", MOST_PRODUCTS)
+def test_newton_cg_needs_no_more_products_than_measured(name):
+    problem = OPEN_SET[name]
+    result = minimize(problem.f, np.array(list(problem.start), float), method="newton-cg")
+    assert result.success
+    assert result.ncg <= MOST_PRODUCTS[name]
