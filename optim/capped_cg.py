@@ -138,7 +138,7 @@ class CappedCG:
             d, slope, curvature, length = scale * d, scale * slope, scale * scale * curvature, wanted
         a = min(1.0, self.max_radius / length)
         hoped = -(a * slope + 0.5 * a * a * curvature) / unit
-        for _ in range(MAX_REJECTIONS):
+        for rejections in range(MAX_REJECTIONS):  # noqa: B007  # read after the loop
             predicted = -(a * slope + 0.5 * a * a * curvature) / unit
             trial = tried(objective, here, a * d, predicted, self.noise, self.strict_monotone)
             accepted = trial.there is not None and trial.rho > 0.1
