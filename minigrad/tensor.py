@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minigrad.arraylike import RULES, ArrayLike
 from minigrad.mode import Mode, current, scope, users_line
 from minigrad.sweeps import between, described, pull_back, rephrased
 
@@ -32,9 +33,6 @@ Rule = Callable[..., Any]
 
 _next_index = itertools.count(1).__next__  # atomic in CPython, hence safe between threads
 _PLAIN = (float, int, complex, bool)
-
-RULES: dict[Any, Callable[..., Any]] = {}
-"""What each NumPy function or ufunc does when it meets a Tensor. Filled by the tables under `ops`."""
 
 
 class ForEach(Sequence[Rule | None]):
@@ -171,7 +169,7 @@ def numeric(array: Array, call: str) -> Array:
     return array
 
 
-class Tensor:
+class Tensor(ArrayLike):
     """An array that remembers the op, the inputs and the parameters that made it.
 
     Args:
@@ -291,22 +289,6 @@ class Tensor:
     @property
     def size(self) -> int:
         return self._data.size
-
-    @property
-    def T(self) -> Tensor:
-        return np.transpose(self)  # type: ignore[return-value, call-overload, no-any-return]
-
-    @property
-    def mT(self) -> Tensor:
-        return np.swapaxes(self, -1, -2)  # type: ignore[return-value, call-overload, no-any-return]
-
-    @property
-    def real(self) -> Tensor:
-        return RULES[np.real](self)  # type: ignore[no-any-return]
-
-    @property
-    def imag(self) -> Tensor:
-        return RULES[np.imag](self)  # type: ignore[no-any-return]
 
     def item(self) -> Any:
         """The one number it holds, as a Python number."""
@@ -450,158 +432,6 @@ class Tensor:
     def __array_function__(self, func: Any, types: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         module = func.__module__.removeprefix("numpy")
         return _dispatch(func, f"np{module}.{func.__name__}", args, kwargs)
-
-    # Operators: each is the ufunc of the same meaning
-
-    def __add__(self, other: Any) -> Tensor:
-        return apply(RULES[np.add], (self, other), {})  # type: ignore[arg-type]  # this entry is an Op
-
-    def __radd__(self, other: Any) -> Tensor:
-        return apply(RULES[np.add], (other, self), {})  # type: ignore[arg-type]
-
-    def __sub__(self, other: Any) -> Tensor:
-        return apply(RULES[np.subtract], (self, other), {})  # type: ignore[arg-type]
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return apply(RULES[np.subtract], (other, self), {})  # type: ignore[arg-type]
-
-    def __mul__(self, other: Any) -> Tensor:
-        return apply(RULES[np.multiply], (self, other), {})  # type: ignore[arg-type]
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return apply(RULES[np.multiply], (other, self), {})  # type: ignore[arg-type]
-
-    def __truediv__(self, other: Any) -> Tensor:
-        return apply(RULES[np.divide], (self, other), {})  # type: ignore[arg-type]
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return apply(RULES[np.divide], (other, self), {})  # type: ignore[arg-type]
-
-    def __pow__(self, other: Any) -> Tensor:
-        return RULES[np.power](self, other)  # type: ignore[no-any-return]
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return RULES[np.power](other, self)  # type: ignore[no-any-return]
-
-    def __mod__(self, other: Any) -> Tensor:
-        return RULES[np.remainder](self, other)  # type: ignore[no-any-return]
-
-    def __rmod__(self, other: Any) -> Tensor:
-        return RULES[np.remainder](other, self)  # type: ignore[no-any-return]
-
-    def __floordiv__(self, other: Any) -> Tensor:
-        return RULES[np.floor_divide](self, other)  # type: ignore[no-any-return]
-
-    def __rfloordiv__(self, other: Any) -> Tensor:
-        return RULES[np.floor_divide](other, self)  # type: ignore[no-any-return]
-
-    def __matmul__(self, other: Any) -> Tensor:
-        return RULES[np.matmul](self, other)  # type: ignore[no-any-return]
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return RULES[np.matmul](other, self)  # type: ignore[no-any-return]
-
-    def __neg__(self) -> Tensor:
-        return RULES[np.negative](self)  # type: ignore[no-any-return]
-
-    def __pos__(self) -> Tensor:
-        return self
-
-    def __abs__(self) -> Tensor:
-        return RULES[np.absolute](self)  # type: ignore[no-any-return]
-
-    def __invert__(self) -> Tensor:
-        return RULES[np.invert](self)  # type: ignore[no-any-return]
-
-    def __and__(self, other: Any) -> Tensor:
-        return RULES[np.bitwise_and](self, other)  # type: ignore[no-any-return]
-
-    def __or__(self, other: Any) -> Tensor:
-        return RULES[np.bitwise_or](self, other)  # type: ignore[no-any-return]
-
-    def __lt__(self, other: Any) -> Tensor:
-        return RULES[np.less](self, other)  # type: ignore[no-any-return]
-
-    def __le__(self, other: Any) -> Tensor:
-        return RULES[np.less_equal](self, other)  # type: ignore[no-any-return]
-
-    def __gt__(self, other: Any) -> Tensor:
-        return RULES[np.greater](self, other)  # type: ignore[no-any-return]
-
-    def __ge__(self, other: Any) -> Tensor:
-        return RULES[np.greater_equal](self, other)  # type: ignore[no-any-return]
-
-    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]  # elementwise, as for ndarrays
-        return RULES[np.equal](self, other)  # type: ignore[no-any-return]
-
-    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
-        return RULES[np.not_equal](self, other)  # type: ignore[no-any-return]
-
-    __hash__ = object.__hash__
-
-    def __getitem__(self, index: Any) -> Tensor:
-        return RULES["getitem"](self, index)  # type: ignore[no-any-return]
-
-    # Methods: each is the NumPy function of the same name
-
-    def astype(self, dtype: Any) -> Tensor:
-        return RULES["astype"](self, dtype)  # type: ignore[no-any-return]
-
-    def reshape(self, *shape: Any) -> Tensor:
-        return RULES[np.reshape](self, shape[0] if len(shape) == 1 else shape)  # type: ignore[no-any-return]
-
-    def ravel(self) -> Tensor:
-        return RULES[np.reshape](self, (-1,))  # type: ignore[no-any-return]
-
-    flatten = ravel
-
-    def transpose(self, *axes: Any) -> Tensor:
-        return RULES[np.transpose](self, (axes[0] if len(axes) == 1 else axes) or None)  # type: ignore[no-any-return]
-
-    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
-        return RULES[np.swapaxes](self, axis1, axis2)  # type: ignore[no-any-return]
-
-    def squeeze(self, axis: Any = None) -> Tensor:
-        return RULES[np.squeeze](self, axis)  # type: ignore[no-any-return]
-
-    def dot(self, other: Any) -> Tensor:
-        return RULES[np.dot](self, other)  # type: ignore[no-any-return]
-
-    def clip(self, min: Any = None, max: Any = None) -> Tensor:
-        return RULES[np.clip](self, min, max)  # type: ignore[no-any-return]
-
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return RULES[np.sum](self, axis, keepdims=keepdims)  # type: ignore[no-any-return]
-
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return RULES[np.mean](self, axis, keepdims=keepdims)  # type: ignore[no-any-return]
-
-    def prod(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return RULES[np.prod](self, axis, keepdims=keepdims)  # type: ignore[no-any-return]
-
-    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return RULES[np.max](self, axis, keepdims=keepdims)  # type: ignore[no-any-return]
-
-    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return RULES[np.min](self, axis, keepdims=keepdims)  # type: ignore[no-any-return]
-
-    def var(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
-        return RULES[np.var](self, axis, ddof=ddof, keepdims=keepdims)  # type: ignore[no-any-return]
-
-    def std(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
-        return RULES[np.std](self, axis, ddof=ddof, keepdims=keepdims)  # type: ignore[no-any-return]
-
-    def argmax(self, axis: Any = None) -> Tensor:
-        return RULES[np.argmax](self, axis)  # type: ignore[no-any-return]
-
-    def argmin(self, axis: Any = None) -> Tensor:
-        return RULES[np.argmin](self, axis)  # type: ignore[no-any-return]
-
-    def all(self, axis: Any = None) -> Tensor:
-        return RULES[np.all](self, axis)  # type: ignore[no-any-return]
-
-    def any(self, axis: Any = None) -> Tensor:
-        return RULES[np.any](self, axis)  # type: ignore[no-any-return]
 
 
 _REDUCTIONS: dict[Any, Any] = {

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("minigrad", "models", "optim")
 ALLOWED = {"minigrad": {"minigrad"}, "models": {"minigrad", "models"}, "optim": {"minigrad", "optim"}}
 LAYERS = [  # inside minigrad, each may import only from the lines above its own
-    {"errors", "mode"}, {"sweeps"}, {"tensor"}, {"families", "trees"}, {"ops"}, {"transforms"},
+    {"arraylike", "errors", "mode"}, {"sweeps"}, {"tensor"}, {"families", "trees"}, {"ops"}, {"transforms"},
     {"check", "gauss_newton", "replay"},
 ]  # fmt: skip
 

@@ -1,0 +1,187 @@
+"""What a Tensor can do as an array: NumPy's operators and methods, each the rule of the NumPy function of that meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+__all__ = ["RULES", "ArrayLike"]
+
+RULES: dict[Any, Callable[..., Any]] = {}
+"""What each NumPy function or ufunc does when it meets a Tensor. Filled by the tables under `ops`."""
+
+
+class ArrayLike:
+    """Operators and methods; what they act on is the subclass's business."""
+
+    __slots__ = ()
+
+    @property
+    def T(self) -> Any:
+        return RULES[np.transpose](self)
+
+    @property
+    def mT(self) -> Any:
+        return RULES[np.swapaxes](self, -1, -2)
+
+    @property
+    def real(self) -> Any:
+        return RULES[np.real](self)
+
+    @property
+    def imag(self) -> Any:
+        return RULES[np.imag](self)
+
+    # Operators: each is the ufunc of the same meaning
+
+    def __add__(self, other: Any) -> Any:
+        return RULES[np.add](self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return RULES[np.add](other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return RULES[np.subtract](self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return RULES[np.subtract](other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return RULES[np.multiply](self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return RULES[np.multiply](other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return RULES[np.divide](self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return RULES[np.divide](other, self)
+
+    def __pow__(self, other: Any) -> Any:
+        return RULES[np.power](self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return RULES[np.power](other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return RULES[np.remainder](self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return RULES[np.remainder](other, self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return RULES[np.floor_divide](self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return RULES[np.floor_divide](other, self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return RULES[np.matmul](self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return RULES[np.matmul](other, self)
+
+    def __neg__(self) -> Any:
+        return RULES[np.negative](self)
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __abs__(self) -> Any:
+        return RULES[np.absolute](self)
+
+    def __invert__(self) -> Any:
+        return RULES[np.invert](self)
+
+    def __and__(self, other: Any) -> Any:
+        return RULES[np.bitwise_and](self, other)
+
+    def __or__(self, other: Any) -> Any:
+        return RULES[np.bitwise_or](self, other)
+
+    def __lt__(self, other: Any) -> Any:
+        return RULES[np.less](self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return RULES[np.less_equal](self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return RULES[np.greater](self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return RULES[np.greater_equal](self, other)
+
+    def __eq__(self, other: Any) -> Any:  # type: ignore[override]  # elementwise, as for ndarrays
+        return RULES[np.equal](self, other)
+
+    def __ne__(self, other: Any) -> Any:  # type: ignore[override]
+        return RULES[np.not_equal](self, other)
+
+    __hash__ = object.__hash__  # elementwise == would otherwise take it away
+
+    def __getitem__(self, index: Any) -> Any:
+        return RULES["getitem"](self, index)
+
+    # Methods: each is the NumPy function of the same name
+
+    def astype(self, dtype: Any) -> Any:
+        return RULES["astype"](self, dtype)
+
+    def reshape(self, *shape: Any) -> Any:
+        return RULES[np.reshape](self, shape[0] if len(shape) == 1 else shape)
+
+    def ravel(self) -> Any:
+        return RULES[np.reshape](self, (-1,))
+
+    flatten = ravel
+
+    def transpose(self, *axes: Any) -> Any:
+        return RULES[np.transpose](self, (axes[0] if len(axes) == 1 else axes) or None)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Any:
+        return RULES[np.swapaxes](self, axis1, axis2)
+
+    def squeeze(self, axis: Any = None) -> Any:
+        return RULES[np.squeeze](self, axis)
+
+    def dot(self, other: Any) -> Any:
+        return RULES[np.dot](self, other)
+
+    def clip(self, min: Any = None, max: Any = None) -> Any:
+        return RULES[np.clip](self, min, max)
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
+        return RULES[np.sum](self, axis, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
+        return RULES[np.mean](self, axis, keepdims=keepdims)
+
+    def prod(self, axis: Any = None, keepdims: bool = False) -> Any:
+        return RULES[np.prod](self, axis, keepdims=keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
+        return RULES[np.max](self, axis, keepdims=keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
+        return RULES[np.min](self, axis, keepdims=keepdims)
+
+    def var(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
+        return RULES[np.var](self, axis, ddof=ddof, keepdims=keepdims)
+
+    def std(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
+        return RULES[np.std](self, axis, ddof=ddof, keepdims=keepdims)
+
+    def argmax(self, axis: Any = None) -> Any:
+        return RULES[np.argmax](self, axis)
+
+    def argmin(self, axis: Any = None) -> Any:
+        return RULES[np.argmin](self, axis)
+
+    def all(self, axis: Any = None) -> Any:
+        return RULES[np.all](self, axis)
+
+    def any(self, axis: Any = None) -> Any:
+        return RULES[np.any](self, axis)
