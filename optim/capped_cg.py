@@ -138,6 +138,7 @@ class CappedCG:
             d, slope, curvature, length = scale * d, scale * slope, scale * scale * curvature, wanted
         a = min(1.0, self.max_radius / length)
         hoped = -(a * slope + 0.5 * a * a * curvature) / unit
+        rejections = 0
         for rejections in range(MAX_REJECTIONS):  # noqa: B007  # read after the loop
             predicted = -(a * slope + 0.5 * a * a * curvature) / unit
             trial = tried(objective, here, a * d, predicted, self.noise, self.strict_monotone)

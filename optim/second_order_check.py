@@ -28,7 +28,8 @@ Vector = NDArray[Any]
 DENSE = 500  # up to this n the whole spectrum
 PRODUCTS = 60  # beyond, so many Lanczos steps
 NEGATIVE = 1e-6  # an eigenvalue is negative if it is so by this share of the largest
-RESOLVED = 1e-12  # a scaled Hessian whose eigenvalues exceed this can be solved with
+MAX_REFINE_HALVINGS = 10
+RESOLVED = 1e-14  # a scaled Hessian whose eigenvalues exceed this can be solved with
 COARSE = 1e-3  # a coordinate that would still change by more than this share of itself has not been solved for
 MAX_HALVINGS = 60
 
@@ -117,8 +118,13 @@ def escape(
 
 
 def refine(objective: Objective, here: Evaluation, newton: Vector | None, noise: float) -> Trial:
-    """The Newton step, if it would change a coordinate by a thousandth of itself, and f by more than rounding."""
+    """A step along −H⁻¹g, halved as needed, if it would change a coordinate by a thousandth and f by more than rounding."""
     if newton is None or not (np.abs(newton) > COARSE * np.abs(here.x)).any():
         return Trial(None)
     promised = -0.5 * float(here.g @ newton)
-    return tried(objective, here, newton, promised, noise) if promised > noise * abs(here.f) else Trial(None)
+    if promised > noise * abs(here.f):
+        for a in 0.5 ** np.arange(MAX_REFINE_HALVINGS):
+            trial = tried(objective, here, a * newton, promised * a * (2 - a), noise)
+            if trial.there is not None and trial.rho > 0.1:
+                return trial
+    return Trial(None)
