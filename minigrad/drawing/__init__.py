@@ -1,0 +1,10 @@
+"""Drawing: the recorded graph as a picture. It knows the graph and nothing of models or optimizers."""
+
+from minigrad.drawing.geometry import Box as Box
+from minigrad.drawing.geometry import Layout as Layout
+from minigrad.drawing.geometry import Route as Route
+from minigrad.drawing.picture import Cluster as Cluster
+from minigrad.drawing.picture import Edge as Edge
+from minigrad.drawing.picture import Node as Node
+from minigrad.drawing.picture import Picture as Picture
+from minigrad.drawing.picture import Visit as Visit

@@ -1,0 +1,153 @@
+"""The picture of a graph: plain data, no Tensors and no arrays. Everything that draws reads this and nothing else.
+
+`collect` makes one from recorded Tensors, `fold` makes a smaller one from it, `layout` gives every box a place, and `svg`,
+`dot`, `mermaid`, `as_json`, `html` write it down. Nodes stand in a topological order: an edge leads from a smaller id to a
+larger one. All texts are as the user's program gave them, hostile or not; each writer escapes for its own format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+__all__ = ["DETAILS", "KINDS", "PHASES", "Cluster", "Edge", "Node", "Picture", "Visit", "lines_of"]
+
+PHASES = ("forward", "backward", "tangent", "update")
+KINDS = ("input", "parameter", "constant", "op", "fold")
+DETAILS = ("shape", "dtype", "value", "grad", "bytes", "flops", "time", "source")
+
+
+@dataclass(slots=True)
+class Node:
+    """One box: an operation, a leaf, or many operations folded into one.
+
+    `kind`: "input" (a leaf that is no parameter), "parameter" (a live leaf), "constant", "op", "fold" (stands for `count`
+    operations, `members` being their ids in the unfolded picture). `about`: id of the node whose derivative this one helps
+    to compute, where that is known. `seconds` is None where nobody measured.
+    """
+
+    id: int
+    label: str
+    kind: str = "op"
+    op: str = ""
+    name: str = ""
+    phase: str = "forward"
+    module: str = ""
+    shape: tuple[int, ...] = ()
+    dtype: str = ""
+    output: bool = False
+    formula: str = ""
+    value: str = ""
+    gradient: str = ""
+    bytes: int = 0
+    flops: int = 0
+    seconds: float | None = None
+    source: str = ""
+    about: int | None = None
+    count: int = 1
+    members: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class Edge:
+    """`source` is an input of `target`. `position`: which of its inputs, from 0."""
+
+    source: int
+    target: int
+    label: str = ""
+    position: int = 0
+
+
+@dataclass(slots=True)
+class Cluster:
+    """A frame around the nodes of one module (or one part of it, if others come between). Clusters nest by `parent`, the
+    position of the enclosing one in `Picture.clusters`, or None. `nodes` are those directly inside."""
+
+    label: str
+    parent: int | None
+    nodes: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Visit:
+    """One step of the backward pass: `node` hands its cotangent on. `arrivals` are (input's id, that input's cotangent as it
+    stands after this contribution, as text), in the order in which the sweep makes them; `gradient` is the node's own."""
+
+    node: int
+    gradient: str
+    arrivals: tuple[tuple[int, str], ...]
+
+
+@dataclass(slots=True)
+class Picture:
+    """A graph to be drawn.
+
+    `total` counts the recorded operations and leaves it stands for; `notes` are sentences for the reader (what was folded,
+    the values of numbers); `show` the details asked for; `direction` "down", "right", "up" or "left"; `visits` the backward
+    pass in order, if it was asked for with the detail "grad", its first node being the output with cotangent `seed`.
+    """
+
+    title: str = ""
+    nodes: list[Node] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+    clusters: list[Cluster] = field(default_factory=list)
+    visits: list[Visit] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    show: tuple[str, ...] = ("shape",)
+    direction: str = "down"
+    total: int = 0
+
+    def phases(self) -> list[str]:
+        """The phases that occur, in the order of a legend."""
+        found = {node.phase for node in self.nodes}
+        return [phase for phase in PHASES if phase in found]
+
+    def showing(self, show: Iterable[str]) -> Picture:
+        """The same picture with other details on its boxes."""
+        return replace(self, show=tuple(show))
+
+
+def lines_of(node: Node, show: Iterable[str]) -> list[str]:
+    """The text of a box: its headline, then one line for each detail. The same in every format and every engine."""
+    show = tuple(show)
+    lines = [node.label]
+    if node.formula and node.formula != node.label:
+        lines.append(node.formula)
+    kind = " ".join(
+        text for text in (_shape(node.shape) if "shape" in show else "", node.dtype if "dtype" in show else "") if text
+    )
+    if kind:
+        lines.append(kind)
+    if "value" in show and node.value:
+        lines.append(f"= {node.value}")
+    if "grad" in show and node.gradient:
+        lines.append(f"∂ {node.gradient}")
+    if "bytes" in show and node.bytes:
+        lines.append(amount(node.bytes, "B"))
+    if "flops" in show and node.flops:
+        lines.append(amount(node.flops, "flop"))
+    if "time" in show and node.seconds is not None:
+        lines.append(amount(node.seconds, "s"))
+    if "source" in show and node.source:
+        lines.append(node.source)
+    return lines
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape))
+
+
+def amount(number: float, unit: str) -> str:
+    """A number with a prefix: "1.2 kB", "3.4 µs".
+
+    >>> amount(2048, "B"), amount(3.25e-6, "s")
+    ('2.0 kB', '3.2 µs')
+    """
+    if number < 1 and number > 0:
+        for factor, prefix in ((1e-3, "m"), (1e-6, "µ"), (1e-9, "n")):
+            if number >= factor:
+                return f"{number / factor:.1f} {prefix}{unit}"
+    for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= factor:
+            return f"{number / factor:.1f} {prefix}{unit}"
+    return f"{number:g} {unit}"
