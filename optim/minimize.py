@@ -18,7 +18,7 @@ from optim.momentum import Momentum
 from optim.newton import NewtonSolver
 from optim.objective import BudgetSpent, Evaluation, FunctionObjective, Objective
 from optim.optimizer import Optimizer
-from optim.options import COUNT, checked
+from optim.options import COUNT, FLAG, checked
 from optim.results import OptimizeResult, Status, StepInfo
 from optim.sgd import SGD
 from optim.solver import Globalization, Solver, globalization_of, require_finite
@@ -28,7 +28,8 @@ __all__ = ["minimize"]
 
 Vector = NDArray[Any]
 FIRST_ORDER: dict[str, type[Optimizer]] = {"gd": SGD, "momentum": Momentum, "adam": Adam}
-METHODS = (*FIRST_ORDER, "lbfgs", "newton", "newton-cg")
+NEWTON = ("newton", "newton-cg")
+METHODS = (*FIRST_ORDER, "lbfgs", *NEWTON)
 SOLVING = {  # options of the loop, which every method has
     "gtol": 1e-8, "gtol_abs": 0.0, "ftol": 0.0, "maxiter": None, "maxfev": None, "maxhev": None, "trace": True,
     "second_order": "auto", "seed": 0,
@@ -54,7 +55,8 @@ def minimize(
         method: "newton-cg" (see `NewtonCG`), "newton" (see `Newton`), "lbfgs" (see `LBFGS`), "gd", "momentum" or "adam".
         args: further arguments of fun, jac, hess and hessp.
         jac: jac(x, *args) → gradient; True if fun returns (f, gradient).
-        hessp, hess: hessp(x, v, *args) → Hv, or hess(x, *args) → H; for Newton methods with a jac.
+        hessp, hess: hessp(x, v, *args) → Hv, or hess(x, *args) → H of shape (n, n) or that of x twice; for Newton methods
+            with a jac. If both are given, hess is used.
         bounds, constraints: not supported.
         callback: called after each iteration with a copy of x, or, if its parameter is called `intermediate_result`, with an
             `OptimizeResult`; StopIteration ends the run.
@@ -62,8 +64,8 @@ def minimize(
         options: gtol, gtol_abs: success needs max|∇f| ≤ gtol_abs + gtol·max|∇f(x0)|; by default gtol = 1e-8, gtol_abs = 0.
             second_order: whether to look at the Hessian then, and leave saddle points; "auto" does so for Newton methods,
             but not for the textbook's, modification "none". ftol: give up when f falls by less than this share of |f|.
-            maxiter, maxfev, maxhev: limits. trace: False keeps no points. seed. The others are those of the method's
-            optimizer (lr, forcing, ...).
+            maxiter, maxfev, maxhev: limits of nit, nfev, nhev. trace: False keeps no points. seed: of the check's start
+            vectors. The others are those of the method's optimizer (lr, forcing, ...).
 
     Returns:
         An `OptimizeResult`.
@@ -198,6 +200,8 @@ def _start(x0: Any) -> Vector:
     x = np.asarray(x0.data if isinstance(x0, Tensor) else x0)
     if x.dtype.kind not in "fiub":
         raise TypeError(f"`minimize(fun, x0)`: x0 must hold real numbers, got dtype {x.dtype}.")
+    if not x.size:
+        raise ValueError(f"`minimize(fun, x0)`: x0 must hold at least one number, got shape {x.shape}.")
     return np.array(x, dtype=np.float64)
 
 
@@ -206,38 +210,51 @@ def _prepared(
 ) -> tuple[Solver, bool, dict[str, Any]]:  # fmt: skip
     """The solver, whether it checks the curvature, and the limits."""
     loop = {name: given.pop(name, value) for name, value in SOLVING.items()}
-    for name in ("gtol", "gtol_abs", "ftol", "second_order", "seed"):
-        loop[name] = checked("minimize", name, loop[name])
+    for name in ("gtol", "gtol_abs", "ftol", "second_order", "seed", "trace"):
+        loop[name] = checked("minimize", name, loop[name], FLAG if name == "trace" else None)
     textbook = given.get("modification") == "none"
     forcing = checked("minimize", "forcing", given.pop("forcing", "superlinear")) if kind == "newton-cg" else "superlinear"
     method = _method(kind, n, given)
     solver = Solver(method, forcing=forcing, gtol=loop["gtol"], gtol_abs=loop["gtol_abs"], seed=loop["seed"])
-    own = jac is None or jac is False
-    curved = own or hess is not None or hessp is not None
-    if kind.startswith("newton") and not curved:
-        raise TypeError(f'`minimize(method="{kind}", jac=...)` also needs hessp= or hess=; or write fun in NumPy, without jac.')
-    if not (own or jac is True or callable(jac)):
-        raise TypeError(f"`minimize(jac=...)` must be a function, True or None, got {jac!r:.60}; nothing is approximated here.")
-    auto = curved and kind.startswith("newton") and not textbook
-    limits: dict[str, Any] = {"ftol": loop["ftol"], "trace": loop["trace"]}
+    second_order = loop.pop("second_order")
+    if second_order == "auto":
+        second_order = kind in NEWTON and not textbook
+    asks = f'method="{kind}"' if kind in NEWTON else "second_order=True"
+    _require_derivatives(jac, hess, hessp, asks if kind in NEWTON or second_order else "")
+    limits = {"ftol": loop["ftol"], "trace": loop["trace"]}
     for name, default in (("maxiter", 100_000 if kind in FIRST_ORDER else 10_000), ("maxfev", math.inf), ("maxhev", math.inf)):
         limits[name] = default if loop[name] is None else checked("minimize", name, loop[name], COUNT)
-    return solver, auto if loop["second_order"] == "auto" else bool(loop["second_order"]), limits
+    return solver, second_order, limits
+
+
+def _require_derivatives(jac: Any, hess: Any, hessp: Any, curved: str) -> None:
+    """That the caller's derivatives are functions, and suffice; `curved` is what asks for second ones, if anything does."""
+    if not (jac is None or jac is False or jac is True or callable(jac)):
+        raise TypeError(f"`minimize(jac=...)` must be a function, True or None, got {jac!r:.60}; nothing is approximated here.")
+    for name, function in (("hess", hess), ("hessp", hessp)):
+        if function is not None and not callable(function):
+            raise TypeError(
+                f"`minimize({name}=...)` must be a function or None, got {function!r:.60}; nothing is approximated here."
+            )
+    if curved and jac and hess is None and hessp is None:
+        raise TypeError(f"`minimize({curved}, jac=...)` also needs hessp= or hess=; or write fun in NumPy, without jac.")
 
 
 def _method(kind: str, n: int, given: dict[str, Any]) -> Globalization:
     maker: Any = FIRST_ORDER.get(kind) or SOLVERS.get(kind)
-    known = set(NEWTON_CG) if maker is None else set(inspect.signature(maker).parameters) - NOT_OPTIONS
+    defaults = {name: p.default for name, p in inspect.signature(maker).parameters.items()} if maker else NEWTON_CG
+    known = defaults.keys() - NOT_OPTIONS
     if unknown := sorted(given.keys() - known):
         raise ValueError(
             f'`minimize(method="{kind}", options=...)` has no option {", ".join(unknown)}; '
             f"it has {', '.join(sorted(known | SOLVING.keys()))}."
         )
-    if kind in FIRST_ORDER:
-        return FirstOrder(FIRST_ORDER[kind], n, given)
-    wanted: dict[str, Any] = {
-        name: value if value is None else checked("minimize", name, value) for name, value in given.items()
+    wanted = {
+        name: value if value is None and defaults[name] is None else checked("minimize", name, value)
+        for name, value in given.items()
     }
+    if kind in FIRST_ORDER:
+        return FirstOrder(FIRST_ORDER[kind], n, wanted)
     if maker is not None:
         return cast("Globalization", maker(**wanted))
     wanted = NEWTON_CG | wanted

@@ -8,6 +8,7 @@ Names: `x` the point, a float64 vector (n,); `f` `g` value and gradient there; `
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -50,17 +51,21 @@ class FunctionObjective:
                 return Evaluation(x, _scalar(loss), lambda: self._own(x, self._differentiated(loss, leaf)), self.counts)
             f = self.fun(self._given(x), *self.args)
             if self.jac is True:
-                f, g = f
-                return Evaluation(x, _scalar(f), lambda: self._own(x, Derivatives(_vector("jac", g, x), _missing)), self.counts)
+                f, g = _pair(f)
+                g = _array("jac", g, self._shape(x)).ravel()
+                return Evaluation(x, _scalar(f), lambda: self._own(x, Derivatives(g, _missing)), self.counts)
             return Evaluation(x, _scalar(f), lambda: self._own(x, Derivatives(self._gradient(x), _missing)), self.counts)
+
+    def _shape(self, x: Vector) -> tuple[int, ...]:
+        return x.shape if self.shape is None else self.shape
 
     def _given(self, x: Vector) -> Vector:
         """A copy that the caller's function may keep or change."""
-        return x.reshape(self.shape if self.shape is not None else x.shape).copy()
+        return x.reshape(self._shape(x)).copy()
 
     def _gradient(self, x: Vector) -> Vector:
         with np.errstate(all="ignore"):
-            return _vector("jac", self.jac(self._given(x), *self.args), x)
+            return _array("jac", self.jac(self._given(x), *self.args), self._shape(x)).ravel()
 
     def _differentiated(self, loss: Any, leaf: Tensor) -> Derivatives:
         if not isinstance(loss, Tensor) or not loss.requires_grad:
@@ -78,10 +83,9 @@ class FunctionObjective:
             def hessian() -> Vector:
                 if not known:
                     self.counts.products()
-                    H = np.asarray(_plain(self.hess(self._given(x), *self.args)), dtype=np.float64)
-                    if H.size != x.size**2:
-                        raise ValueError(f"`minimize(hess=...)` must return shape {(x.size, x.size)}, got {H.shape}.")
-                    known.append(H.reshape(x.size, x.size))
+                    with np.errstate(all="ignore"):
+                        H = self.hess(self._given(x), *self.args)
+                    known.append(_array("hess", H, self._shape(x) * 2, (x.size, x.size)).reshape(x.size, x.size))
                 return known[0]
 
             return Derivatives(found.g, lambda v: hessian() @ v, hessian)
@@ -89,7 +93,9 @@ class FunctionObjective:
 
             def times(v: Vector) -> Vector:
                 self.counts.products()
-                return _vector("hessp", self.hessp(self._given(x), self._given(v), *self.args), x)
+                with np.errstate(all="ignore"):
+                    Hv = self.hessp(self._given(x), self._given(v), *self.args)
+                return _array("hessp", Hv, self._shape(x)).ravel()
 
             return Derivatives(found.g, times)
         return found
@@ -110,11 +116,21 @@ def _scalar(f: Any) -> float:
     return float(value.reshape(()))
 
 
-def _vector(name: str, value: Any, x: Vector) -> Vector:
-    array = np.asarray(_plain(value), dtype=np.float64)
-    if array.size != x.size:
-        raise ValueError(f"`minimize({name}=...)` must return as many numbers as x has, {x.size}, got shape {array.shape}.")
-    return array.reshape(x.shape).copy()
+def _pair(result: Any) -> tuple[Any, Any]:
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        raise TypeError(f"`minimize(fun, jac=True)`: fun(x) must return (f, gradient), got {result!r:.60}.")
+    return result[0], result[1]
+
+
+def _array(name: str, value: Any, *shapes: tuple[int, ...]) -> Vector:
+    """The caller's derivative as a new float64 array of one of these shapes; one number may have any shape."""
+    array = np.asarray(_plain(value))
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"`minimize({name}=...)` must return an array of real numbers, got {value!r:.60}.")
+    if array.shape not in shapes and not array.size == 1 == math.prod(shapes[0]):
+        wanted = " or ".join(map(str, dict.fromkeys(shapes)))
+        raise ValueError(f"`minimize({name}=...)` must return shape {wanted}, got {array.shape}.")
+    return np.array(array, dtype=np.float64)
 
 
 class ClosureObjective:

@@ -81,12 +81,14 @@ class OptimizeResult(dict[str, Any]):
 
     x, fun, jac: the point found, in the shape of x0, f there, and its gradient.
     success, status, message: whether, and why it ended; `status` is a `Status`.
-    nit, nfev, njev, nhev: accepted steps; calls of f, of its gradient, and products Hv (of `hess` its calls).
+    nit, nfev, njev, nhev: accepted steps; calls of f, of its gradient, and products Hv, or calls of `hess`. A gradient that
+        fun returned (`jac=True`) counts when it is used, a whole Hessian made by us as n products.
     ncg: products made by CG; the others are the second-order check's. nreject, nnegcurv, nescape: rejected trials, CG solves
         that met negative curvature, escapes from saddle points.
     radius, lambda_min: of the trust region; the smallest Hessian eigenvalue at x if checked, else NaN.
     tolerance: success means max|jac| ≤ tolerance.
-    trace: one dict for x0 and each iteration (x, fun, and what the step did), with copies of x.
+    trace: for x0 and each iteration an OptimizeResult of x (a copy), fun, gradient (its max|·|), and step, the `StepInfo` of
+        the step that led there; None at x0.
 
     >>> result = OptimizeResult(x=np.zeros(2), success=True)
     >>> result.success, result["x"]
