@@ -145,8 +145,8 @@ def steihaug_cg(
         if not np.isfinite(Hd).all():
             path.end = "not finite"
             break
-        curvature, length = float(d @ Hd), float(np.linalg.norm(d))
-        positive = curvature > CURV_REL * length * float(np.linalg.norm(Hd))
+        curvature, length = float(d @ Hd), math.sqrt(d @ d)
+        positive = curvature > CURV_REL * length * math.sqrt(Hd @ Hd)
         a = ry / curvature if positive else math.inf
         step = _Iteration(d, Hd, a, zz, zd, dd, curvature / (length * length))
         path.iterations.append(step)
@@ -158,10 +158,11 @@ def steihaug_cg(
             break
         z, r = z + a * d, r + a * Hd
         y = r if solve is None else solve(r)
-        ry, b = float(r @ y), float(r @ y) / ry
-        if np.linalg.norm(r) <= tolerance or not ry > 0:
+        before, ry = ry, float(r @ y)
+        if math.sqrt(r @ r) <= tolerance or not ry > 0:
             path.end = "converged"
             break
+        b = ry / before
         d = b * d - y
         if solve is None:  # exact, where the recurrences would drift with the loss of orthogonality
             zz, zd, dd = float(z @ z), float(z @ d), float(d @ d)

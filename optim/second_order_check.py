@@ -29,7 +29,6 @@ DENSE = 500  # up to this n the whole spectrum
 PRODUCTS = 60  # beyond, so many Lanczos steps
 NEGATIVE = 1e-6  # an eigenvalue is negative if it is so by this share of the largest
 MAX_REFINE_HALVINGS = 10
-RESOLVED = 1e-14  # a scaled Hessian whose eigenvalues exceed this can be solved with
 COARSE = 1e-3  # a coordinate that would still change by more than this share of itself has not been solved for
 MAX_HALVINGS = 60
 
@@ -75,19 +74,20 @@ def curvature_at(here: Evaluation, rng: np.random.Generator) -> Curvature | None
     H = here.hessian()
     if not np.isfinite(H).all():
         return None
-    values, vectors = np.linalg.eigh(H)
+    values = np.linalg.eigvalsh(H)
     found = Curvature(float(values[0]), float(np.abs(values).max()))
     if found.negative:
-        return found._replace(down=vectors[:, 0])
+        return found._replace(down=np.linalg.eigh(H)[1][:, 0])
     d = np.abs(np.diag(H))
     unit = np.sqrt(np.where(d > 0, d, np.abs(H).max(axis=0)))
     unit[unit == 0] = 1.0
-    values, U = np.linalg.eigh(H / unit / unit[:, None])
-    if values[0] < -NEGATIVE:
-        return found._replace(down=U[:, 0] / unit)
-    if values[0] > RESOLVED:
-        return found._replace(newton=-(U @ (U.T @ (here.g / unit) / values)) / unit)
-    return found
+    scaled = H / unit / unit[:, None]
+    try:
+        L = np.linalg.cholesky(scaled)
+        return found._replace(newton=-np.linalg.solve(L.T, np.linalg.solve(L, here.g / unit)) / unit)
+    except np.linalg.LinAlgError:  # not positive definite, up to rounding
+        values, U = np.linalg.eigh(scaled)
+        return found._replace(down=U[:, 0] / unit) if values[0] < -NEGATIVE else found
 
 
 def escape(

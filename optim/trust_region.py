@@ -80,9 +80,10 @@ class TrustRegion:
             eta * float(np.linalg.norm(g)), max_iterations(g.size), solve=self.solve,
         )  # fmt: skip
         radius = min(radius, self.max_radius)
-        hoped = path.at(radius).predicted / unit
+        hoped = math.nan
         for rejections in range(MAX_REJECTIONS):
             s = path.at(radius)
+            hoped = hoped if rejections else s.predicted / unit
             trial = tried(objective, here, s.p, s.predicted / unit, self.noise, self.strict_monotone)
             after = radius
             if not trial.rho >= 0.25:

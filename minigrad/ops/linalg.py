@@ -13,9 +13,19 @@ from minigrad.tensor import Op, Tensor
 
 # y = a·b on the last two axes, the others broadcast; ȧ = g·bᵀ, ḃ = aᵀ·g
 
+
+def _stacked(a: Any, b: Any) -> Any:
+    """np.matmul, which takes the products of a stack one by one; a matrix times single columns or rows is one product."""
+    if a.ndim == 2 and b.ndim > 2 and b.shape[-1] == 1:
+        return np.matmul(b[..., 0], a.T)[..., None]
+    if b.ndim == 2 and a.ndim > 2 and a.shape[-2] == 1:
+        return np.matmul(a[..., 0, :], b)[..., None, :]
+    return np.matmul(a, b)
+
+
 _matmul = bilinear(
     "matmul",
-    lambda a, b: np.matmul(a, b),
+    _stacked,
     lambda g, a, b: np.matmul(g, b.mT),
     lambda g, a, b: np.matmul(a.mT, g),
     broadcasts=True,

@@ -216,3 +216,14 @@ def test_linearize_gives_arrays_of_ones_own_and_may_be_differentiated():
     np.testing.assert_array_equal(pushforward(np.ones(2))[0], [2, 4])
     assert grad(lambda t: pushforward(t)[0].sum())(np.ones(2)).tolist() == [2, 4]
     assert grad(lambda x: linearize(lambda z: z**3, x)[1](1.0))(2.0) == 12.0
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [((4, 3), (5, 3, 1)), ((4, 3), (2, 5, 3, 1)), ((5, 1, 3), (3, 4)), ((2, 5, 1, 3), (3, 4)), ((1, 3), (5, 3, 1))]
+)
+def test_a_matrix_times_a_stack_of_single_columns_or_rows(a, b):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=a), rng.normal(size=b)
+    out = Tensor(x, requires_grad=True) @ Tensor(y, requires_grad=True)
+    assert out.shape == (x @ y).shape
+    np.testing.assert_allclose(out.data, x @ y, rtol=1e-13, atol=1e-15)
