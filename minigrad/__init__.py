@@ -1,6 +1,7 @@
 """minigrad: reverse- and forward-mode differentiation of NumPy code, on one graph."""
 
 from minigrad.check import check_derivatives as check_derivatives
+from minigrad.errors import CaptureError as CaptureError
 from minigrad.errors import DerivativeError as DerivativeError
 from minigrad.errors import StaleGraphError as StaleGraphError
 from minigrad.families import bilinear as bilinear
@@ -16,9 +17,11 @@ from minigrad.ops.elementwise import softplus as softplus
 from minigrad.ops.index import index_add as index_add
 from minigrad.ops.index import index_set as index_set
 from minigrad.ops.linalg import linear as linear
+from minigrad.ops.random import uniform as uniform
 from minigrad.ops.reduce import log_softmax as log_softmax
 from minigrad.ops.reduce import logsumexp as logsumexp
 from minigrad.ops.reduce import softmax as softmax
+from minigrad.replay.compiled import compile as compile
 from minigrad.tensor import Op as Op
 from minigrad.tensor import Tensor as Tensor
 from minigrad.transforms import grad as grad

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["DerivativeError", "StaleGraphError"]
+__all__ = ["CaptureError", "DerivativeError", "StaleGraphError"]
+
+
+class CaptureError(TypeError):
+    """A function cannot be replayed: what it did while it was captured would be frozen, and a later call wrong."""
 
 
 class StaleGraphError(RuntimeError):

@@ -37,6 +37,13 @@ def _scale(g: Any, d: Any) -> Any:
     return np.where(np.equal(g, 0), np.zeros_like(r), r)
 
 
+def _scale_into(g: Any, d: Any, y: Any) -> None:
+    """The same with a buffer, which is neither g nor d."""
+    np.multiply(g, d, out=y)
+    if not abs(np.vdot(y, y)) < np.inf:
+        np.copyto(y, 0, where=np.equal(g, 0))
+
+
 scale: Op = Op(
     "scale",
     _scale,
@@ -46,6 +53,7 @@ scale: Op = Op(
     batched=True,
     doc=_scale.__doc__ or "",
 )
+scale.text = lambda y, g, d: ("{scale}({0}, {1}, {y})", {"scale": _scale_into})
 
 
 def register(function: Any, rule: Callable[..., Any], *, keywords: Sequence[str] = ()) -> Any:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 __all__ = ["Mode", "no_grad", "scope", "trace_source", "users_line"]
 
@@ -23,7 +24,7 @@ class Mode:
     recording: bool = True
     phase: str = "forward"  # forward | backward | tangent | update
     module: str = ""  # path of the module at work, "layers.0"
-    capturing: bool = False  # everything that follows from a leaf is recorded, constants too, to be run again
+    capturing: Any = None  # the `Capture` at work: every operation is recorded, constants too, to be run again
     tracing: bool = False  # find the user's line for each node
     line: str = ""  # "train.py:12 in loss", where it was found
 

@@ -81,6 +81,10 @@ class Op:
         self.some_constant = pulls.only_first if isinstance(pulls, ForEach) else None in pulls
         self.arity = None if isinstance(pulls, ForEach) else len(pulls)
         self.broadcasts, self.batched = broadcasts, batched
+        self.repeatable = True  # False: each evaluation differs (random numbers)
+        self.text: Callable[..., Any] | None = None  # how replay writes it with a buffer; see `minigrad.replay.program`
+        self.expands = False  # replay writes out `forward` op by op instead of calling it
+        self.in_place = isinstance(forward, np.ufunc) and forward.signature is None  # the buffer may be that of an operand
         self.__doc__ = doc or forward.__doc__ or ""
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
@@ -130,11 +134,14 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
     node.name = None
     node.mode = mode
     node.op = op
-    if live and mode.recording and (op.pulls or mode.capturing):
-        if op.arity is not None and op.arity != len(inputs) and op.pulls:
+    if live:
+        if not mode.recording or not op.pulls:
+            live = ()
+        elif op.arity is not None and op.arity != len(inputs):
             raise TypeError(f"{op.name} has rules for {op.arity} inputs and was given {len(inputs)}; give a partial for each.")
-        if op.some_constant and not mode.capturing:
+        elif op.some_constant:
             live = tuple(i for i in live if op.pulls[i] is not None)
+    if live or mode.capturing is not None:
         node.inputs = inputs
         node.args = args
         node.params = params
@@ -204,6 +211,7 @@ class Tensor(ArrayLike):
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         if isinstance(data, Tensor):
+            data._leaves_the_graph("Tensor(x)")
             data = data._data
         elif requires_grad and type(data) is int:
             data = float(data)  # a bare Python number carries no dtype of its own
@@ -239,6 +247,7 @@ class Tensor(ArrayLike):
     def data(self) -> Array:
         """The values. A leaf's are the ndarray itself, and assigning to `.data` copies into it and marks older graphs of
         the leaf as stale; those of a result are a read-only view."""
+        self._leaves_the_graph(".data")
         if self.op is None:
             return self._data
         view = self._data.view()
@@ -255,6 +264,7 @@ class Tensor(ArrayLike):
         Raises:
             ValueError: another shape, or this Tensor is the result of an operation.
         """
+        self._leaves_the_graph("assign()")
         if self.op is not None:
             raise ValueError(
                 f"assign: this Tensor is the result of {self.op.name}, not a leaf; "
@@ -272,6 +282,7 @@ class Tensor(ArrayLike):
 
     def touch(self) -> None:
         """Say that this leaf's array was written to; graphs recorded before are stale from now on."""
+        self._leaves_the_graph("touch()")
         self.index = _next_index()
 
     @property
@@ -292,16 +303,20 @@ class Tensor(ArrayLike):
 
     def item(self) -> Any:
         """The one number it holds, as a Python number."""
+        self._leaves_the_graph(".item()")
         if self._data.size != 1:
             raise ValueError(f"item() needs a Tensor of one element, got shape {self.shape}.")
         return self._data.item()
 
     def numpy(self) -> Array:
         """A copy of the values, outside the graph."""
+        self._leaves_the_graph(".numpy()")
         return self._data.copy()
 
     def detach(self) -> Tensor:
         """A constant with the same values: no derivative passes."""
+        if current.mode.capturing is not None:
+            return apply(_detached, (self,), {})
         return Tensor(self._data, name=self.name)
 
     def zero_grad(self) -> None:
@@ -319,6 +334,7 @@ class Tensor(ArrayLike):
             RuntimeError: no leaf with `requires_grad=True` leads here.
             StaleGraphError: a leaf was changed since the graph was recorded.
         """
+        self._leaves_the_graph("backward()")
         if not self._requires_grad:
             raise RuntimeError(
                 "backward() needs a Tensor that depends on a leaf with requires_grad=True; this one is a constant. "
@@ -372,13 +388,11 @@ class Tensor(ArrayLike):
     def __bool__(self) -> bool:
         if self._data.size != 1:
             raise ValueError(f"the truth of a Tensor of shape {self.shape} is ambiguous; use .any() or .all().")
-        if self.live and current.mode.capturing:
-            raise TypeError(
-                "Python control flow on a value that is being captured would be frozen at what it is now; use np.where."
-            )
+        self._leaves_the_graph("bool(), `if`, `while`, `and`, `or`, `max()`")
         return bool(self._data)
 
     def __float__(self) -> float:
+        self._leaves_the_graph("float()")
         if self._requires_grad:  # NumPy asks for it in `a[0] = x`, the math module in `math.sin(x)`
             raise TypeError(
                 "turning a recorded Tensor into a float would drop its gradient without a word; use .item() if that is "
@@ -387,17 +401,20 @@ class Tensor(ArrayLike):
         return float(self.item())
 
     def __int__(self) -> int:
+        self._leaves_the_graph("int()")
         return int(float(self)) if self._data.dtype.kind == "f" else int(self.item())
 
     def __index__(self) -> int:
         if self._data.dtype.kind not in "iu" or self._data.ndim:
             raise TypeError("only an integer 0-d Tensor can be used as an index.")
+        self._leaves_the_graph("range() and slices")
         return int(self._data)
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else str(self)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        self._leaves_the_graph("np.asarray()")
         if self._requires_grad:
             raise TypeError(
                 "turning a recorded Tensor into an ndarray would drop its gradient without a word; "
@@ -405,8 +422,14 @@ class Tensor(ArrayLike):
             )
         return np.array(self._data, dtype=dtype, copy=copy)
 
+    def _leaves_the_graph(self, how: str) -> None:
+        """Values may not be looked at, nor anything changed, while a function is captured: it would happen just this once."""
+        if current.mode.capturing is not None:
+            current.mode.capturing.forbid(self, how)
+
     def __reduce__(self) -> Any:
         """Copies and pickles are new leaves with an index and an array of their own."""
+        self._leaves_the_graph("copy() and pickle")
         if self.live:
             raise TypeError("only leaves can be copied or pickled; use .detach() on the result of an operation.")
         return Tensor, (self._data, self._requires_grad, self.name)
@@ -433,6 +456,8 @@ class Tensor(ArrayLike):
         module = func.__module__.removeprefix("numpy")
         return _dispatch(func, f"np{module}.{func.__name__}", args, kwargs)
 
+
+_detached = Op("detach", lambda x: x)  # without rules, so no derivative passes
 
 _REDUCTIONS: dict[Any, Any] = {
     np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min,

@@ -66,9 +66,9 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool 
             raise ValueError(f"{call} needs a scalar loss, got shape {y.shape}. Reduce it (sum, mean), or use jacobian or vjp.")
         path = _slice(leaves, [y])
         connected = path.open and outer
-        grads = _pulled(path, y, np.ones_like(y._data), leaves, connected)
+        grads = _pulled(path, y, _one_like(y), leaves, connected)
         gradient = build(grads)
-        value = y if connected else y._data
+        value = _released(y, connected) if connected or _capturing() else y._data
         result = tuple(gradient) if several else gradient[0]
         return ((value, _settled(aux, leaves, outer)), result) if has_aux else (value, result)
 
@@ -121,14 +121,18 @@ def linearize(f: Function, *primals: Any) -> tuple[Any, Function]:
     array([ 2., 60.])
     """
     call = _called("linearize", f)
+    staged = f.__linearize__(primals) if hasattr(f, "__linearize__") else None
+    if staged is not None:
+        return staged  # type: ignore[no-any-return]  # a pair
     path, leaves, build, outputs, build_out, outer = _recorded(f, primals, call)
     again: list[Rerun] = []
 
     def pushforward(*tangents: Any) -> Any:
         path.check()
         given = _matching(list(tangents), build(leaves), leaves, f"{call}: the tangents")
-        if current.mode.recording and (path.open or _any_live(given)):
-            return build_out(_pushed(path, leaves, given, outputs, connected=True))
+        connected = current.mode.recording and (path.open or _any_live(given))
+        if connected or _capturing():
+            return build_out(_pushed(path, leaves, given, outputs, connected))
         if not again:
             again.append(_linear_part(path, leaves, outputs))
         found = again[0]([data_of(t) for t in given])
@@ -193,7 +197,7 @@ def jacobian(f: Function) -> Function:
                 rows.append([np.reshape(c[start : start + y.size], y.shape + a.shape)
                              for c, a in zip(pulled, leaves, strict=True)])  # fmt: skip
                 start += y.size
-        if not connected:
+        if not connected and not _capturing():
             rows = [list(own(dict(enumerate(row))).values()) for row in rows]
         return build_out([build(row)[0] for row in rows])
 
@@ -264,6 +268,10 @@ def _leaf(x: Any, call: str) -> Tensor:
         if x.requires_grad:
             with scope(recording=True):
                 return apply(positive, (x,), {})
+        if _capturing() and numeric(x._data, call).dtype.kind in "fc":
+            leaf = apply(positive, (x,), {})
+            leaf._requires_grad = True  # a leaf for the sweeps, and for replay still what follows from x
+            return leaf
         array = x._data
     else:
         array = np.asarray(float(x) if type(x) is int else x)  # a bare Python number carries no dtype of its own
@@ -316,7 +324,7 @@ def _matching(given: Any, tree: Any, like: Sequence[Tensor], what: str) -> list[
             if t.dtype.kind == "c" and x.dtype.kind != "c":
                 raise TypeError(f"{what} is complex, but the value it belongs to is {x.dtype}.")
             t = t.astype(x.dtype)
-        checked.append(t if _any_live([t]) else data_of(t))
+        checked.append(t if _any_live([t]) or _capturing() else data_of(t))
     return checked
 
 
@@ -332,7 +340,7 @@ def _pulled_many(
     for y, g in zip(outputs, seeds, strict=True):
         if y.index in path.reach:
             cotangents[y.index] = cotangents[y.index] + g if y.index in cotangents else g
-    if connected:
+    if connected or _capturing():
         with scope(recording=True, phase="backward"):
             pull_back(path, cotangents, record=True, lead=lead)
     else:
@@ -341,7 +349,7 @@ def _pulled_many(
     for i, a in enumerate(leaves):
         if found[i] is None:
             found[i] = np.zeros(lead + a.shape, a.dtype)
-    return list((found if connected else own(found, *seeds)).values())
+    return _results(found, connected, seeds)
 
 
 def _pushed(
@@ -349,7 +357,7 @@ def _pushed(
     lead: tuple[int, ...] = (),
 ) -> list[Any]:  # fmt: skip
     tangents = {a.index: t for a, t in zip(leaves, given, strict=True)}
-    if connected:
+    if connected or _capturing():
         with scope(recording=True, phase="tangent"):
             push_forward(path, tangents, record=True, lead=lead)
     else:
@@ -358,7 +366,7 @@ def _pushed(
     for i, y in enumerate(outputs):
         if found[i] is None:
             found[i] = np.zeros(lead + y.shape, y.dtype)
-    return list((found if connected else own(found, *given)).values())
+    return _results(found, connected, given)
 
 
 def _linear_part(
@@ -376,7 +384,30 @@ def _linear_part(
 
 
 def _released(y: Tensor, connected: bool) -> Any:
-    return y if connected else y._data.copy()
+    if connected:
+        return y
+    return y.detach() if _capturing() else y._data.copy()
+
+
+def _results(found: dict[int, Any], connected: bool, shared: Sequence[Any]) -> list[Any]:
+    """What a sweep hands out: Tensors of the outer graph, or arrays of the caller's own."""
+    if connected:
+        return list(found.values())
+    if _capturing():
+        return [x.detach() if isinstance(x, Tensor) else x for x in found.values()]
+    return list(own(found, *shared).values())
+
+
+def _capturing() -> bool:
+    """Whether a function is being captured: then every sweep is recorded, to be run again, whoever is live."""
+    return current.mode.capturing is not None
+
+
+def _one_like(y: Tensor) -> Any:
+    """The cotangent of a loss. Read-only, so that a replay may count on its value."""
+    one = np.ones_like(y._data)
+    one.flags.writeable = False
+    return one
 
 
 def _settled(aux: Any, leaves: Sequence[Tensor], outer: bool) -> Any:
@@ -403,7 +434,7 @@ BATCH_MOST = 64
 
 def _directions_at_once(path: Slice, n: int, connected: bool) -> int:
     """How many directions one batched sweep takes. A recorded one takes all, for its pieces could not be joined as cheaply."""
-    if connected:
+    if connected or _capturing():
         return n
     return min(n, BATCH_MOST, max(1, BATCH_BYTES // (sum(int(node._data.nbytes) for node in path.nodes) + 1)))
 
@@ -412,8 +443,8 @@ def _all_pushed(path: Slice, leaves: Sequence[Tensor], outputs: Sequence[Tensor]
     """The push forwards of all unit vectors, (n_in, *y.shape) for each output."""
     n = sum(a.size for a in leaves)
     k = _directions_at_once(path, n, connected)
-    if connected:
-        return _pushed(path, leaves, _basis(leaves, 0, n), outputs, True, lead=(n,))
+    if connected or _capturing():
+        return _pushed(path, leaves, _basis(leaves, 0, n), outputs, connected, lead=(n,))
     linear = _linear_part(path, leaves, outputs, lead=(k,))
     columns = [np.empty((n, *y.shape), y.dtype) for y in outputs]
     for first in range(0, n, k):  # the last batch is filled up with zeros

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import Tensor, linear
+from minigrad import Tensor, linear, uniform
 from models.initializers import INITIALIZERS, Initializer
 from models.module import Module
 
@@ -72,7 +72,7 @@ class Dropout(Module):
     def forward(self, x: Any) -> Any:
         if not self.training or not self.p:
             return x
-        kept = self.rng.random(x.shape) >= self.p
+        kept = uniform(self.rng, x.shape) >= self.p
         return x * (kept / (1 - self.p)).astype(x.dtype)
 
     def extra_repr(self) -> str:

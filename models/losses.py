@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import Op, Tensor, elementwise, sigmoid, softmax
+from minigrad.mode import current
 from minigrad.ops.reduce import ones
 
 __all__ = ["accuracy", "binary_cross_entropy_with_logits", "cross_entropy", "hinge_loss", "mse_loss"]
@@ -34,6 +35,14 @@ def _same_shape(call: str, a: Any, b: Any) -> tuple[Any, Any]:
     return a, b
 
 
+def _with_checked(check: Op, x: Any, **params: Any) -> Any:
+    """x, after its values were checked; where a function is captured, at each of its calls."""
+    if current.mode.capturing is not None:
+        return check(x if isinstance(x, Tensor) else Tensor(x), **params)
+    check.forward(x._data if isinstance(x, Tensor) else x, **params)
+    return x
+
+
 # Mean squared error
 
 
@@ -55,6 +64,7 @@ _mse_op = Op(
     ),
     batched=True,
 )
+_mse_op.expands = True
 
 
 def mse_loss(prediction: Any, target: Any) -> Any:
@@ -75,20 +85,25 @@ def mse_loss(prediction: Any, target: Any) -> Any:
 # Cross entropy. Its gradient, softmax minus one-hot, is an op of its own, so that it is fast and still differentiable.
 
 
-def _exponentials(x: Any) -> tuple[Any, Any, Any]:
-    """z = x − shift, eᶻ, and Σeᶻ of each row.
+def _centred(x: Any, out: Any = None) -> Any:
+    """x − shift, of which exp is safe: one shift for the whole batch, which is quicker than one a row, and as good while the
+    logits lie close together; where they do not, each row gets its own."""
+    values = np.real(x)
+    top = np.maximum.reduce(values, axis=None)
+    if not top - np.minimum.reduce(values, axis=None) < (16 if values.itemsize > 2 else 2):
+        top = np.maximum.reduce(values, axis=-1, keepdims=True)
+    return np.subtract(x, top, out=out)
 
-    One shift for the whole batch is quicker than one a row, and as good while no row's sum is small; where one is, each
-    row gets its own.
-    """
-    z = x - np.maximum.reduce(np.real(x), axis=None)
+
+_centred_op = Op("centred", _centred)
+_centred_op.text = lambda y, x: ("{centred}({0}, {y})", {"centred": _centred})
+
+
+def _exponentials(x: Any) -> tuple[Any, Any, Any]:
+    """z = x − shift, eᶻ, and Σeᶻ of each row."""
+    z = _centred_op(x)
     e = np.exp(z)
-    sums = np.dot(e, ones(x.shape[1], e.dtype))
-    if not np.minimum.reduce(np.real(sums)) > 1e-8:
-        z = x - np.maximum.reduce(np.real(x), axis=-1, keepdims=True)
-        e = np.exp(z)
-        sums = np.add.reduce(e, axis=-1)
-    return z, e, sums
+    return z, e, np.dot(e, ones(x.shape[1], e.dtype))
 
 
 def _cross_entropy(x: Any, labels: Any) -> Any:
@@ -97,11 +112,22 @@ def _cross_entropy(x: Any, labels: Any) -> Any:
     return np.add.reduce(losses) / len(labels)
 
 
-def _residual(x: Any, labels: Any) -> Any:
-    _, p, sums = _exponentials(x)
-    p /= sums[:, None]
+def _minus_one_hot(e: Any, sums: Any, labels: Any) -> Any:
+    p = e / sums[:, None]
     p[np.arange(len(labels)), labels] -= 1
     return p
+
+
+_minus_one_hot_op = Op("minus_one_hot", _minus_one_hot)
+_minus_one_hot_op.in_place = True
+_minus_one_hot_op.text = lambda y, e, sums, labels: (
+    "np.divide({0}, {1}[:, None], out={y}); {y}[{rows}, {2}] -= 1", {"rows": np.arange(len(labels))}
+)  # fmt: skip
+
+
+def _residual(x: Any, labels: Any) -> Any:
+    _, e, sums = _exponentials(x)
+    return _minus_one_hot_op(e, sums, labels)
 
 
 def _softmax_jacobian(t: Any, y: Any, x: Any, labels: Any) -> Any:
@@ -122,6 +148,17 @@ _cross_entropy_op = Op(
 )
 
 
+def _require_labels(labels: Any, classes: int) -> Any:
+    unsigned = labels.view(f"u{labels.itemsize}")  # a negative label is a huge one, so one comparison does for both ends
+    if np.maximum.reduce(unsigned) >= classes:
+        raise ValueError(f"cross_entropy needs labels in 0 … {classes - 1}, got {labels.min()} … {labels.max()}.")
+    return labels
+
+
+_labels_in_range = Op("labels_in_range", _require_labels)
+_residual_op.expands = _cross_entropy_op.expands = True
+
+
 def cross_entropy(logits: Any, labels: Any) -> Any:
     """−mean log softmax(logits)[label], for classes numbered from 0.
 
@@ -137,20 +174,14 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
     True
     """
     x = logits if isinstance(logits, Tensor) else np.asarray(logits)
-    labels = labels.data if isinstance(labels, Tensor) else np.asarray(labels)
+    labels = labels if isinstance(labels, Tensor) else np.asarray(labels)
     if x.ndim != 2 or labels.shape != x.shape[:1]:
         raise ValueError(f"cross_entropy needs logits (n, k) and labels (n,), got {x.shape} and {labels.shape}.")
     if labels.dtype.kind not in "iu":
         raise TypeError(f"cross_entropy needs integer labels, got dtype {labels.dtype}. For one-hot rows use labels.argmax(1).")
     if not x.size:
         raise ValueError(f"cross_entropy of an empty batch: logits of shape {x.shape}.")
-    unsigned = labels.view(f"u{labels.itemsize}")  # a negative label is a huge one, so one comparison does for both ends
-    if np.maximum.reduce(unsigned) >= x.shape[1]:
-        raise ValueError(
-            f"cross_entropy needs labels in 0 … {x.shape[1] - 1} for logits of shape {x.shape}, "
-            f"got {labels.min()} … {labels.max()}."
-        )
-    return _cross_entropy_op(x, labels)
+    return _cross_entropy_op(x, _with_checked(_labels_in_range, labels, classes=x.shape[1]))
 
 
 # Two classes
@@ -166,6 +197,18 @@ _logistic_op = elementwise(
 )
 
 
+def _require_probabilities(y: Any) -> Any:
+    if not (y.min() >= 0 and y.max() <= 1):
+        raise ValueError(
+            f"binary_cross_entropy_with_logits needs targets in [0, 1], got {y.min()} … {y.max()}. "
+            f"For labels of −1 and 1 use hinge_loss, or (y + 1)/2."
+        )
+    return y
+
+
+_targets_are_probabilities = elementwise(_require_probabilities, 1, name="targets_are_probabilities")
+
+
 def binary_cross_entropy_with_logits(logits: Any, targets: Any) -> Any:
     """mean (log(1 + eᶻ) − y·z), the negative log-likelihood of targets y under probabilities σ(z).
 
@@ -179,15 +222,19 @@ def binary_cross_entropy_with_logits(logits: Any, targets: Any) -> Any:
     True
     """
     z, y = _same_shape("binary_cross_entropy_with_logits", logits, targets)
-    values = y.data if isinstance(y, Tensor) else y
-    if not (values.min() >= 0 and values.max() <= 1):
-        raise ValueError(
-            f"binary_cross_entropy_with_logits needs targets in [0, 1], got {values.min()} … {values.max()}. "
-            f"For labels of −1 and 1 use hinge_loss, or (y + 1)/2."
-        )
-    if values.dtype.kind not in "fc":
-        y = values.astype(z.dtype)
+    y = _with_checked(_targets_are_probabilities, y)
+    if y.dtype.kind not in "fc":
+        y = y.astype(z.dtype)
     return np.mean(_logistic_op(z, y))
+
+
+def _require_signs(y: Any) -> Any:
+    if not np.all(np.abs(y) == 1):
+        raise ValueError("hinge_loss needs labels of −1 and 1; for labels 0 and 1 pass 2*y - 1.")
+    return y
+
+
+_labels_are_signs = elementwise(_require_signs, 1, name="labels_are_signs")
 
 
 def hinge_loss(scores: Any, labels: Any) -> Any:
@@ -203,11 +250,9 @@ def hinge_loss(scores: Any, labels: Any) -> Any:
     0.25
     """
     s, y = _same_shape("hinge_loss", scores, labels)
-    values = y.data if isinstance(y, Tensor) else y
-    if not np.all(np.abs(values) == 1):
-        raise ValueError("hinge_loss needs labels of −1 and 1; for labels 0 and 1 pass 2*y - 1.")
-    if values.dtype.kind not in "fc":
-        y = values.astype(s.dtype)
+    y = _with_checked(_labels_are_signs, y)
+    if y.dtype.kind not in "fc":
+        y = y.astype(s.dtype)
     return np.mean(np.maximum(1 - y * s, 0))
 
 

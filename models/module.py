@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor
+from minigrad.mode import current
 from models.files import load_tree, save_tree
 
 __all__ = ["Module"]
@@ -36,6 +37,8 @@ class Module:
         raise TypeError(f"{type(self).__name__} defines no forward(self, ...) and cannot be called.")
 
     def __call__(self, *inputs: Any) -> Any:
+        if current.mode.capturing is not None:
+            current.mode.capturing.depends_on(self, "training")
         return self.forward(*inputs)
 
     def named_parameters(self) -> list[tuple[str, Tensor]]:

@@ -114,6 +114,7 @@ ratio.__doc__ = (
 sigmoid: Op = elementwise(_sigmoid, lambda y, x: y * sigmoid(-x), name="sigmoid", bounded=True)
 softplus: Op = elementwise(_softplus, lambda y, x: sigmoid(x), name="softplus", bounded=True)
 relu: Op = elementwise(lambda x: np.maximum(x, 0), lambda y, x: _one_where(x > 0, y), name="relu", bounded=True)
+sigmoid.expands = softplus.expands = relu.expands = ratio.expands = True
 sigmoid.__doc__ = "σ(x) = 1/(1 + e⁻ˣ), elementwise; σ′ = σ(1 − σ). Exact to rounding for any x."
 softplus.__doc__ = "log(1 + eˣ), elementwise; its derivative is the sigmoid. Exact to rounding for any x."
 relu.__doc__ = "max(x, 0), elementwise, with derivative 0 at 0."
@@ -189,6 +190,7 @@ _power = elementwise(
 _power_const = elementwise(
     lambda x, p: np.power(x, p), lambda y, x, p: p * power(x, p - 1) if p else 0 * y, name="power"
 )  # fmt: skip
+_power_const.text = lambda y, x, p: ("np.power({0}, {p}, out={y})", {"p": p})
 
 
 def power(a: Any, b: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from minigrad.families import linear_op, register
+from minigrad.families import constant, linear_op, register
 from minigrad.tensor import RULES, ForEach, Op, Tensor, data_of
 
 # Basic indexing: views. Its transpose puts g into zeros, and the transpose of that is indexing again.
@@ -87,6 +87,9 @@ gather: Op = Op(
     pushes=ForEach(lambda i, t, y, x, *arrays, index: gather(t, *arrays, index=index), only_first=True),
     doc="x[index] with integer arrays in the index.",
 )
+gather.text = lambda y, x, *arrays, index: (
+    f"{{0}}[{', '.join(f'{{{i + 1}}}' for i in range(len(index)))}]" if all(i is _SLOT for i in index) else None
+)  # fmt: skip
 scatter: Op = Op(
     "scatter",
     _scatter,
@@ -105,7 +108,7 @@ def _split(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
         if isinstance(value, list):
             value = i = np.asarray(value, dtype=None if value else np.intp)
         if isinstance(value, bool | np.bool_) or (isinstance(value, np.ndarray) and value.dtype == bool):
-            mask = np.asarray(value)
+            mask = np.asarray(i.data if isinstance(i, Tensor) else value)
             if not mask.ndim:
                 raise IndexError("a bare bool is not supported as an index of a Tensor; use x[None] or x[None][:0].")
             found = np.nonzero(mask)
@@ -137,7 +140,7 @@ def getitem(x: Tensor, index: Any) -> Any:
 
 def _require_fitting_masks(x: Any, index: Any) -> None:
     """A mask of another shape than what it masks would pick other elements once it is turned into positions."""
-    raw = tuple(data_of(i) for i in index) if isinstance(index, tuple) else data_of(index)
+    raw = tuple(data_of(i) for i in index) if isinstance(index, tuple) else data_of(index)  # for its dtype and shape
     if any(
         np.asarray(i).dtype == bool for i in (raw if isinstance(raw, tuple) else (raw,)) if isinstance(i, np.ndarray | list)
     ):
@@ -168,10 +171,14 @@ def index_set(x: Any, index: Any, values: Any) -> Any:
     [0.0, 7.0, 7.0]
     """
     hit = np.zeros(x.shape, np.intp)
-    np.add.at(hit, tuple(data_of(i) for i in index) if isinstance(index, tuple) else data_of(index), 1)
+    np.add.at(hit, tuple(map(_known, index)) if isinstance(index, tuple) else _known(index), 1)
     if hit.max(initial=0) > 1:
         raise ValueError("index_set(x, index, values): an element is set twice, so which value stays is undefined.")
     return index_add(np.where(hit, 0, x), index, values)
+
+
+def _known(index: Any) -> Any:
+    return index.data if isinstance(index, Tensor) else index
 
 
 def _as_dtype_of(values: Any, x: Any) -> Any:
@@ -215,22 +222,25 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     axis = normalize_axis_index(axis, x.ndim)
     shape = [n if i != axis else data_of(indices).shape[axis] for i, n in enumerate(x.shape)]
     if list(data_of(indices).shape) != shape:
-        indices = np.broadcast_to(data_of(indices), shape)
+        indices = np.broadcast_to(indices, shape)
     return _take_along(x, indices, axis=axis)
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
-    picked = np.asarray(data_of(indices))
+    picked = indices if isinstance(indices, Tensor) else np.asarray(indices)
     picked = picked.astype(np.intp) if picked.dtype == bool else picked  # np.take counts with truth values
     if axis is None:
         return np.reshape(x, (-1,))[picked]
     return x[(slice(None),) * normalize_axis_index(axis, x.ndim) + (picked,)]
 
 
+_argsort = constant(lambda x, axis, kind: np.argsort(x, axis=axis, kind=kind), "argsort")
+
+
 def sort(x: Any, axis: int | None = -1) -> Any:
     if axis is None:
         return sort(np.reshape(x, (-1,)), 0)
-    return take_along_axis(x, np.argsort(data_of(x), axis=axis, kind="stable"), axis)
+    return take_along_axis(x, _argsort(x, axis=axis, kind="stable"), axis)
 
 
 register(np.take_along_axis, take_along_axis, keywords=("axis",))
@@ -240,7 +250,8 @@ register(np.sort, sort, keywords=("axis",))
 # Results that are indices or truth values: constants
 
 for _f in (np.argmax, np.argmin, np.all, np.any, np.count_nonzero):
-    register(_f, lambda x, axis=None, *, f=_f, **more: Tensor(f(data_of(x), axis=axis, **more)), keywords=("axis", "keepdims"))
-register(np.argsort, lambda x, axis=-1: Tensor(np.argsort(data_of(x), axis=axis)), keywords=("axis",))
-register(np.allclose, lambda a, b, **kw: np.allclose(data_of(a), data_of(b), **kw), keywords=("rtol", "atol", "equal_nan"))
-register(np.array_equal, lambda a, b: np.array_equal(data_of(a), data_of(b)))
+    _op = constant(_f, _f.__name__)
+    register(_f, lambda x, axis=None, *, op=_op, **more: op(x, axis=axis, **more), keywords=("axis", "keepdims"))
+register(np.argsort, lambda x, axis=-1: _argsort(x, axis=axis, kind="quicksort"), keywords=("axis",))
+register(np.allclose, lambda a, b, **kw: np.allclose(_known(a), _known(b), **kw), keywords=("rtol", "atol", "equal_nan"))
+register(np.array_equal, lambda a, b: np.array_equal(_known(a), _known(b)))

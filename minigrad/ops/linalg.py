@@ -31,6 +31,16 @@ _matmul = bilinear(
     broadcasts=True,
     batched=True,
 )
+_matmul.text = lambda y, a, b: "np.dot({0}, {1}, out={y})" if a.ndim == b.ndim == 2 else "np.matmul({0}, {1}, out={y})"
+
+_inner = Op(
+    "inner",
+    lambda a, b: np.dot(a, b),
+    pulls=(lambda g, y, a, b: np.expand_dims(g, -1) * b, lambda g, y, a, b: np.expand_dims(g, -1) * a),
+    pushes=(lambda t, y, a, b: np.matmul(t, b), lambda t, y, a, b: np.matmul(t, a)),
+    batched=True,
+    doc="Σ aᵢbᵢ of two vectors.",
+)
 
 
 def matmul(a: Any, b: Any) -> Any:
@@ -40,6 +50,8 @@ def matmul(a: Any, b: Any) -> Any:
         return _matmul(a, b)
     if not a.ndim or not b.ndim:
         raise ValueError(f"matmul needs at least one axis on each side, got shapes {a.shape} and {b.shape}; use * instead.")
+    if a.shape == b.shape:
+        return _inner(a, b)
     row, column = a.ndim == 1, b.ndim == 1
     y = _matmul(np.reshape(a, (1, -1)) if row else a, np.reshape(b, (-1, 1)) if column else b)
     shape = list(y.shape)
@@ -161,6 +173,11 @@ linear = Op(
     (2, 4)
     """,
 )
+
+
+linear.text = lambda y, x, w, b: (
+    "np.dot({0}, {1}, out={y}); np.add({y}, {2}, out={y})" if x.dtype == w.dtype == b.dtype else None
+)  # fmt: skip
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from minigrad.families import linear_op, register, scale
+from minigrad.families import constant, linear_op, register, scale
 from minigrad.ops.elementwise import ratio
 from minigrad.tensor import Op, Tensor, data_of
 
@@ -52,6 +52,17 @@ def _sum(x: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
 total = linear_op("sum", _sum, _spread, batched=True)
 
 
+def _sum_text(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
+    if axis == (-2,) and not keepdims and x.dtype.kind == "f" and x.shape[-2]:
+        return ("np.dot({n}, {0}, out={y})" if x.ndim == 2 else "np.matmul({n}, {0}, out={y})"), {
+            "n": ones(x.shape[-2], x.dtype)
+        }
+    return f"np.add.reduce({{0}}, axis={axis}, keepdims={keepdims}, out={{y}})"
+
+
+total.text = _sum_text
+
+
 def sum(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     return total(x, axis=from_the_end(axis, np.ndim(data_of(x))), keepdims=bool(keepdims))
 
@@ -76,11 +87,14 @@ def _real_only(call: str, x: Any) -> None:
         raise TypeError(f"{call} of a complex Tensor is not supported; write it with np.real, np.imag and np.abs.")
 
 
+_whole_prod = constant(lambda x, axis, keepdims: np.prod(x, axis=axis, keepdims=keepdims), "prod")
+
+
 def prod(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """The product along axes, by halving: log n multiplications, exact in every order also where factors are 0."""
     axes = from_the_end(axis, x.ndim)
     if not data_of(x).size or x.dtype.kind in "biu":
-        return Tensor(np.prod(data_of(x), axis=axes, keepdims=keepdims))
+        return _whole_prod(x, axis=axes, keepdims=bool(keepdims))
     kept = [a for a in range(-x.ndim, 0) if a not in axes]
     shape = tuple(1 if a in axes else x.shape[a] for a in range(-x.ndim, 0))
     flat = np.reshape(np.transpose(x, [a + x.ndim for a in (*kept, *axes)]), [x.shape[a] for a in kept] + [-1])
@@ -111,6 +125,10 @@ def _extremum(name: str, ufunc: np.ufunc) -> Any:
         pushes=(lambda t, y, x, axis, keepdims: np.add.reduce(t * _share(y, x, axis, keepdims), axis=axis, keepdims=keepdims),),
         batched=True,
     )
+
+    op.text = lambda y, x, axis, keepdims: (
+        f"np.{ufunc.__name__}.reduce({{0}}, axis={axis}, keepdims={keepdims}, out={{y}})"
+    )  # fmt: skip
 
     def rule(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
         return op(x, axis=from_the_end(axis, x.ndim), keepdims=bool(keepdims))

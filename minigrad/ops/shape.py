@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.families import linear_op, register
+from minigrad.families import constant, linear_op, register
 from minigrad.sweeps import unbroadcast
 from minigrad.tensor import ForEach, Op, Tensor, data_of
 
@@ -192,6 +192,7 @@ _where = Op(
     batched=True,
     doc="condition ? a : b, elementwise. Nothing leaks from the side that was not selected.",
 )
+_where.text = lambda y, c, a, b: "np.copyto({y}, {2}); np.copyto({y}, {1}, where={0})" if y.nbytes > 1 << 16 else None
 
 
 def where(condition: Any, a: Any = None, b: Any = None) -> Any:
@@ -211,12 +212,15 @@ _astype = Op(
     pushes=(lambda t, y, x, dtype: t,),
     batched=True,
 )
+_astype.text = lambda y, x, dtype: "np.copyto({y}, {0}, casting='unsafe')"
+
+_as_constant = constant(lambda x, dtype: x.astype(dtype), "astype")
 
 
 def astype(x: Any, dtype: Any) -> Any:
     """x in another dtype; a change to integers or bool is a constant."""
     dtype = np.dtype(dtype)
-    return _astype(x, dtype=dtype) if dtype.kind in "fc" else Tensor(data_of(x).astype(dtype))
+    return _astype(x, dtype=dtype) if dtype.kind in "fc" else _as_constant(x, dtype=dtype)
 
 
 register("astype", astype)

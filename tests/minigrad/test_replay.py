@@ -45,7 +45,7 @@ def test_programs_of_update_rules_equal_the_rule(kind, options, dtype, n):
 
 
 def test_pieces_of_any_sizes(monkeypatch):
-    monkeypatch.setattr(replay, "BLOCK_BYTES", 10 * 8)
+    monkeypatch.setattr(replay.elementwise, "BLOCK_BYTES", 10 * 8)
     program = Elementwise(lambda v, n: {"a": v["a"] + n["k"] * v["b"]}, np.float64, ["a", "b"], {"k": 2.0})
     for sizes in ([4, 9], [1, 1, 30], [30, 1], [5, 5], [0, 20, 0]):
         pieces = [(np.arange(float(n)), np.ones(n)) for n in sizes]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.mode import scope
-from minigrad.sweeps import between
+from minigrad.replay.capture import Capture
 from minigrad.tensor import Tensor
 
 __all__ = ["Elementwise"]
@@ -52,14 +52,14 @@ class Elementwise:
         numbers: Mapping[str, Any],
     ) -> None:  # fmt: skip
         self.vectors = tuple(vectors)
-        starts = {name: Tensor(np.ones(2, dtype), requires_grad=True, name=name) for name in vectors}
+        starts = {name: Tensor(np.ones(2, dtype), name=name) for name in vectors}
         leaves: list[Tensor] = []
         self.flat: list[tuple[str, int | None]] = []  # where each number comes from
 
         def leaf(value: Any, name: str, i: int | None = None) -> Any:
             if value is None or isinstance(value, bool | str) or value == 0:
                 return value
-            leaves.append(Tensor(float(value), requires_grad=True, name=name if i is None else f"{name}_{i + 1}"))
+            leaves.append(Tensor(float(value), name=name if i is None else f"{name}_{i + 1}"))
             self.flat.append((name, i))
             return leaves[-1]
 
@@ -67,7 +67,7 @@ class Elementwise:
             name: tuple(leaf(v, name, i) for i, v in enumerate(value)) if isinstance(value, tuple) else leaf(value, name)
             for name, value in numbers.items()
         }
-        with scope(recording=True, capturing=True, phase="update"):
+        with scope(recording=True, capturing=_OfRule(leaves), phase="update"):
             out = f(dict(starts), given)
         self._constants = {k: v for k, v in out.items() if not isinstance(v, Tensor)}
         results = {k: v for k, v in out.items() if isinstance(v, Tensor) and (v.ndim == 0 or k in starts)}
@@ -98,6 +98,30 @@ class Elementwise:
         return self._constants | dict(zip(self._kept, kept, strict=True))
 
 
+class _OfRule(Capture):
+    """A rule may ask whether a number is there: zeros are constants of the program, so the answer is always yes."""
+
+    def __init__(self, numbers: list[Tensor]) -> None:
+        super().__init__("an update rule")
+        self.numbers = numbers
+
+    def forbid(self, x: Tensor, how: str) -> None:
+        if not (how.startswith("bool()") and any(x is number for number in self.numbers)):
+            super().forbid(x, how)
+
+
+def _needed(results: Sequence[Tensor]) -> list[Any]:
+    """All operations that the results follow from, in the order in which they were recorded."""
+    found: dict[int, Tensor] = {}
+    stack = list(results)
+    while stack:
+        node = stack.pop()
+        if node.op is not None and node.index not in found:
+            found[node.index] = node
+            stack += [x for x in node.inputs if isinstance(x, Tensor)]
+    return [found[i] for i in sorted(found)]
+
+
 _OPERATORS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/", np.power: "**"}
 
 
@@ -105,9 +129,9 @@ def _printed(
     starts: Mapping[str, Tensor], leaves: Sequence[Tensor], results: Mapping[str, Tensor]
 ) -> tuple[str, dict[str, Any], int]:  # fmt: skip
     """The program's text, the functions it calls, and how many scratch vectors it wants."""
-    nodes = between([*starts.values(), *leaves], list(results.values())).nodes
+    nodes = _needed(list(results.values()))
     end = len(nodes)
-    last_use = {node.inputs[p].index: i for i, node in enumerate(nodes) for p in node.live}
+    last_use = {x.index: i for i, node in enumerate(nodes) for x in node.inputs if isinstance(x, Tensor)}
     last_use |= {t.index: end for t in results.values()}
     wanted = {t.index: name for name, t in results.items() if t.ndim}
     place = {t.index: name for name, t in starts.items()} | {t.index: str(t.name) for t in leaves}
@@ -118,16 +142,18 @@ def _printed(
     free: list[str] = []
     count = scratch = 0
     for i, node in enumerate(nodes):
-        operands = [place[x.index] if p in node.live else repr(x.item() if hasattr(x, "item") else x)
-                    for p, x in enumerate(node.inputs)]  # fmt: skip
+        operands = [
+            place[x.index] if isinstance(x, Tensor) else repr(x.item() if hasattr(x, "item") else x) for x in node.inputs
+        ]
+        tensors = [x for x in node.inputs if isinstance(x, Tensor)]
         if node.ndim == 0:
-            if any(node.inputs[p].ndim for p in node.live):
+            if any(x.ndim for x in tensors):
                 raise ValueError(f"a rule must be elementwise, but {node.op.name} makes one number of a whole vector.")
             place[node.index] = f"n{count}"
             count += 1
             numbers.append(f"    {place[node.index]} = {_on_numbers(node, operands, functions)}")
             continue
-        dying = [place[x.index] for x in (node.inputs[p] for p in node.live) if x.ndim and last_use[x.index] == i]
+        dying = [place[x.index] for x in tensors if x.ndim and last_use[x.index] == i]
         # In place is twice as fast: no memory but the operand's own is touched. An input that will be overwritten anyway
         # may hold an intermediate result once its old value has been used.
         reusable = [d for d in dying if d not in starts or (d in wanted.values() and last_use[node.index] < end)]

@@ -1,0 +1,35 @@
+"""Random numbers. A function that draws them with `uniform` can be replayed: every call draws anew."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad.mode import current
+from minigrad.tensor import Op, apply
+
+
+def uniform(rng: np.random.Generator, shape: int | tuple[int, ...] = (), dtype: Any = np.float64) -> Any:
+    """Uniform random numbers in [0, 1): `rng.random(shape, dtype)`, a constant for derivatives.
+
+    Numbers drawn from a generator directly would be the same at each call of a compiled function, so that is refused; this
+    draws anew. A function of uniform numbers gives any other distribution, as −log(1 − u) gives the exponential.
+
+    Args:
+        rng: where they come from; its state moves on as if the function had been run without compiling.
+        shape: of the array.
+        dtype: float64 or float32.
+
+    >>> uniform(np.random.default_rng(0), (2,)).round(3).tolist()
+    [0.637, 0.27]
+    """
+    capture = current.mode.capturing
+    if capture is None:
+        return rng.random(shape, np.dtype(dtype))  # type: ignore[arg-type]  # the stubs want a literal
+    capture.draws_from(rng)
+    return apply(_uniform, (), {"rng": rng, "shape": shape, "dtype": np.dtype(dtype)})
+
+
+_uniform = Op("uniform", lambda rng, shape, dtype: rng.random(shape, dtype))
+_uniform.repeatable = False

@@ -1,0 +1,6 @@
+"""The fourth verb: a recorded graph printed as straight-line NumPy with reused buffers, and run again on new inputs."""
+
+from minigrad.replay.compiled import Bound as Bound
+from minigrad.replay.compiled import Compiled as Compiled
+from minigrad.replay.compiled import compile as compile
+from minigrad.replay.elementwise import Elementwise as Elementwise

@@ -1,0 +1,145 @@
+"""A captured graph as a list of lines, each one operation, in the order in which they will run.
+
+A `Line` points to what it reads: other lines, `Input`s (numbered arguments), `Variable`s (leaf Tensors from outside, whose
+arrays are read anew at each call), and constants (arrays and numbers as they are). Passes rewrite lists of lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.errors import CaptureError
+from minigrad.mode import scope
+from minigrad.replay.capture import Capture
+from minigrad.tensor import Op, Tensor
+
+__all__ = ["Input", "Line", "Lines", "Variable", "foldable", "lines_of", "value_of"]
+
+
+class Input:
+    """Argument number `i`."""
+
+    __slots__ = ("array", "i", "name")
+
+    def __init__(self, i: int, tensor: Tensor) -> None:
+        self.i, self.name, self.array = i, tensor.name or f"x{i}", tensor._data
+
+
+class Variable:
+    """A leaf Tensor that the function reached from outside, a parameter for instance."""
+
+    __slots__ = ("leaf",)
+
+    def __init__(self, leaf: Tensor) -> None:
+        self.leaf = leaf
+
+    @property
+    def array(self) -> Any:
+        return self.leaf._data
+
+
+class Line:
+    """One operation. `array` is its value in the captured run, of which only shape, dtype and layout matter later."""
+
+    __slots__ = ("args", "array", "module", "op", "params", "phase", "stage")
+
+    def __init__(self, op: Op, args: Sequence[Any], params: dict[str, Any], array: Any, phase: str, module: str) -> None:
+        self.op, self.args, self.params, self.array = op, tuple(args), params, array
+        self.phase, self.module = phase, module
+        self.stage = 0
+
+    def __repr__(self) -> str:
+        return f"Line({self.op.name}, {self.array.shape})"
+
+
+class Lines:
+    """The lines, and what of them is wanted: lines, inputs, variables or constants."""
+
+    def __init__(self, lines: list[Line], outputs: list[Any]) -> None:
+        self.lines, self.outputs = lines, outputs
+
+    def rewritten(self, change: Callable[[Line], Any]) -> Lines:
+        """Each line changed in turn: `change` gets it with its operands already changed, and gives the line to use, which
+        may be another that came before, or an operand."""
+        put: dict[int, Any] = {}
+        kept: list[Line] = []
+        known: set[int] = set()
+        for line in self.lines:
+            line.args = tuple(put.get(id(a), a) if isinstance(a, Line) else a for a in line.args)
+            new = change(line)
+            put[id(line)] = new
+            if isinstance(new, Line) and id(new) not in known:
+                known.add(id(new))
+                kept.append(new)
+        self.outputs = [put.get(id(y), y) if isinstance(y, Line) else y for y in self.outputs]
+        self.lines = kept
+        return self
+
+
+def value_of(x: Any) -> Any:
+    """The array or number behind an operand."""
+    return x.array if isinstance(x, Line | Input | Variable) else x
+
+
+def foldable(x: Any) -> bool:
+    """Whether this operand can never change: a number, or an array that nobody can write to."""
+    if isinstance(x, np.ndarray):
+        return not x.flags.writeable and x.base is None
+    return isinstance(x, int | float | complex | bool | np.generic)
+
+
+def lines_of(inputs: Sequence[Tensor], outputs: Sequence[Any], capture: Capture) -> Lines:
+    """All that `outputs` follow from, from the inputs on. No recursion: creation order is the order."""
+    seen: dict[int, Tensor] = {}
+    stack = [y for y in outputs if isinstance(y, Tensor)]
+    while stack:
+        node = stack.pop()
+        if node.index not in seen:
+            seen[node.index] = node
+            if _inside(node, capture):
+                stack += [x for x in node.inputs if isinstance(x, Tensor)]
+    refs: dict[int, Any] = {x.index: Input(i, x) for i, x in enumerate(inputs)}
+    lines: list[Line] = []
+    for index in sorted(seen):
+        if index not in refs:
+            _write(seen[index], refs, lines, capture)
+    found = [refs[y.index] if isinstance(y, Tensor) else y for y in outputs]
+    return Lines(lines, found)
+
+
+def _inside(node: Tensor, capture: Capture) -> bool:
+    return node.op is not None and node.mode.capturing is capture
+
+
+def _write(node: Tensor, refs: dict[int, Any], lines: list[Line], capture: Capture) -> None:
+    """Append the line (or, for an op that is written out, the lines) of a node."""
+    if not _inside(node, capture):
+        outside = node.op is None and node.mode.capturing is not capture
+        refs[node.index] = Variable(node) if outside else node._data
+        return
+    op = node.op
+    assert op is not None
+    if op.expands:
+        with scope(recording=False, capturing=capture, phase=node.mode.phase, module=node.mode.module):
+            whole = op.forward(*node.inputs, **node.params)
+        if isinstance(whole, Tensor) and whole.shape == node.shape and whole.dtype == node.dtype:
+            inner: dict[int, Tensor] = {}
+            stack = [whole]
+            while stack:
+                x = stack.pop()
+                if x.index not in refs and x.index not in inner:
+                    inner[x.index] = x
+                    stack += [i for i in x.inputs if isinstance(i, Tensor)]
+            for index in sorted(inner):
+                _write(inner[index], refs, lines, capture)
+            refs[node.index] = refs[whole.index]
+            return
+    args = [refs[x.index] if isinstance(x, Tensor) else x for x in node.inputs]
+    for x in (*args, *node.params.values()):
+        if isinstance(x, np.ndarray) and x.dtype == object:
+            raise CaptureError(f"{capture.call}: {op.name} was given an array of objects.")
+    lines.append(Line(op, args, node.params, node._data, node.mode.phase, node.mode.module))
+    refs[node.index] = lines[-1]

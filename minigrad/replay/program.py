@@ -1,0 +1,426 @@
+"""Lines printed as straight-line NumPy with reused buffers, and run.
+
+Every line that can write into a given array (`out=`) gets a buffer, chosen by liveness: that of an operand it uses for the
+last time where the op works in place, else one that is free, else a new one. Results and what a later stage needs go into
+arrays of their own. Views of buffers are made once. Only memory that the program itself allocated is ever written to.
+
+How an op is written: a ufunc as `np.f(a, b, out=y)`; an op with a `text(y, *args, **params)` as that says, which is NumPy
+text with `{y}` for the buffer and `{0}`, `{1}`, … for the operands (or None for "just call it", or (text, names) with
+further objects it names); everything else as a call of its `forward`.
+
+Names: `t0` a buffer, `v0` a view, `s0` a number, `y0` a result, `c0` a constant, `m0` the memory behind buffers.
+"""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+import math
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.ops.index import _slice
+from minigrad.ops.shape import _broadcast_to, _reshape, _transpose
+from minigrad.replay.lines import Input, Line, Variable, value_of
+
+__all__ = ["Program"]
+
+VIEWS = (_reshape, _transpose, _broadcast_to, _slice)
+RECYCLED = 1 << 16  # bytes from which a result's memory is used again once the caller has let go of it
+_numbered = itertools.count()
+
+
+class Program:
+    """One stage of a captured function: `program(arguments, kept)` → (results, what later stages keep).
+
+    Args:
+        lines: the lines of this stage, in order.
+        inputs: which arguments it takes, in order.
+        given: lines and inputs that an earlier stage keeps for this one.
+        keeps: lines and inputs that this stage has to keep for a later one.
+        outputs: the results: lines of this or an earlier stage, inputs, variables or constants.
+        into: output number → array that it is written to, instead of a new one.
+
+    Attributes:
+        source: the text.
+        buffers: (bytes, how many) of the memory it works in.
+    """
+
+    def __init__(
+        self, lines: Sequence[Line], inputs: Sequence[Input], outputs: Sequence[Any], *, given: Sequence[Any] = (),
+        keeps: Sequence[Any] = (), into: dict[int, Any] | None = None,
+    ) -> None:  # fmt: skip
+        writer = _Writer(lines, inputs, outputs, given, keeps, into or {})
+        self.source = writer.source
+        self.bytes, self.buffers, self.result_bytes = writer.bytes, writer.count, writer.result_bytes
+        self.quiet = any(line.phase != "forward" for line in lines)
+        name = f"<minigrad program {next(_numbered)}>"
+        linecache.cache[name] = (len(self.source), None, self.source.splitlines(True), name)  # so that tracebacks show it
+        scope: dict[str, Any] = writer.scope
+        exec(compile(self.source, name, "exec"), scope)  # our own text, made just above
+        self._make = scope["workspace"]
+        self._idle: list[Callable[..., Any]] = []  # workspaces that no thread is using
+
+    def __call__(self, *arguments: Any) -> Any:
+        try:
+            run = self._idle.pop()
+        except IndexError:
+            run = self._make()
+        try:
+            if not self.quiet:
+                return run(*arguments)
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+                return run(*arguments)
+        finally:
+            self._idle.append(run)
+
+
+class Recycler:
+    """Hands out arrays of one shape; the memory of the last one is used again if nobody else has it any more.
+
+    Fresh pages cost more than the arithmetic on them, so for large results this halves the time of a call.
+    """
+
+    __slots__ = ("_memory", "_take")
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
+        self._memory = np.empty(0, dtype)
+        self._take = (math.prod(shape), shape, dtype)
+
+    def __call__(self) -> Any:
+        size, shape, dtype = self._take
+        memory = self._memory
+        if memory.size != size or sys.getrefcount(memory) > 3:  # ours, this variable's, and the count's own
+            memory = self._memory = np.empty(size, dtype)
+        return memory.reshape(shape)
+
+
+class _Writer:
+    """Everything that is decided while the text is written."""
+
+    def __init__(
+        self, lines: Sequence[Line], inputs: Sequence[Input], outputs: Sequence[Any], given: Sequence[Any],
+        keeps: Sequence[Any], into: dict[int, Any],
+    ) -> None:  # fmt: skip
+        self.lines, self.outputs, self.keeps, self.into = list(lines), list(outputs), list(keeps), into
+        self.scope: dict[str, Any] = {"np": np}
+        self.names: dict[int, str] = {}  # id of a line, input, variable, constant → how the text calls it
+        self.head: list[str] = []  # once for a workspace
+        self.body: list[str] = []  # at each call
+        self.bytes = self.count = self.result_bytes = 0
+        self._counters: dict[str, int] = {}
+        self._blocks: list[list[Any]] = []  # [elements, dtype, name of the memory, {shape: name of the buffer}]
+        self._storage: dict[int, list[Any]] = {}  # id of a line → the block its value lies in
+        self._free: list[list[Any]] = []
+        self._fixed: dict[int, Any] = {}  # id of a line that is a view of a buffer, made once → such a view
+        self._made: dict[tuple[str, str], str] = {}
+        taken: set[str] = {"np", "workspace", "run"}
+        arguments = []
+        for x in inputs:
+            name = x.name if x.name.isidentifier() and x.name not in taken else f"x{x.i}"
+            while name in taken or _reserved(name):
+                name += "_"
+            taken.add(name)
+            self.names[id(x)] = name
+            arguments.append(name)
+        for i, x in enumerate(given):
+            self.names.setdefault(id(x), f"k{i}")
+        if given:
+            arguments.append("(" + ", ".join(self.names[id(x)] for x in given) + ",)")
+        self._taken = taken
+        self._plan()
+        self._section = ""
+        for i, line in enumerate(self.lines):
+            self._line(i, line)
+        self.body.append(f"return {self._returned(given)}")
+        variables = [f"{self.names[id(v)]} = leaves[{i}]._data" for i, v in enumerate(self.variables)]
+        if self.variables:
+            self.scope["leaves"] = [v.leaf for v in self.variables]
+        unpack = [f"{arguments.pop()} = kept"] if given else []
+        signature = ", ".join([*arguments, "kept"] if given else arguments)
+        self.source = "\n".join([
+            "def workspace():", *(f"    {text}" for text in self.head), f"    def run({signature}):",
+            *(f"        {text}" for text in (*unpack, *variables, *self.body)), "    return run", "",
+        ])  # fmt: skip
+
+    # Who lives how long
+
+    def _plan(self) -> None:
+        """For every line: what kind it is, which buffers its value may lie in, and which line is the last to read each."""
+        self.kind: dict[int, str] = {}
+        self.text: dict[int, Any] = {}
+        roots: dict[int, set[int]] = {}  # id of a line → ids of the lines whose memory it may show
+        self.variables: list[Variable] = []
+        mine = {id(line) for line in self.lines}
+        for line in self.lines:
+            for x in line.args:
+                self._meet(x)
+            kind = self.kind[id(line)] = self._kind(line)
+            aliased = set().union(*(roots.get(id(x), set()) for x in line.args)) if kind in ("view", "call") else set()
+            roots[id(line)] = aliased if kind in ("view", "call") else {id(line)}
+        self.roots = roots
+        end = len(self.lines)
+        self.last: dict[int, int] = {}
+        for i, line in enumerate(self.lines):
+            for x in line.args:
+                for root in roots.get(id(x), ()):
+                    self.last[root] = i
+        self.results: set[int] = set()  # lines whose memory goes to the caller or to a later stage
+        for y in (*self.outputs, *self.keeps):
+            self._meet(y)
+            for root in roots.get(id(y), ()):
+                self.last[root] = end
+        for y in self.outputs:
+            if id(y) in mine and self.kind[id(y)] == "into":
+                self.results.add(id(y))
+        for y in self.keeps:
+            self.results |= {root for root in roots.get(id(y), ()) if self.kind[root] == "into"}
+
+    def _meet(self, x: Any) -> None:
+        if isinstance(x, Variable) and all(x.leaf is not v.leaf for v in self.variables):
+            self.variables.append(x)
+            name = "".join(c if c.isalnum() and c.isascii() else "_" for c in x.leaf.name or "")
+            name = name if name.isidentifier() and name not in self._taken and not _reserved(name) else self._new("w")
+            self._taken.add(name)
+            self.names[id(x)] = name
+        elif isinstance(x, Variable):
+            self.names[id(x)] = next(self.names[id(v)] for v in self.variables if v.leaf is x.leaf)
+
+    def _kind(self, line: Line) -> str:
+        if line.op in VIEWS:
+            return "view"
+        arrays = [value_of(x) for x in line.args]
+        if line.array.ndim == 0:
+            return "scalar" if isinstance(line.op.forward, np.ufunc) or line.op.text else "call"
+        if isinstance(line.op.forward, np.ufunc):
+            return "into"
+        found = line.op.text(line.array, *arrays, **line.params) if line.op.text else None
+        if found is None:
+            return "call"
+        template, _ = self.text[id(line)] = found if isinstance(found, tuple) else (found, {})
+        return "into" if "{y}" in template else "call"
+
+    # Where it lies
+
+    def _new(self, kind: str) -> str:
+        n = self._counters[kind] = self._counters.get(kind, -1) + 1
+        return f"{kind}{n}"
+
+    def _line(self, i: int, line: Line) -> None:
+        section = " ".join(filter(None, (line.phase, line.module)))
+        if section != self._section:
+            self._section = section
+            self.body.append(f"# {section}")
+        kind = self.kind[id(line)]
+        operands = [self._name(x) for x in line.args]
+        if kind == "into":
+            target = self._target(i, line)
+            self.names[id(line)] = target
+            if isinstance(line.op.forward, np.ufunc):
+                text = f"{self._function(line)}({', '.join(operands)}{self._keywords(line)}, out={target})"
+            else:
+                text = self._filled(line, operands, target)
+            self.body += [part.strip() for part in text.split(";")]
+        elif kind == "view":
+            self._view(line, operands[0])
+        else:
+            name = self.names[id(line)] = self._new("s" if not line.array.ndim else "u")
+            if id(line) in self.text:
+                self.body.append(f"{name} = {self._filled(line, operands, '')}")
+            else:
+                self.body.append(f"{name} = {self._function(line)}({', '.join(operands)}{self._keywords(line)})")
+        for root, last in list(self.last.items()):
+            if last == i and root in self._storage:
+                self._free.append(self._storage.pop(root))
+
+    def _target(self, i: int, line: Line) -> str:
+        shape, dtype = line.array.shape, line.array.dtype
+        if id(line) in self.results:
+            return self._result(line)
+        for x in line.args if line.op.in_place else ():
+            block = self._storage.get(id(x))
+            if block and self.last.get(id(x)) == i and x.array.shape == shape and x.array.dtype == dtype:
+                self._storage[id(line)] = self._storage.pop(id(x))
+                return self.names[id(x)]
+        size = line.array.size
+        fitting = [block for block in self._free if block[1] == dtype]
+        block = min(fitting, key=lambda b: (b[0] < size, abs(b[0] - size)), default=None)
+        if block is None:
+            block = [size, dtype, self._new("m"), {}]
+            self._blocks.append(block)
+            self.head.append(f"{block[2]}=")  # filled in when the size is known
+            self.count += 1
+        else:
+            self._free.remove(block)
+        if size > block[0]:
+            block[0] = size
+        self._storage[id(line)] = block
+        if shape not in block[3]:
+            block[3][shape] = name = self._new("t")
+            self.head.append(f"{name} = {block[2]}[:{size}].reshape({shape})")
+        return str(block[3][shape])
+
+    def _result(self, line: Line) -> str:
+        for n, y in enumerate(self.outputs):
+            if y is line and n in self.into:
+                return self._constant(self.into[n])
+        name = self._new("y")
+        shape, dtype = line.array.shape, line.array.dtype
+        self.result_bytes += line.array.nbytes
+        if line.array.nbytes >= RECYCLED and getattr(sys, "_is_gil_enabled", lambda: True)() is not False:
+            self.head.append(f"{name}_new = Recycler({shape}, np.dtype({dtype.str!r}))")
+            self.scope["Recycler"] = Recycler
+            self.body.append(f"{name} = {name}_new()")
+        else:
+            self.body.append(f"{name} = np.empty({shape}, {self._dtype(dtype)})")
+        return name
+
+    def _view(self, line: Line, operand: str) -> None:
+        """A view of a buffer is made once; of anything else, at each call."""
+        name = self._new("v")
+        text = f"{name} = {_view_text(line, operand)}"
+        source = line.args[0]
+        fixed = self._fixed
+        probe = None
+        if id(source) in fixed:
+            probe = fixed[id(source)]
+        elif isinstance(source, Line) and self.kind.get(id(source)) == "into" and id(source) not in self.results:
+            probe = np.empty(source.array.shape, source.array.dtype)
+        if probe is not None:
+            seen = line.op.forward(probe, **line.params)
+            if isinstance(seen, np.ndarray) and np.may_share_memory(seen, probe):
+                fixed[id(line)] = seen
+                key = (operand, _view_text(line, operand))
+                if key in self._made:
+                    self.names[id(line)] = self._made[key]
+                    self._counters["v"] -= 1
+                    return
+                self._made[key] = name
+                self.names[id(line)] = name
+                self.head.append(text)
+                return
+        self.names[id(line)] = name
+        self.body.append(text)
+
+    # How it is written
+
+    def _name(self, x: Any) -> str:
+        if id(x) in self.names and not _plain(x):
+            return self.names[id(x)]
+        if _plain(x):
+            return repr(x)
+        return self._constant(x)
+
+    def _constant(self, x: Any) -> str:
+        if id(x) not in self.names:
+            name = self.names[id(x)] = self._new("c")
+            self.scope[name] = x
+        return self.names[id(x)]
+
+    def _dtype(self, dtype: Any) -> str:
+        name = dtype.name
+        if getattr(np, name, None) is dtype.type and np.dtype(name) == dtype:
+            return f"np.{name}"
+        return self._constant(dtype)
+
+    def _filled(self, line: Line, operands: list[str], target: str) -> str:
+        template, extra = self.text[id(line)]
+        named = {k: self._called(k, v) if callable(v) else self._parameter(v) for k, v in extra.items()}
+        return str(template.format(*operands, y=target, **named))
+
+    def _function(self, line: Line) -> str:
+        return self._called(line.op.name, line.op.forward)
+
+    def _called(self, name: str, forward: Any) -> str:
+        """A name for a function in the text."""
+        given = name
+        name = getattr(forward, "__name__", "")
+        if getattr(np, name, None) is forward:
+            return f"np.{name}"
+        name = "".join(c if c.isalnum() and c.isascii() else "_" for c in given)
+        while (name in self.scope and self.scope[name] is not forward) or name in self._taken or _reserved(name):
+            name += "_"
+        self.scope[name] = forward
+        return name
+
+    def _keywords(self, line: Line) -> str:
+        return "".join(f", {k}={self._parameter(v)}" for k, v in line.params.items())
+
+    def _parameter(self, v: Any) -> str:
+        if isinstance(v, np.dtype):
+            return self._dtype(v)
+        if v is None or isinstance(v, str) or _plain(v) or (isinstance(v, tuple) and all(x is None or _plain(x) for x in v)):
+            return repr(v)
+        return self._constant(v)
+
+    def _returned(self, given: Sequence[Any]) -> str:
+        """(results…) or ((results…), (kept…))."""
+        first: set[int] = set()
+        results = []
+        for n, y in enumerate(self.outputs):
+            name = self._name(y) if isinstance(y, Line | Input | Variable) else self._constant(y)
+            own = id(y) in self.results and id(y) not in first
+            first.add(id(y))
+            if n in self.into:
+                if not own:
+                    self.body.append(f"np.copyto({self._constant(self.into[n])}, {name})")
+                results.append(self._constant(self.into[n]))
+            elif own:
+                results.append(name)
+            elif isinstance(y, Line) and self.kind.get(id(y)) == "scalar":
+                results.append(f"np.asarray({name})")
+            else:
+                results.append(f"np.array({name})")
+        text = "(" + "".join(f"{r}, " for r in results) + ")"
+        if self.keeps:
+            kept = []
+            for x in self.keeps:
+                roots = self.roots.get(id(x), set())
+                safe = isinstance(x, Line) and roots <= self.results and (roots or self.kind[id(x)] == "scalar")
+                kept.append(self._name(x) if safe else f"np.array({self._name(x)})")
+            text += ", (" + "".join(f"{k}, " for k in kept) + ")"
+        self._finish()
+        return text
+
+    def _finish(self) -> None:
+        """The sizes of the memory blocks, known only now."""
+        blocks = {block[2]: block for block in self._blocks}
+        for i, text in enumerate(self.head):
+            name = text.removesuffix("=")
+            if name in blocks:
+                size, dtype = blocks[name][:2]
+                self.head[i] = f"{name} = np.empty({size}, {self._dtype(dtype)})"
+                self.bytes += size * dtype.itemsize
+
+
+def _plain(x: Any) -> bool:
+    """A Python number whose text is the number."""
+    return x.__class__ in (int, bool) or (x.__class__ is float and math.isfinite(x))
+
+
+def _reserved(name: str) -> bool:
+    """A name that the writer gives itself, or a word of Python's."""
+    import keyword
+
+    return keyword.iskeyword(name) or (name[:1] in "tvsycmkuw" and name[1:].isdigit()) or name in ("leaves", "kept", "Recycler")
+
+
+def _view_text(line: Line, x: str) -> str:
+    if line.op is _transpose:
+        axes = line.params["axes"]
+        return f"{x}.T" if axes == tuple(reversed(range(len(axes)))) else f"{x}.transpose({axes})"
+    if line.op is _reshape:
+        return f"{x}.reshape({line.params['shape']})"
+    if line.op is _slice:
+        return f"{x}[{', '.join(map(_index_text, line.params['index']))}{',' if len(line.params['index']) == 1 else ''}]"
+    return f"np.broadcast_to({x}, {line.params['shape']})"
+
+
+def _index_text(i: Any) -> str:
+    if isinstance(i, slice):
+        parts = ["" if p is None else str(int(p)) for p in (i.start, i.stop, i.step)]
+        return ":".join(parts if parts[2] else parts[:2])
+    return "..." if i is Ellipsis else repr(i)

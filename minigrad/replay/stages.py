@@ -1,0 +1,106 @@
+"""A captured function in stages: what is known early runs once, and only the rest runs again.
+
+A value is asked for in a stage: that of the first output that needs it. But nothing that is known before the last stage is
+left to it, for the last is the one that runs many times. With one stage this is just a program.
+
+Names: `known` the earliest stage in which all that a line reads is there, `asked` the first in which it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from minigrad.errors import StaleGraphError
+from minigrad.replay.lines import Input, Line, Lines, Variable
+from minigrad.replay.program import Program
+
+__all__ = ["Run", "Stages"]
+
+
+class Stages:
+    """Programs, one for each stage.
+
+    Args:
+        lines: of the whole function; its `outputs` are those of all stages, joined.
+        inputs: for each stage, the inputs that are given to it.
+        counts: for each stage, how many of the outputs are its own.
+        into: output number (of the first stage) → array to write it to.
+    """
+
+    def __init__(
+        self, lines: Lines, inputs: Sequence[Sequence[Input]], counts: Sequence[int], into: dict[int, Any] | None = None
+    ) -> None:  # fmt: skip
+        last = len(counts) - 1
+        known: dict[int, int] = {id(x): s for s, group in enumerate(inputs) for x in group}
+        for line in lines.lines:
+            known[id(line)] = max((known.get(id(x), 0) for x in line.args), default=0)
+        asked: dict[int, int] = {}
+        wanted: list[list[Any]] = []
+        start = 0
+        for s, n in enumerate(counts):
+            wanted.append(lines.outputs[start : start + n])
+            start += n
+            for y in wanted[-1]:
+                asked[id(y)] = min(asked.get(id(y), s), s)
+        for line in reversed(lines.lines):
+            stage = asked.get(id(line), last)
+            line.stage = max(known[id(line)], min(stage, max(last - 1, 0)) if stage == last else stage)
+            for x in line.args:
+                asked[id(x)] = min(asked.get(id(x), line.stage), line.stage)
+        at = {id(line): line.stage for line in lines.lines} | {id(x): s for s, group in enumerate(inputs) for x in group}
+        by_stage: list[list[Line]] = [[] for _ in counts]
+        for line in lines.lines:
+            by_stage[line.stage].append(line)
+        given: list[list[Any]] = []
+        for s, part in enumerate(by_stage):
+            used = [x for line in part for x in line.args] + wanted[s]
+            given.append(list({id(x): x for x in used if isinstance(x, Line | Input) and at[id(x)] < s}.values()))
+        keeps = [
+            list({id(x): x for later in given[s + 1 :] for x in later if at[id(x)] == s}.values()) for s in range(len(counts))
+        ]
+        place = {id(x): (s, i) for s, kept in enumerate(keeps) for i, x in enumerate(kept)}
+        self.places = [[place[id(x)] for x in group] for group in given]
+        self.programs = [
+            Program(by_stage[s], inputs[s], wanted[s], given=given[s], keeps=keeps[s], into=into if s == 0 else None)
+            for s in range(len(counts))
+        ]
+        self.keeps = [bool(kept) for kept in keeps]
+        leaves = {id(x.leaf): x.leaf for line in lines.lines for x in line.args if isinstance(x, Variable)}
+        self.variables = list(leaves.values())
+        self.lines = lines
+
+    def start(self) -> Run:
+        return Run(self)
+
+
+class Run:
+    """One passage through the stages: `run(s, arrays)` gives the results of stage s; they are run in order, each but the
+    last once. Variables may not change in between."""
+
+    __slots__ = ("_given", "_indices", "_kept", "_stages")
+
+    def __init__(self, stages: Stages) -> None:
+        self._stages = stages
+        self._kept: list[Any] = [()] * len(stages.programs)
+        self._given: list[Any] = [None] * len(stages.programs)
+        self._indices = [leaf.index for leaf in stages.variables]
+
+    def __call__(self, s: int, arrays: Sequence[Any] = ()) -> Any:
+        stages = self._stages
+        if s:
+            for leaf, index in zip(stages.variables, self._indices, strict=True):
+                if leaf.index != index:
+                    raise StaleGraphError(
+                        f"{leaf.name or f'a leaf of shape {leaf.shape}'} was changed after this linearization was made; make "
+                        f"it again at the new point."
+                    )
+            if self._given[s] is None:
+                self._given[s] = tuple(self._kept[stage][i] for stage, i in stages.places[s])
+            given = self._given[s]
+            found = stages.programs[s](*arrays, given) if given else stages.programs[s](*arrays)
+        else:
+            found = stages.programs[0](*arrays)
+        if stages.keeps[s]:
+            found, self._kept[s] = found
+        return found
