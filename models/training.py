@@ -32,7 +32,11 @@ class Stateful(Protocol):
 
 
 class Stepper(Stateful, Protocol):
-    """What `fit` needs of an optimizer: `step(closure)` does its own backward passes."""
+    """What `fit` needs of an optimizer: `step(closure)` does its own backward passes.
+
+    The closure returns the loss, or (loss, outputs) to an optimizer with a true attribute `needs_outputs`, as `NewtonCG` has
+    with the Gauss–Newton matrix.
+    """
 
     def step(self, closure: Callable[[], Any]) -> Any: ...
 
@@ -232,11 +236,12 @@ def evaluate(
 
 
 def _step(model: Module, optimizer: Stepper, loss: Callable[..., Any], x: Any, y: Any, where: str) -> float:
-    first = True
+    first, needs_outputs = True, getattr(optimizer, "needs_outputs", False)
 
-    def closure() -> Tensor:
+    def closure() -> Any:
         nonlocal first
-        value = loss(model(x), y)
+        outputs = model(x)
+        value = loss(outputs, y)
         if not isinstance(value, Tensor) or value.size != 1:
             got = f"shape {value.shape}" if isinstance(value, Tensor) else type(value).__name__
             raise TypeError(f"fit: loss(model(x), y) must be a scalar Tensor, got {got}.")
@@ -246,7 +251,7 @@ def _step(model: Module, optimizer: Stepper, loss: Callable[..., Any], x: Any, y
                 f"Lower the learning rate, clip the gradients, or look for NaN in the data."
             )
         first = False
-        return value
+        return (value, outputs) if needs_outputs else value
 
     result = optimizer.step(closure)
     return float(result.item() if isinstance(result, Tensor) else result)

@@ -152,6 +152,11 @@ class NewtonCG(ClosureOptimizer):
         """How many losses, gradients and Hessian products all steps took together."""
         return self._solver.counts
 
+    @property
+    def needs_outputs(self) -> bool:
+        """Whether the closure has to return (loss, outputs); a training loop may ask."""
+        return self.kind.endswith("ggn")
+
     def step(self, closure: Any = None) -> Tensor:
         """Take one step, or none where the gradient is small enough or no step helps: `last_step` tells which.
 

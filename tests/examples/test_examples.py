@@ -21,6 +21,23 @@ def test_a_short_digits_run_ends_with_its_accuracy(tmp_path, capsys):
     assert {p.name for p in tmp_path.iterdir()} == {"learning_curves.png", "confusion.png", "model.mg"}
 
 
+def test_a_short_newton_cg_run_reads_most_digits_and_its_model_is_saved(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(train_digits, "VERSIONS", 1)
+    train_digits.main(["--optimizer", "newton-cg", "--epochs", "15", "--seed", "1", "--out", str(tmp_path)])
+    lines = capsys.readouterr().out.strip().splitlines()
+    rows = [line.split() for line in lines if line.strip().split()[0].isdigit()]
+    assert len(rows) == 15
+    assert float(rows[-1][1]) < 0.2 * float(rows[0][1])
+    assert float(lines[-1].removeprefix("test accuracy ")) > 0.93
+    assert {p.name for p in tmp_path.iterdir()} == {"learning_curves.png", "confusion.png", "model.mg"}
+
+
+def test_each_optimizer_has_its_own_default_of_epochs():
+    data = tuple((x[:70], y[:70]) for x, y in train_digits.load(0))
+    assert len(train_digits.train("sgd", None, 0, data, progress=False)[1]) == train_digits.EPOCHS
+    assert len(train_digits.train("newton-cg", None, 0, data, progress=False)[1]) == train_digits.FULL_BATCH_EPOCHS
+
+
 def test_shifting_moves_by_one_pixel_at_most_and_never_wraps():
     image = np.zeros((200, 8, 8))
     image[:, 0, 7] = 1.0

@@ -263,3 +263,19 @@ def test_bad_arguments_change_nothing(change, says):
 
 def test_an_empty_history_has_a_table():
     assert History().table() == "no epoch was completed"
+
+
+@pytest.mark.parametrize("make", [
+    lambda p: optim.Newton(p), lambda p: optim.NewtonCG(p), lambda p: optim.NewtonCG(p, curvature="ggn", damping=0.1), optim.LBFGS,
+])  # fmt: skip
+def test_optimizers_that_evaluate_the_closure_more_than_once_train_too(make):
+    model = Sequential(Linear(3, 4, rng=0), np.tanh, Linear(4, 2, rng=1))
+    history = fit(model, make(model.named_parameters()), cross_entropy, (X, Y), epochs=8, batch_size=None, progress=False)
+    losses = history["train_loss"]
+    assert losses[0] == pytest.approx(cross_entropy(_fresh(X), Y).item(), rel=1e-12)  # the loss before the step
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def _fresh(x):
+    return Sequential(Linear(3, 4, rng=0), np.tanh, Linear(4, 2, rng=1))(x)
