@@ -266,7 +266,7 @@ def test_an_empty_history_has_a_table():
 
 
 @pytest.mark.parametrize("make", [
-    lambda p: optim.Newton(p), lambda p: optim.NewtonCG(p), lambda p: optim.NewtonCG(p, curvature="ggn", damping=0.1), optim.LBFGS,
+    optim.Newton, optim.NewtonCG, optim.LBFGS, lambda p: optim.NewtonCG(p, curvature="ggn", damping=0.1),
 ])  # fmt: skip
 def test_optimizers_that_evaluate_the_closure_more_than_once_train_too(make):
     model = Sequential(Linear(3, 4, rng=0), np.tanh, Linear(4, 2, rng=1))
