@@ -2,5 +2,7 @@
 
 from minigrad.replay.compiled import Bound as Bound
 from minigrad.replay.compiled import Compiled as Compiled
+from minigrad.replay.compiled import Curvature as Curvature
+from minigrad.replay.compiled import Gradient as Gradient
 from minigrad.replay.compiled import compile as compile
 from minigrad.replay.elementwise import Elementwise as Elementwise

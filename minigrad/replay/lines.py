@@ -56,10 +56,10 @@ class Line:
 
 
 class Lines:
-    """The lines, and what of them is wanted: lines, inputs, variables or constants."""
+    """The lines, the inputs, and what is wanted: lines, inputs, variables or constants."""
 
-    def __init__(self, lines: list[Line], outputs: list[Any]) -> None:
-        self.lines, self.outputs = lines, outputs
+    def __init__(self, lines: list[Line], inputs: list[Input], outputs: list[Any]) -> None:
+        self.lines, self.inputs, self.outputs = lines, inputs, outputs
 
     def rewritten(self, change: Callable[[Line], Any]) -> Lines:
         """Each line changed in turn: `change` gets it with its operands already changed, and gives the line to use, which
@@ -101,13 +101,14 @@ def lines_of(inputs: Sequence[Tensor], outputs: Sequence[Any], capture: Capture)
             seen[node.index] = node
             if _inside(node, capture):
                 stack += [x for x in node.inputs if isinstance(x, Tensor)]
-    refs: dict[int, Any] = {x.index: Input(i, x) for i, x in enumerate(inputs)}
+    arguments = [Input(i, x) for i, x in enumerate(inputs)]
+    refs: dict[int, Any] = {x.index: argument for x, argument in zip(inputs, arguments, strict=True)}
     lines: list[Line] = []
     for index in sorted(seen):
         if index not in refs:
             _write(seen[index], refs, lines, capture)
     found = [refs[y.index] if isinstance(y, Tensor) else y for y in outputs]
-    return Lines(lines, found)
+    return Lines(lines, arguments, found)
 
 
 def _inside(node: Tensor, capture: Capture) -> bool:

@@ -1,0 +1,300 @@
+"""What can be replayed of one function for one kind of arguments: its result, its push forward, a loss with its gradient,
+and a loss with gradient and Hessian-vector products. Each captures in the same way and differs in what is asked when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.errors import CaptureError
+from minigrad.mode import current, no_grad, scope
+from minigrad.replay.arguments import any_live, key_of, plain, traced
+from minigrad.replay.capture import Capture
+from minigrad.replay.lines import Lines
+from minigrad.replay.passes import PASSES
+from minigrad.replay.stages import Stages
+from minigrad.replay.twice import captured_twice
+from minigrad.sweeps import between, pull_back, push_forward
+from minigrad.tensor import Tensor
+from minigrad.transforms import linearize
+from minigrad.trees import flatten
+
+__all__ = ["Linearized", "LossAndGradient", "Point", "Replay", "SecondOrder", "Whole"]
+
+Function = Callable[..., Any]
+
+
+class Replay:
+    """A capture, made into programs.
+
+    Attributes:
+        title: the function and what it was captured for.
+        graph: the captured results by name, without their values; for pictures.
+    """
+
+    def __init__(self, title: str, stages: Stages, capture: Capture, outputs: Sequence[Any]) -> None:
+        self.title, self.stages, self.capture = title, stages, capture
+        self.guards = capture.guards
+        results = [y for y in outputs if isinstance(y, Tensor)]
+        self.graph = {f"result {i}" if len(results) > 1 else "result": y for i, y in enumerate(results)}
+        _forget_values(results)
+
+    def holds(self) -> bool:
+        """Whether what Python branched on is still as it was."""
+        for thing, name, value in self.guards:
+            if getattr(thing, name) is not value:
+                return False
+        return True
+
+    @property
+    def source(self) -> str:
+        return "\n".join([f"# {self.title}", *(program.source for program in self.stages.programs)])
+
+
+class Whole(Replay):
+    """f's result from its arguments."""
+
+    def __init__(self, f: Function, call: str, args: Any, kwargs: Any, values: Sequence[Any]) -> None:
+        arrays, names, build = traced((args, kwargs), f)
+        lines, outputs, build_out, capture = captured_twice(f, arrays, names, build, call)
+        still = [not isinstance(y, Tensor | np.ndarray | np.generic) for y in outputs]  # Python values, returned as they are
+        lines.outputs = [y for y, fixed in zip(lines.outputs, still, strict=True) if not fixed]
+        stages = Stages(_simplified(lines), [lines.inputs], [len(lines.outputs)])
+        super().__init__(_title(f, names, arrays), stages, capture, outputs)
+        self.f, self.call, self.program = f, call, stages.programs[0]
+        self.tensors = any(isinstance(v, Tensor) for v in values)
+        self._build_out, self._still = build_out, still
+        self._fixed = [y if fixed else None for y, fixed in zip(outputs, still, strict=True)]
+        self._as_it_is = not any(still) and not self.tensors and build_out(list(range(len(outputs))))
+        self._single, self._plain_tuple = (
+            self._as_it_is == 0 and len(outputs) == 1,
+            isinstance(self._as_it_is, tuple)
+            and (type(self._as_it_is) is tuple and self._as_it_is == tuple(range(len(outputs)))),
+        )
+
+    def __call__(self, values: Sequence[Any]) -> Any:
+        return self._built(self.program(*(plain(values) if self.tensors else values)))
+
+    def _built(self, found: tuple[Any, ...]) -> Any:
+        """What f returns, from the program's results."""
+        if self._single:
+            return found[0]
+        if self._plain_tuple:
+            return found
+        if self._as_it_is is not False:
+            return self._build_out(found)
+        given = iter(found)
+        wrap = Tensor if self.tensors else (lambda y: y)
+        return self._build_out([y if fixed else wrap(next(given)) for y, fixed in zip(self._fixed, self._still, strict=True)])
+
+    def compared(self, values: Sequence[Any], args: Any, kwargs: Any) -> Any:
+        """The result, after f itself has given the same."""
+        before = [(rng, rng.bit_generator.state) for rng in self.capture.generators]
+        result = self(values)
+        for rng, state in before:
+            rng.bit_generator.state = state
+        with no_grad():
+            expected = self.f(*args, **kwargs)
+        for i, (a, b) in enumerate(zip(flatten(result)[0], flatten(expected)[0], strict=True)):
+            x, y = map(np.asarray, plain([a, b]))
+            if x.dtype != y.dtype or x.shape != y.shape or not _alike(x, y):
+                raise CaptureError(
+                    f"{self.call}: result {i} of the replay ({x.dtype} {x.shape}) differs from that of the function itself "
+                    f"({y.dtype} {y.shape}). Does it depend on something that has changed since it was captured: a global, an "
+                    f"attribute, an array computed from another? Pass that as an argument."
+                )
+        return result
+
+
+def _alike(x: Any, y: Any) -> bool:
+    if y.dtype.kind not in "fc":
+        return np.array_equal(x, y)
+    most = np.abs(y[np.isfinite(y)]).max(initial=0.0)
+    return np.allclose(x, y, rtol=0, atol=float(1e4 * np.finfo(y.dtype).eps * most), equal_nan=True)
+
+
+class Linearized(Replay):
+    """f's value at the primals, and its push forward for any tangents, of which only what depends on them is run again."""
+
+    def __init__(self, f: Function, call: str, primals: tuple[Any, ...]) -> None:
+        arrays, names, build = traced((primals, {}), f)
+        n = len(arrays)
+        own = 0
+
+        def both(*given: Any) -> Any:
+            nonlocal own
+            out, pushforward = linearize(f, *build(given[:n])[0])
+            results, self._build_out = flatten(out)
+            own = len(results)
+            return [*results, *flatten(pushforward(*build(given[n:])[0]))[0]]
+
+        everything = [*arrays, *(np.zeros_like(a) for a in plain(arrays))]
+        lines, outputs, _, capture = captured_twice(
+            both, everything, [*names, *(f"d_{name}" for name in names)], lambda new: (new, {}), call
+        )
+        inputs = [lines.inputs[:n], [], lines.inputs[n:]]
+        stages = Stages(_simplified(lines), inputs, [own, 0, len(outputs) - own])
+        super().__init__(f"linearize: {_title(f, names, arrays)}", stages, capture, outputs)
+        self.call = f"linearize({call})"
+
+    def __call__(self, values: Sequence[Any]) -> tuple[Any, Function]:
+        run = self.stages.start()
+        primals = plain(values)
+        out = run(0, primals)
+        ready = False
+
+        def pushforward(*tangents: Any) -> Any:
+            nonlocal ready
+            given: list[Any] = []
+            key_of(tangents, given, self.call)
+            if current.mode.capturing is not None or (any_live(given) and current.mode.recording):
+                raise CaptureError(
+                    f"{self.call}: this pushforward is a replay and cannot be recorded; linearize the function itself."
+                )
+            if not ready:
+                run(1)
+                ready = True
+            return self._build_out(run(2, [self._fitting(t, x) for t, x in zip(plain(given), primals, strict=True)]))
+
+        return self._build_out(out), pushforward
+
+    def _fitting(self, t: Any, x: Any) -> Any:
+        if t.shape != x.shape:
+            raise ValueError(f"{self.call}: the tangents must have shape {x.shape}, got {t.shape}.")
+        if t.dtype is not x.dtype:
+            if t.dtype.kind == "c" and x.dtype.kind != "c":
+                raise TypeError(f"{self.call}: the tangents are complex, but the value they belong to is {x.dtype}.")
+            t = t.astype(x.dtype)
+        return t
+
+
+class LossAndGradient(Replay):
+    """The loss of a function of some leaves, with its gradient with respect to each written into an array."""
+
+    def __init__(
+        self, f: Function, call: str, args: Any, kwargs: Any, leaves: Sequence[Tensor], into: Sequence[Any]
+    ) -> None:  # fmt: skip
+        arrays, names, build = traced((args, kwargs), f)
+        reached: list[bool] = []
+
+        def both(*args: Any, **kwargs: Any) -> Any:
+            loss, gradients = _pulled_back(call, f(*args, **kwargs), leaves)
+            reached[:] = [g is not None for g in gradients]
+            return [loss, *(g for g in gradients if g is not None)]
+
+        lines, outputs, _, capture = captured_twice(both, arrays, names, build, call)
+        targets = [a for a, there in zip(into, reached, strict=True) if there]
+        stages = Stages(_simplified(lines), [lines.inputs], [len(outputs)], {i + 1: a for i, a in enumerate(targets)})
+        super().__init__(f"loss and gradient: {_title(f, names, arrays)}", stages, capture, outputs)
+        self.reached = tuple(reached)
+        self.program = stages.programs[0]
+
+    def __call__(self, values: Sequence[Any]) -> Any:
+        """The loss."""
+        return self.program(*plain(values))[0]
+
+
+def _pulled_back(call: str, loss: Any, leaves: Sequence[Tensor]) -> tuple[Tensor, list[Any]]:
+    if not isinstance(loss, Tensor) or loss.size != 1:
+        got = f"shape {loss.shape}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise TypeError(f"{call}: the function must return the loss, a scalar Tensor, got {got}.")
+    path = between(leaves, [loss])
+    one = np.ones_like(loss._data)
+    one.flags.writeable = False
+    with scope(phase="backward"):
+        found = pull_back(path, {loss.index: one}, record=True) if loss.index in path.reach else {}
+    return loss, [found.get(p.index) for p in leaves]
+
+
+class SecondOrder(Replay):
+    """A loss as a function of some leaves: value, gradient and Hessian-vector products, each when asked for.
+
+    Args:
+        leaves: Tensors that f reaches from outside.
+        lead: () for one direction at a time, (k,) for k.
+    """
+
+    def __init__(
+        self, f: Function, call: str, args: Any, kwargs: Any, leaves: Sequence[Tensor], lead: tuple[int, ...] = ()
+    ) -> None:  # fmt: skip
+        arrays, names, build = traced((args, kwargs), f)
+        n, m = len(arrays), len(leaves)
+
+        def everything(*given: Any) -> Any:
+            args, kwargs = build(given[:n])
+            loss, found = _pulled_back(call, f(*args, **kwargs), leaves)
+            gradient = [np.zeros_like(p._data) if g is None else g for g, p in zip(found, leaves, strict=True)]
+            live = [g for g in gradient if isinstance(g, Tensor)]
+            with scope(phase="tangent"):
+                start = {p.index: t for p, t in zip(leaves, given[n:], strict=True)}
+                moved = push_forward(between(leaves, live), start, record=True, lead=lead)
+            product = [moved.get(g.index) if isinstance(g, Tensor) else None for g in gradient]
+            zeros = [np.zeros(lead + p.shape, p.dtype) for p in leaves]
+            return [loss, *gradient, *(z if t is None else t for t, z in zip(product, zeros, strict=True))]
+
+        tangents = [np.zeros(lead + p.shape, p.dtype) for p in leaves]
+        names = [*names, *(f"d_{p.name or i}" for i, p in enumerate(leaves))]
+        lines, outputs, _, capture = captured_twice(
+            everything, [*arrays, *tangents], names, lambda new: (new, {}), call, leaves
+        )
+        inputs = [lines.inputs[:n] + lines.inputs[n + m :], [], [], lines.inputs[n : n + m]]
+        stages = Stages(_simplified(lines), inputs, [1, m, 0, m])
+        super().__init__(f"loss, gradient, Hv: {_title(f, names, arrays)}", stages, capture, outputs)
+
+    def at(self, values: Sequence[Any]) -> Point:
+        """The loss at these values of the arguments and, after them, of the leaves."""
+        return Point(self.stages, values)
+
+
+class Point:
+    """A loss at one point, with gradient and Hessian-vector products on demand."""
+
+    __slots__ = ("_done", "_gradient", "_run", "loss")
+
+    def __init__(self, stages: Stages, values: Sequence[Any]) -> None:
+        self._run = stages.start()
+        self.loss = self._run(0, values)[0]
+        self._done = 0
+
+    def gradient(self) -> Sequence[Any]:
+        """∇f, one array for each leaf."""
+        if self._done < 1:
+            self._gradient = self._run(1)
+            self._done = 1
+        return self._gradient  # type: ignore[no-any-return]  # a tuple of arrays
+
+    def product(self, vectors: Sequence[Any]) -> Sequence[Any]:
+        """H·v, one array for each leaf."""
+        if self._done < 2:
+            self.gradient()
+            self._run(2)
+            self._done = 2
+        return self._run(3, vectors)  # type: ignore[no-any-return]  # a tuple of arrays
+
+
+def _simplified(lines: Lines) -> Lines:
+    for change in PASSES:
+        lines = change(lines)
+    return lines
+
+
+def _title(f: Function, names: Sequence[str], arrays: Sequence[Any]) -> str:
+    kinds = ", ".join(f"{n}: {a.dtype}{list(a.shape)}" for n, a in zip(names, arrays, strict=False))
+    return f"{getattr(f, '__name__', type(f).__name__)}({kinds})"
+
+
+def _forget_values(outputs: Sequence[Tensor]) -> None:
+    """Keep the graph but not the arrays in it: every value becomes one repeated element."""
+    stack = list(outputs)
+    seen: set[int] = set()
+    while stack:
+        node = stack.pop()
+        if node.index in seen or node.op is None:
+            continue
+        seen.add(node.index)
+        stack += [x for x in node.inputs if isinstance(x, Tensor)]
+        node._data = np.broadcast_to(np.zeros((), node._data.dtype), node._data.shape)
+        node.args = ()
