@@ -3,18 +3,21 @@
 Near a minimum where f curves upwards the number of right digits doubles with each step. But the method only solves f′ = 0
 with tangents: it can run in circles, it is slow where f is flat, and it cares for saddle points as much as for minima.
 
-    python -m examples.newton_1d
+    python -m examples.newton_1d            the numbers, and a picture in runs/newton_1d
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import argparse
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import optim
+from examples import plotting
 from minigrad import Tensor, grad
 
 
@@ -70,7 +73,60 @@ def monkey_ratios() -> list[float]:
     return [after / before for before, after in pairwise(sizes)]
 
 
-def main() -> None:
+def draw(path: Path) -> None:
+    """The four of them, from left to right and down."""
+    plt = plotting.pyplot()
+    blue, red, green, *_ = plotting.COLOURS
+    fig, axes = plt.subplots(2, 2, figsize=(10, 8))
+    (fast, circle), (flat, saddle) = axes
+
+    errors = [abs(x - np.log(2)) for x in newton(valley, 2.0, 5)]
+    fast.semilogy(errors, "-o", color=blue)
+    for k in (3, 4, 5):
+        fast.annotate(f"{errors[k]:.0e}", (k, errors[k]), xytext=(-8, -4), textcoords="offset points", ha="right", fontsize=9)
+    fast.set(title="eˣ − 2x: the error squares itself", xlabel="step", ylabel="error", xticks=range(6))
+
+    x = np.linspace(-0.45, 1.45, 200)
+    slope = grad(lambda x: circular(x).sum())
+    circle.axhline(0, color="grey", linewidth=0.8)
+    circle.plot(x, slope(x), color=blue)
+    for start, end in ((0.0, 1.0), (1.0, 0.0)):
+        height = float(slope(np.array(start)))
+        circle.plot([start, start], [0, height], ":", color="dimgrey")
+        circle.annotate(
+            "", (end, 0), (start, height), arrowprops={"arrowstyle": "-|>", "color": red, "shrinkA": 0, "shrinkB": 0}
+        )
+        circle.plot(start, height, "o", color=red)
+    circle.text(-0.03, 1.15, "the tangent at 0\nleads to 1", color=red, fontsize=9, ha="right")
+    circle.text(1.02, 0.45, "the tangent at 1\nleads to 0", color=red, fontsize=9)
+    circle.set(
+        title="x⁴/4 − x² + 2x: tangents of f′ lead in a circle", xlabel="x", ylabel="f′", xticks=[0, 1], ylim=(-0.35, 2.5)
+    )
+
+    for p, name, colour in ((2, "x⁴", blue), (3, "x⁶", red), (5, "x¹⁰", green)):
+        xs = newton(lambda x, p=p: x ** (2 * p), 1.0, 30)
+        flat.semilogy(xs, color=colour)
+        flat.annotate(f"{name}: × {contraction(p):.3f}", (30, xs[-1]), xytext=(5, -3),
+                      textcoords="offset points", color=colour, fontsize=9)  # fmt: skip
+    flat.set(title="flat minima: a constant share of the way each step", xlabel="step", ylabel="x", xlim=(0, 39))
+
+    side = np.linspace(-1.15, 1.15, 300)
+    f = monkey(np.stack(np.meshgrid(side, side)))
+    levels = np.linspace(-2, 2, 17)
+    saddle.contourf(side, side, f, levels=levels, cmap="RdBu_r", alpha=0.45, extend="both")
+    saddle.contour(side, side, f, levels=levels, colors="white", linewidths=0.6)
+    for angle in np.radians([17, 77, 137, 197, 257, 317]):
+        points = np.array(by_optimizer(monkey, [np.cos(angle), np.sin(angle)], 6))
+        saddle.plot(*points.T, "-o", color="black", markersize=4, linewidth=1.2)
+    saddle.set(title="monkey saddle: half the way in, each step", xlabel="x", ylabel="y", aspect="equal",
+               xticks=[-1, 0, 1], yticks=[-1, 0, 1])  # fmt: skip
+    plotting.save(fig, path)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m examples.newton_1d", description="How Newton's method converges, or not.")
+    parser.add_argument("--out", type=Path, default=Path("runs/newton_1d"), help="folder for the picture")
+    options = parser.parse_args(arguments)
     print("eˣ − 2x from 2: the error squares itself, e₊/e² → f‴/2f″ = ½")
     for k, x in enumerate(newton(valley, 2.0, 6)):
         print(f"  {k}  x = {x:.16f}   error {abs(x - np.log(2)):.1e}")
@@ -82,6 +138,10 @@ def main() -> None:
         print(f"  p = {p}: {contraction(p):.6f}   expected {(2 * p - 2) / (2 * p - 1):.6f}")
     print("monkey saddle x³ − 3xy²: straight into the saddle, half the way each step")
     print("  ‖x₊‖/‖x‖:", *(f"{r:.6f}" for r in monkey_ratios()))
+    try:
+        draw(options.out / "newton.png")
+    except ImportError:
+        print(plotting.MISSING)
 
 
 if __name__ == "__main__":

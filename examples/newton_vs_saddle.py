@@ -22,19 +22,26 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import optim
+from examples import plotting
 from models import MLP
 
 SIZES = (1, 30, 20, 1)
 DONE = 1e-28  # a loss of nothing but rounding
 
 
+X = np.linspace(-1, 1, 20)
+FINE = np.linspace(-1, 1, 400)
+
+
 class Run(NamedTuple):
-    """The loss before each step and after the last, and at the end the gradient's size, λmin and how many λ are negative."""
+    """The loss before each step and after the last; at the end the gradient's size, λmin, how many λ are negative, and what
+    the network predicts at `FINE`."""
 
     losses: list[float]
     gradient: float
     lambda_min: float
     negative: int
+    curve: Any
 
 
 METHODS: dict[str, tuple[Any, int]] = {  # and how many steps it may take
@@ -55,9 +62,13 @@ def network(seed: int) -> MLP:
     return model
 
 
+def chebyshev(x: Any) -> Any:
+    """T₆."""
+    return np.cos(6 * np.arccos(x))
+
+
 def train(method: str, seed: int = 0) -> Run:
-    x = np.linspace(-1, 1, 20)[:, None]
-    y = np.cos(6 * np.arccos(x))
+    x, y = X[:, None], chebyshev(X)[:, None]
     model = network(seed)
     make, steps = METHODS[method]
     optimizer = make(model.named_parameters())
@@ -71,29 +82,31 @@ def train(method: str, seed: int = 0) -> Run:
             break
         optimizer.step(loss)
         losses.append(loss().item())
+    curve = model(FINE[:, None]).numpy()[:, 0]
     # One pure step more looks at the gradient and the spectrum where we are.
     probe = optim.Newton(model.named_parameters(), modification="pinv", line_search=None)
     model.zero_grad()
     loss().backward()
     gradient = float(np.sqrt(sum(np.sum(p.grad**2) for p in model.parameters())))
     probe.step(loss)
-    return Run(losses, gradient, probe.last_step.lambda_min, probe.last_step.negative)
+    return Run(losses, gradient, probe.last_step.lambda_min, probe.last_step.negative, curve)
 
 
 def draw(runs: dict[str, Run], path: Path) -> None:
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    fig, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
-    for name, run in runs.items():
-        ax.semilogy(run.losses, label=name)
-    ax.set(xlabel="step", ylabel="loss", title="tanh 1-30-20-1 on T₆")
-    ax.legend()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fig.savefig(path, dpi=150)
-    plt.close(fig)
+    plt = plotting.pyplot()
+    fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2))
+    saddle = 0.5 * np.var(chebyshev(X))
+    left.axhline(saddle, color="grey", linewidth=0.8)
+    left.text(1.15, saddle * 30, "the saddle: the mean of the data everywhere", fontsize=9, color="dimgrey")
+    for (name, run), colour in zip(runs.items(), plotting.COLOURS, strict=False):
+        left.loglog(range(1, len(run.losses) + 1), run.losses, color=colour)
+        left.plot(len(run.losses), run.losses[-1], "o", color=colour, markersize=5)
+        right.plot(FINE, run.curve, color=colour, label=name)
+    left.set(xlabel="step", ylabel="loss", title="loss", ylim=(1e-30, 1e4), xlim=(1, 400))
+    right.plot(X, chebyshev(X), "o", color="black", markersize=4, label="data, T₆")
+    right.set(xlabel="x", title="what the network has learned", ylim=(-1.35, 1.35), xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+    fig.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    plotting.save(fig, path)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -111,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         draw(runs, args.out / "losses.png")
     except ImportError:
-        print("no picture: matplotlib is not installed (pip install 'minigrad[plot]')")
+        print(plotting.MISSING)
 
 
 if __name__ == "__main__":

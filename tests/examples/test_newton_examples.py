@@ -1,9 +1,10 @@
-"""The examples about Newton's method show what they say."""
+"""The examples of second order show what they say."""
 
 import numpy as np
 import pytest
 
-from examples import newton_1d, newton_vs_saddle
+from examples import minimize_rosenbrock, newton_1d, newton_vs_saddle, plotting
+from optim.minimize import METHODS
 
 
 def test_the_error_squares_itself():
@@ -30,8 +31,9 @@ def test_the_optimizer_is_the_formula(f):
     np.testing.assert_allclose(newton_1d.by_optimizer(f, 1.7, 5), newton_1d.newton(f, 1.7, 5), rtol=1e-12)
 
 
-def test_newton_1d_prints_its_numbers(capsys):
-    newton_1d.main()
+def test_newton_1d_prints_its_numbers_and_draws(tmp_path, capsys):
+    newton_1d.main(["--out", str(tmp_path)])
+    assert (tmp_path / "newton.png").stat().st_size > 20_000
     out = capsys.readouterr().out
     assert "x: 0 1 0 1 0 1 0 1" in out
     assert "0.500000 0.500000" in out
@@ -57,11 +59,69 @@ def test_saddle_free_newton_does_not(pure):
     assert run.negative == 0
 
 
-def test_the_others_pass_it_by(monkeypatch, tmp_path, capsys):
-    few = {name: (make, 3 if "Newton" in name[5:] else steps) for name, (make, steps) in newton_vs_saddle.METHODS.items()}
+@pytest.mark.parametrize("method", ["NewtonCG", "L-BFGS"])
+def test_the_others_pass_it_by(method):
+    run = newton_vs_saddle.train(method)
+    assert run.losses[-1] < 1e-3
+    assert np.abs(run.curve - newton_vs_saddle.chebyshev(newton_vs_saddle.FINE)).max() < 0.5
+
+
+def test_newton_vs_saddle_prints_its_table_and_draws(monkeypatch, tmp_path, capsys):
+    few = {name: (make, 2) for name, (make, _) in newton_vs_saddle.METHODS.items()}
     monkeypatch.setattr(newton_vs_saddle, "METHODS", few)
-    for name in ("NewtonCG", "L-BFGS"):
-        assert newton_vs_saddle.train(name).losses[-1] < 1e-3
     newton_vs_saddle.main(["--out", str(tmp_path)])
-    assert all(name in capsys.readouterr().out for name in [*few][:1])
-    assert (tmp_path / "losses.png").stat().st_size > 5000
+    out = capsys.readouterr().out
+    assert all(name in out for name in few)
+    assert (tmp_path / "losses.png").stat().st_size > 20_000
+
+
+# Rosenbrock by every method
+
+
+@pytest.fixture(scope="module")
+def found():
+    return minimize_rosenbrock.results(gtol=1e-4)
+
+
+def test_every_method_arrives_and_those_that_know_the_curvature_sooner(found):
+    assert list(found) == list(METHODS)
+    for result in found.values():
+        assert result.success
+        np.testing.assert_allclose(result.x, 1, atol=0.1)
+    first, second = ("gd", "momentum", "adam"), ("lbfgs", "newton", "newton-cg")
+    assert min(found[m].njev for m in first) > 10 * max(found[m].njev + found[m].nhev for m in second)
+
+
+def test_the_table_tells_the_counts(found):
+    lines = minimize_rosenbrock.table(found).splitlines()
+    names = lines[0].split()
+    for line, (method, result) in zip(lines[1:], found.items(), strict=True):
+        row = dict(zip(names, line.split(), strict=True))
+        assert row["method"] == method
+        assert row["status"] == result.status
+        assert [int(row[name]) for name in ("nit", "nfev", "njev", "nhev", "ncg")] == [
+            result[name] for name in ("nit", "nfev", "njev", "nhev", "ncg")
+        ]
+        assert float(row["f"]) == pytest.approx(result.fun, rel=0.06)
+
+
+def test_rosenbrock_prints_and_draws(tmp_path, capsys):
+    minimize_rosenbrock.main(["--gtol", "0.05", "--out", str(tmp_path)])
+    out = capsys.readouterr().out
+    assert all(method in out for method in METHODS)
+    assert (tmp_path / "paths.png").stat().st_size > 50_000
+
+
+@pytest.mark.parametrize("example", [newton_1d, newton_vs_saddle, minimize_rosenbrock])
+def test_without_matplotlib_the_numbers_are_printed_all_the_same(example, monkeypatch, tmp_path, capsys):
+    def missing():
+        raise ImportError("No module named 'matplotlib'")
+
+    monkeypatch.setattr(plotting, "pyplot", missing)
+    if example is newton_vs_saddle:
+        monkeypatch.setattr(example, "METHODS", {"pure Newton": (newton_vs_saddle.METHODS["pure Newton"][0], 1)})
+    if example is minimize_rosenbrock:
+        monkeypatch.setattr(example, "METHODS", {"newton-cg": {}})
+    example.main(["--out", str(tmp_path)])
+    assert "minigrad[plot]" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,32 @@
+"""What the pictures of the examples have in common: colours that differ to every eye, and no frame on two sides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito 2008
+STYLE = {
+    "figure.constrained_layout.use": True, "savefig.dpi": 150, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.titlesize": 11, "axes.titlelocation": "left", "legend.frameon": False, "legend.fontsize": 9, "lines.linewidth": 1.8,
+}  # fmt: skip
+MISSING = "no picture: matplotlib is not installed (pip install 'minigrad[plot]')"
+
+
+def pyplot() -> Any:
+    """matplotlib.pyplot, drawing into files, in our style. ImportError where matplotlib is not installed."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    plt.rcParams.update(STYLE | {"axes.prop_cycle": mpl.cycler(color=COLOURS)})
+    return plt
+
+
+def save(fig: Any, path: Path) -> None:
+    """Write the figure, make its folder, say where it is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fig.savefig(path)
+    pyplot().close(fig)
+    print(f"picture: {path}")
