@@ -92,8 +92,10 @@ def capped_cg(hv: Callable[[Vector], Vector], g: Vector, epsilon: float, eta: fl
 
 def _rate(κ: float, j: int) -> float:
     """√T·τ^(j/2): where ‖r‖/‖g‖ must be after j iterations if no curvature is below ε."""
-    τ = math.sqrt(κ) / (math.sqrt(κ) + 1)
-    return 2 * κ * κ / (1 - math.sqrt(τ)) * math.pow(τ, 0.5 * j)
+    s = math.sqrt(κ)
+    τ = s / (s + 1)
+    T = 2 * κ * κ * (s + 1) * (1 + math.sqrt(τ))  # 2κ²/(1 − √τ), which would divide by 0 where s + 1 rounds to s
+    return T * math.pow(τ, 0.5 * j)
 
 
 class CappedCG:

@@ -1,4 +1,4 @@
-"""What `Newton` and `LBFGS` share: their solver sees one vector and a function; here are the parameters and the closure.
+"""What NewtonCG, Newton and LBFGS share: a solver sees one vector and a function; here are the parameters and the closure.
 
 One `step(closure)` is one step of the solver from where the parameters are. The closure is evaluated there anew, so it may
 be another mini-batch each time, and how many steps are taken in a row makes no difference.
@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor
-from optim.objective import ClosureObjective, Evaluation, Objective
+from optim.objective import ClosureObjective, Counts, Evaluation, Objective
 from optim.optimizer import Optimizer, Params, Slot, Values
+from optim.options import WHOLE, checked
 from optim.results import StepInfo
 from optim.solver import require_finite
 from optim.trust_region import NOISE
@@ -25,6 +26,7 @@ __all__ = ["ClosureOptimizer", "VectorSolver"]
 Vector = NDArray[Any]
 
 PER_GROUP = {"weight_decay", "initial_lr"}
+COUNTED = ("nfev", "njev", "nhev")
 
 
 class VectorSolver:
@@ -59,6 +61,7 @@ class ClosureOptimizer(Optimizer):
 
     Whatever happens in the closure (an exception, NaN, Ctrl-C), the parameters are those of the last accepted step. Frozen
     parameters are not touched. Options belong to the whole vector, but for weight_decay, which each group may have its own.
+    `counts` holds the losses, gradients and Hessian products of all steps (nfev, njev, nhev).
 
     Args:
         solver: takes the steps; its attributes of the options' names are set before each.
@@ -69,6 +72,7 @@ class ClosureOptimizer(Optimizer):
         self._solver = solver
         super().__init__(params, **options)
         self.last_step: Any = None
+        self.counts = Counts()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Tensor:
         """Take one step.
@@ -96,7 +100,7 @@ class ClosureOptimizer(Optimizer):
         self._solver.noise = 1e3 * max(float(np.finfo(slot.tensor.dtype).eps) for slot in slots)
         self._about_to_step(slots)
         decay = [group["weight_decay"] for group, _ in active]
-        objective = ClosureObjective(closure, [slot.tensor for slot in slots], decay, type(self).__name__)
+        objective = ClosureObjective(closure, [slot.tensor for slot in slots], decay, type(self).__name__, self.counts)
         x = objective.x
         try:
             here = objective.here()
@@ -110,6 +114,19 @@ class ClosureOptimizer(Optimizer):
         for slot in slots:
             slot.clock = {**slot.clock, "t": slot.clock["t"] + 1}
         return loss
+
+    def state_dict(self) -> Values:
+        """As of `Optimizer`, with the counts."""
+        return super().state_dict() | {"counts": {name: getattr(self.counts, name) for name in COUNTED}}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave; see `Optimizer`."""
+        given = state_dict.get("counts", {}) if isinstance(state_dict, Mapping) else {}
+        call = f"{type(self).__name__}.load_state_dict"
+        counts = {name: checked(call, name, given.get(name, 0), WHOLE) for name in COUNTED}
+        super().load_state_dict(state_dict)
+        self.counts = Counts(**counts)
+        self.last_step = None
 
     def preview(self) -> dict[str, Values]:
         """Not available: a step needs the closure. See `last_step`."""

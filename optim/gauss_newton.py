@@ -40,7 +40,7 @@ class Kept(NamedTuple):
 
 class Run(NamedTuple):
     kept: list[Kept]
-    why: str  # "progress", "converged", "iterations" or "not finite"
+    why: str  # "progress", "converged", "iterations", "negative curvature" or "not finite"
     products: int
     smallest_curvature: float
 
@@ -81,11 +81,14 @@ def martens_cg(
         products += 1
         dd = float(d @ d)
         curvature = float(d @ Gd) + damping * dd
-        least = min(least, curvature / dd - damping)
-        if not np.isfinite(Gd).all() or not curvature > 0:
-            why = "not finite" if not np.isfinite(Gd).all() else "negative curvature"
-            if i == 1 and curvature < 0:  # then the loss is not convex in the outputs; go as far as |G| says
+        if finite := np.isfinite(Gd).all():
+            least = min(least, curvature / dd - damping)
+        if not finite or not curvature > 0:
+            why = "negative curvature" if finite else "not finite"
+            if i == 1 and finite and curvature < 0:  # the loss is not convex in the outputs; go as far as |G| says
                 p, Gp = p - ry / curvature * d, Gp - ry / curvature * Gd
+            elif not p.any():  # all that is known is the slope
+                p = d
             break
         α = ry / curvature
         p, Gp, r = p + α * d, Gp + α * Gd, r + α * (Gd + damping * d)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from minigrad import Tensor
 from optim.closure_optimizer import ClosureOptimizer, VectorSolver
-from optim.objective import ClosureObjective, Counts, Evaluation, Objective
+from optim.objective import ClosureObjective, Evaluation, Objective
 from optim.optimizer import Params, Slot, Values
 from optim.options import checked
 from optim.results import StepInfo
@@ -20,7 +20,6 @@ from optim.solver import NewtonMethod, Solver, globalization_of
 __all__ = ["NewtonCG"]
 
 Vector = NDArray[Any]
-COUNTED = ("nfev", "njev", "nhev")
 NOT_HERE = {
     "lr": "a Newton step has a length of its own, and an lr for each group would turn it away from the direction in which "
     "the model was minimized",
@@ -38,18 +37,15 @@ class ClosureSolver(VectorSolver):
 
     def __init__(self, method: NewtonMethod, seed: int) -> None:
         self.method, self.solver = method, Solver(method, seed=seed)
-        self.counts = Counts()
         self.full_batch = True
         self.left_x: Vector | None = None  # where the last step ended,
         self.left_f: float | None = None  # and f there
 
     def state(self) -> dict[str, Any]:
-        counts = {name: getattr(self.counts, name) for name in COUNTED}
-        return {"solver": self.solver.state(), "counts": counts, "full_batch": self.full_batch, "left_f": self.left_f}
+        return {"solver": self.solver.state(), "full_batch": self.full_batch, "left_f": self.left_f}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.solver.restore(state["solver"])
-        self.counts = Counts(**state["counts"])
         self.full_batch, self.left_x, self.left_f = state["full_batch"], None, state["left_f"]
 
     def step(self, objective: Objective, here: Evaluation, eta: float = math.nan) -> tuple[Evaluation, StepInfo]:
@@ -67,9 +63,6 @@ class ClosureSolver(VectorSolver):
         except BaseException:
             solver.restore(saved)
             raise
-        finally:
-            for name in COUNTED:
-                setattr(self.counts, name, getattr(self.counts, name) + getattr(objective.counts, name))
         self.full_batch, self.left_x, self.left_f, self.previous = full_batch, there.x, there.f, method.previous
         return there, info
 
@@ -114,7 +107,7 @@ class NewtonCG(ClosureOptimizer):
         second_order: whether to check the curvature where the gradient is small; "auto" does so until the same parameters
             give another loss than before, as mini-batches do.
         weight_decay: λ ≥ 0 adds ½λ‖w‖² to f, g and H. Decoupled decay would not be part of the f that is compared.
-        seed: of the check's start vectors.
+        seed: of the check's start vectors, and of the signs behind Martens' preconditioner.
 
     Raises (of `step`):
         TypeError: no closure, or one that returns no Tensor.
@@ -139,18 +132,14 @@ class NewtonCG(ClosureOptimizer):
         max_radius: float = math.inf, gtol: float = 1e-8, gtol_abs: float = 0.0, strict_monotone: bool = False,
         second_order: str | bool = "auto", weight_decay: float = 0.0, seed: int = 0,
     ) -> None:  # fmt: skip
-        method = globalization_of("NewtonCG", globalization, curvature, preconditioner, damping)
+        seed = checked("NewtonCG", "seed", seed)
+        method = globalization_of("NewtonCG", globalization, curvature, preconditioner, damping, seed)
         super().__init__(
-            params, ClosureSolver(method, checked("NewtonCG", "seed", seed)), forcing=forcing, max_radius=max_radius, gtol=gtol,
+            params, ClosureSolver(method, seed), forcing=forcing, max_radius=max_radius, gtol=gtol,
             gtol_abs=gtol_abs, strict_monotone=strict_monotone, second_order=second_order, weight_decay=weight_decay,
         )  # fmt: skip
         self.kind = f"{globalization} {curvature}"
         self._previous: dict[str, Vector] = {}  # the last step, by parameter; "ggn" starts from it
-
-    @property
-    def counts(self) -> Counts:
-        """How many losses, gradients and Hessian products all steps took together."""
-        return self._solver.counts
 
     @property
     def needs_outputs(self) -> bool:
@@ -168,7 +157,7 @@ class NewtonCG(ClosureOptimizer):
             The closure's loss before the step.
         """
         loss = super().step(closure)
-        previous = self._solver.previous
+        previous, self._previous = self._solver.previous, {}
         if previous is not None:
             ends = np.cumsum([slot.tensor.size for slot in self._active])[:-1]
             parts = zip(self._active, np.split(previous, ends), strict=True)
@@ -184,15 +173,20 @@ class NewtonCG(ClosureOptimizer):
         """Take over what `state_dict` gave; see `Optimizer`."""
         mine = self.state_dict()["newton_cg"]
         saved = state_dict.get("newton_cg", {}) if isinstance(state_dict, Mapping) else {}
-        if saved.keys() != mine.keys() or saved["solver"].keys() != mine["solver"].keys() or saved["kind"] != self.kind:
+        if not isinstance(saved, Mapping) or saved.keys() != mine.keys() or saved["kind"] != self.kind:
             raise ValueError(
                 f"`NewtonCG.load_state_dict` needs what `state_dict()` of a NewtonCG of the kind {self.kind!r} returned, "
-                f"got {saved.get('kind')!r}."
+                f"got {saved!r:.60}."
             )
-        super().load_state_dict(state_dict)
-        self._solver.restore(saved)
-        self._previous = {name: np.array(value) for name, value in saved["previous"].items()}
-        self.last_step = None
+        previous = {name: np.array(value, dtype=np.float64) for name, value in saved["previous"].items()}
+        before = self._solver.state()
+        try:
+            self._solver.restore(saved)
+            super().load_state_dict(state_dict)
+        except BaseException:
+            self._solver.restore(before)
+            raise
+        self._previous = previous
 
     # The parts
 

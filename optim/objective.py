@@ -144,11 +144,15 @@ class ClosureObjective:
         parameters: the leaves that make up the vector, in order.
         decay: λ of each parameter.
         call: who asks, for errors.
+        counts: where to count; by default from 0.
     """
 
-    def __init__(self, closure: Callable[[], Any], parameters: Sequence[Tensor], decay: Sequence[float], call: str) -> None:
+    def __init__(
+        self, closure: Callable[[], Any], parameters: Sequence[Tensor], decay: Sequence[float], call: str,
+        counts: Counts | None = None,
+    ) -> None:  # fmt: skip
         self.closure, self.parameters, self.call = closure, list(parameters), call
-        self.counts = Counts()
+        self.counts = Counts() if counts is None else counts
         self._graph = Graph(self.parameters, self.counts)
         self.decay = np.concatenate([np.full(p.size, d) for p, d in zip(self.parameters, decay, strict=True)] or [np.zeros(0)])
 

@@ -59,7 +59,7 @@ class StepInfo:
 
     accepted: bool = False
     status: Status = Status.RUNNING
-    rho: float = math.nan  # actual over predicted decrease
+    rho: float = math.nan  # actual over predicted decrease; of "ggn" for the whole step, before it was shortened
     radius: float = math.nan  # of the trust region after the step; of the other globalizations, the length of the step
     predicted: float = math.nan
     actual: float = math.nan

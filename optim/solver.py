@@ -174,7 +174,7 @@ def _max(g: Vector) -> float:
 
 
 def globalization_of(
-    call: str, globalization: str, curvature: str, preconditioner: Any, damping: float | None
+    call: str, globalization: str, curvature: str, preconditioner: Any, damping: float | None, seed: int = 0
 ) -> NewtonMethod:  # fmt: skip
     """The method that the options name.
 
@@ -191,7 +191,7 @@ def globalization_of(
             raise ValueError(
                 f'`{call}(curvature="ggn")` brings its own damping; globalization="{globalization}" cannot be too.'
             )
-        return LevenbergMarquardt(damping=1.0 if damping is None else damping, solve=solve)
+        return LevenbergMarquardt(damping=1.0 if damping is None else damping, solve=solve, seed=seed)
     if globalization == "line-search":
         if solve is not None:
             raise ValueError(f'`{call}(globalization="line-search")` takes no preconditioner; use "trust-region".')

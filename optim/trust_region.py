@@ -115,7 +115,8 @@ class TrustRegion:
     ) -> StepInfo:  # fmt: skip
         return StepInfo(
             accepted=status is Status.RUNNING, status=status, rho=trial.rho, radius=self.radius or 0.0,
-            predicted=s.predicted / unit, actual=trial.actual, step_norm=float(np.linalg.norm(s.p)), n_cg=path.products,
+            predicted=s.predicted / unit, actual=trial.actual, n_cg=path.products,
+            step_norm=float(np.linalg.norm(s.p)) if status is Status.RUNNING else 0.0,
             why=s.why, smallest_curvature=path.smallest_curvature / unit, rejections=rejections, eta=eta, noise=trial.noise,
         )  # fmt: skip
 
