@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from optim.objective import Evaluation, Objective
 from optim.results import Status, StepInfo
-from optim.trust_region import MAX_REJECTIONS, NOISE, max_iterations, tried, unit_of
+from optim.trust_region import MAX_REJECTIONS, NOISE, max_iterations, norm, tried, unit_of
 
 __all__ = ["CappedCG", "Direction", "capped_cg"]
 
@@ -129,7 +129,7 @@ class CappedCG:
         """One accepted step from `here`; or `here` again, with the status that says why there is none."""
         unit = unit_of(here.g)  # see TrustRegion.step
         g = unit * here.g
-        size = float(np.linalg.norm(here.g))
+        size = norm(here.g)
         self.g0 = size if math.isnan(self.g0) else self.g0
         epsilon = max(self.damping * math.sqrt(min(1.0, size / self.g0)), 1e-12)
         found = capped_cg(lambda v: unit * here.hv(v), g, epsilon, eta, max_iterations(g.size))

@@ -21,7 +21,7 @@ from optim.objective import Evaluation, Objective
 from optim.options import checked
 from optim.results import Status, StepInfo
 from optim.second_order_check import curvature_at, escape, refine
-from optim.trust_region import EPS, TrustRegion
+from optim.trust_region import EPS, TrustRegion, norm
 
 __all__ = ["Globalization", "NewtonMethod", "Solver", "globalization_of", "require_finite"]
 
@@ -90,7 +90,7 @@ class Solver:
         """Take `here` for the first point, unless there was one."""
         if math.isnan(self.f0):
             with np.errstate(all="ignore"):
-                self.f0, self.g0, self.g0_max = here.f, float(np.linalg.norm(here.g)), _max(here.g)
+                self.f0, self.g0, self.g0_max = here.f, norm(here.g), _max(here.g)
 
     def converged(self, here: Evaluation) -> bool:
         return _max(here.g) <= self.tolerance
@@ -116,12 +116,13 @@ class Solver:
             return here, StepInfo(status=Status.FIRST_ORDER)
         noise, verified = self.method.noise, StepInfo(status=Status.SECOND_ORDER, lambda_min=found.lowest)
         if found.down is not None:
-            there, length = escape(objective, here, found.down, self.method.state().get("radius"), noise)
+            radius = self.method.state().get("radius") if found.negative else None  # a radius knows nothing of tiny scales
+            there, length = escape(objective, here, found.down, radius, noise)
             if there is None:
-                return here, replace(verified, status=Status.PRECISION_LOSS) if found.negative else verified
+                return here, replace(verified, status=Status.PRECISION_LOSS)
             self.method.after_escape(length)
             if not self.accepted:  # we began at a saddle point, whose gradient measures nothing
-                self.g0, self.g0_max = max(self.g0, float(np.linalg.norm(there.g))), max(self.g0_max, _max(there.g))
+                self.g0, self.g0_max = max(self.g0, norm(there.g)), max(self.g0_max, _max(there.g))
             return there, replace(
                 verified, accepted=True, status=Status.RUNNING, escaped=True, radius=length, step_norm=length,
                 actual=here.f - there.f,
@@ -152,7 +153,7 @@ class Solver:
 
     def _forcing(self, here: Evaluation) -> float:
         """η: the residual of CG as a share of ‖g‖."""
-        size = float(np.linalg.norm(here.g))
+        size = norm(here.g)
         share = size / self.g0 if self.g0 else 1.0
         if self.forcing == "superlinear":
             eta = min(0.5, math.sqrt(share))

@@ -22,7 +22,7 @@ from optim.cg import CGPath, Solution, steihaug_cg
 from optim.objective import Evaluation, Objective
 from optim.results import Status, StepInfo
 
-__all__ = ["EPS", "NOISE", "Trial", "TrustRegion", "evaluated", "max_iterations", "tried", "unit_of"]
+__all__ = ["EPS", "NOISE", "Trial", "TrustRegion", "evaluated", "max_iterations", "norm", "tried", "unit_of"]
 
 Vector = NDArray[Any]
 EPS = float(np.finfo(np.float64).eps)
@@ -124,6 +124,12 @@ class TrustRegion:
 def unit_of(g: Vector) -> float:
     """The power of two that brings the largest entry of g into [½, 1)."""
     return math.ldexp(1.0, -max(-1000, min(1000, math.frexp(float(np.abs(g).max()))[1])))
+
+
+def norm(g: Vector) -> float:
+    """‖g‖, also where its square would over- or underflow."""
+    unit = unit_of(g)
+    return float(np.linalg.norm(unit * g)) / unit
 
 
 def max_iterations(n: int) -> int:

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from optim.capped_cg import capped_cg
@@ -53,9 +53,11 @@ def iterates(path):
 
 
 seeds = st.integers(0, 2**32 - 1)
+many = settings(max_examples=100, deadline=None, derandomize=True)
 sizes = st.integers(1, 12)
 
 
+@many
 @given(seeds, sizes)
 def test_positive_definite_systems_are_solved_in_n_iterations(seed, n):
     H, g, _ = symmetric(seed, n, -0.5, 0.5)
@@ -66,6 +68,7 @@ def test_positive_definite_systems_are_solved_in_n_iterations(seed, n):
     np.testing.assert_allclose(s.p, -np.linalg.solve(H, g), rtol=1e-6, atol=1e-7)
 
 
+@many
 @given(seeds, st.integers(2, 10))
 def test_the_path(seed, n):
     """Conjugate directions, growing iterates, a falling model, and Hp as a product would give it."""
@@ -87,6 +90,7 @@ def test_the_path(seed, n):
     assert s.norm == pytest.approx(np.linalg.norm(s.p), rel=1e-10)
 
 
+@many
 @given(seeds, sizes, st.integers(0, 3), st.floats(1e-3, 1e3))
 def test_inside_the_region_and_no_worse_than_cauchy(seed, n, negative, radius):
     H, g, _ = symmetric(seed, n, -2, 2, min(negative, n))
@@ -101,6 +105,7 @@ def test_inside_the_region_and_no_worse_than_cauchy(seed, n, negative, radius):
     np.testing.assert_allclose(s.Hp, H @ s.p, rtol=0, atol=1e-10 * np.linalg.norm(H) * radius)
 
 
+@many
 @given(seeds, st.integers(2, 10), st.floats(0.1, 10))
 def test_a_planted_negative_eigenvector_leads_to_the_boundary(seed, n, radius):
     H, _, rng = symmetric(seed, n, -1, 1, negative=1)
@@ -115,6 +120,7 @@ def test_a_planted_negative_eigenvector_leads_to_the_boundary(seed, n, radius):
     assert path.end == "negative curvature"
 
 
+@many
 @given(seeds, sizes, st.integers(0, 2), st.floats(0.01, 100), st.lists(st.floats(1e-3, 1), min_size=1, max_size=5))
 def test_a_replay_is_a_fresh_solve_without_products(seed, n, negative, radius, factors):
     H, g, _ = symmetric(seed, n, -2, 2, min(negative, n))
@@ -131,6 +137,7 @@ def test_a_replay_is_a_fresh_solve_without_products(seed, n, negative, radius, f
         assert (replayed.why, replayed.predicted, replayed.norm) == (expected.why, expected.predicted, expected.norm)
 
 
+@many
 @given(seeds, sizes)
 def test_the_hessian_as_preconditioner_needs_one_iteration(seed, n):
     H, g, _ = symmetric(seed, n, -2, 2)
@@ -139,6 +146,7 @@ def test_the_hessian_as_preconditioner_needs_one_iteration(seed, n):
     np.testing.assert_allclose(path.at(INF).p, -np.linalg.solve(H, g), rtol=1e-6, atol=1e-8)
 
 
+@many
 @given(seeds, st.integers(2, 8), st.integers(0, 1), st.floats(0.01, 10))
 def test_a_preconditioner_is_a_change_of_variables(seed, n, negative, radius):
     """CG with M in x is CG without in u = Lᵀx, M = LLᵀ; the region is a ball in u."""
@@ -214,6 +222,7 @@ def test_a_preconditioner_that_is_not_positive_is_refused():
 # Capped CG
 
 
+@many
 @given(seeds, sizes)
 def test_capped_cg_solves_the_shifted_system(seed, n):
     H, g, _ = symmetric(seed, n, -0.5, 0.5)
@@ -225,6 +234,7 @@ def test_capped_cg_solves_the_shifted_system(seed, n):
     np.testing.assert_allclose(found.Hd, H @ found.d, rtol=1e-8, atol=1e-8)
 
 
+@many
 @given(seeds, st.integers(2, 10))
 def test_capped_cg_reports_only_true_negative_curvature(seed, n):
     H, g, _ = symmetric(seed, n, -1, 1, negative=1)
@@ -235,6 +245,7 @@ def test_capped_cg_reports_only_true_negative_curvature(seed, n):
     assert found.d @ H @ found.d < -ε * (found.d @ found.d) * (1 - 1e-6)
 
 
+@many
 @given(seeds, sizes)
 def test_the_cap_invents_no_negative_curvature(seed, n):
     """The differences of iterates, looked at in every iteration, are never mistaken for it on positive definite H."""
@@ -248,6 +259,7 @@ def test_the_cap_invents_no_negative_curvature(seed, n):
 # Martens' CG
 
 
+@many
 @given(seeds, sizes, st.floats(0.01, 10))
 def test_martens_cg_solves_the_damped_system(seed, n, damping):
     G, g, _rng = symmetric(seed, n, -0.5, 0.5)
