@@ -137,7 +137,7 @@ class ClosureOptimizer(Optimizer):
 
     def _described(self, group: Any) -> tuple[list[Any], Values]:
         items, options = super()._described(group)
-        self._common([self.defaults, self._checked(options)])
+        self._common([self.defaults, options])
         return items, options
 
     def _common(self, options: Sequence[Mapping[str, Any]]) -> Values:

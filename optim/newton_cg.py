@@ -190,10 +190,10 @@ class NewtonCG(ClosureOptimizer):
 
     # The parts
 
-    def _checked(self, options: Values) -> Values:
-        for name in NOT_HERE.keys() & options.keys():
+    def _described(self, group: Any) -> tuple[list[Any], Values]:
+        for name in NOT_HERE.keys() & (group.keys() if isinstance(group, Mapping) else ()):
             raise ValueError(f"`NewtonCG({name}=...)` does not exist: {NOT_HERE[name]}.")
-        return super()._checked(options)
+        return super()._described(group)
 
     def _about_to_step(self, slots: Sequence[Slot]) -> None:
         super()._about_to_step(slots)

@@ -25,7 +25,7 @@ from optim.trust_region import TrustRegion
 
 EPS = np.finfo(float).eps
 seeds = st.integers(0, 2**32 - 1)
-few = settings(max_examples=12, deadline=None, derandomize=True)
+few = settings(max_examples=8, deadline=None, derandomize=True)
 
 
 def rosenbrock(x):
