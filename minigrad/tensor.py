@@ -14,7 +14,7 @@ Three invariants carry everything else:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -26,7 +26,7 @@ from minigrad.arraylike import RULES, ArrayLike
 from minigrad.mode import Mode, current, scope, users_line
 from minigrad.sweeps import between, described, pull_back, rephrased
 
-__all__ = ["RULES", "ForEach", "Op", "Tensor", "apply", "data_of", "is_live", "own"]
+__all__ = ["RULES", "ForEach", "Op", "Tensor", "apply", "data_of", "is_live", "own", "touch"]
 
 Array = NDArray[Any]
 Rule = Callable[..., Any]
@@ -488,6 +488,12 @@ def _dispatch(func: Any, called: str, args: Sequence[Any], kwargs: dict[str, Any
                     )
                 del kwargs[word]
     return rule(*args, **kwargs)
+
+
+def touch(leaves: Iterable[Tensor]) -> None:
+    """Say that the arrays of these leaves were written to; see `Tensor.touch`."""
+    for leaf in leaves:
+        leaf.index = _next_index()
 
 
 def data_of(x: Any) -> Any:

@@ -19,7 +19,8 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
-from minigrad import Tensor, no_grad
+from minigrad import CaptureError, Tensor, no_grad
+from minigrad.replay import Bound, Compiled
 from models.files import load_tree, save_tree
 from models.module import Module
 
@@ -137,6 +138,7 @@ def fit(
     augment: Callable[[Any, np.random.Generator], Any] | None = None,
     callbacks: Sequence[Callable[[Epoch], Any]] = (),
     rng: int | np.random.Generator = 0,
+    compile: bool = True,
     checkpoint: str | PathLike[str] | None = None,
     resume: bool = False,
     progress: bool = True,
@@ -153,6 +155,8 @@ def fit(
         augment: augment(x, rng) is applied to each training batch.
         callbacks: called with an `Epoch` after each epoch; a true return value ends training and is told in `stopped`.
         rng: a seed or a Generator, for the order and the augmentation.
+        compile: replay loss and gradients (see `minigrad.compile`) instead of recording them for each batch; the history is
+            the same. False for a loss or a model that branches on values, or whose structure changes while it is trained.
         checkpoint: a file, written after each epoch, whole or not at all.
         resume: go on from `checkpoint` if it exists; the result is bit-identical to not having stopped. A run that a
             callback had ended stays ended.
@@ -161,6 +165,7 @@ def fit(
         The history. After Ctrl-C too, with the parameters as the last whole step left them; a second Ctrl-C raises.
 
     Raises:
+        CaptureError: the loss or the model does what cannot be replayed; pass compile=False.
         FloatingPointError: the loss became NaN or infinite; the step that would have used it was not taken.
         ValueError, TypeError: arguments that do not fit, before anything is changed.
     """
@@ -175,6 +180,14 @@ def fit(
         raise ValueError("`fit(metrics=...)` needs validation=, the rows to measure on.")
     if resume and checkpoint is None:
         raise ValueError("`fit(resume=True)` needs checkpoint=, the file to go on from.")
+    needs_outputs = getattr(optimizer, "needs_outputs", False)
+
+    def loss_of_batch(x: Any, y: Any) -> Any:
+        outputs = model(x)
+        value = loss(outputs, y)
+        return (value, outputs) if needs_outputs else value
+
+    compiled = Compiled(loss_of_batch)
     size = len(x) if batch_size is None else min(int(batch_size), len(x))
     generator = np.random.default_rng(rng)
     history = History()
@@ -189,7 +202,12 @@ def fit(
             weighted = 0.0
             for i in _orders(len(x), size, generator):
                 batch_x = x[i] if augment is None else augment(x[i], generator)
-                batch_loss = _step(model, optimizer, loss, batch_x, y[i], f"epoch {len(history) + 1}")
+                batch = _Batch(compiled, batch_x, y[i], f"epoch {len(history) + 1}")
+                try:
+                    result = optimizer.step(batch if compile else batch.__call__)
+                except CaptureError as error:
+                    raise CaptureError(f"{error} `fit(compile=False)` trains without compiling.") from error
+                batch_loss = float(result.item() if isinstance(result, Tensor) else result)
                 weighted += batch_loss * len(i)
                 if schedule is not None and schedule_every == "batch":
                     schedule.step()
@@ -235,26 +253,31 @@ def evaluate(
             module.training = training
 
 
-def _step(model: Module, optimizer: Stepper, loss: Callable[..., Any], x: Any, y: Any, where: str) -> float:
-    first, needs_outputs = True, getattr(optimizer, "needs_outputs", False)
+class _Batch(Bound):
+    """The loss of one batch, as a closure that looks at the loss before a step is taken."""
 
-    def closure() -> Any:
-        nonlocal first
-        outputs = model(x)
-        value = loss(outputs, y)
-        if not isinstance(value, Tensor) or value.size != 1:
-            got = f"shape {value.shape}" if isinstance(value, Tensor) else type(value).__name__
+    __slots__ = ("_seen", "_where")
+
+    def __init__(self, compiled: Compiled, x: Any, y: Any, where: str) -> None:
+        super().__init__(compiled, (x, y), {})
+        self._seen, self._where = False, where
+
+    def __call__(self) -> Any:
+        result = super().__call__()
+        self.checked(result[0] if isinstance(result, tuple) else result)
+        return result
+
+    def checked(self, loss: Any) -> Any:
+        if not isinstance(loss, Tensor | np.ndarray) or loss.size != 1:
+            got = f"shape {loss.shape}" if isinstance(loss, Tensor) else type(loss).__name__
             raise TypeError(f"fit: loss(model(x), y) must be a scalar Tensor, got {got}.")
-        if first and not np.isfinite(value.data).all():  # later calls are trial points, which an optimizer may reject
+        if not self._seen and not math.isfinite(loss.item()):  # later calls are trial points, which an optimizer may reject
             raise FloatingPointError(
-                f"fit: the loss became {value.item()} in {where}; the step was not taken. "
+                f"fit: the loss became {loss.item()} in {self._where}; the step was not taken. "
                 f"Lower the learning rate, clip the gradients, or look for NaN in the data."
             )
-        first = False
-        return (value, outputs) if needs_outputs else value
-
-    result = optimizer.step(closure)
-    return float(result.item() if isinstance(result, Tensor) else result)
+        self._seen = True
+        return loss
 
 
 def _orders(n: int, size: int, rng: np.random.Generator) -> Iterator[Any]:

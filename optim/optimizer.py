@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor
-from minigrad.replay import Elementwise
+from minigrad.replay import Bound, Elementwise, Gradient
+from minigrad.tensor import touch
 from optim.options import NON_NEGATIVE, WHOLE, checked
 
 __all__ = ["Array", "Optimizer", "ParamGroup", "Params", "Values"]
@@ -44,6 +45,8 @@ class Slot:
     hi: int
     clock: dict[str, Any]
     view: Array | None = None
+    grad: Array | None = None  # its part of the group's vector of gradients, where a replay writes them
+    active: bool = True  # whether the replay that was last prepared differentiates it
 
 
 @dataclass(slots=True, eq=False)
@@ -55,10 +58,14 @@ class Segment:
     hi: int
     clock: dict[str, Any]
     grads: list[Array]
+    joined: Array | None = None  # the gradients in one piece, if they are
 
     def gradient(self, maximize: bool) -> Array:
-        flat = [g.reshape(-1) for g in self.grads]
-        g = flat[0] if len(flat) == 1 else np.concatenate(flat)
+        if self.joined is not None:
+            g = self.joined
+        else:
+            flat = [g.reshape(-1) for g in self.grads]
+            g = flat[0] if len(flat) == 1 else np.concatenate(flat)
         return -g if maximize else g
 
 
@@ -86,6 +93,7 @@ class ParamGroup(MutableMapping[str, Any]):
             else np.zeros(lo, self.dtype)
             for name in optimizer.state_names
         }
+        self.g: Array | None = None
         self.written: set[str] = set()  # the state vectors a rule has returned; the others need not be saved
 
     def __getitem__(self, key: str) -> Any:
@@ -129,8 +137,31 @@ class ParamGroup(MutableMapping[str, Any]):
         slot.view[...] = p._data
         p._data = slot.view
 
+    def make_gradients(self) -> None:
+        """One vector for the gradients to be written to, and each parameter's part of it."""
+        if self.g is None:
+            self.g = np.zeros_like(self.w)
+        for slot in self.slots:
+            slot.grad = self.g[slot.lo : slot.hi].reshape(slot.shape)
+            slot.active = slot.tensor.requires_grad
+            if not slot.active:
+                slot.tensor.grad = None
+
+    def whole(self) -> Segment | None:
+        """All parameters as one segment, if a replay has written all their gradients and they count alike."""
+        g, clock = self.g, self.slots[0].clock
+        if g is None:
+            return None
+        for slot in self.slots:
+            p = slot.tensor
+            if p.grad is not slot.grad or p._data is not slot.view or slot.clock is not clock or not p._requires_grad:
+                return None
+        return Segment(self.slots, 0, g.size, clock, [], g)
+
     def segments(self, call: str) -> list[Segment]:
         """What has a gradient, in as few stretches as possible. A large parameter is one by itself: that saves a copy."""
+        if whole := self.whole():
+            return [whole]
         found: list[Segment] = []
         last = None
         for slot in self.slots:
@@ -196,6 +227,7 @@ class Optimizer:
     def __init__(self, params: Params, **options: Any) -> None:
         self.defaults = self._checked(options)
         self._programs: dict[Any, Elementwise] = {}
+        self._replay: tuple[Gradient | None, list[Slot]] = None, []  # what was last replayed, and whose gradients it writes
         self.param_groups: list[ParamGroup] = []
         call = type(self).__name__
         if isinstance(params, Tensor | str | set | frozenset):
@@ -230,6 +262,7 @@ class Optimizer:
         Args:
             closure: computes and returns the loss; the gradients are then found here. One that itself calls
                 `zero_grad()` and `backward()` works too. Without it the gradients of the last `backward()` are used.
+                With `minigrad.compile(loss_of).at(x, y)` loss and gradients are replayed, which is quicker.
 
         Returns:
             The closure's loss, or None.
@@ -238,7 +271,10 @@ class Optimizer:
             TypeError, ValueError: the closure gives no scalar Tensor, or a gradient has another shape than its parameter.
                 The parameters are unchanged then. Non-finite gradients are not looked for and go into the parameters.
         """
-        loss = None if closure is None else self._pulled_back(closure)
+        if isinstance(closure, Bound):
+            loss: Tensor | None = self._replayed(closure)
+        else:
+            loss = None if closure is None else self._pulled_back(closure)
         call = type(self).__name__
         work = [(group, group.segments(call)) for group in self.param_groups]  # what can raise comes before any change
         for group, segments in work:
@@ -404,6 +440,28 @@ class Optimizer:
             loss.backward()
         return loss
 
+    def _replayed(self, bound: Bound) -> Tensor:
+        """The loss of a compiled closure, with all gradients written into the groups' vectors."""
+        gradient, slots = self._replay
+        if (
+            gradient is None
+            or gradient.compiled is not bound.compiled
+            or any(slot.tensor._requires_grad is not slot.active for slot in self._slots())
+        ):
+            for group in self.param_groups:
+                group.make_gradients()
+            slots = [slot for slot in self._slots() if slot.active]
+            gradient = Gradient(bound.compiled, [slot.tensor for slot in slots], [slot.grad for slot in slots])
+            self._replay = gradient, slots
+        try:
+            loss, reached = gradient(bound)
+        except BaseException:
+            self.zero_grad()  # what is in the vectors now belongs to no point
+            raise
+        for slot, there in zip(slots, reached, strict=True):
+            slot.tensor.grad = slot.grad if there else None
+        return Tensor(loss)
+
     def _run(self, group: ParamGroup, lo: int, hi: int, g: Array, clock: dict[str, Any]) -> Values:
         vectors = [vector[lo:hi] for vector in (group.w, *group.state.values())]
         for vector in vectors:
@@ -428,7 +486,7 @@ class Optimizer:
         for segment in segments:
             for slot in segment.slots:
                 slot.clock = clock
-                slot.tensor.touch()
+            touch(slot.tensor for slot in segment.slots)
 
     def _program(self, group: ParamGroup, clock: Values, numbers: Values) -> Elementwise:
         """The rule's program for the group's dtype and for which of the numbers are zero; they are few."""

@@ -45,6 +45,7 @@ def compile(f: Function, *, check: bool = False) -> Compiled:
         CaptureError: f looked at values (`if`, `.item()`, `float()`), changed something, or was not the same when run again;
             with `check`, a result differs from f's.
 
+    >>> import numpy as np
     >>> energy = compile(lambda x, v: 0.5 * (v * v).sum() - np.cos(x).sum())
     >>> energy(np.zeros(2), np.ones(2))
     array(-1.)

@@ -220,7 +220,7 @@ class _Writer:
             target = self._target(i, line)
             self.names[id(line)] = target
             if isinstance(line.op.forward, np.ufunc):
-                text = f"{self._function(line)}({', '.join(operands)}{self._keywords(line)}, out={target})"
+                text = f"{self._function(line)}({', '.join([*operands, *self._keywords(line), f'out={target}'])})"
             else:
                 text = self._filled(line, operands, target)
             self.body += [part.strip() for part in text.split(";")]
@@ -231,7 +231,7 @@ class _Writer:
             if id(line) in self.text:
                 self.body.append(f"{name} = {self._filled(line, operands, '')}")
             else:
-                self.body.append(f"{name} = {self._function(line)}({', '.join(operands)}{self._keywords(line)})")
+                self.body.append(f"{name} = {self._function(line)}({', '.join([*operands, *self._keywords(line)])})")
         for root, last in list(self.last.items()):
             if last == i and root in self._storage:
                 self._free.append(self._storage.pop(root))
@@ -346,8 +346,8 @@ class _Writer:
         self.scope[name] = forward
         return name
 
-    def _keywords(self, line: Line) -> str:
-        return "".join(f", {k}={self._parameter(v)}" for k, v in line.params.items())
+    def _keywords(self, line: Line) -> list[str]:
+        return [f"{k}={self._parameter(v)}" for k, v in line.params.items()]
 
     def _parameter(self, v: Any) -> str:
         if isinstance(v, np.dtype):

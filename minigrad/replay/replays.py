@@ -44,10 +44,7 @@ class Replay:
 
     def holds(self) -> bool:
         """Whether what Python branched on is still as it was."""
-        for thing, name, value in self.guards:
-            if getattr(thing, name) is not value:
-                return False
-        return True
+        return all(getattr(thing, name) is value for thing, name, value in self.guards)
 
     @property
     def source(self) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import optim
+from minigrad import CaptureError
 from models import MLP, Dropout, EarlyStopping, FileError, History, Linear, Sequential, accuracy, cross_entropy, evaluate, fit
 from models.datasets import digits, moons, train_test_split
 from models.files import load_tree, save_tree
@@ -69,7 +70,7 @@ def test_every_row_is_seen_once_an_epoch_in_a_new_order():
         seen.append(y)
         return (prediction * 0.0).sum()
 
-    fit(model, optim.SGD(model.parameters()), loss, (x, np.arange(10)), epochs=2, batch_size=4, progress=False)
+    fit(model, optim.SGD(model.parameters()), loss, (x, np.arange(10)), epochs=2, batch_size=4, progress=False, compile=False)
     assert [len(b) for b in seen] == [4, 4, 2] * 2
     first, second = np.concatenate(seen[:3]), np.concatenate(seen[3:])
     assert sorted(first) == sorted(second) == list(range(10))
@@ -158,23 +159,52 @@ def test_a_checkpoint_of_another_run_changes_nothing(tmp_path):
         fit(model, other, loss, data, epochs=4, **common)
 
 
-def test_ctrl_c_keeps_what_was_reached():
+@pytest.mark.parametrize("compile", [True, False])
+def test_ctrl_c_keeps_what_was_reached(compile):
     model, optimizer, _, data, common = setup()
     calls = []
 
-    def loss(out, y):
+    def augment(x, rng):
         calls.append(1)
         if len(calls) == 9:
             signal.raise_signal(signal.SIGINT)
-        return cross_entropy(out, y)
+        return x
 
     before = signal.getsignal(signal.SIGINT)
-    history = fit(model, optimizer, loss, data, epochs=50, **(common | {"validation": None, "metrics": None, "callbacks": []}))
+    options = common | {"validation": None, "metrics": None, "callbacks": [], "augment": augment, "compile": compile}
+    history = fit(model, optimizer, cross_entropy, data, epochs=50, **options)
     assert history.stopped == "interrupted"
     assert len(history) == 2
     assert len(calls) == 9, "the step in which it happened was finished, and no further one begun"
     assert signal.getsignal(signal.SIGINT) is before
     assert all(np.isfinite(p.data).all() for p in model.parameters())
+
+
+def test_compiling_changes_no_digit_of_the_history():
+    rows = []
+    for compile in (True, False):
+        model, optimizer, _, data, common = setup()
+        history = fit(model, optimizer, cross_entropy, data, epochs=4, compile=compile, **common)
+        rows.append([{k: v for k, v in row.items() if k != "seconds"} for row in history.rows] + [model.state_dict()])
+    one, other = rows
+    assert one[:-1] == other[:-1]
+    for name, p in one[-1].items():
+        np.testing.assert_array_equal(p, other[-1][name])
+
+
+def test_what_cannot_be_replayed_says_how_to_train_it():
+    model, optimizer, _, data, common = setup()
+    before = model.state_dict()
+
+    def loss(out, y):
+        value = cross_entropy(out, y)
+        return value if value.item() > 0 else value * 2
+
+    with pytest.raises(CaptureError, match=r"\.item\(\).*fit\(compile=False\)"):
+        fit(model, optimizer, loss, data, epochs=1, **common)
+    for name, p in model.state_dict().items():
+        np.testing.assert_array_equal(p, before[name])
+    fit(model, optimizer, loss, data, epochs=1, compile=False, **common)
 
 
 def test_a_second_ctrl_c_stops_at_once():
