@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.errors import StaleGraphError
 from minigrad.mode import scope
 from minigrad.sweeps import Rerun, between, pull_back, push_forward
 from minigrad.tensor import Tensor, own
@@ -68,6 +69,7 @@ class GaussNewton:
             found = pull_back(head, {loss.index: np.ones_like(loss._data)}, record=True).get(outputs.index)
         self._slope = found if isinstance(found, Tensor) else Tensor(np.zeros_like(outputs._data) if found is None else found)
         self._programs: dict[tuple[int, ...], Rerun] = {}
+        self._indices = [a.index for a in self.leaves]
 
     @property
     def slope(self) -> Any:
@@ -83,6 +85,8 @@ class GaussNewton:
     def product(self, vectors: Sequence[Any], lead: tuple[int, ...] = ()) -> list[Any]:
         """G·v."""
         if lead not in self._programs:
+            if self._indices != [a.index for a in self.leaves]:
+                raise StaleGraphError("the parameters were changed before this product was asked for. Run the loss again.")
             self._programs[lead] = self._linear(lead)
         return list(own(dict(enumerate(self._programs[lead](vectors))), *vectors).values())
 

@@ -187,6 +187,7 @@ class Rerun:
             slot[node.index] = len(slot)
             self.steps.append((node.op.forward, list(node.args), fill, node.params))
         self.outputs = [slot.get(y.index, y._data) for y in outputs]  # an output that depends on no leaf is a constant
+        self.recorded = [y._data for y in outputs]  # the outputs for the values at which it was recorded
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
         slots = list(values)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.errors import StaleGraphError
 from minigrad.mode import current, scope
 from minigrad.ops.elementwise import positive
 from minigrad.sweeps import Rerun, Slice, between, pull_back, push_forward
@@ -219,7 +220,11 @@ def gradient_and_hvp(loss: Tensor, leaves: Sequence[Tensor]) -> tuple[list[Any],
 
     This is what an optimizer asks of a closure's loss: no function of the parameters is needed, the graph is the function.
     The product `hvp(vectors)` takes and returns one array for each leaf; it evaluates at its first call all that does not
-    depend on the vectors, and further calls cost only the rest. With `lead=(k,)` it takes k directions at once.
+    depend on the vectors, and further calls cost only the rest. With `lead=(k,)` it takes k directions at once, in sweeps
+    of as many as fit a few megabytes.
+
+    Raises (of the product):
+        StaleGraphError: a leaf was changed where the graph has to be read: at the first product, and for directions at once.
 
     >>> w = Tensor([1.0, 2.0], requires_grad=True)
     >>> gradient, product = gradient_and_hvp((w**3).sum(), [w])
@@ -233,12 +238,20 @@ def gradient_and_hvp(loss: Tensor, leaves: Sequence[Tensor]) -> tuple[list[Any],
     found = [cotangents.get(a.index, z) for a, z in zip(leaves, zeros, strict=True)]
     outputs = [g if isinstance(g, Tensor) else Tensor(g) for g in found]
     second = between(leaves, outputs)
-    programs: dict[tuple[int, ...], Rerun] = {}
+    indices = [a.index for a in leaves]
+    again: list[Rerun] = []
 
     def product(vectors: Sequence[Any], lead: tuple[int, ...] = ()) -> list[Any]:
-        if lead not in programs:
-            programs[lead] = _linear_part(second, leaves, outputs, lead)
-        return list(own(dict(enumerate(programs[lead](vectors))), *vectors).values())
+        if (lead or not again) and indices != [a.index for a in leaves]:
+            raise StaleGraphError("the parameters were changed before this Hessian product was asked for. Run the loss again.")
+        if lead:
+            return _all_pushed_along(second, leaves, vectors, outputs, lead[0])
+        if again:
+            found = again[0](vectors)
+        else:
+            again.append(_linear_part(second, leaves, outputs, at=vectors))
+            found = again[0].recorded
+        return list(own(dict(enumerate(found)), *vectors).values())
 
     return list(own({i: y._data for i, y in enumerate(outputs)}).values()), product
 
@@ -369,11 +382,24 @@ def _pushed(
     return _results(found, connected, given)
 
 
+def _all_pushed_along(
+    path: Slice, leaves: Sequence[Tensor], given: Sequence[Any], outputs: Sequence[Tensor], n: int
+) -> list[Any]:  # fmt: skip
+    """The push forwards of n ≥ 1 given tangents, (n, *y.shape) for each output, in portions."""
+    k = _directions_at_once(path, n, connected=False)
+    parts = []
+    for first in range(0, n, k):
+        some = [t[first : first + k] for t in given]
+        parts.append(_pushed(path, leaves, some, outputs, connected=False, lead=(min(k, n - first),)))
+    return [np.concatenate(rows) for rows in zip(*parts, strict=True)]
+
+
 def _linear_part(
-    path: Slice, leaves: Sequence[Tensor], outputs: Sequence[Tensor], lead: tuple[int, ...] = ()
+    path: Slice, leaves: Sequence[Tensor], outputs: Sequence[Tensor], lead: tuple[int, ...] = (), at: Sequence[Any] = ()
 ) -> Rerun:  # fmt: skip
-    """The push forward through `path` as a graph of its own, in which only the tangents are leaves."""
-    starts = [Tensor(np.zeros(lead + a.shape, a.dtype), requires_grad=True) for a in leaves]
+    """The push forward through `path` as a graph of its own, in which only the tangents are leaves, recorded `at` some."""
+    given = at or [np.zeros(lead + a.shape, a.dtype) for a in leaves]
+    starts = [Tensor(t, requires_grad=True) for t in given]
     tangents: dict[int, Any] = {a.index: t for a, t in zip(leaves, starts, strict=True)}
     with scope(recording=True, phase="tangent"):
         push_forward(path, tangents, lead=lead)

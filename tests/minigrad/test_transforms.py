@@ -7,7 +7,20 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import Tensor, grad, hessian, hvp, jacobian, jvp, linearize, value_and_grad, vjp
+from minigrad import (
+    StaleGraphError,
+    Tensor,
+    grad,
+    gradient_and_hvp,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    linearize,
+    value_and_grad,
+    vjp,
+)
+from minigrad.gauss_newton import GaussNewton
 
 
 class Pair(NamedTuple):
@@ -216,6 +229,55 @@ def test_linearize_gives_arrays_of_ones_own_and_may_be_differentiated():
     np.testing.assert_array_equal(pushforward(np.ones(2))[0], [2, 4])
     assert grad(lambda t: pushforward(t)[0].sum())(np.ones(2)).tolist() == [2, 4]
     assert grad(lambda x: linearize(lambda z: z**3, x)[1](1.0))(2.0) == 12.0
+
+
+# Gradient and products of a recorded loss
+
+
+def recorded_loss():
+    w, b = Tensor(np.linspace(-1, 1, 6).reshape(2, 3), requires_grad=True), Tensor([0.3, -0.2, 0.1], requires_grad=True)
+    return np.tanh(np.array([[1.0, 2.0], [0.5, -1.0]]) @ w + b), [w, b]
+
+
+@pytest.mark.parametrize("kind", ["hessian", "gauss-newton"])
+def test_directions_at_once_are_those_one_by_one(kind):
+    out, leaves = recorded_loss()
+    loss = (out**2).sum()
+    product = gradient_and_hvp(loss, leaves)[1] if kind == "hessian" else GaussNewton(loss, out, leaves).product
+    vectors = [np.random.default_rng(0).normal(size=(70, *a.shape)) for a in leaves]
+    at_once = product(vectors, lead=(70,))
+    for i in range(70):
+        for one, row in zip(product([v[i] for v in vectors]), at_once):
+            np.testing.assert_allclose(row[i], one, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("bytes_at_once", [1, 3000, 1 << 30])
+def test_directions_at_once_in_any_portions(bytes_at_once, monkeypatch):
+    monkeypatch.setattr("minigrad.transforms.BATCH_BYTES", bytes_at_once)
+    w = Tensor(np.linspace(-1, 1, 7), requires_grad=True)
+    product = gradient_and_hvp((w**3).sum(), [w])[1]
+    np.testing.assert_allclose(product([np.eye(7)], lead=(7,))[0], np.diag(6 * w.data), rtol=1e-14)
+
+
+@pytest.mark.parametrize("kind", ["hessian", "gauss-newton"])
+def test_products_that_would_read_a_changed_graph_are_refused(kind):
+    def product():
+        out, leaves = recorded_loss()
+        loss = (out**2).sum()
+        made = gradient_and_hvp(loss, leaves)[1] if kind == "hessian" else GaussNewton(loss, out, leaves).product
+        return made, leaves, [np.ones(a.shape) for a in leaves]
+
+    ready, leaves, ones = product()
+    before = ready(ones)
+    leaves[0].assign(leaves[0].data + 1)
+    for a, b in zip(ready(ones), before):  # what it needs it has read
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(StaleGraphError, match="changed before"):
+        ready([v[None] for v in ones], lead=(1,))
+    fresh, leaves, ones = product()
+    leaves[1].assign(leaves[1].data + 1)
+    with pytest.raises(StaleGraphError, match="changed before"):
+        fresh(ones)
 
 
 @pytest.mark.parametrize(
