@@ -124,18 +124,20 @@ class _Run:
 
     def _loop(self, here: Evaluation) -> tuple[Status, Evaluation, StepInfo]:
         self._note(here, None)
-        accepted = 0
-        while accepted < self.limits["maxiter"] or self.solver.converged(here):
+        accepted, limit, ftol = 0, self.limits["maxiter"], self.limits["ftol"]
+        while accepted < limit or self.solver.converged(here):
             try:
                 there, info = self.solver.step(self.objective, here, self.check)
             except BudgetSpent as spent:
                 return Status(spent.limit), here, StepInfo()
             except FloatingPointError:
                 return Status.NONFINITE, here, StepInfo()
-            fall = here.f - there.f
+            if info.accepted and accepted == limit:  # the gradient was small, but the curvature says to go on
+                return Status.MAXITER, here, StepInfo()
+            little = ftol > 0 and here.f - there.f <= ftol * abs(there.f)
             here, accepted = there, accepted + info.accepted
-            if info.status is Status.RUNNING and fall <= self.limits["ftol"] * abs(here.f) and self.limits["ftol"]:
-                info = replace(info, status=Status.FTOL) if not self.solver.converged(here) else info
+            if little and info.status is Status.RUNNING and not self.solver.converged(here):
+                info = replace(info, status=Status.FTOL)
             self.steps.append(info)
             if info.accepted:
                 self._note(here, info)

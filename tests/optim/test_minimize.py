@@ -359,6 +359,18 @@ def test_a_limit_that_is_just_enough_is_no_limit():
     assert not minimize(valley, START, options={"maxhev": full.nhev - 1}).success
 
 
+def test_a_limit_that_ends_at_a_saddle_point_is_no_success_and_no_step_more():
+    def saddle(x):
+        return x[0] ** 2 - x[1] ** 2 + x[1] ** 4
+
+    full = minimize(saddle, [1.0, 0.0])
+    before = next(i for i, point in enumerate(full.trace[1:]) if point.step.escaped)
+    result = minimize(saddle, [1.0, 0.0], options={"maxiter": before})
+    assert (result.status, result.nit, result.nescape) == (Status.MAXITER, before, 0)
+    np.testing.assert_array_equal(result.x, full.trace[before].x)
+    assert result.tolerance >= np.abs(result.jac).max()
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_stop_iteration_in_the_callback(method):
     seen = []
