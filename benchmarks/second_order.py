@@ -20,9 +20,12 @@ import numpy as np
 from benchmarks import machine, report
 from benchmarks.worker import Worker, answering, timed
 
-OURS = "minigrad"
+OURS = {"eager": "minigrad", "compiled": "minigrad, compiled"}
+GRADIENT = "its gradient, compiled"
 FILES = {
-    OURS: "minigrad_second",
+    OURS["eager"]: "minigrad_second",
+    OURS["compiled"]: "minigrad_second_replay",
+    GRADIENT: "minigrad_own_gradient",
     "PyTorch": "pytorch_second",
     "torch.func": "torch_func_second",
     "JAX": "jax_second",
@@ -32,6 +35,7 @@ TASKS = {
     "hv 2-16-16-1": "Hv at fixed weights, µs",
     "hv 64-64-32-10": "Hv at fixed weights, µs",
     "hv 784-256-128-10": "Hv at fixed weights, µs",
+    "hv 784-1024-1024-10": "Hv at fixed weights, µs",
     "hessian 1-30-20-1": "Hessian of 701 weights, µs",
     "newton-cg logistic": "Newton-CG to 1e-8‖g₀‖, n = 2000, d = 100, µs",
     "newton-cg mlp": "Newton-CG to 1e-8‖g₀‖, tanh MLP 2-10-1, µs",
@@ -71,9 +75,9 @@ def main() -> None:
             print(f"\n{task}: {TASKS[task]}")
             old = before.get("tasks", {}).get(task, {})
             for name, cell in results[task].items():
-                ratio = "" if name == OURS else f"minigrad/peer {cell['ratio']:.2f}"
+                ratios = "  ".join(f"{how}/it {cell[how]:.2f}" for how in OURS if how in cell)
                 change = report.change(cell["us"], old.get(name, {}).get("us"))
-                print(f"  {name:<16}{cell['us']:14,.1f}{change:>7}  {ratio}", flush=True)
+                print(f"  {name:<24}{cell['us']:14,.1f}{change:>7}  {ratios}", flush=True)
     finally:
         for worker in workers.values():
             worker.close()
@@ -87,7 +91,7 @@ def measure(task: str, workers: dict[str, Worker], rounds: int) -> dict[str, Any
     numbers = {name: worker.ask("load", task) for name, worker in workers.items()}
     names = [name for name, n in numbers.items() if n is not None]
     for name in names:
-        for i, (mine, theirs) in enumerate(zip(numbers[OURS], numbers[name], strict=True)):
+        for i, (mine, theirs) in enumerate(zip(numbers[OURS["eager"]], numbers[name], strict=True)):
             tolerance = 1e-4 if task.startswith("hv") else 1e-6
             if not np.abs(mine - theirs).max() <= tolerance * np.abs(mine).max():
                 raise ValueError(f"{task}: result {i} of {name} differs by {np.abs(mine - theirs).max():.1e}.")
@@ -99,7 +103,11 @@ def measure(task: str, workers: dict[str, Worker], rounds: int) -> dict[str, Any
     return {
         name: {
             "us": round(1e6 * median(times[name]), 1),
-            "ratio": round(median(ours / its for ours, its in zip(times[OURS], times[name], strict=True)), 3),
+            **{
+                how: round(median(mine / its for mine, its in zip(times[ours], times[name], strict=True)), 3)
+                for how, ours in OURS.items()
+                if ours in times
+            },
         }
         for name in names
     }

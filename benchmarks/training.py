@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def measure(net: str, workers: dict[str, Worker], rounds: int) -> dict[str, Any]:
-    """{kind: {subject: {"us": median time of a call, "ratio": median over rounds of minigrad's time / the subject's}}}"""
+    """{kind: {subject: {"us": median time of a call, "eager", "compiled": median over rounds of minigrad's time / its}}}"""
     able = {pair for worker in set(workers.values()) for pair in worker.ask("load", net)}
     result = {}
     for kind in KINDS:
@@ -87,7 +87,10 @@ def measure(net: str, workers: dict[str, Worker], rounds: int) -> dict[str, Any]
         result[kind] = {
             name: {
                 "us": round(1e6 * median(times[name]), 1),
-                "ratio": round(median(ours / its for ours, its in zip(times[OURS], times[name])), 3),
+                **{
+                    how: round(median(mine / its for mine, its in zip(times[ours], times[name])), 3)
+                    for how, ours in OURS.items()
+                },
             }
             for name in names
         }
@@ -101,17 +104,19 @@ def _calls(worker: Worker, name: str, kind: str) -> int:
 
 
 def table(net: str, now: dict[str, Any], before: dict[str, Any]) -> str:
-    lines = [f"{net:<18}" + "".join(f"│ {title:<32}" for title in KINDS.values())]
-    lines.append(" " * 18 + "│       µs  change  minigrad/peer  " * len(KINDS))
+    lines = [f"{net:<22}" + "".join(f"│ {title:<52}" for title in KINDS.values())]
+    lines.append(" " * 22 + "│       µs  change  eager/it         compiled/it      " * len(KINDS))
     for name in now["gradient"]:
         cells = []
         for kind in KINDS:
             cell, old = now[kind].get(name), before.get(kind, {}).get(name, {})
-            ratio = "" if name == OURS or not cell else f"{cell['ratio']:.2f}" + (f" (was {old['ratio']:.2f})" if old else "")
-            cells.append(
-                f"│{cell['us']:9,.1f}{report.change(cell['us'], old.get('us')):>8}  {ratio:<15}" if cell else "│" + " " * 34
-            )
-        lines.append(f"{name:<18}" + "".join(cells))
+            if not cell:
+                cells.append("│" + " " * 53)
+                continue
+            ratios = [f"{cell[how]:.2f}" + (f" (was {old[how]:.2f})" if how in old else "") for how in OURS]
+            change = report.change(cell["us"], old.get("us"))
+            cells.append(f"│{cell['us']:9,.1f}{change:>8}  {ratios[0]:<17}{ratios[1]:<17}")
+        lines.append(f"{name:<22}" + "".join(cells))
     return "\n".join(line.rstrip() for line in lines)
 
 

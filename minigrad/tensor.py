@@ -26,7 +26,7 @@ from minigrad.arraylike import RULES, ArrayLike
 from minigrad.mode import Mode, current, scope, users_line
 from minigrad.sweeps import between, described, pull_back, rephrased
 
-__all__ = ["RULES", "ForEach", "Op", "Tensor", "apply", "data_of", "is_live", "own", "touch"]
+__all__ = ["RULES", "ForEach", "Op", "Tensor", "apply", "constant", "data_of", "is_live", "own", "touch"]
 
 Array = NDArray[Any]
 Rule = Callable[..., Any]
@@ -83,6 +83,7 @@ class Op:
         self.broadcasts, self.batched = broadcasts, batched
         self.repeatable = True  # False: each evaluation differs (random numbers)
         self.text: Callable[..., Any] | None = None  # how replay writes it with a buffer; see `minigrad.replay.program`
+        self.calm = False  # never singular, so that a replay need not silence NumPy's warnings for it
         self.expands = False  # replay writes out `forward` op by op instead of calling it
         self.in_place = isinstance(forward, np.ufunc) and forward.signature is None  # the buffer may be that of an operand
         self.__doc__ = doc or forward.__doc__ or ""
@@ -488,6 +489,20 @@ def _dispatch(func: Any, called: str, args: Sequence[Any], kwargs: dict[str, Any
                     )
                 del kwargs[word]
     return rule(*args, **kwargs)
+
+
+def constant(array: Array) -> Tensor:
+    """An array as a Tensor without a copy, for one that nobody else will write to."""
+    leaf = _new(Tensor)
+    leaf._data = array
+    leaf.op = None
+    leaf.inputs = leaf.args = leaf.live = leaf.watched = ()
+    leaf.params = _NO_PARAMS
+    leaf.index = _next_index()
+    leaf.grad = leaf.name = None
+    leaf.mode = current.mode
+    leaf._requires_grad = False
+    return leaf
 
 
 def touch(leaves: Iterable[Tensor]) -> None:

@@ -5,6 +5,7 @@ Names: `g` cotangent of the loss, `t` tangent, `n` how many terms the mean has.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,14 @@ def mse_loss(prediction: Any, target: Any) -> Any:
 # Cross entropy. Its gradient, softmax minus one-hot, is an op of its own, so that it is fast and still differentiable.
 
 
+@lru_cache(maxsize=64)
+def _rows(n: int) -> Any:
+    """0 … n − 1, read-only and kept."""
+    rows = np.arange(n)
+    rows.flags.writeable = False
+    return rows
+
+
 def _centred(x: Any, out: Any = None) -> Any:
     """x − shift, of which exp is safe: one shift for the whole batch, which is quicker than one a row, and as good while the
     logits lie close together; where they do not, each row gets its own."""
@@ -108,20 +117,20 @@ def _exponentials(x: Any) -> tuple[Any, Any, Any]:
 
 def _cross_entropy(x: Any, labels: Any) -> Any:
     z, _, sums = _exponentials(x)
-    losses = np.log(sums) - z[np.arange(len(labels)), labels]
+    losses = np.log(sums) - z[_rows(len(labels)), labels]
     return np.add.reduce(losses) / len(labels)
 
 
 def _minus_one_hot(e: Any, sums: Any, labels: Any) -> Any:
     p = e / sums[:, None]
-    p[np.arange(len(labels)), labels] -= 1
+    p[_rows(len(labels)), labels] -= 1
     return p
 
 
 _minus_one_hot_op = Op("minus_one_hot", _minus_one_hot)
-_minus_one_hot_op.in_place = True
+_minus_one_hot_op.in_place = _minus_one_hot_op.calm = True
 _minus_one_hot_op.text = lambda y, e, sums, labels: (
-    "np.divide({0}, {1}[:, None], out={y}); {y}[{rows}, {2}] -= 1", {"rows": np.arange(len(labels))}
+    "np.divide({0}, {1}[:, None], out={y}); {y}[{rows}, {2}] -= 1", {"rows": _rows(len(labels))}
 )  # fmt: skip
 
 
@@ -148,8 +157,11 @@ _cross_entropy_op = Op(
 )
 
 
+_UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+
+
 def _require_labels(labels: Any, classes: int) -> Any:
-    unsigned = labels.view(f"u{labels.itemsize}")  # a negative label is a huge one, so one comparison does for both ends
+    unsigned = labels.view(_UNSIGNED[labels.itemsize])  # a negative label is a huge one, so one comparison does for both ends
     if np.maximum.reduce(unsigned) >= classes:
         raise ValueError(f"cross_entropy needs labels in 0 … {classes - 1}, got {labels.min()} … {labels.max()}.")
     return labels

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from minigrad import Tensor
 from minigrad.replay import Bound, Elementwise, Gradient
-from minigrad.tensor import touch
+from minigrad.tensor import constant, touch
 from optim.options import NON_NEGATIVE, WHOLE, checked
 
 __all__ = ["Array", "Optimizer", "ParamGroup", "Params", "Values"]
@@ -146,6 +146,10 @@ class ParamGroup(MutableMapping[str, Any]):
             slot.active = slot.tensor.requires_grad
             if not slot.active:
                 slot.tensor.grad = None
+
+    def as_prepared(self) -> bool:
+        """Whether the same parameters require a gradient as when `make_gradients` was called."""
+        return all(slot.tensor._requires_grad is slot.active for slot in self.slots)
 
     def whole(self) -> Segment | None:
         """All parameters as one segment, if a replay has written all their gradients and they count alike."""
@@ -278,6 +282,9 @@ class Optimizer:
         call = type(self).__name__
         work = [(group, group.segments(call)) for group in self.param_groups]  # what can raise comes before any change
         for group, segments in work:
+            if len(segments) == 1:
+                self._update(group, segments)
+                continue
             for _, alike in itertools.groupby(segments, key=lambda segment: segment.clock):
                 self._update(group, list(alike))
         return loss
@@ -440,14 +447,13 @@ class Optimizer:
             loss.backward()
         return loss
 
+    def _as_prepared(self) -> bool:
+        return all(group.as_prepared() for group in self.param_groups)
+
     def _replayed(self, bound: Bound) -> Tensor:
         """The loss of a compiled closure, with all gradients written into the groups' vectors."""
         gradient, slots = self._replay
-        if (
-            gradient is None
-            or gradient.compiled is not bound.compiled
-            or any(slot.tensor._requires_grad is not slot.active for slot in self._slots())
-        ):
+        if gradient is None or gradient.compiled is not bound.compiled or not self._as_prepared():
             for group in self.param_groups:
                 group.make_gradients()
             slots = [slot for slot in self._slots() if slot.active]
@@ -460,7 +466,7 @@ class Optimizer:
             raise
         for slot, there in zip(slots, reached, strict=True):
             slot.tensor.grad = slot.grad if there else None
-        return Tensor(loss)
+        return constant(loss)
 
     def _run(self, group: ParamGroup, lo: int, hi: int, g: Array, clock: dict[str, Any]) -> Values:
         vectors = [vector[lo:hi] for vector in (group.w, *group.state.values())]
@@ -471,22 +477,26 @@ class Optimizer:
     def _update(self, group: ParamGroup, segments: list[Segment]) -> None:
         """Run the rule, as one in-place program, on segments of one clock."""
         clock = segments[0].clock
-        numbers = {**clock, "t": clock["t"] + 1, **group._for_rule}
+        numbers = {**group._for_rule, **clock, "t": clock["t"] + 1}
         maximize = group._options.get("maximize", False)
-        vectors = (group.w, *group.state.values())
-        pieces = []
-        for segment in segments:
-            w, *state = [vector[segment.lo : segment.hi] for vector in vectors]
-            pieces.append((w, segment.gradient(maximize), *state))
+        state = group.state.values()
+        n = group.w.size
+        pieces = [
+            (group.w, segment.gradient(maximize), *state)
+            if segment.hi - segment.lo == n
+            else (group.w[segment.lo : segment.hi], segment.gradient(maximize), *(v[segment.lo : segment.hi] for v in state))
+            for segment in segments
+        ]
         program = self._program(group, clock, numbers)
         out = program(pieces, numbers)
-        group.written |= program.written & group.state.keys()
+        if not program.written <= group.written:
+            group.written |= program.written & group.state.keys()
         clock = {name: out.get(name, value) for name, value in clock.items()}
         clock["t"] += 1
         for segment in segments:
             for slot in segment.slots:
                 slot.clock = clock
-            touch(slot.tensor for slot in segment.slots)
+            touch([slot.tensor for slot in segment.slots])
 
     def _program(self, group: ParamGroup, clock: Values, numbers: Values) -> Elementwise:
         """The rule's program for the group's dtype and for which of the numbers are zero; they are few."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-REFERENCE, OURS = "NumPy by hand", "minigrad"
+REFERENCE = "NumPy by hand"
+OURS = {"eager": "minigrad", "compiled": "minigrad, compiled"}
 FILES = {
     REFERENCE: "by_hand",
-    OURS: "minigrad_eager",
+    "NumPy, features first": "by_hand_features_first",
+    OURS["eager"]: "minigrad_eager",
+    OURS["compiled"]: "minigrad_replay",
     "PyTorch": "pytorch_eager",
     "HIPS autograd": "hips_autograd",
     "JAX": "jax_jit",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,19 +12,24 @@ from benchmarks import tasks
 from models.losses import cross_entropy, mse_loss
 
 
+def loss_of(task: str) -> tuple[Callable[..., Any], list[Any], list[Any]]:
+    """The loss of the task's net, its parameters, and a direction."""
+    net = tasks.task_net(task)
+    measure = mse_loss if net.loss == "mse" else cross_entropy
+
+    def loss(p: list[Any]) -> Any:
+        h: Any = net.x
+        for w, b in zip(p[:-2:2], p[1:-2:2], strict=True):
+            h = np.tanh(mg.linear(h, w, b))
+        return measure(mg.linear(h, p[-2], p[-1]), net.target)
+
+    return loss, net.parameters, tasks.direction(net)
+
+
 def build(task: str) -> Any:
     if task.startswith("hv"):
-        net = tasks.task_net(task)
-        loss_of = mse_loss if net.loss == "mse" else cross_entropy
-
-        def loss(p: list[Any]) -> Any:
-            h: Any = net.x
-            for w, b in zip(p[:-2:2], p[1:-2:2], strict=True):
-                h = np.tanh(mg.linear(h, w, b))
-            return loss_of(mg.linear(h, p[-2], p[-1]), net.target)
-
-        _, product = mg.linearize(mg.grad(loss), net.parameters)
-        v = tasks.direction(net)
+        loss, parameters, v = loss_of(task)
+        _, product = mg.linearize(mg.grad(loss), parameters)
         return lambda: product(v), lambda: product(v)
     if task.startswith("hessian"):
         w, x, y = tasks.small_net()

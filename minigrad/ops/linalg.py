@@ -41,6 +41,7 @@ _inner = Op(
     batched=True,
     doc="Σ aᵢbᵢ of two vectors.",
 )
+_inner.text = lambda y, a, b: "np.dot({0}, {1}, out={y})"
 
 
 def matmul(a: Any, b: Any) -> Any:

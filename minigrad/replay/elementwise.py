@@ -9,6 +9,7 @@ by block, so that all of its vectors stay in the cache, and on long vectors by t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -54,13 +55,15 @@ class Elementwise:
         self.vectors = tuple(vectors)
         starts = {name: Tensor(np.ones(2, dtype), name=name) for name in vectors}
         leaves: list[Tensor] = []
-        self.flat: list[tuple[str, int | None]] = []  # where each number comes from
+        sources: list[str] = []  # where each number comes from
+        self._scratch: list[Any] = []  # kept from call to call, so a program belongs to one thread
+        self._scratch_size = -1
 
         def leaf(value: Any, name: str, i: int | None = None) -> Any:
             if value is None or isinstance(value, bool | str) or value == 0:
                 return value
             leaves.append(Tensor(float(value), name=name if i is None else f"{name}_{i + 1}"))
-            self.flat.append((name, i))
+            sources.append(f"n[{name!r}]" if i is None else f"n[{name!r}][{i}]")
             return leaves[-1]
 
         given = {
@@ -71,9 +74,12 @@ class Elementwise:
             out = f(dict(starts), given)
         self._constants = {k: v for k, v in out.items() if not isinstance(v, Tensor)}
         results = {k: v for k, v in out.items() if isinstance(v, Tensor) and (v.ndim == 0 or k in starts)}
-        self.source, functions, self.scratch = _printed(starts, leaves, results)
+        self.source, functions, self.scratch, used = _printed(starts, leaves, sources, results)
         exec(compile(self.source, "<elementwise>", "exec"), functions)  # our own text, made just above
         self._numbers, self._block = functions["numbers"], functions["block"]
+        # Numbers reach the vector part as arrays of no dimension: a ufunc takes half a microsecond to see what a float is.
+        self._values = np.empty(used, dtype)
+        self._scalars = [self._values[i : i + 1].reshape(()) for i in range(used)]
         self.written = {k for k in results if k in starts}
         self._kept = [k for k, v in results.items() if v.ndim == 0]
         self.dtype = np.dtype(dtype)
@@ -81,11 +87,15 @@ class Elementwise:
 
     def __call__(self, pieces: Sequence[Sequence[Any]], numbers: Mapping[str, Any]) -> dict[str, Any]:
         """Run on each piece, a tuple of 1-D arrays of one length in the order of `vectors`; the numbers are common to all."""
-        values = [numbers[name] if i is None else numbers[name][i] for name, i in self.flat]
-        scalars, kept = self._numbers(*map(float, values))
+        used, kept = self._numbers(numbers)
+        with np.errstate(over="ignore"):
+            self._values[:] = used
+        scalars = self._scalars
         block, step = self._block, self.block
-        size = min(step, max((piece[0].size for piece in pieces), default=0))
-        scratch = [np.empty(size, self.dtype) for _ in range(self.scratch)]
+        size = min(step, max([piece[0].size for piece in pieces], default=0))
+        if size != self._scratch_size:
+            self._scratch_size, self._scratch = size, [np.empty(size, self.dtype) for _ in range(self.scratch)]
+        scratch = self._scratch
         with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
             for piece in pieces:
                 n = piece[0].size
@@ -95,7 +105,7 @@ class Elementwise:
                 for lo in range(0, n, step):
                     hi = min(lo + step, n)
                     block(*[a[lo:hi] for a in piece], *[s[: hi - lo] for s in scratch], *scalars)
-        return self._constants | dict(zip(self._kept, kept, strict=True))
+        return self._constants | dict(zip(self._kept, kept, strict=True)) if kept else self._constants
 
 
 class _OfRule(Capture):
@@ -126,9 +136,9 @@ _OPERATORS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/", n
 
 
 def _printed(
-    starts: Mapping[str, Tensor], leaves: Sequence[Tensor], results: Mapping[str, Tensor]
-) -> tuple[str, dict[str, Any], int]:  # fmt: skip
-    """The program's text, the functions it calls, and how many scratch vectors it wants."""
+    starts: Mapping[str, Tensor], leaves: Sequence[Tensor], sources: Sequence[str], results: Mapping[str, Tensor]
+) -> tuple[str, dict[str, Any], int, int]:  # fmt: skip
+    """The program's text, the functions it calls, how many scratch vectors it wants, and how many numbers."""
     nodes = _needed(list(results.values()))
     end = len(nodes)
     last_use = {x.index: i for i, node in enumerate(nodes) for x in node.inputs if isinstance(x, Tensor)}
@@ -183,11 +193,14 @@ def _printed(
     given = [str(t.name) for t in leaves]
     made, buffers = [f"n{i}" for i in range(count)], [f"tmp{i}" for i in range(scratch)]
     kept = [place[t.index] for t in results.values() if not t.ndim]
+    words = set(re.findall(r"\w+", " ".join(lines)))
+    used = [name for name in given + made if name in words]
+    read = [f"    {name} = float({source})" for name, source in zip(given, sources, strict=True)]
     text = "\n".join([
-        f"def numbers({', '.join(given)}):", *numbers, f"    return {_tuple(given + made)}, {_tuple(kept)}", "",
-        f"def block({', '.join([*starts, *buffers, *given, *made])}):", *(lines or ["    pass"]), "",
+        "def numbers(n):", *read, *numbers, f"    return {_tuple(used)}, {_tuple(kept)}", "",
+        f"def block({', '.join([*starts, *buffers, *used])}):", *(lines or ["    pass"]), "",
     ])  # fmt: skip
-    return text, functions, scratch
+    return text, functions, scratch, len(used)
 
 
 def _tuple(names: list[str]) -> str:

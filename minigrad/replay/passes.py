@@ -89,7 +89,9 @@ def _identity(x: Any) -> Any:
         return ("input", x.i)
     if isinstance(x, Variable):
         return ("variable", id(x.leaf))
-    if isinstance(x, Line | np.ndarray):
+    if isinstance(x, np.ndarray):  # two views of the same memory are the same constant
+        return (x.__array_interface__["data"][0], x.shape, x.strides, x.dtype)
+    if isinstance(x, Line):
         return id(x)
     if isinstance(x, slice):
         return ("slice", x.start, x.stop, x.step)

@@ -29,6 +29,9 @@ from minigrad.replay.lines import Input, Line, Variable, value_of
 __all__ = ["Program"]
 
 VIEWS = (_reshape, _transpose, _broadcast_to, _slice)
+# Operations of sweeps that are never singular. The others may divide by 0 where their cotangent is 0, and say nothing.
+CALM = {"add", "subtract", "multiply", "negative", "square", "matmul", "inner", "linear", "sum", "tanh", "transpose", "reshape",
+        "broadcast_to", "getitem", "maximum", "minimum", "where", "greater", "astype"}  # fmt: skip
 RECYCLED = 1 << 16  # bytes from which a result's memory is used again once the caller has let go of it
 _numbered = itertools.count()
 
@@ -56,7 +59,7 @@ class Program:
         writer = _Writer(lines, inputs, outputs, given, keeps, into or {})
         self.source = writer.source
         self.bytes, self.buffers, self.result_bytes = writer.bytes, writer.count, writer.result_bytes
-        self.quiet = any(line.phase != "forward" for line in lines)
+        self.quiet = any(line.phase != "forward" and not (line.op.calm or line.op.name in CALM) for line in lines)
         name = f"<minigrad program {next(_numbered)}>"
         linecache.cache[name] = (len(self.source), None, self.source.splitlines(True), name)  # so that tracebacks show it
         scope: dict[str, Any] = writer.scope
@@ -116,6 +119,7 @@ class _Writer:
         self._storage: dict[int, list[Any]] = {}  # id of a line → the block its value lies in
         self._free: list[list[Any]] = []
         self._fixed: dict[int, Any] = {}  # id of a line that is a view of a buffer, made once → such a view
+        self._numbers: dict[Any, Any] = {}
         self._made: dict[tuple[str, str], str] = {}
         taken: set[str] = {"np", "workspace", "run"}
         arguments = []
@@ -141,8 +145,10 @@ class _Writer:
             self.scope["leaves"] = [v.leaf for v in self.variables]
         unpack = [f"{arguments.pop()} = kept"] if given else []
         signature = ", ".join([*arguments, "kept"] if given else arguments)
+        named = [name for name in self.scope if name[0] == "c" and name[1:].isdigit()]
+        constants = [f"    # {name} is {_described(self.scope[name])}" for name in named]
         self.source = "\n".join([
-            "def workspace():", *(f"    {text}" for text in self.head), f"    def run({signature}):",
+            "def workspace():", *constants, *(f"    {text}" for text in self.head), f"    def run({signature}):",
             *(f"        {text}" for text in (*unpack, *variables, *self.body)), "    return run", "",
         ])  # fmt: skip
 
@@ -193,15 +199,18 @@ class _Writer:
         if line.op in VIEWS:
             return "view"
         arrays = [value_of(x) for x in line.args]
-        if line.array.ndim == 0:
-            return "scalar" if isinstance(line.op.forward, np.ufunc) or line.op.text else "call"
         if isinstance(line.op.forward, np.ufunc):
-            return "into"
+            return "into" if line.array.ndim else "scalar"
         found = line.op.text(line.array, *arrays, **line.params) if line.op.text else None
         if found is None:
             return "call"
-        template, _ = self.text[id(line)] = found if isinstance(found, tuple) else (found, {})
-        return "into" if "{y}" in template else "call"
+        template, names = found if isinstance(found, tuple) else (found, {})
+        if not line.array.ndim:
+            template = template.replace(", out={y}", "")
+            if "{y}" in template:
+                return "call"
+        self.text[id(line)] = template, names
+        return "into" if "{y}" in template else "scalar" if not line.array.ndim else "call"
 
     # Where it lies
 
@@ -215,7 +224,7 @@ class _Writer:
             self._section = section
             self.body.append(f"# {section}")
         kind = self.kind[id(line)]
-        operands = [self._name(x) for x in line.args]
+        operands = [self._operand(x, line) for x in line.args]
         if kind == "into":
             target = self._target(i, line)
             self.names[id(line)] = target
@@ -228,7 +237,10 @@ class _Writer:
             self._view(line, operands[0])
         else:
             name = self.names[id(line)] = self._new("s" if not line.array.ndim else "u")
-            if id(line) in self.text:
+            sign = _OPERATORS.get(line.op.forward) if line.array.dtype.kind == "f" else None
+            if sign and all(self.kind.get(id(x)) == "scalar" or _plain(x) for x in line.args):
+                self.body.append(f"{name} = {operands[0]} {sign} {operands[1]}")  # NumPy's scalars are quicker than its ufuncs
+            elif id(line) in self.text:
                 self.body.append(f"{name} = {self._filled(line, operands, '')}")
             else:
                 self.body.append(f"{name} = {self._function(line)}({', '.join([*operands, *self._keywords(line)])})")
@@ -306,6 +318,24 @@ class _Writer:
         self.body.append(text)
 
     # How it is written
+
+    def _operand(self, x: Any, line: Line) -> str:
+        """An operand's name. To a number beside arrays an array of no dimension is preferred: a ufunc takes half a
+        microsecond to see what a Python number is."""
+        dtype = line.array.dtype
+        if (
+            _plain(x)
+            and line.array.ndim
+            and isinstance(line.op.forward, np.ufunc)
+            and dtype.kind in "fc"
+            and all(_plain(a) or value_of(a).dtype == dtype for a in line.args)
+        ):
+            key = (repr(x), dtype)
+            if key not in self._numbers:
+                with np.errstate(over="ignore"):
+                    self._numbers[key] = np.array(x, dtype)
+            return self._constant(self._numbers[key])
+        return self._name(x)
 
     def _name(self, x: Any) -> str:
         if id(x) in self.names and not _plain(x):
@@ -396,9 +426,18 @@ class _Writer:
                 self.bytes += size * dtype.itemsize
 
 
+_OPERATORS: dict[Any, str] = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
+
+
 def _plain(x: Any) -> bool:
     """A Python number whose text is the number."""
     return x.__class__ in (int, bool) or (x.__class__ is float and math.isfinite(x))
+
+
+def _described(x: Any) -> str:
+    if isinstance(x, np.ndarray):
+        return f"{x.item()!r}, {x.dtype}" if not x.ndim else f"an array {x.shape}, {x.dtype}"
+    return repr(x) if len(repr(x)) < 60 else f"a {type(x).__name__}"
 
 
 def _reserved(name: str) -> bool:

@@ -17,6 +17,7 @@ from minigrad.replay.lines import Lines
 from minigrad.replay.passes import PASSES
 from minigrad.replay.stages import Stages
 from minigrad.replay.twice import captured_twice
+from minigrad.replay.unpacking import matcher, packer
 from minigrad.sweeps import between, pull_back, push_forward
 from minigrad.tensor import Tensor
 from minigrad.transforms import linearize
@@ -63,29 +64,21 @@ class Whole(Replay):
         super().__init__(_title(f, names, arrays), stages, capture, outputs)
         self.f, self.call, self.program = f, call, stages.programs[0]
         self.tensors = any(isinstance(v, Tensor) for v in values)
-        self._build_out, self._still = build_out, still
-        self._fixed = [y if fixed else None for y, fixed in zip(outputs, still, strict=True)]
-        self._as_it_is = not any(still) and not self.tensors and build_out(list(range(len(outputs))))
-        self._single, self._plain_tuple = (
-            self._as_it_is == 0 and len(outputs) == 1,
-            isinstance(self._as_it_is, tuple)
-            and (type(self._as_it_is) is tuple and self._as_it_is == tuple(range(len(outputs)))),
-        )
+        self.match = None if self.tensors or kwargs else matcher(args)
+        if self.tensors or any(still):
+            fixed = [y if is_fixed else None for y, is_fixed in zip(outputs, still, strict=True)]
+            wrap: Callable[[Any], Any] = Tensor if self.tensors else lambda y: y
+
+            def built(found: Sequence[Any]) -> Any:
+                given = iter(found)
+                return build_out([y if as_is else wrap(next(given)) for y, as_is in zip(fixed, still, strict=True)])
+
+            self._built: Callable[[Sequence[Any]], Any] = built
+        else:
+            self._built = packer(build_out, len(outputs))
 
     def __call__(self, values: Sequence[Any]) -> Any:
         return self._built(self.program(*(plain(values) if self.tensors else values)))
-
-    def _built(self, found: tuple[Any, ...]) -> Any:
-        """What f returns, from the program's results."""
-        if self._single:
-            return found[0]
-        if self._plain_tuple:
-            return found
-        if self._as_it_is is not False:
-            return self._build_out(found)
-        given = iter(found)
-        wrap = Tensor if self.tensors else (lambda y: y)
-        return self._build_out([y if fixed else wrap(next(given)) for y, fixed in zip(self._fixed, self._still, strict=True)])
 
     def compared(self, values: Sequence[Any], args: Any, kwargs: Any) -> Any:
         """The result, after f itself has given the same."""
@@ -187,6 +180,7 @@ class LossAndGradient(Replay):
         stages = Stages(_simplified(lines), [lines.inputs], [len(outputs)], {i + 1: a for i, a in enumerate(targets)})
         super().__init__(f"loss and gradient: {_title(f, names, arrays)}", stages, capture, outputs)
         self.reached = tuple(reached)
+        self.match = None if kwargs or any(isinstance(a, Tensor) for a in arrays) else matcher(args)
         self.program = stages.programs[0]
 
     def __call__(self, values: Sequence[Any]) -> Any:
