@@ -4,8 +4,8 @@ No gradient method can tell a saddle point from a minimum; at both the gradient 
 eigenvector v leads away: f(x + sv) ≈ f(x) − ½|λ|s².
 
 A small gradient says little about coordinates whose scale is tiny beside the others'. Where the whole Hessian is at hand it
-is also looked at in units in which its diagonal is 1: a negative eigenvalue there is tried too, and so is a Newton step that
-would still change some coordinate by a thousandth.
+is also looked at in units in which its diagonal is 1: a negative eigenvalue there has to be left too before it is called a
+minimum, and a Newton step that would still change some coordinate by a thousandth is tried.
 
 Names: `λ` eigenvalues, `v` an eigenvector of length 1, `s` the length of the step along it.
 """

@@ -209,9 +209,14 @@ def test_a_later_product_not_finite_keeps_what_there_is():
     assert s.predicted > 0
 
 
-def test_curvature_that_is_rounding_counts_as_none():
-    s = steihaug_cg(lambda v: np.array([1e-15 * v[0], v[1]]) + 1e3 * np.array([0, v[0]]), np.array([1.0, 0]), 2.0, 0.0, 5)[0]
-    assert s.end == "negative curvature"
+@pytest.mark.parametrize("scale", [1e-20, 1.0, 1e20])
+def test_curvature_that_is_rounding_counts_as_none_in_any_units(scale):
+    def end(curvature):
+        H = scale * np.array([[curvature, 1e3], [1e3, 1e12]])
+        return steihaug_cg(lambda v: H @ v, np.array([1.0, 0]), INF, 1e-6, 5)[0].end
+
+    assert end(1e-12) == "negative curvature"  # beside 1e3 that is rounding
+    assert end(1e-6 + 1e-10) == "converged"
 
 
 def test_a_preconditioner_that_is_not_positive_is_refused():
@@ -254,6 +259,14 @@ def test_the_cap_invents_no_negative_curvature(seed, n):
         patch.setattr("optim.capped_cg._rate", lambda κ, j: 0.0)
         found = capped_cg(lambda v: H @ v, g, 1e-2, 1e-9, 10 * n)
     assert found.why == "converged"
+
+
+def test_the_cap_survives_any_condition_number():
+    """The first product says that H is tiny, the second one that it is not: ‖H‖/ε is 1e43 then."""
+    scales, g = np.array([1e-20, 1e20, 1e18]), np.array([1.0, 1e-45, 1e-43])
+    found = capped_cg(lambda v: scales * v, g, 1e-3, 1e-12, 50)
+    assert found.why == "converged"
+    assert np.linalg.norm((scales + 2e-23) * found.d + g) <= 1e-11
 
 
 # Martens' CG
