@@ -2,7 +2,7 @@
 
 A `Mode` is a small frozen value. Every recorded node keeps a pointer to the mode it was made under, which is how the
 graph knows, at the price of one pointer, which pass a node belongs to (`phase`), which module made it (`module`) and,
-inside `trace_source`, which line of the user's program (`line`).
+inside `trace_source`, which line of the user's program (`line`) and whose derivative it helps to compute (`about`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-__all__ = ["Mode", "no_grad", "scope", "trace_source", "users_line"]
+__all__ = ["Mode", "about", "no_grad", "scope", "trace_source", "users_line"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,16 @@ class Mode:
 
     recording: bool = True
     phase: str = "forward"  # forward | backward | tangent | update
-    module: str = ""  # path of the module at work, "layers.0"
+    module: str = ""  # path of the module at work, "MLP.layers.0"
     capturing: Any = None  # the `Capture` at work: every operation is recorded, constants too, to be run again
     tracing: bool = False  # find the user's line for each node
     line: str = ""  # "train.py:12 in loss", where it was found
+    about: int = 0  # while tracing, the index of the node a recorded sweep is at
+
+
+def about(mode: Mode, node: Any) -> Mode:
+    """The mode in which a recorded sweep computes with `node`: the derivative of a module's work belongs to that module."""
+    return replace(mode, module=node.mode.module, about=node.index if mode.tracing else 0)
 
 
 class _PerThread(threading.local):

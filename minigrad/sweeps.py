@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.errors import DerivativeError, StaleGraphError
+from minigrad.mode import about, current
 
 __all__ = ["Rerun", "Slice", "between", "pull_back", "push_forward", "unbroadcast"]
 
@@ -102,12 +103,16 @@ def pull_back(path: Slice, cotangents: dict[int, Any], *, record: bool = False, 
     """
     reach = path.reach
     node = None
+    before = mode = current.mode
+    labelling = mode.phase != "forward"
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         try:
             for node in reversed(path.nodes):
                 g = cotangents.pop(node.index, None)
                 if g is None:
                     continue
+                if labelling and (mode.tracing or node.mode.module != mode.module):
+                    mode = current.mode = about(mode, node)
                 op, inputs = node.op, node.inputs
                 y, args = (node, inputs) if record else (node._data, node.args)
                 for position in node.live:
@@ -129,6 +134,8 @@ def pull_back(path: Slice, cotangents: dict[int, Any], *, record: bool = False, 
                     cotangents[index] = cotangents[index] + c if index in cotangents else c
         except Exception as error:
             raise _explained(error, node, "pulling back through") from error
+        finally:
+            current.mode = before
     return cotangents
 
 
@@ -136,9 +143,13 @@ def push_forward(path: Slice, tangents: dict[int, Any], *, record: bool = False,
     """Walk `path` from inputs to outputs; `tangents` maps a source's index to its tangent. Returns those of all nodes."""
     reach = path.reach
     node = None
+    before = mode = current.mode
+    labelling = mode.phase != "forward"
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         try:
             for node in path.nodes:
+                if labelling and (mode.tracing or node.mode.module != mode.module):
+                    mode = current.mode = about(mode, node)
                 op, inputs = node.op, node.inputs
                 y, args = (node, inputs) if record else (node._data, node.args)
                 value = node._data
@@ -168,6 +179,8 @@ def push_forward(path: Slice, tangents: dict[int, Any], *, record: bool = False,
                 tangents[node.index] = total
         except Exception as error:
             raise _explained(error, node, "pushing forward through") from error
+        finally:
+            current.mode = before
     return tangents
 
 

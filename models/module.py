@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor
-from minigrad.mode import current
+from minigrad.mode import Mode, current
 from models.files import load_tree, save_tree
 
 __all__ = ["Module"]
@@ -20,8 +21,8 @@ class Module:
     """Base class of layers and networks: assign Tensors and Modules as attributes and define `forward`.
 
     A parameter is any leaf Tensor held by the module, directly or in nested modules, lists, tuples and dicts; its name is the
-    path to it: "layers.0.weight". Asking for the parameters writes that name on each Tensor that has none, which is how
-    pictures, errors and saved files come to speak of them by name.
+    path to it: "layers.0.weight". Calling the module or asking for its parameters writes that name on each Tensor that has
+    none, which is how pictures, errors and saved files come to speak of them by name.
 
     >>> class Scale(Module):
     ...     def __init__(self): self.factor = Tensor([2.0], requires_grad=True)
@@ -37,9 +38,36 @@ class Module:
         raise TypeError(f"{type(self).__name__} defines no forward(self, ...) and cannot be called.")
 
     def __call__(self, *inputs: Any) -> Any:
-        if current.mode.capturing is not None:
-            current.mode.capturing.depends_on(self, "training")
-        return self.forward(*inputs)
+        before = current.mode
+        if before.capturing is not None:
+            before.capturing.depends_on(self, "training")
+        known = self._labels
+        current.mode = known[1] if known is not None and known[0] is before else self._labelled(before)
+        try:
+            return self.forward(*inputs)
+        finally:
+            current.mode = before
+
+    _path: str = ""  # where the outermost module found this one
+    _labels: tuple[Mode, Mode] | None = None  # a mode this was called under, and the one that labels nodes as ours
+
+    def _labelled(self, before: Mode) -> Mode:
+        """The mode to run under, so that nodes know their module; the outermost module tells those below it their paths."""
+        if not before.recording:
+            return before
+        if self._labels is not None and self._labels[0] == before:
+            return self._labels[1]
+        if not before.module:
+            for path, x in _walk(self, ""):
+                if isinstance(x, Module):
+                    x._path = path
+                elif isinstance(x, Tensor) and x.op is None and x.name is None:
+                    x.name = path
+        root = before.module.split(".")[0] or type(self).__name__
+        mode = replace(before, module=f"{root}.{self._path}" if before.module and self._path else root)
+        if before.capturing is None:  # a cached one would keep the capture alive
+            self._labels = (before, mode)
+        return mode
 
     def named_parameters(self) -> list[tuple[str, Tensor]]:
         """(path, parameter) in the order of definition; a parameter shared by two places is listed at the first."""
@@ -52,7 +80,7 @@ class Module:
             twice = sorted({n for n in names if names.count(n) > 1})
             raise ValueError(f"{type(self).__name__}: two parameters have the path {twice}; rename an attribute or key.")
         for path, p in found.values():
-            if p.name is None:
+            if p.name is None or path.endswith(f".{p.name}"):  # named by a part that was called or asked by itself
                 p.name = path
         return list(found.values())
 
