@@ -1,5 +1,7 @@
 """minigrad: reverse- and forward-mode differentiation of NumPy code, on one graph."""
 
+from typing import TYPE_CHECKING
+
 from minigrad.check import check_derivatives as check_derivatives
 from minigrad.errors import CaptureError as CaptureError
 from minigrad.errors import DerivativeError as DerivativeError
@@ -33,3 +35,16 @@ from minigrad.transforms import jvp as jvp
 from minigrad.transforms import linearize as linearize
 from minigrad.transforms import value_and_grad as value_and_grad
 from minigrad.transforms import vjp as vjp
+
+if TYPE_CHECKING:
+    from minigrad.drawing.draw import draw as draw
+
+
+def __getattr__(name: str) -> object:
+    """`minigrad.draw`, loaded when it is first used: most programs draw nothing."""
+    if name == "draw":
+        from minigrad.drawing.draw import draw
+
+        globals()["draw"] = draw
+        return draw
+    raise AttributeError(f"module 'minigrad' has no attribute {name!r}")

@@ -1,5 +1,7 @@
 """Drawing: the recorded graph as a picture. It knows the graph and nothing of models or optimizers."""
 
+from minigrad.drawing.draw import draw as draw
+from minigrad.drawing.drawing import Drawing as Drawing
 from minigrad.drawing.geometry import Box as Box
 from minigrad.drawing.geometry import Layout as Layout
 from minigrad.drawing.geometry import Route as Route

@@ -21,9 +21,11 @@ DETAILS = ("shape", "dtype", "value", "grad", "bytes", "flops", "time", "source"
 class Node:
     """One box: an operation, a leaf, or many operations folded into one.
 
-    `kind`: "input" (a leaf that is no parameter), "parameter" (a live leaf), "constant", "op", "fold" (stands for `count`
-    operations, `members` being their ids in the unfolded picture). `about`: id of the node whose derivative this one helps
-    to compute, where that is known. `seconds` is None where nobody measured.
+    `kind`: "input" (an argument of the drawn function, or data), "parameter" (a live leaf), "constant", "op", "fold" (stands
+    for `count` operations). `members`: the ids, in the unfolded picture, of what this stands for. `arguments`: how each
+    operand of the op is written, with "·" in place of what an edge brings. `about`: id of the node whose derivative this one
+    helps to compute, where that is known (negative if that node is not in the picture). `seconds` is None where
+    nobody measured.
     """
 
     id: int
@@ -44,6 +46,8 @@ class Node:
     seconds: float | None = None
     source: str = ""
     about: int | None = None
+    arguments: tuple[str, ...] = ()
+    params: str = ""
     count: int = 1
     members: tuple[int, ...] = ()
 

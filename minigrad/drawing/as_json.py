@@ -1,0 +1,65 @@
+"""A picture as plain JSON data, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from minigrad.drawing.picture import Cluster, Edge, Node, Picture, Visit
+
+__all__ = ["from_dict", "to_dict"]
+
+FORMAT = 1
+
+
+def to_dict(picture: Picture) -> dict[str, Any]:
+    """Nested dicts, lists, texts and numbers; what has its default value is left out.
+
+    >>> from_dict(to_dict(Picture("a", [Node(0, "x")]))) == Picture("a", [Node(0, "x")])
+    True
+    """
+    blank = asdict(Node(0, ""))
+    nodes = [{k: _plain(v) for k, v in asdict(n).items() if k in ("id", "label") or v != blank[k]} for n in picture.nodes]
+    return {
+        "format": FORMAT,
+        "title": picture.title,
+        "total": picture.total,
+        "direction": picture.direction,
+        "show": list(picture.show),
+        "notes": list(picture.notes),
+        "nodes": nodes,
+        "edges": [[e.source, e.target, e.label, e.position] for e in picture.edges],
+        "clusters": [{"label": c.label, "parent": c.parent, "nodes": list(c.nodes)} for c in picture.clusters],
+        "visits": [{"node": v.node, "gradient": v.gradient, "arrivals": [list(a) for a in v.arrivals]} for v in picture.visits],
+    }
+
+
+def from_dict(data: Mapping[str, Any]) -> Picture:
+    """The Picture that `to_dict` gave.
+
+    Raises:
+        ValueError: the data is of another format.
+    """
+    if data.get("format") != FORMAT:
+        raise ValueError(f"a picture of format {FORMAT} is needed, got {data.get('format')!r}.")
+    tuples = ("shape", "arguments", "members")
+    return Picture(
+        title=data["title"],
+        nodes=[_node({k: tuple(v) if k in tuples else v for k, v in n.items()}) for n in data["nodes"]],
+        edges=[Edge(*e) for e in data["edges"]],
+        clusters=[Cluster(c["label"], c["parent"], tuple(c["nodes"])) for c in data["clusters"]],
+        visits=[Visit(v["node"], v["gradient"], tuple((i, text) for i, text in v["arrivals"])) for v in data["visits"]],
+        notes=list(data["notes"]),
+        show=tuple(data["show"]),
+        direction=data["direction"],
+        total=data["total"],
+    )
+
+
+def _node(fields: dict[str, Any]) -> Node:
+    return Node(**fields)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,250 @@
+"""`draw`: from whatever is to be looked at to a Drawing."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import FrameType, FunctionType
+from typing import Any
+
+import numpy as np
+
+from minigrad.drawing.collect import collect
+from minigrad.drawing.drawing import Drawing
+from minigrad.drawing.fold import only
+from minigrad.drawing.formulas import short_name
+from minigrad.drawing.notation import tangent_of
+from minigrad.drawing.picture import DETAILS, PHASES
+from minigrad.drawing.theme import Theme
+from minigrad.mode import scope
+from minigrad.sweeps import between, pull_back, push_forward
+from minigrad.tensor import Tensor
+from minigrad.trees import flatten
+
+__all__ = ["draw"]
+
+Named = list[tuple[str, Tensor]]
+DIRECTIONS = ("down", "right", "up", "left")
+
+
+def draw(
+    target: Any, *inputs: Any, show: Sequence[str] | set[str] = ("shape",), direction: str = "right",
+    fold: str | None = "auto", phases: Sequence[str] | None = None, engine: str = "auto", theme: str | Theme = "light",
+    title: str | None = None,
+) -> Drawing:  # fmt: skip
+    """Draw a recorded graph. Nothing on the graph is changed.
+
+    Args:
+        target: a Tensor; several, in a list, tuple or dict; a function, called here with `inputs`: any Python function, a
+            Module, `grad(f)`, `lambda x, v: hvp(f, x, v)`; or an object with a method `recorded()` that returns named
+            Tensors, such as an optimizer, whose update rule is drawn.
+        inputs: example arguments of a function: arrays, numbers, or trees of them. Derivatives are taken with respect to the
+            floating ones.
+        show: what stands in the boxes: any of "shape", "dtype", "value", "grad" (the derivative of the one scalar output),
+            "bytes", "flops", "time", "source" (the line that made it; recorded inside `trace_source()`).
+        direction: "right", "down", "left" or "up".
+        fold: how much becomes one box: None nothing; "formulas" what is one line of calculus; "repeats" also blocks that
+            come again and again; "modules" also whole modules; "auto" only what a readable picture needs.
+        phases: draw only these, of "forward", "backward", "tangent", "update". If the graph of a scalar has only a forward
+            pass, "backward" adds the pull back to its parameters, and "tangent" its Hessian-vector product.
+        engine: "builtin" is our own layout; "graphviz" and "pygraphviz" let those packages draw; "auto" is the builtin one.
+        theme: "light" or "dark".
+
+    Raises:
+        TypeError: the target is nothing that can be drawn, or a function gave no Tensor.
+        ValueError: an option that does not exist.
+
+    >>> x = Tensor([1.0, 2.0], requires_grad=True, name="x")
+    >>> drawing = draw(np.tanh(x).sum(), show={"value"})
+    >>> print(drawing)
+    Σ h₁  (= 1.726)
+    └─ h₁ = tanh(x)  (= [0.7616, 0.964])
+       └─ x  (= [1, 2])
+    """
+    details = _checked("show", show, DETAILS)
+    wanted = _checked("phases", phases, PHASES) if phases is not None else None
+    if direction not in DIRECTIONS:
+        raise ValueError(f"`draw(direction=...)` must be one of {', '.join(DIRECTIONS)}, got {direction!r}.")
+    names: dict[Any, str] = {}
+    arguments: list[Any] = []
+    called = ""
+    if isinstance(target, Tensor | list | tuple | Mapping):
+        if inputs:
+            raise TypeError("`draw(target, *inputs)`: inputs are for functions; a Tensor is drawn as it was recorded.")
+        outputs = _named_outputs(target, "output")
+        names = _names_around(sys._getframe(1))
+    elif callable(getattr(target, "recorded", None)):
+        outputs = _named_outputs(target.recorded(*inputs), "output")
+        called = type(target).__name__
+    elif callable(target):
+        outputs, arguments, names = _run(target, inputs)
+        called = _title(target)
+    else:
+        raise TypeError(
+            f"`draw(target)` takes Tensors, a function with example inputs, or an object with recorded(), "
+            f"got {type(target).__name__}: {target!r:.60}."
+        )
+    if wanted is not None:
+        outputs = _derived(outputs, wanted, names)
+    full = collect(outputs, names=names, title=called if title is None else title, show=details, inputs=arguments)
+    full.direction = direction
+    if wanted is not None:
+        full = only(full, wanted)
+    return Drawing(full, fold=fold, engine=engine, theme=theme)
+
+
+def _checked(option: str, given: Any, known: Sequence[str]) -> tuple[str, ...]:
+    """The chosen ones, in the order in which they are documented."""
+    chosen = {given} if isinstance(given, str) else set(given)
+    if unknown := chosen - set(known):
+        raise ValueError(f"`draw({option}=...)` takes any of {', '.join(known)}, got {sorted(map(str, unknown))}.")
+    return tuple(word for word in known if word in chosen)
+
+
+def _named_outputs(tree: Any, call: str) -> Named:
+    """Every Tensor in a tree, with a name where the tree gives one."""
+    if isinstance(tree, Mapping):
+        pairs = [(str(key), x) for key, x in tree.items()]
+    elif isinstance(tree, list | tuple):
+        pairs = [("", x) for x in tree]
+    else:
+        pairs = [("", tree)]
+    found = []
+    for name, x in pairs:
+        leaves = [leaf for leaf in flatten(x)[0] if isinstance(leaf, Tensor)]
+        found += [(f"{name}[{i}]" if name and len(leaves) > 1 else name, leaf) for i, leaf in enumerate(leaves)]
+    if not found:
+        raise TypeError(
+            f"`draw`: there is no Tensor in the {call}, got {type(tree).__name__}: {tree!r:.60}. A result is a Tensor only "
+            f"if it depends on a Tensor with requires_grad=True, and was made by NumPy functions on Tensors."
+        )
+    return found
+
+
+def _title(f: Any) -> str:
+    name = getattr(f, "__name__", type(f).__name__)
+    return "" if name == "<lambda>" else str(name)
+
+
+# Functions
+
+
+def _run(f: Callable[..., Any], inputs: Sequence[Any]) -> tuple[Named, list[Any], dict[Any, str]]:
+    """Call `f` on leaves made of the inputs, with everything noted that can be. (outputs, keys of the leaves, names)"""
+    live = not hasattr(f, "named_parameters")  # of a model one wants the parameters' derivatives, not the data's
+    names = _names_within(f)
+    given: list[Any] = []
+    keys: list[Any] = []
+    for name, value in zip(_argument_names(f, len(inputs)), inputs, strict=True):
+        leaves, build = flatten(value)
+        made = []
+        for path, x in zip(_paths(value, name), leaves, strict=True):
+            if not isinstance(x, Tensor):
+                array = np.asarray(x)
+                if array.dtype.kind not in "fc":
+                    if isinstance(x, np.ndarray):
+                        names["array", id(x)] = path
+                        keys.append(("array", id(x)))
+                    made.append(x)
+                    continue
+                x = Tensor(array, requires_grad=live, name=path)
+            elif not x.name:
+                names[x.index] = path
+            keys.append(x.index)
+            made.append(x)
+        given.append(build(made))
+    with scope(recording=True, tracing=True):
+        out = f(*given)
+    return _named_outputs(out, "result"), keys, names
+
+
+def _argument_names(f: Any, count: int) -> list[str]:
+    """The names of the first positional arguments, as the function's own text gives them."""
+    try:
+        inner = f.forward if hasattr(f, "named_parameters") else f
+        parameters = inspect.signature(inner).parameters.values()
+    except (TypeError, ValueError, AttributeError):
+        parameters = ()  # type: ignore[assignment]  # a builtin without a signature
+    plain = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return [plain[i] if i < len(plain) else "x" if count == 1 else f"x{i + 1}" for i in range(count)]
+
+
+def _paths(tree: Any, path: str) -> list[str]:
+    """Names for the leaves of a tree, in `flatten`'s order."""
+    if isinstance(tree, dict):
+        return [name for key, x in tree.items() for name in _paths(x, str(key) if path in ("p", "params") else f"{path}.{key}")]
+    if isinstance(tree, list | tuple):
+        return [name for i, x in enumerate(tree) for name in _paths(x, f"{path}.{i}")]
+    return [] if tree is None else [path]
+
+
+def _names_within(f: Any) -> dict[Any, str]:
+    """Names of the arrays and Tensors that a function, or one that it uses, finds around itself."""
+    names: dict[Any, str] = {}
+    stack: list[Any] = [f]
+    seen: set[int] = set()
+    while stack and len(seen) < 50:
+        g = stack.pop()
+        code = getattr(g, "__code__", None)
+        if id(g) in seen or code is None:
+            continue
+        seen.add(id(g))
+        variables = [(name, g.__globals__[name]) for name in code.co_names if name in g.__globals__]
+        for name, cell in zip(code.co_freevars, g.__closure__ or (), strict=False):
+            try:
+                variables.append((name, cell.cell_contents))
+            except ValueError:  # not yet assigned
+                continue
+        _note(variables, names)
+        stack += [value for _, value in variables if isinstance(value, FunctionType)]
+    return names
+
+
+def _names_around(frame: FrameType) -> dict[Any, str]:
+    """Names of the arrays and Tensors among the caller's variables."""
+    names: dict[Any, str] = {}
+    _note(list(frame.f_locals.items()), names)
+    return names
+
+
+def _note(variables: Sequence[tuple[str, Any]], names: dict[Any, str]) -> None:
+    for name, value in variables:
+        if name.startswith("_"):
+            continue
+        if isinstance(value, Tensor):
+            names.setdefault(value.index, name)
+        elif isinstance(value, np.ndarray):
+            names.setdefault(("array", id(value)), name)
+
+
+# Derivatives of what was recorded
+
+
+def _derived(outputs: Named, wanted: Sequence[str], names: Mapping[Any, str]) -> Named:
+    """Add the pull back, and the Hessian-vector product, of a scalar whose graph has neither."""
+    scalars = [(name, t) for name, t in outputs if t.size == 1 and t.requires_grad]
+    present = {t.mode.phase for t in _nodes(outputs)}
+    if len(outputs) != 1 or not scalars or not {"backward", "tangent"} & set(wanted) or present != {"forward"}:
+        return outputs
+    _, y = scalars[0]
+    path = between(None, (y,))
+    with scope(recording=True, tracing=True, phase="backward"):
+        cotangents: dict[int, Any] = pull_back(path, {y.index: np.ones_like(y.numpy())}, record=True)
+    leaves = [a for a in path.sources if isinstance(cotangents.get(a.index), Tensor)]
+    called = {a.index: short_name(a.name or names.get(a.index, "") or f"p.{i}") for i, a in enumerate(leaves)}
+    if "tangent" not in wanted:
+        return [*outputs, *((f"∂{called[a.index]}", cotangents[a.index]) for a in leaves)]
+    gradient = [cotangents[a.index] for a in leaves]
+    slopes = {a.index: Tensor(np.ones(a.shape, a.dtype), requires_grad=True, name=tangent_of(called[a.index])) for a in leaves}
+    second = between(leaves, gradient)
+    with scope(recording=True, tracing=True, phase="tangent"):
+        tangents = push_forward(second, dict(slopes), record=True)
+    moved = [(f"Hv({called[a.index]})", tangents.get(g.index)) for a, g in zip(leaves, gradient, strict=True)]
+    return [*outputs, *((name, t) for name, t in moved if isinstance(t, Tensor))]
+
+
+def _nodes(outputs: Named) -> Iterator[Tensor]:
+    """The operations that lead to the outputs."""
+    for _, y in outputs:
+        yield from between(None, (y,)).nodes

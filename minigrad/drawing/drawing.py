@@ -1,0 +1,172 @@
+"""What `draw` returns: the picture in every format, laid out when first asked for."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from minigrad.drawing.as_json import to_dict
+from minigrad.drawing.dot import dot
+from minigrad.drawing.engines import ENGINES, chosen, rendered
+from minigrad.drawing.fold import modules, repeats
+from minigrad.drawing.formulas import formulas
+from minigrad.drawing.geometry import Layout
+from minigrad.drawing.layout import arranged
+from minigrad.drawing.mermaid import mermaid
+from minigrad.drawing.picture import Picture
+from minigrad.drawing.svg import svg
+from minigrad.drawing.theme import Theme, theme_of
+from minigrad.drawing.tree import tree
+
+__all__ = ["Drawing", "folded"]
+
+FEW, MANY = 150, 400  # boxes: up to FEW all formulas are drawn; above, repetitions are folded, then modules
+FOLDS = ("auto", "formulas", "repeats", "modules", None)
+
+
+def folded(picture: Picture, fold: str | None) -> Picture:
+    """The picture at a level of detail: None shows every operation; "formulas" what belongs together as one formula;
+    "repeats" and "modules" fold further; "auto" goes as far as it must."""
+    if fold is None:
+        return picture
+    small = formulas(picture)
+    if fold == "repeats" or (fold == "auto" and len(small.nodes) > FEW):
+        small = repeats(small)
+    if fold == "modules" or (fold == "auto" and len(small.nodes) > FEW):
+        small = modules(small)
+    if fold == "auto" and len(small.nodes) > FEW:
+        small = repeats(small)
+    return small
+
+
+class Drawing:
+    """A drawn graph. It shows itself in a notebook, prints as a text tree, and saves by suffix.
+
+    `svg`, `html`, `dot`, `mermaid`, `json` are texts; `graphviz` is the DOT text as a `graphviz.Source`. `picture` is what is
+    drawn, `full` the same with nothing folded, both plain data.
+
+    >>> from minigrad import Tensor, draw
+    >>> x = Tensor(3.0, requires_grad=True, name="x")
+    >>> print(draw(x * x + 1))
+    u₁ + 1
+    └─ u₁ = x·x
+       └─ x
+    """
+
+    def __init__(
+        self, full: Picture, *, fold: str | None = "auto", engine: str = "auto", theme: str | Theme = "light"
+    ) -> None:  # fmt: skip
+        if engine not in ENGINES:
+            raise ValueError(f"`draw(engine=...)` must be one of {', '.join(ENGINES)}, got {engine!r}.")
+        if fold not in FOLDS:
+            raise ValueError(f"`draw(fold=...)` must be one of {', '.join(map(str, FOLDS))}, got {fold!r}.")
+        self.full, self.fold, self.engine, self.theme = full, fold, engine, theme_of(theme)
+
+    @cached_property
+    def picture(self) -> Picture:
+        """What is drawn: `full`, folded."""
+        return folded(self.full, self.fold)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where everything stands in our own layout."""
+        return arranged(self.picture)
+
+    def views(self) -> list[tuple[str, Picture]]:
+        """The picture at every level of detail that differs, from the most detailed: for viewers that can switch."""
+        found: list[tuple[str, Picture]] = []
+        for name, level in (
+            ("operations", None),
+            ("formulas", "formulas"),
+            ("repeats folded", "repeats"),
+            ("modules", "modules"),
+        ):
+            picture = folded(self.full, level)
+            if not found or len(picture.nodes) != len(found[-1][1].nodes):
+                found.append((name, picture))
+        return found
+
+    # As text
+
+    @property
+    def svg(self) -> str:
+        """SVG, by our own layout unless another engine was asked for."""
+        engine = chosen(self.engine, "svg")
+        if engine == "builtin":
+            return svg(self.picture, self.layout, self.theme)
+        return rendered(self.picture, Layout(), self.theme, "svg", engine).decode()
+
+    @property
+    def dot(self) -> str:
+        """The graph in Graphviz' language."""
+        return dot(self.picture, self.theme)
+
+    @property
+    def mermaid(self) -> str:
+        """The graph as a Mermaid flowchart."""
+        return mermaid(self.picture, self.theme)
+
+    @property
+    def json(self) -> str:
+        """The picture as JSON; `minigrad.drawing.as_json.from_dict` makes a Picture of it again."""
+        return json.dumps(to_dict(self.picture), ensure_ascii=True, indent=1)
+
+    @property
+    def html(self) -> str:
+        """One offline page to look around in, and to play the backward pass."""
+        viewer: Any = importlib.import_module("minigrad.drawing.html")
+        return str(viewer.html(self))
+
+    @property
+    def graphviz(self) -> Any:
+        """The DOT text as a `graphviz.Source`, for those who use that package."""
+        return importlib.import_module("graphviz").Source(self.dot)
+
+    # To be seen
+
+    def save(self, path: str | PathLike[str]) -> Path:
+        """Write the picture to a file; its suffix says how: .svg .html .dot .gv .mmd .json .png .pdf
+
+        Raises:
+            ValueError: another suffix.
+            RuntimeError: .png or .pdf, and none of the packages that could write them is installed.
+        """
+        target = Path(fspath(path))
+        suffix = target.suffix.lower().removeprefix(".")
+        texts: dict[str, Callable[[], str]] = {
+            "svg": lambda: self.svg, "html": lambda: self.html, "dot": lambda: self.dot, "gv": lambda: self.dot,
+            "mmd": lambda: self.mermaid, "json": lambda: self.json,
+        }  # fmt: skip
+        if suffix in texts:
+            data = texts[suffix]().encode("utf-8", "replace")
+        elif suffix in ("png", "pdf"):
+            engine = chosen(self.engine, suffix)
+            layout = self.layout if engine == "builtin" else Layout()
+            data = rendered(self.picture, layout, self.theme, suffix, engine)
+        else:
+            known = " ".join(f".{name}" for name in (*texts, "png", "pdf"))
+            raise ValueError(f"`Drawing.save(path)` needs a suffix among {known}, got {target.name!r}.")
+        target.write_bytes(data)
+        return target
+
+    def _repr_mimebundle_(self, include: Sequence[str] | None = None, exclude: Sequence[str] | None = None) -> dict[str, str]:
+        bundle = {"text/plain": str(self)}
+        try:
+            bundle["image/svg+xml"] = self.svg
+        except Exception as error:  # a notebook must show something rather than fail
+            bundle["text/plain"] += f"\n(no picture: {error})"
+        return bundle
+
+    def __str__(self) -> str:
+        try:
+            return tree(self.picture)
+        except Exception as error:  # never from a repr
+            return f"Drawing({len(self.full.nodes)} boxes; no text: {error})"
+
+    def __repr__(self) -> str:
+        return f"<Drawing of {self.full.total:,} operations and leaves>"

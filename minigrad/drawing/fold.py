@@ -1,0 +1,307 @@
+"""Smaller pictures from larger ones: many operations drawn as one box.
+
+`contract` does the folding for any choice of groups and never makes a cycle. The choices: `repeats` (the same block many
+times over), `modules` (a module's pass as one box), `intervals` (whatever lies between, for graphs beyond all measure).
+`formulas`, which folds what belongs to one line of calculus, has a file of its own.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
+
+from minigrad.drawing.picture import PHASES, Cluster, Edge, Node, Picture
+
+__all__ = ["contract", "folded_box", "intervals", "modules", "only", "repeats", "runs", "with_clusters"]
+
+REPEATS = 3  # of a block, from which on they are folded
+
+
+def contract(picture: Picture, groups: Iterable[tuple[Node, Sequence[int]]]) -> Picture:
+    """The picture with each group (the box to draw, the ids it replaces) as one node; a group whose contraction would make a
+    cycle stays as it is. What was reachable stays reachable."""
+    wanted = [(box, sorted(ids)) for box, ids in groups if ids]
+    n = len(picture.nodes)
+    while True:
+        owner = list(range(n))
+        for _, ids in wanted:
+            for i in ids:
+                owner[i] = ids[-1]
+        order = _ordered(owner, picture.edges)
+        if order is not None:
+            break
+        wanted = _without_cycles(wanted, owner, picture.edges)
+    boxes = {ids[-1]: (box, ids) for box, ids in wanted}
+    place = {old: new for new, old in enumerate(order)}
+    nodes = []
+    for new, old in enumerate(order):
+        if old in boxes:
+            box, ids = boxes[old]
+            members = tuple(sorted({m for i in ids for m in picture.nodes[i].members}))
+            count = sum(picture.nodes[i].count for i in ids)
+            output = any(picture.nodes[i].output for i in ids)
+            nodes.append(replace(box, id=new, members=members, count=count, output=output))
+        else:
+            nodes.append(replace(picture.nodes[old], id=new))
+    edges, known = [], set()
+    folded = {old for _, ids in wanted for old in ids}
+    for e in picture.edges:
+        source, target = owner[e.source], owner[e.target]
+        if source == target:
+            continue
+        if source in folded or target in folded:
+            if (source, target) in known:
+                continue
+            known.add((source, target))
+        edges.append(replace(e, source=place[source], target=place[target]))
+    visits = [replace(v, node=place[owner[v.node]], arrivals=tuple((place[owner[i]], text) for i, text in v.arrivals))
+              for v in picture.visits]  # fmt: skip
+    for node in nodes:
+        if node.about is not None and node.about >= 0:
+            node.about = place[owner[node.about]]
+    return with_clusters(replace(picture, nodes=nodes, edges=edges, visits=visits, clusters=[], notes=list(picture.notes)))
+
+
+def _ordered(owner: Sequence[int], edges: Sequence[Edge]) -> list[int] | None:
+    """The owners in a topological order, the smallest first where there is a choice; None if there is a cycle."""
+    waiting = dict.fromkeys(owner, 0)
+    users: dict[int, list[int]] = {i: [] for i in waiting}
+    for e in edges:
+        a, b = owner[e.source], owner[e.target]
+        if a != b:
+            waiting[b] += 1
+            users[a].append(b)
+    ready = [i for i, k in waiting.items() if not k]
+    heapq.heapify(ready)
+    order = []
+    while ready:
+        i = heapq.heappop(ready)
+        order.append(i)
+        for j in users[i]:
+            waiting[j] -= 1
+            if not waiting[j]:
+                heapq.heappush(ready, j)
+    return order if len(order) == len(waiting) else None
+
+
+def _without_cycles(
+    wanted: list[tuple[Node, list[int]]], owner: Sequence[int], edges: Sequence[Edge]
+) -> list[tuple[Node, list[int]]]:  # fmt: skip
+    """Give up one group that lies on a cycle: the one with the most members."""
+    users: dict[int, set[int]] = {}
+    for e in edges:
+        if owner[e.source] != owner[e.target]:
+            users.setdefault(owner[e.source], set()).add(owner[e.target])
+    for _, ids in sorted(wanted, key=lambda group: -len(group[1])):
+        start = owner[ids[0]]
+        seen: set[int] = set()
+        stack = [*users.get(start, ())]
+        while stack:
+            i = stack.pop()
+            if i == start:
+                return [(box, other) for box, other in wanted if other is not ids]
+            if i not in seen:
+                seen.add(i)
+                stack += users.get(i, ())
+    raise AssertionError("an acyclic graph was called cyclic")
+
+
+def folded_box(label: str, ops: Iterable[str], phases: Iterable[str], module: str = "") -> Node:
+    """The box of a group: what it is called, and the operations in it, the most frequent first."""
+    counts = Counter(op for op in ops if op)
+    common = counts.most_common(4)
+    text = ", ".join(op if k == 1 else f"{k:,} {op}" for op, k in common) + (", …" if len(counts) > len(common) else "")
+    phase = Counter(phases).most_common(1)
+    return Node(0, label, kind="fold", phase=phase[0][0] if phase else "forward", module=module, formula=text)
+
+
+# Repetition
+
+
+def runs(signs: Sequence[Hashable]) -> list[tuple[int, int, int]]:
+    """Blocks that come `REPEATS` times or more in direct succession: (start, length of a block, how many).
+
+    >>> runs(list("xabababy"))
+    [(1, 2, 3)]
+    """
+    numbers: dict[Hashable, int] = {}
+    code = [numbers.setdefault(sign, len(numbers)) for sign in signs]
+    n = len(code)
+    recent: dict[int, tuple[int, ...]] = {}
+    found = []
+    i = end = 0  # nothing before `end` is free any more
+    budget = 20 * n
+    while i < n:
+        best = 0, 0
+        for j in recent.get(code[i], ()):
+            period = i - j
+            if j < end or period > n // REPEATS or budget < 0:
+                continue
+            m = 0
+            while i + m < n and code[i + m] == code[i + m - period]:
+                m += 1
+            budget -= m
+            if m >= (REPEATS - 1) * period and m + period > best[0]:
+                best = m + period, period
+        if best[1]:
+            length, period = best
+            start = i - period
+            found.append((start, period, length // period))
+            for k in range(i, start + length):
+                recent[code[k]] = (k,)
+            i = end = start + length // period * period
+            continue
+        recent[code[i]] = (i, *recent.get(code[i], ())[:3])
+        i += 1
+    return found
+
+
+def signs_of(marks: Sequence[Hashable], inputs: Sequence[Sequence[int]]) -> list[Hashable]:
+    """For each box what makes it the same as another: its mark and where its inputs come from, relative to itself, or, for
+    leaves that others used before it, in absolute terms."""
+    used = [False] * len(marks)
+    signs: list[Hashable] = []
+    for i, sources in enumerate(inputs):
+        where = []
+        for j in sources:
+            where.append((j,) if not inputs[j] and used[j] else i - j)
+        for j in sources:
+            used[j] = True
+        signs.append((marks[i], tuple(where)))
+    return signs
+
+
+def repeats(picture: Picture) -> Picture:
+    """Of a block that comes many times in succession, draw the first and the last, and all between as one box."""
+    groups, _ = _repeat_groups(*_marked(picture))
+    boxes = []
+    notes = []
+    for start, stop, period, times in groups:
+        inside = picture.nodes[start:stop]
+        box = folded_box(f"× {times:,} the same", (x.op for x in inside[:period]), (x.phase for x in inside))
+        boxes.append((box, range(start, stop)))
+        notes.append(f"{times:,} repetitions of {period:,} boxes are folded")
+    small = contract(picture, boxes)
+    small.notes += notes
+    return small
+
+
+def _marked(picture: Picture) -> tuple[list[Hashable], list[list[int]]]:
+    marks: list[Hashable] = [(x.op, x.formula, x.shape, x.phase, x.kind) for x in picture.nodes]
+    inputs: list[list[int]] = [[] for _ in picture.nodes]
+    for e in picture.edges:
+        inputs[e.target].append(e.source)
+    return marks, inputs
+
+
+def _repeat_groups(
+    marks: Sequence[Hashable], inputs: Sequence[Sequence[int]]
+) -> tuple[list[tuple[int, int, int, int]], int]:  # fmt: skip
+    groups = [
+        (start + period, start + (times - 1) * period, period, times - 2)
+        for start, period, times in runs(signs_of(marks, inputs))
+        if (times - 2) * period > 1
+    ]
+    return groups, sum(stop - start for start, stop, _, _ in groups)
+
+
+def intervals(
+    marks: Sequence[tuple[str, object, str]], inputs: Sequence[Sequence[int]], keep: int
+) -> tuple[list[tuple[Node, range]], str]:  # fmt: skip
+    """Stretches of a long topological order to draw as one box each, so that about `keep` boxes stay, and a sentence about it.
+
+    Repetitions first; if that is not enough, all but the beginning and the end is cut into a few stretches.
+    """
+    found, _ = _repeat_groups(marks, inputs)
+    pieces: list[tuple[range, str]] = []
+    at = 0
+    for start, stop, _, times in found:
+        pieces += [(range(i, i + 1), "") for i in range(at, start)]
+        pieces.append((range(start, stop), f"× {times:,} the same"))
+        at = stop
+    pieces += [(range(i, i + 1), "") for i in range(at, len(marks))]
+    sentences = [f"{sum(len(r) for r, text in pieces if text):,} of them repeat a block and are folded"] if found else []
+    if len(pieces) > keep:
+        head, tail, parts = keep // 3, keep // 3, max(1, keep // 6)
+        middle = pieces[head : len(pieces) - tail]
+        step = -(-len(middle) // parts)
+        joined = []
+        for k in range(0, len(middle), step):
+            part = middle[k : k + step]
+            whole = range(part[0][0].start, part[-1][0].stop)
+            joined.append((whole, f"{len(whole):,} operations"))
+        sentences.append(f"{sum(len(r) for r, _ in joined):,} between the beginning and the end are folded")
+        pieces = pieces[:head] + joined + pieces[len(pieces) - tail :]
+    groups = []
+    for span, label in pieces:
+        if label:
+            inside = [marks[i] for i in span]
+            groups.append((folded_box(label, (m[0] for m in inside if m[0] != "leaf"), (m[2] for m in inside)), span))
+    return groups, " and ".join(sentences) or "all are shown"
+
+
+# Modules
+
+
+def modules(picture: Picture) -> Picture:
+    """Draw each pass of each module (forward, backward, ...) as one box."""
+    boxes = []
+    for cluster in picture.clusters:
+        for phase in PHASES:
+            ids = [i for i in cluster.nodes if picture.nodes[i].phase == phase]
+            if sum(picture.nodes[i].kind not in ("parameter", "input", "constant") for i in ids) < 1 or len(ids) < 2:
+                continue
+            inside = [picture.nodes[i] for i in ids]
+            boxes.append((folded_box(cluster.label, (x.op for x in inside), [phase], inside[-1].module), ids))
+    return contract(picture, boxes)
+
+
+def only(picture: Picture, phases: Iterable[str]) -> Picture:
+    """The part of the picture that was made in these phases, and what goes into it directly."""
+    wanted = set(phases)
+    inner = {x.id for x in picture.nodes if x.kind in ("op", "fold") and x.phase in wanted}
+    kept = sorted(inner | {e.source for e in picture.edges if e.target in inner})
+    if len(kept) == len(picture.nodes):
+        return picture
+    place = {old: new for new, old in enumerate(kept)}
+    nodes = []
+    for old in kept:
+        node = replace(picture.nodes[old], id=place[old], members=(place[old],))
+        if old not in inner and node.kind == "op":
+            node.kind, node.arguments = "input", ()
+        if node.about is not None:
+            node.about = place.get(node.about, -1 - abs(node.about))
+        nodes.append(node)
+    edges = [replace(e, source=place[e.source], target=place[e.target]) for e in picture.edges if e.target in inner]
+    visits = [replace(v, node=place[v.node], arrivals=tuple((place[i], text) for i, text in v.arrivals if i in place))
+              for v in picture.visits if v.node in place]  # fmt: skip
+    return with_clusters(replace(picture, nodes=nodes, edges=edges, visits=visits, clusters=[]))
+
+
+def with_clusters(picture: Picture) -> Picture:
+    """The picture with frames around the nodes of each module; modules inside modules nest."""
+    users: list[list[int]] = [[] for _ in picture.nodes]
+    for e in picture.edges:
+        users[e.source].append(e.target)
+    members: dict[str, list[int]] = {}
+    for node in picture.nodes:
+        module = node.module
+        if node.kind == "parameter" and users[node.id]:
+            of = {picture.nodes[j].module for j in users[node.id]}
+            module = of.pop() if len(of) == 1 else ""
+        if module:
+            members.setdefault(module, []).append(node.id)
+    roots = {path.split(".")[0] for path in members if "." in path}
+    paths = sorted(path for path, ids in members.items() if path not in roots and len(ids) > 1)
+    position = {path: k for k, path in enumerate(paths)}
+    clusters = []
+    for path in paths:
+        parent, above = None, path
+        while parent is None and "." in above:
+            above = above.rpartition(".")[0]
+            parent = position.get(above)
+        label = path.partition(".")[2] or path
+        clusters.append(Cluster(label, parent, tuple(members[path])))
+    return replace(picture, clusters=clusters)

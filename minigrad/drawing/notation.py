@@ -1,0 +1,163 @@
+"""How things are written: names as mathematics writes them, numbers and arrays in few characters, operations as formulas.
+
+A formula is a text with a strength: how tightly its outermost operator binds, so that brackets stand only where they must.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["array_text", "formula", "number_text", "subscript", "symbol", "tangent_of"]
+
+SUM, PRODUCT, SIGN, POWER, ATOM = range(1, 6)
+Written = tuple[str, int]
+
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+_GREEK = {"alpha": "α", "beta": "β", "betas": "β", "gamma": "γ", "delta": "δ", "eps": "ε", "epsilon": "ε", "eta": "η",
+          "lambda": "λ", "mu": "μ", "rho": "ρ", "sigma": "σ", "tau": "τ"}  # fmt: skip
+
+
+def subscript(number: int) -> str:
+    return str(number).translate(_SUBSCRIPTS)
+
+
+def symbol(name: str) -> str:
+    """The name of a quantity in an update rule, as a textbook writes it.
+
+    >>> [symbol(name) for name in ("betas_1", "m_hat", "v_max", "lr")]
+    ['β₁', 'm̂', 'v_max', 'lr']
+    """
+    hat = name.endswith("_hat")
+    stem = name.removesuffix("_hat")
+    number = re.fullmatch(r"([A-Za-z]+)_?(\d+)", stem)
+    index = subscript(int(number[2])) if number else ""
+    stem = number[1] if number else stem
+    stem = _GREEK.get(stem, stem)
+    return (f"{stem}\u0302" if hat and len(stem) == 1 else f"{stem}_hat" if hat else stem) + index
+
+
+def tangent_of(name: str) -> str:
+    """The tangent of a quantity: a dot over its letter.
+
+    >>> tangent_of("z₁"), tangent_of("∂h"), tangent_of("weight")
+    ('ż₁', '∂ḣ', 'ẇeight')
+    """
+    sign = "∂" if name.startswith("∂") else ""
+    letter = name[len(sign) :]
+    return unicodedata.normalize("NFC", f"{sign}{letter[:1]}\u0307{letter[1:]}")
+
+
+def number_text(x: Any) -> str:
+    """A number in at most seven characters or so.
+
+    >>> number_text(0.30000000000000004), number_text(2), number_text(-1234567.0), number_text(np.float32(0.1))
+    ('0.3', '2', '-1.235e+06', '0.1')
+    """
+    if isinstance(x, bool | np.bool_):
+        return str(bool(x))
+    if isinstance(x, int | np.integer):
+        text = str(x) if abs(int(x)) < 10**9 else f"{float(x):.4g}"
+        return text
+    if isinstance(x, complex | np.complexfloating):
+        return f"{x:.3g}"
+    return f"{float(x):.4g}"
+
+
+def array_text(a: Any) -> str:
+    """A number, a short array in full, or what a long one holds.
+
+    >>> array_text(np.array([1.0, 2.5])), array_text(np.linspace(0, 1, 101))
+    ('[1, 2.5]', '0 … 1, mean 0.5')
+    """
+    if a.ndim == 0:
+        return number_text(a[()])
+    if a.size <= 4 and a.ndim == 1:
+        return "[" + ", ".join(number_text(x) for x in a.tolist()) + "]"
+    if a.size == 0:
+        return "empty"
+    if a.dtype.kind == "b":
+        return f"{int(np.count_nonzero(a))} of {a.size} true"
+    if a.dtype.kind not in "iuf":
+        return f"{a.size} numbers"
+    with np.errstate(all="ignore"):
+        low, high, mean = a.min(), a.max(), a.mean(dtype=np.float64)
+    return f"{number_text(low)} … {number_text(high)}, mean {number_text(mean)}"
+
+
+_INFIX = {"add": ("+", SUM), "subtract": ("−", SUM), "multiply": ("·", PRODUCT), "scale": ("·", PRODUCT),
+          "divide": ("/", PRODUCT), "matmul": ("@", PRODUCT), "remainder": ("%", PRODUCT)}  # fmt: skip
+_COMPARED = {"greater": ">", "less": "<", "greater_equal": "≥", "less_equal": "≤", "equal": "=", "not_equal": "≠"}
+_ASSOCIATIVE = {"add", "multiply", "scale", "matmul"}
+_PASSED = {"astype", "positive"}
+
+
+def formula(op: str, operands: Sequence[Written], params: str = "", ndims: Sequence[int] = ()) -> Written:
+    """One operation on written operands.
+
+    >>> x, y = ("x", ATOM), ("a + b", SUM)
+    >>> formula("multiply", [x, y])[0], formula("power", [x, ("2", ATOM)])[0], formula("tanh", [y])[0]
+    ('x·(a + b)', 'x²', 'tanh(a + b)')
+    """
+    texts = [text for text, _ in operands]
+    if op in _INFIX and len(operands) == 2:
+        return _infix(op, operands)
+    if op == "linear" and len(operands) == 3:
+        return formula("add", [formula("matmul", operands[:2]), operands[2]])
+    if op in _COMPARED and len(operands) == 2:
+        return f"{_in(operands[0], SUM)} {_COMPARED[op]} {_in(operands[1], SUM)}", 0
+    if op == "negative":
+        return f"−{_in(operands[0], PRODUCT)}", SIGN
+    if op == "square":
+        return f"{_in(operands[0], ATOM)}²", POWER
+    if op == "power" and len(operands) == 2:
+        whole = re.fullmatch(r"-?\d{1,3}", texts[1])
+        up = texts[1].translate(_SUPERSCRIPTS) if whole else f"^{_in(operands[1], ATOM)}"
+        return f"{_in(operands[0], ATOM)}{up}", POWER
+    if op == "sqrt":
+        return f"√{_in(operands[0], ATOM)}", POWER
+    if op == "absolute":
+        return f"|{texts[0]}|", ATOM
+    if op in ("transpose", "swapaxes") and len(operands) == 1:
+        return f"{_in(operands[0], ATOM)}ᵀ", ATOM
+    if op in _PASSED and len(operands) == 1:
+        return operands[0]
+    if op == "sum":
+        return f"Σ {_in(operands[0], PRODUCT)}", PRODUCT
+    if op == "getitem" and operands:
+        return f"{_in(operands[0], ATOM)}[…]", ATOM
+    return f"{op}({', '.join(texts)})", ATOM
+
+
+def _in(operand: Written, strength: int) -> str:
+    text, own = operand
+    return text if own >= strength else f"({text})"
+
+
+def _infix(op: str, operands: Sequence[Written]) -> Written:
+    sign, strength = _INFIX[op]
+    if op in ("multiply", "scale") and "1" in (operands[0][0], operands[1][0]):
+        return operands[1] if operands[0][0] == "1" else operands[0]
+    (left, left_strength), right = operands
+    if op == "add" and right[0].startswith("−") and right[1] >= PRODUCT:
+        return f"{left} − {right[0][1:]}", SUM
+    if op in ("multiply", "scale") and right[1] == ATOM and _numeric(right[0]) and not _numeric(left):
+        return _infix(op, [right, operands[0]])  # numbers stand first
+    first = left if left_strength >= strength else f"({left})"
+    if left_strength == SIGN and op != "add" and op != "subtract":
+        first = left
+    needed = strength if op in _ASSOCIATIVE else strength + 1
+    second = _in(right, needed)
+    if right[1] == SIGN or (second and second[0] in "−-"):
+        second = f"({right[0]})"
+    between = sign if strength == PRODUCT and sign in "·/" else f" {sign} "
+    return f"{first}{between}{second}", strength
+
+
+def _numeric(text: str) -> bool:
+    return bool(re.fullmatch(r"[-−]?[\d.]+(e[-+]?\d+)?", text))

@@ -1,0 +1,85 @@
+"""The first step of a layout: in which rank each node stands, and which edges are ranked against their direction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from minigrad.drawing.picture import Picture
+
+__all__ = ["Ranking", "ranked"]
+
+
+@dataclass(slots=True)
+class Ranking:
+    """`rank` of each node; `edges` as (upper, lower) pairs, `reversed[j]` telling that edge j really runs upward; edges over
+    more than `longest` ranks are drawn straight; `side` 1 for nodes of the returning half of the U."""
+
+    rank: list[int]
+    edges: list[tuple[int, int]]
+    reversed: list[bool]
+    longest: int
+    side: list[int]
+
+
+def ranked(picture: Picture, length: dict[int, int]) -> Ranking:
+    """Rank the nodes; edge j spans at least `length.get(j, 1)` ranks."""
+    n = len(picture.nodes)
+    side = [0] * n
+    if any(node.phase == "forward" and node.kind not in ("parameter", "input", "constant") for node in picture.nodes):
+        for node in picture.nodes:
+            side[node.id] = int(node.phase == "backward")
+        users: list[list[int]] = [[] for _ in range(n)]
+        for e in picture.edges:
+            users[e.source].append(e.target)
+        for i in range(n):
+            if side[i]:
+                for j in users[i]:
+                    side[j] = 1
+    turned = [bool(side[e.source]) for e in picture.edges]
+    edges = [(e.target, e.source) if back else (e.source, e.target) for e, back in zip(picture.edges, turned, strict=True)]
+    above: list[list[tuple[int, int, int]]] = [[] for _ in range(n)]
+    below: list[list[tuple[int, int, int]]] = [[] for _ in range(n)]
+    waiting = [0] * n
+    for j, (a, b) in enumerate(edges):
+        weight = 1 if side[a] != side[b] else 3 if turned[j] else 2
+        below[a].append((b, length.get(j, 1), weight))
+        above[b].append((a, length.get(j, 1), weight))
+        waiting[b] += 1
+    rank = [0] * n
+    order = [i for i in range(n) if not waiting[i]]
+    for i in order:
+        for j, span, _ in below[i]:
+            rank[j] = max(rank[j], rank[i] + span)
+            waiting[j] -= 1
+            if not waiting[j]:
+                order.append(j)
+    for turn in range(4 if n <= 3000 else 1):
+        for i in reversed(order) if turn % 2 == 0 else order:
+            if below[i]:
+                low = max((rank[j] + span for j, span, _ in above[i]), default=None)
+                high = min(rank[j] - span for j, span, _ in below[i])
+                pull = sum(w for _, _, w in below[i]) - sum(w for _, _, w in above[i])
+                if pull > 0 or low is None:
+                    rank[i] = high
+                elif pull < 0:
+                    rank[i] = low
+    for i, target in _cores(picture, rank, side).items():
+        low = max((rank[j] + span for j, span, _ in above[i]), default=target)
+        high = min((rank[j] - span for j, span, _ in below[i]), default=target)
+        rank[i] = max(low, min(target, high))
+    first = min(rank, default=0)
+    rank = [r - first for r in rank]
+    spans = sum(rank[b] - rank[a] - 1 for a, b in edges)
+    longest = 1 << 30 if spans <= 4 * n + 4000 else 12
+    return Ranking(rank, edges, turned, longest, side)
+
+
+def _cores(picture: Picture, rank: list[int], side: list[int]) -> dict[int, int]:
+    """For the returning nodes of each cluster the rank of its last operation on the way there: near it the cluster stays
+    low, and so do those beside it."""
+    cores: dict[int, int] = {}
+    for cluster in picture.clusters:
+        there = [rank[i] for i in cluster.nodes if not side[i] and picture.nodes[i].kind in ("op", "fold")]
+        if there:
+            cores |= {i: max(there) for i in cluster.nodes if side[i]}
+    return dict(sorted(cores.items(), key=lambda item: -item[0]))

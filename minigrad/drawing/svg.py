@@ -1,0 +1,198 @@
+"""A laid-out picture as SVG: one text of well-formed XML, without scripts, links or anything fetched from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.sax.saxutils import escape
+
+from minigrad.drawing.geometry import Box, Layout, Route
+from minigrad.drawing.layout import LEADING, PAD_Y, SIZE, box_lines
+from minigrad.drawing.picture import Node, Picture, lines_of
+from minigrad.drawing.text_width import FAMILY, printable, shortened, width
+from minigrad.drawing.theme import PHASE_NAMES, Theme, theme_of
+
+__all__ = ["path_of", "svg", "xml_text"]
+
+SWATCH = 14.0
+LINE = 20.0
+
+
+def xml_text(text: str) -> str:
+    """`text` as XML character data or the value of a quoted attribute, whatever it holds.
+
+    >>> xml_text('<a "b"> & \\x00')
+    '&lt;a &quot;b&quot;&gt; &amp; ·'
+    """
+    return escape(printable(text), {'"': "&quot;", "'": "&#39;"})
+
+
+def path_of(route: Route, across: bool = False) -> str:
+    """The smooth curve through a route's points as SVG path data: straight where it runs along the ranks' direction, with
+    tangents in that direction elsewhere."""
+    (x, y), *rest = route.points
+    parts = [f"M{x:g} {y:g}"]
+    for to_x, to_y in rest:
+        if (x == to_x and not across) or (y == to_y and across):
+            parts.append(f"L{to_x:g} {to_y:g}")
+        elif across:
+            middle = (x + to_x) / 2
+            parts.append(f"C{middle:g} {y:g} {middle:g} {to_y:g} {to_x:g} {to_y:g}")
+        else:
+            middle = (y + to_y) / 2
+            parts.append(f"C{x:g} {middle:g} {to_x:g} {middle:g} {to_x:g} {to_y:g}")
+        x, y = to_x, to_y
+    return "".join(parts)
+
+
+def svg(picture: Picture, layout: Layout, theme: str | Theme = "light") -> str:
+    """The whole document. Each node is a `<g class="node" id="n3">` with a `<title>` holding all that is known of it."""
+    look = theme_of(theme)
+    head, head_width, head_height = _heading(picture, look)
+    foot, foot_width, foot_height = _legend(picture, look, max(layout.width, head_width, 420.0))
+    total_width = max(layout.width, head_width, foot_width)
+    total_height = head_height + layout.height + foot_height
+    dx = (total_width - layout.width) / 2
+    body = []
+    for k, frame in enumerate(layout.frames):
+        if frame is not None:
+            body.append(_frame(frame, picture.clusters[k].label, look))
+    for edge, route in zip(picture.edges, layout.routes, strict=True):
+        phase = picture.nodes[edge.source].phase
+        colour = look.edge if phase == "forward" else look.phases[phase][1]
+        body.append(
+            f'<path class="edge" data-from="n{edge.source}" data-to="n{edge.target}" d="{path_of(route, layout.across)}" '
+            f'fill="none" stroke="{colour}" stroke-width="1.3" marker-end="url(#arrow-{phase})"/>'
+        )
+    for edge, route in zip(picture.edges, layout.routes, strict=True):
+        if route.label is not None:
+            body.append(_text(route.label.x, route.label.y + 3.5, shortened(edge.label, 120, 10), 10, look.muted, "middle"))
+    for node, box in zip(picture.nodes, layout.boxes, strict=True):
+        body.append(_node(node, box, picture.show, look))
+    return "\n".join([
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{total_width:g}" height="{total_height:g}" '
+        f'viewBox="0 0 {total_width:g} {total_height:g}" font-family="{FAMILY}" font-size="{SIZE:g}" role="img">',
+        f"<title>{xml_text(shortened(picture.title or 'a graph', 600))}</title>",
+        "<defs>", *_arrows(look), "</defs>",
+        f'<rect width="100%" height="100%" fill="{look.background}"/>',
+        *head, f'<g transform="translate({dx:g} {head_height:g})">', *body, "</g>",
+        f'<g transform="translate(0 {head_height + layout.height:g})">', *foot, "</g>", "</svg>", "",
+    ])  # fmt: skip
+
+
+def _arrows(look: Theme) -> list[str]:
+    colours = {phase: look.edge if phase == "forward" else border for phase, (_, border, _) in look.phases.items()}
+    return [
+        f'<marker id="arrow-{phase}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6.5" markerHeight="6.5" '
+        f'orient="auto-start-reverse"><path d="M0 0.8L7.5 4L0 7.2z" fill="{colour}"/></marker>'
+        for phase, colour in colours.items()
+    ]
+
+
+def _text(
+    x: float, y: float, text: str, size: float, colour: str, anchor: str = "start", weight: str = "normal"
+) -> str:  # fmt: skip
+    bold = "" if weight == "normal" else f' font-weight="{weight}"'
+    return (
+        f'<text x="{x:g}" y="{y:g}" font-size="{size:g}" fill="{colour}" text-anchor="{anchor}"{bold}>{xml_text(text)}</text>'
+    )
+
+
+def _frame(frame: Box, label: str, look: Theme) -> str:
+    left, top = frame.x - frame.width / 2, frame.y - frame.height / 2
+    text = shortened(label, frame.width - 16, 11)
+    return (
+        f'<rect class="frame" x="{left:g}" y="{top:g}" width="{frame.width:g}" height="{frame.height:g}" rx="10" '
+        f'fill="{look.frame_fill}" stroke="{look.frame}"/>' + _text(left + 10, top + 16, text, 11, look.muted)
+    )
+
+
+def _node(node: Node, box: Box, show: Sequence[str], look: Theme) -> str:
+    fill, border, dash = look.phases[node.phase]
+    extra, radius = "", 5.0
+    if node.kind in ("parameter", "input"):
+        fill, radius = look.parameter, box.height / 2 if box.height < 44 else 16.0
+        border = border if node.kind == "parameter" else look.muted
+    elif node.kind == "constant":
+        fill, border = look.constant, look.frame
+    if node.output:
+        extra += ' stroke-width="2.4"'
+    else:
+        extra += ' stroke-width="1.2"'
+    if dash:
+        extra += f' stroke-dasharray="{dash}"'
+    left, top = box.x - box.width / 2, box.y - box.height / 2
+    shapes = []
+    if node.kind == "fold":
+        shapes.append(
+            f'<rect x="{left + 4:g}" y="{top + 4:g}" width="{box.width:g}" height="{box.height:g}" rx="5" fill="{fill}" '
+            f'stroke="{border}" stroke-width="1"/>'
+        )
+    shapes.append(
+        f'<rect class="box" x="{left:g}" y="{top:g}" width="{box.width:g}" height="{box.height:g}" rx="{radius:g}" '
+        f'fill="{fill}" stroke="{border}"{extra}/>'
+    )
+    lines = box_lines(node, show)
+    for i, line in enumerate(lines):
+        y = top + PAD_Y + LEADING * i + LEADING / 2 + SIZE * 0.36
+        colour = look.text if i == 0 else look.muted
+        shapes.append(_text(box.x, y, line, SIZE if i == 0 else SIZE - 1, colour, "middle", "600" if i == 0 else "normal"))
+    title = xml_text(shortened(" | ".join(_all(node)), 4000))
+    return f'<g class="node {node.phase} {node.kind}" id="n{node.id}"><title>{title}</title>{"".join(shapes)}</g>'
+
+
+def _all(node: Node) -> list[str]:
+    known = lines_of(node, ("shape", "dtype", "value", "grad", "bytes", "flops", "time", "source"))
+    known += [text for text in (node.op and f"op {node.op}", node.params, node.module and f"in {node.module}") if text]
+    return known + ([f"{node.count:,} operations"] if node.count > 1 else [])
+
+
+def _heading(picture: Picture, look: Theme) -> tuple[list[str], float, float]:
+    lines = []
+    if picture.title:
+        lines.append(_text(16, 26, shortened(picture.title, 700, 14, bold=True), 14, look.text, weight="600"))
+    widest = width(shortened(picture.title, 700, 14, bold=True), 14, bold=True) + 32 if picture.title else 0.0
+    return lines, widest, 34.0 if lines else 0.0
+
+
+def _legend(picture: Picture, look: Theme, room: float) -> tuple[list[str], float, float]:
+    """What the colours mean, then the notes, in rows no wider than there is room."""
+    kinds = {node.kind for node in picture.nodes}
+    phases = {node.phase for node in picture.nodes if node.kind in ("op", "fold")}
+    entries = [(PHASE_NAMES[p], *look.phases[p][:2], 3.0) for p in PHASE_NAMES if p in phases]
+    if "parameter" in kinds:
+        entries.append(("parameter", look.parameter, look.phases["forward"][1], SWATCH / 2))
+    if "input" in kinds:
+        entries.append(("input", look.parameter, look.muted, SWATCH / 2))
+    if "constant" in kinds:
+        entries.append(("constant", look.constant, look.frame, 3.0))
+    parts: list[str] = []
+    x, y, widest = 16.0, 6.0, 0.0
+    for text, fill, border, radius in entries if len(entries) > 1 else ():
+        wide = SWATCH + 6 + width(text, 11) + 18
+        if x > 16 and x + wide > room:
+            x, y = 16.0, y + LINE
+        parts.append(f'<rect x="{x:g}" y="{y:g}" width="{SWATCH:g}" height="{SWATCH:g}" rx="{radius:g}" fill="{fill}" '
+                     f'stroke="{border}" stroke-width="1.4"/>')  # fmt: skip
+        parts.append(_text(x + SWATCH + 6, y + 11, text, 11, look.muted))
+        x += wide
+        widest = max(widest, x)
+    if parts:
+        y += LINE
+    for note in picture.notes:
+        for line in _broken(note, room - 32):
+            parts.append(_text(16, y + 11, line, 11, look.muted))
+            widest = max(widest, width(line, 11) + 32)
+            y += LINE - 3
+    return parts, widest, y + 8 if parts else 0.0
+
+
+def _broken(text: str, room: float) -> list[str]:
+    """`text` in lines of at most this width, at most six of them."""
+    lines, line = [], ""
+    for word in printable(text[:2000]).split(" "):
+        longer = f"{line} {word}" if line else word
+        if line and width(longer, 11) > room:
+            lines.append(line)
+            longer = word
+        line = shortened(longer, room, 11)
+    return [*lines, line][:6]

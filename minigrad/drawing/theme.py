@@ -1,0 +1,58 @@
+"""Colours, light and dark, safe for colour-blind eyes: blue, orange, green-blue and purple of one brightness each, after the
+palette of Okabe and Ito. Every phase also differs by its border, so that nothing hangs on colour alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["PHASE_NAMES", "THEMES", "Theme", "theme_of"]
+
+PHASE_NAMES = {
+    "forward": "forward: values",
+    "backward": "backward: derivatives of the output (∂)",
+    "tangent": "tangent: change along a direction (ẋ)",
+    "update": "update rule",
+}
+
+
+@dataclass(frozen=True)
+class Theme:
+    """`phases`: phase → (fill, border, dash pattern or "")."""
+
+    name: str
+    background: str
+    text: str
+    muted: str
+    edge: str
+    frame: str
+    frame_fill: str
+    parameter: str
+    constant: str
+    phases: Mapping[str, tuple[str, str, str]]
+
+
+LIGHT = Theme(
+    "light", "#ffffff", "#1c2430", "#5b6675", "#7d8896", "#c3cad4", "#f6f7f9", "#ffffff", "#f1f2f4",
+    {"forward": ("#dbeafb", "#2a74bd", ""), "backward": ("#fde4cf", "#c25708", ""), "tangent": ("#d5f0e6", "#0a7d5b", ""),
+     "update": ("#eddff5", "#8a4baf", "")},
+)  # fmt: skip
+DARK = Theme(
+    "dark", "#0d1117", "#e8edf3", "#9aa5b4", "#8792a2", "#3a4452", "#141a22", "#0d1117", "#1b212a",
+    {"forward": ("#12314f", "#5aa9ec", ""), "backward": ("#4a2708", "#f29a4e", ""), "tangent": ("#0a3b2d", "#43c79b", ""),
+     "update": ("#3a1f4c", "#c58ae6", "")},
+)  # fmt: skip
+THEMES = {"light": LIGHT, "dark": DARK}
+
+
+def theme_of(theme: str | Theme) -> Theme:
+    """A Theme by its name.
+
+    >>> theme_of("dark").background
+    '#0d1117'
+    """
+    if isinstance(theme, Theme):
+        return theme
+    if theme not in THEMES:
+        raise ValueError(f"`draw(theme=...)` must be one of {sorted(THEMES)} or a Theme, got {theme!r}.")
+    return THEMES[theme]

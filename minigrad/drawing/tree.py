@@ -1,0 +1,40 @@
+"""A picture as text: what each output is made of, as an indented tree."""
+
+from __future__ import annotations
+
+from minigrad.drawing.picture import Picture, lines_of
+from minigrad.drawing.text_width import printable
+
+__all__ = ["tree"]
+
+MOST_LINES = 120
+
+
+def tree(picture: Picture) -> str:
+    """One line for each node below what uses it; a node that was shown before is named and not opened again."""
+    sources: list[list[int]] = [[] for _ in picture.nodes]
+    used = [False] * len(picture.nodes)
+    for e in picture.edges:
+        if e.source not in sources[e.target]:
+            sources[e.target].append(e.source)
+        used[e.source] = True
+    roots = [node.id for node in picture.nodes if node.output or not used[node.id]]
+    lines = [printable(picture.title[:200])] if picture.title else []
+    seen: set[int] = set()
+    stack = [(i, "", "") for i in reversed(roots)]
+    while stack and len(lines) < MOST_LINES:
+        i, lead, branch = stack.pop()
+        first, *details = [printable(line[:200]) for line in lines_of(picture.nodes[i], picture.show)]
+        text = f"{first}  ({', '.join(details)})" if details else first
+        if i in seen:
+            if branch:
+                lines.append(f"{lead}{branch}{first} ↑" if sources[i] else f"{lead}{branch}{first}")
+            continue
+        seen.add(i)
+        lines.append(f"{lead}{branch}{text}")
+        below = lead + {"": "", "├─ ": "│  ", "└─ ": "   "}[branch]
+        children = sources[i]
+        stack += [(j, below, "└─ " if k == len(children) - 1 else "├─ ") for k, j in reversed(list(enumerate(children)))]
+    if stack:
+        lines.append(f"… {len(picture.nodes):,} boxes in all")
+    return "\n".join([*lines, *(printable(note[:400]) for note in picture.notes)])
