@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor
-from minigrad.replay import Bound, Elementwise, Gradient
+from minigrad.replay import Bound, Elementwise, Gradient, recorded_rule
 from minigrad.tensor import constant, touch
 from optim.options import NON_NEGATIVE, WHOLE, checked
 
@@ -308,6 +308,25 @@ class Optimizer:
                         for key, value in out.items()
                     }
         return shown
+
+    def recorded(self) -> dict[str, Tensor]:
+        """The next update of the first group as a graph: the new "w′", "m′", ... made from "w", "g", "m", ...
+
+        It holds the present weights, state and gradients (0 where there are none); intermediates carry the names that the
+        rule gives them. This is what `minigrad.draw(optimizer)` draws.
+        """
+        group = self.param_groups[0]
+        vectors = {"w": group.w, "g": np.zeros_like(group.w), **group.state}
+        for segment in group.segments(type(self).__name__):
+            vectors["g"][segment.lo : segment.hi] = segment.gradient(group.get("maximize", False))
+        starts = {name: Tensor(vector, name=name) for name, vector in vectors.items()}
+        clock = group.slots[0].clock
+        numbers = {**clock, "t": clock["t"] + 1, **group._for_rule}
+        out, _, _ = recorded_rule(lambda v, n: self.rule(*v.values(), **n), starts, numbers)
+        made = {name: y for name, y in out.items() if isinstance(y, Tensor) and y.op is not None}
+        for name, y in made.items():
+            y.name = name
+        return {f"{name}′": y for name, y in made.items() if name in starts}
 
     def state_dict(self) -> Values:
         """Options and state as a nested dict of plain values and copied arrays, by parameter name. Weights are not in it."""

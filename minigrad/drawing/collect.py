@@ -9,7 +9,9 @@ Names: `t` a Tensor, `key` what identifies a box before it has an id: a Tensor's
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import gc
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
@@ -17,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.drawing.fold import intervals, with_clusters
-from minigrad.drawing.notation import ATOM, array_text, formula, number_text
+from minigrad.drawing.notation import ATOM, array_text, formula, number_text, symbol
 from minigrad.drawing.picture import Edge, Node, Picture, Visit
 from minigrad.sweeps import between, pull_back
 from minigrad.tensor import Tensor
@@ -33,16 +35,38 @@ Key = Any
 
 def collect(
     outputs: Sequence[tuple[str, Tensor]], *, names: Mapping[Key, str] | None = None, title: str = "",
-    show: Sequence[str] = ("shape",), inputs: Sequence[Key] = (),
+    show: Sequence[str] = ("shape",), inputs: Sequence[Key] = (), aside: Sequence[tuple[str, Tensor]] = (),
 ) -> Picture:  # fmt: skip
     """The Picture of all that leads to `outputs`, pairs of a name (or "") and a Tensor.
 
     Args:
         names: names for boxes that have none on the graph, by key.
         inputs: keys of the leaves that are arguments rather than parameters.
+        aside: results that give others their names and are then left out (see `fold.leading`).
     """
     names = dict(names or {})
-    order, operands, numbers = _walked([t for _, t in outputs], {key[1] for key in names if isinstance(key, tuple)})
+    with _undisturbed():
+        picture = _collected(outputs, names, title, tuple(show), set(inputs), aside)
+    return with_clusters(picture)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Without garbage collections, which for a million small tuples would take longer than making them."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _collected(
+    outputs: Sequence[tuple[str, Tensor]], names: Mapping[Key, str], title: str, show: tuple[str, ...], inputs: set[Key],
+    aside: Sequence[tuple[str, Tensor]],
+) -> Picture:  # fmt: skip
+    order, operands, numbers = _walked([t for _, t in (*outputs, *aside)], {key[1] for key in names if isinstance(key, tuple)})
     total = len(order)
     last = {_resolved(t).index: name for name, t in outputs}
     notes = [", ".join(f"{name} = {value}" for name, value in numbers.items())] if numbers else []
@@ -62,17 +86,17 @@ def collect(
     for box, span in [*groups, (Node(0, ""), range(total, total))]:
         for i in range(at, span.start):
             key, x = order[i]
-            nodes.append(_node(unit[i], key, x, operands[i], names, last, set(inputs), position, describe, "time" in show))
+            nodes.append(_node(unit[i], key, x, operands[i], names, last, inputs, position, describe, "time" in show))
         if span:
             box = replace(box, id=len(nodes), count=len(span), members=(len(nodes),))
             box.output = any(order[i][0] in last for i in span) if len(span) < MOST else False
             nodes.append(box)
         at = span.stop
     edges = _edges(operands, unit, {node.id for node in nodes if node.kind == "fold"})
-    picture = Picture(title, nodes, edges, notes=notes, show=tuple(show), total=total)
+    picture = Picture(title, nodes, edges, notes=notes, show=show, total=total)
     if not groups:
         _play(picture, outputs, position, wanted="grad" in show)
-    return with_clusters(picture)
+    return picture
 
 
 def _units(total: int, groups: Sequence[tuple[Node, range]]) -> list[int]:
@@ -98,7 +122,7 @@ def _edges(operands: Sequence[Sequence[tuple[str, int | None]]], unit: Sequence[
             if j is None or unit[j] == target:
                 continue
             source = unit[j]
-            if source in folds or target in folds:
+            if target in folds:
                 if (source, target) in known:
                     continue
                 known.add((source, target))
@@ -217,11 +241,13 @@ def _node(
     array = x._data if isinstance(x, Tensor) else x
     own = (x.name if isinstance(x, Tensor) else "") or ""
     name = str(last.get(key) or own or names.get(key, "") or "")
+    if _phase(x) == "update":
+        name = symbol(name)
     node = Node(
         i, name, name=name, phase=_phase(x), module=_module(x), shape=tuple(array.shape), dtype=str(array.dtype),
         bytes=int(array.nbytes), output=key in last, count=1, members=(i,),
     )  # fmt: skip
-    if describe:
+    if describe and not (isinstance(x, Tensor) and x.inputs and not x.args):  # a compiled function's graph has no values
         node.value = array_text(array)
     op = x.op if isinstance(x, Tensor) else None
     if op is None or not x.inputs:

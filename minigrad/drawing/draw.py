@@ -85,9 +85,10 @@ def draw(
             f"`draw(target)` takes Tensors, a function with example inputs, or an object with recorded(), "
             f"got {type(target).__name__}: {target!r:.60}."
         )
+    aside: Named = []
     if wanted is not None:
-        outputs = _derived(outputs, wanted, names)
-    full = collect(outputs, names=names, title=called if title is None else title, show=details, inputs=arguments)
+        outputs, aside = _derived(outputs, wanted, names)
+    full = collect(outputs, aside=aside, names=names, title=called if title is None else title, show=details, inputs=arguments)
     full.direction = direction
     if wanted is not None:
         full = only(full, wanted)
@@ -221,27 +222,29 @@ def _note(variables: Sequence[tuple[str, Any]], names: dict[Any, str]) -> None:
 # Derivatives of what was recorded
 
 
-def _derived(outputs: Named, wanted: Sequence[str], names: Mapping[Any, str]) -> Named:
-    """Add the pull back, and the Hessian-vector product, of a scalar whose graph has neither."""
+def _derived(outputs: Named, wanted: Sequence[str], names: Mapping[Any, str]) -> tuple[Named, Named]:
+    """Add the pull back, or the Hessian-vector product, to a scalar whose graph has neither. With the latter the gradient is
+    returned aside."""
     scalars = [(name, t) for name, t in outputs if t.size == 1 and t.requires_grad]
     present = {t.mode.phase for t in _nodes(outputs)}
     if len(outputs) != 1 or not scalars or not {"backward", "tangent"} & set(wanted) or present != {"forward"}:
-        return outputs
+        return outputs, []
     _, y = scalars[0]
     path = between(None, (y,))
     with scope(recording=True, tracing=True, phase="backward"):
         cotangents: dict[int, Any] = pull_back(path, {y.index: np.ones_like(y.numpy())}, record=True)
     leaves = [a for a in path.sources if isinstance(cotangents.get(a.index), Tensor)]
     called = {a.index: short_name(a.name or names.get(a.index, "") or f"p.{i}") for i, a in enumerate(leaves)}
-    if "tangent" not in wanted:
-        return [*outputs, *((f"∂{called[a.index]}", cotangents[a.index]) for a in leaves)]
     gradient = [cotangents[a.index] for a in leaves]
+    named = [(f"∂{called[a.index]}", g) for a, g in zip(leaves, gradient, strict=True)]
+    if "tangent" not in wanted:
+        return [*outputs, *named], []
     slopes = {a.index: Tensor(np.ones(a.shape, a.dtype), requires_grad=True, name=tangent_of(called[a.index])) for a in leaves}
     second = between(leaves, gradient)
     with scope(recording=True, tracing=True, phase="tangent"):
         tangents = push_forward(second, dict(slopes), record=True)
     moved = [(f"Hv({called[a.index]})", tangents.get(g.index)) for a, g in zip(leaves, gradient, strict=True)]
-    return [*outputs, *((name, t) for name, t in moved if isinstance(t, Tensor))]
+    return [*outputs, *((name, t) for name, t in moved if isinstance(t, Tensor))], named
 
 
 def _nodes(outputs: Named) -> Iterator[Tensor]:

@@ -13,7 +13,7 @@ from typing import Any
 from minigrad.drawing.as_json import to_dict
 from minigrad.drawing.dot import dot
 from minigrad.drawing.engines import ENGINES, chosen, rendered
-from minigrad.drawing.fold import modules, repeats
+from minigrad.drawing.fold import leading, modules, repeats
 from minigrad.drawing.formulas import formulas
 from minigrad.drawing.geometry import Layout
 from minigrad.drawing.layout import arranged
@@ -33,8 +33,8 @@ def folded(picture: Picture, fold: str | None) -> Picture:
     """The picture at a level of detail: None shows every operation; "formulas" what belongs together as one formula;
     "repeats" and "modules" fold further; "auto" goes as far as it must."""
     if fold is None:
-        return picture
-    small = formulas(picture)
+        return leading(picture)
+    small = leading(formulas(picture))
     if fold == "repeats" or (fold == "auto" and len(small.nodes) > FEW):
         small = repeats(small)
     if fold == "modules" or (fold == "auto" and len(small.nodes) > FEW):
@@ -54,7 +54,7 @@ class Drawing:
     >>> x = Tensor(3.0, requires_grad=True, name="x")
     >>> print(draw(x * x + 1))
     u₁ + 1
-    └─ u₁ = x·x
+    └─ u₁ = x²
        └─ x
     """
 

@@ -14,9 +14,10 @@ from dataclasses import replace
 
 from minigrad.drawing.picture import PHASES, Cluster, Edge, Node, Picture
 
-__all__ = ["contract", "folded_box", "intervals", "modules", "only", "repeats", "runs", "with_clusters"]
+__all__ = ["contract", "folded_box", "intervals", "leading", "modules", "only", "repeats", "runs", "with_clusters"]
 
 REPEATS = 3  # of a block, from which on they are folded
+SMALLEST = 4  # boxes for which one is drawn
 
 
 def contract(picture: Picture, groups: Iterable[tuple[Node, Sequence[int]]]) -> Picture:
@@ -46,12 +47,12 @@ def contract(picture: Picture, groups: Iterable[tuple[Node, Sequence[int]]]) -> 
         else:
             nodes.append(replace(picture.nodes[old], id=new))
     edges, known = [], set()
-    folded = {old for _, ids in wanted for old in ids}
+    folded = {ids[-1] for _, ids in wanted}
     for e in picture.edges:
         source, target = owner[e.source], owner[e.target]
         if source == target:
             continue
-        if source in folded or target in folded:
+        if target in folded:
             if (source, target) in known:
                 continue
             known.add((source, target))
@@ -132,7 +133,7 @@ def runs(signs: Sequence[Hashable]) -> list[tuple[int, int, int]]:
     recent: dict[int, tuple[int, ...]] = {}
     found = []
     i = end = 0  # nothing before `end` is free any more
-    budget = 20 * n
+    budget = 6 * n
     while i < n:
         best = 0, 0
         for j in recent.get(code[i], ()):
@@ -202,7 +203,7 @@ def _repeat_groups(
     groups = [
         (start + period, start + (times - 1) * period, period, times - 2)
         for start, period, times in runs(signs_of(marks, inputs))
-        if (times - 2) * period > 1
+        if (times - 2) * period >= SMALLEST
     ]
     return groups, sum(stop - start for start, stop, _, _ in groups)
 
@@ -262,22 +263,41 @@ def only(picture: Picture, phases: Iterable[str]) -> Picture:
     """The part of the picture that was made in these phases, and what goes into it directly."""
     wanted = set(phases)
     inner = {x.id for x in picture.nodes if x.kind in ("op", "fold") and x.phase in wanted}
-    kept = sorted(inner | {e.source for e in picture.edges if e.target in inner})
-    if len(kept) == len(picture.nodes):
-        return picture
-    place = {old: new for new, old in enumerate(kept)}
-    nodes = []
-    for old in kept:
-        node = replace(picture.nodes[old], id=place[old], members=(place[old],))
-        if old not in inner and node.kind == "op":
+    part = _part(picture, inner | {e.source for e in picture.edges if e.target in inner})
+    used = {e.target for e in part.edges}
+    for node in part.nodes:
+        if node.kind == "op" and node.phase not in wanted:
             node.kind, node.arguments = "input", ()
+    part.edges = [e for e in part.edges if part.nodes[e.target].phase in wanted or part.nodes[e.target].kind != "input"]
+    return with_clusters(part) if used else part
+
+
+def leading(picture: Picture) -> Picture:
+    """The part of the picture that leads to an output."""
+    sources: list[list[int]] = [[] for _ in picture.nodes]
+    for e in picture.edges:
+        sources[e.target].append(e.source)
+    stack = [node.id for node in picture.nodes if node.output]
+    kept = set(stack)
+    while stack:
+        new = [j for j in sources[stack.pop()] if j not in kept]
+        kept |= set(new)
+        stack += new
+    return _part(picture, kept) if len(kept) < len(picture.nodes) else picture
+
+
+def _part(picture: Picture, kept: set[int]) -> Picture:
+    """Some of the nodes, and the edges between them."""
+    place = {old: new for new, old in enumerate(sorted(kept))}
+    nodes = [replace(picture.nodes[old], id=new) for old, new in place.items()]
+    for node in nodes:
         if node.about is not None:
             node.about = place.get(node.about, -1 - abs(node.about))
-        nodes.append(node)
-    edges = [replace(e, source=place[e.source], target=place[e.target]) for e in picture.edges if e.target in inner]
+    edges = [replace(e, source=place[e.source], target=place[e.target])
+             for e in picture.edges if e.source in place and e.target in place]  # fmt: skip
     visits = [replace(v, node=place[v.node], arrivals=tuple((place[i], text) for i, text in v.arrivals if i in place))
               for v in picture.visits if v.node in place]  # fmt: skip
-    return with_clusters(replace(picture, nodes=nodes, edges=edges, visits=visits, clusters=[]))
+    return with_clusters(replace(picture, nodes=nodes, edges=edges, visits=visits, clusters=[], notes=list(picture.notes)))
 
 
 def with_clusters(picture: Picture) -> Picture:

@@ -35,15 +35,18 @@ def formulas(picture: Picture) -> Picture:
     uses = [0] * n
     for e in sorted(picture.edges, key=lambda e: (e.target, e.position)):
         sources[e.target].append(e.source)
-        uses[e.source] += 1
+    nodes, turned = _without_transposes(nodes, sources)
+    for i, mine in enumerate(sources):
+        for j in mine if i not in turned else ():
+            uses[j] += 1
     joined = _joined(nodes, sources, uses)
     short = _shorts(nodes, sources, uses, joined)
     texts: list[Written] = [("", ATOM)] * n
     groups: dict[int, list[int]] = {}
     for i, node in enumerate(nodes):
-        if node.kind == "op":
+        if node.kind == "op" and i not in turned:
             texts[i] = _written(node, sources[i], texts, short, {j for j in sources[i] if joined[j] == i})
-        top = i
+        top = turned.get(i, i)
         while joined[top] >= 0:
             top = joined[top]
         groups.setdefault(top, []).append(i)
@@ -61,9 +64,37 @@ def formulas(picture: Picture) -> Picture:
             timed = [seconds for i in ids if (seconds := nodes[i].seconds) is not None]
             box.seconds = sum(timed) if timed else None
             boxes.append((box, ids))
+        elif len(ids) > 1 and short[top] in ("", node.label):
+            boxes.append((node, ids))
         elif node.kind in _LEAVES and short[top] not in ("", node.label):
             boxes.append((replace(node, label=short[top], formula=node.label if node.name else ""), ids))
-    return contract(picture, boxes)
+    small = contract(picture, boxes)
+    for node in small.nodes:
+        if node.kind in _LEAVES:
+            node.count = 1
+    return small
+
+
+def _without_transposes(nodes: Sequence[Node], sources: list[list[int]]) -> tuple[list[Node], dict[int, int]]:
+    """A transposed matrix is its matrix with a ᵀ in the formulas of its users: the nodes with such arguments, and which node
+    each transpose belongs to. `sources` is changed to lead past them."""
+    turned: dict[int, int] = {}
+    changed = list(nodes)
+    for i, node in enumerate(nodes):
+        if node.kind != "op":
+            continue
+        boxes = [p for p, text in enumerate(node.arguments) if text.startswith("·")]
+        if any(j in turned for j in sources[i]):
+            arguments = list(node.arguments)
+            for p, j in zip(boxes, sources[i], strict=True):
+                if j in turned:
+                    arguments[p] = "·" if arguments[p] == "·ᵀ" else "·ᵀ"
+            sources[i] = [turned.get(j, j) for j in sources[i]]
+            changed[i] = replace(node, arguments=tuple(arguments))
+        matrix = node.op in ("transpose", "swapaxes") and len(node.shape) == 2 and len(sources[i]) == 1
+        if matrix and not node.name and not node.output and changed[i].arguments[boxes[0]] == "·" and "0, 1" not in node.params:
+            turned[i] = sources[i][0]
+    return changed, turned
 
 
 def short_name(name: str) -> str:
@@ -169,7 +200,7 @@ def _shorts(nodes: Sequence[Node], sources: Sequence[Sequence[int]], uses: Seque
             elif i in moved and last[moved[i]] == i and short[moved[i]]:
                 short[i] = unique(tangent_of(short[moved[i]]))
             else:
-                letter = _LETTERS.get(node.op, "g" if node.phase == "backward" else "t" if node.phase == "tangent" else "u")
+                letter = {"backward": "g", "tangent": "t"}.get(node.phase) or _LETTERS.get(node.op, "u")
                 numbers = re.findall(r"\d+", node.module)
                 index = numbers[-1] if numbers else _index_of([short[j] for j in sources[i]])
                 name = letter + index.translate(_DOWN) if index else ""

@@ -92,9 +92,10 @@ def array_text(a: Any) -> str:
 
 _INFIX = {"add": ("+", SUM), "subtract": ("−", SUM), "multiply": ("·", PRODUCT), "scale": ("·", PRODUCT),
           "divide": ("/", PRODUCT), "matmul": ("@", PRODUCT), "remainder": ("%", PRODUCT)}  # fmt: skip
+_RAISED = {"t": "ᵗ", "n": "ⁿ"}
 _COMPARED = {"greater": ">", "less": "<", "greater_equal": "≥", "less_equal": "≤", "equal": "=", "not_equal": "≠"}
 _ASSOCIATIVE = {"add", "multiply", "scale", "matmul"}
-_PASSED = {"astype", "positive"}
+_PASSED = {"astype", "positive", "reshape", "broadcast_to", "expand_dims", "squeeze", "stop_gradient"}
 
 
 def formula(op: str, operands: Sequence[Written], params: str = "", ndims: Sequence[int] = ()) -> Written:
@@ -117,8 +118,10 @@ def formula(op: str, operands: Sequence[Written], params: str = "", ndims: Seque
         return f"{_in(operands[0], ATOM)}²", POWER
     if op == "power" and len(operands) == 2:
         whole = re.fullmatch(r"-?\d{1,3}", texts[1])
-        up = texts[1].translate(_SUPERSCRIPTS) if whole else f"^{_in(operands[1], ATOM)}"
+        up = texts[1].translate(_SUPERSCRIPTS) if whole else _RAISED.get(texts[1], f"^{_in(operands[1], ATOM)}")
         return f"{_in(operands[0], ATOM)}{up}", POWER
+    if op == "exp" and texts[0].startswith("log_softmax("):
+        return texts[0].removeprefix("log_"), ATOM
     if op == "sqrt":
         return f"√{_in(operands[0], ATOM)}", POWER
     if op == "absolute":
@@ -146,8 +149,18 @@ def _infix(op: str, operands: Sequence[Written]) -> Written:
     (left, left_strength), right = operands
     if op == "add" and right[0].startswith("−") and right[1] >= PRODUCT:
         return f"{left} − {right[0][1:]}", SUM
+    number, _, rest = right[0].partition("·")
+    if op in ("multiply", "scale") and right[1] == PRODUCT and _numeric(number) and not _numeric(left.partition("·")[0]):
+        return f"{number}·{left if left_strength >= PRODUCT else f'({left})'}·{rest}", PRODUCT
     if op in ("multiply", "scale") and right[1] == ATOM and _numeric(right[0]) and not _numeric(left):
         return _infix(op, [right, operands[0]])  # numbers stand first
+    if (
+        op == "multiply"
+        and right[1] == ATOM
+        and (left == right[0] or left.endswith(f"·{right[0]}"))
+        and left_strength >= PRODUCT
+    ):
+        return f"{left}²", POWER if left == right[0] else PRODUCT
     first = left if left_strength >= strength else f"({left})"
     if left_strength == SIGN and op != "add" and op != "subtract":
         first = left

@@ -125,7 +125,7 @@ def lines_of(node: Node, show: Iterable[str]) -> list[str]:
     if "value" in show and node.value:
         lines.append(f"= {node.value}")
     if "grad" in show and node.gradient:
-        lines.append(f"∂ {node.gradient}")
+        lines.append(f"grad {node.gradient}")
     if "bytes" in show and node.bytes:
         lines.append(amount(node.bytes, "B"))
     if "flops" in show and node.flops:

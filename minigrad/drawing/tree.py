@@ -8,6 +8,7 @@ from minigrad.drawing.text_width import printable
 __all__ = ["tree"]
 
 MOST_LINES = 120
+DEEPEST = 60  # characters of indentation
 
 
 def tree(picture: Picture) -> str:
@@ -32,7 +33,7 @@ def tree(picture: Picture) -> str:
             continue
         seen.add(i)
         lines.append(f"{lead}{branch}{text}")
-        below = lead + {"": "", "├─ ": "│  ", "└─ ": "   "}[branch]
+        below = lead if len(lead) > DEEPEST else lead + {"": "", "├─ ": "│  ", "└─ ": "   "}[branch]
         children = sources[i]
         stack += [(j, below, "└─ " if k == len(children) - 1 else "├─ ") for k, j in reversed(list(enumerate(children)))]
     if stack:

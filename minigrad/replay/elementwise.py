@@ -19,7 +19,7 @@ from minigrad.mode import scope
 from minigrad.replay.capture import Capture
 from minigrad.tensor import Tensor
 
-__all__ = ["Elementwise"]
+__all__ = ["Elementwise", "recorded_rule"]
 
 BLOCK_BYTES = 1 << 19  # of each vector. Smaller blocks cost more calls than the cache saves; a second thread finds its core
 # taken by BLAS, whose threads go on spinning after a matrix product (both measured with Adam inside a training loop).
@@ -54,24 +54,9 @@ class Elementwise:
     ) -> None:  # fmt: skip
         self.vectors = tuple(vectors)
         starts = {name: Tensor(np.ones(2, dtype), name=name) for name in vectors}
-        leaves: list[Tensor] = []
-        sources: list[str] = []  # where each number comes from
         self._scratch: list[Any] = []  # kept from call to call, so a program belongs to one thread
         self._scratch_size = -1
-
-        def leaf(value: Any, name: str, i: int | None = None) -> Any:
-            if value is None or isinstance(value, bool | str) or value == 0:
-                return value
-            leaves.append(Tensor(float(value), name=name if i is None else f"{name}_{i + 1}"))
-            sources.append(f"n[{name!r}]" if i is None else f"n[{name!r}][{i}]")
-            return leaves[-1]
-
-        given = {
-            name: tuple(leaf(v, name, i) for i, v in enumerate(value)) if isinstance(value, tuple) else leaf(value, name)
-            for name, value in numbers.items()
-        }
-        with scope(recording=True, capturing=_OfRule(leaves), phase="update"):
-            out = f(dict(starts), given)
+        out, leaves, sources = recorded_rule(f, starts, numbers)
         self._constants = {k: v for k, v in out.items() if not isinstance(v, Tensor)}
         results = {k: v for k, v in out.items() if isinstance(v, Tensor) and (v.ndim == 0 or k in starts)}
         self.source, functions, self.scratch, used = _printed(starts, leaves, sources, results)
@@ -106,6 +91,29 @@ class Elementwise:
                     hi = min(lo + step, n)
                     block(*[a[lo:hi] for a in piece], *[s[: hi - lo] for s in scratch], *scalars)
         return self._constants | dict(zip(self._kept, kept, strict=True)) if kept else self._constants
+
+
+def recorded_rule(
+    f: Callable[[dict[str, Any], dict[str, Any]], Mapping[str, Any]], starts: Mapping[str, Tensor], numbers: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], list[Tensor], list[str]]:  # fmt: skip
+    """An update rule run on Tensors, everything recorded: its results, a leaf for each number, and where each comes from."""
+    leaves: list[Tensor] = []
+    sources: list[str] = []
+
+    def leaf(value: Any, name: str, i: int | None = None) -> Any:
+        if value is None or isinstance(value, bool | str) or value == 0:
+            return value
+        leaves.append(Tensor(float(value), name=name if i is None else f"{name}_{i + 1}"))
+        sources.append(f"n[{name!r}]" if i is None else f"n[{name!r}][{i}]")
+        return leaves[-1]
+
+    with scope(recording=True, capturing=_OfRule(leaves), phase="update"):
+        given = {
+            name: tuple(leaf(v, name, i) for i, v in enumerate(value)) if isinstance(value, tuple) else leaf(value, name)
+            for name, value in numbers.items()
+        }
+        out = f(dict(starts), given)
+    return out, leaves, sources
 
 
 class _OfRule(Capture):
