@@ -9,9 +9,7 @@ Names: `t` a Tensor, `key` what identifies a box before it has an id: a Tensor's
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
@@ -21,6 +19,7 @@ import numpy as np
 from minigrad.drawing.fold import intervals, with_clusters
 from minigrad.drawing.notation import ATOM, array_text, formula, number_text, symbol
 from minigrad.drawing.picture import Edge, Node, Picture, Visit
+from minigrad.drawing.quiet import undisturbed
 from minigrad.sweeps import between, pull_back
 from minigrad.tensor import Tensor
 
@@ -45,21 +44,9 @@ def collect(
         aside: results that give others their names and are then left out (see `fold.leading`).
     """
     names = dict(names or {})
-    with _undisturbed():
+    with undisturbed():
         picture = _collected(outputs, names, title, tuple(show), set(inputs), aside)
     return with_clusters(picture)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Without garbage collections, which for a million small tuples would take longer than making them."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def _collected(

@@ -18,6 +18,7 @@ from minigrad.drawing.geometry import Box, Layout, Route
 from minigrad.drawing.ordering import ordered
 from minigrad.drawing.picture import Node, Picture, lines_of
 from minigrad.drawing.placing import Frames, placed
+from minigrad.drawing.quiet import undisturbed
 from minigrad.drawing.ranking import ranked
 from minigrad.drawing.text_width import shortened, width
 
@@ -43,6 +44,11 @@ def arranged(picture: Picture) -> Layout:
 
     No two boxes overlap, no edge runs through a box, and no text is wider than its box.
     """
+    with undisturbed():
+        return _arranged(picture)
+
+
+def _arranged(picture: Picture) -> Layout:
     across = picture.direction in ("right", "left")
     sizes = [_size(box_lines(node, picture.show)) for node in picture.nodes]
     if across:
@@ -75,7 +81,7 @@ def arranged(picture: Picture) -> Layout:
         chain.append(b)
         chains.append(chain)
     _filled(picture, vertex_rank, widths, home)
-    frames = Frames([c.parent for c in picture.clusters], home, len(picture.nodes), FRAME_PAD)
+    frames = Frames([c.parent for c in picture.clusters], home, len(picture.nodes), FRAME_PAD, FRAME_LABEL if across else 0.0)
     links = sorted({(a, b) for chain in chains if len(chain) > 2 or _adjacent(chain, vertex_rank) for a, b in pairwise(chain)})
     order = ordered(vertex_rank, links, frames, len(picture.nodes), ranking.side)
     x, left, right = placed(order, links, widths, frames, len(picture.nodes))
@@ -215,14 +221,20 @@ def _ports(
     start, stop = [0.0] * len(chains), [0.0] * len(chains)
     for sides, at in ((lower, start), (upper, stop)):
         for v, neighbours in sides.items():
+            if len(neighbours) == 1:
+                (twins,) = neighbours.values()
+                if len(twins) == 1:
+                    at[twins[0]] = x[v]
+                    continue
             places = sorted(neighbours, key=lambda u: (x[u], u))
             room = sizes[v][0] - 2 * PAD_X
             gap = min(18.0, room / max(1, len(places) - 1))
             for k, u in enumerate(places):
-                for m, j in enumerate(neighbours[u]):
-                    twins = len(neighbours[u])
-                    apart = 0.0 if u >= len(sizes) else min(8.0, room / twins) * (m - (twins - 1) / 2)
-                    at[j] = x[v] + (k - (len(places) - 1) / 2) * gap + apart
+                twins = neighbours[u]
+                apart = 0.0 if u >= len(sizes) else min(8.0, room / len(twins))
+                middle = x[v] + (k - (len(places) - 1) / 2) * gap
+                for m, j in enumerate(twins):
+                    at[j] = middle + apart * (m - (len(twins) - 1) / 2)
     return list(zip(start, stop, strict=True))
 
 
@@ -257,11 +269,6 @@ def _turned(layout: Layout, direction: str) -> Layout:
         box.x, box.y = turn(box.x, box.y)
         if layout.across:
             box.width, box.height = box.height, box.width
-    if layout.across:
-        for frame in layout.frames:
-            if frame:
-                frame.y -= FRAME_LABEL / 2
-                frame.height += FRAME_LABEL
     for route in layout.routes:
         route.points = [turn(*point) for point in route.points]
     xs = [b.x - b.width / 2 for b in everything] + [x for r in layout.routes for x, _ in r.points]

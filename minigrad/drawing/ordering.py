@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from minigrad.drawing.placing import Frames
 
 __all__ = ["crossings", "ordered"]
+
+HOPELESS = 60  # crossings, beyond which other beginnings are not worth their time
 
 
 def ordered(
@@ -30,12 +33,12 @@ def ordered(
     starts = [_walk(m, n, up, down, side)]
     if m <= 1500:
         starts += [_walk(m, n, down, up, side), sorted(range(m), key=lambda v: (side[v] if v < n else 0, v))]
-    if m <= 200:
+    if m <= 300:
         chance = random.Random(m)  # always the same one
-        starts += [chance.sample(range(m), m) for _ in range(24)]
+        starts += [chance.sample(range(m), m) for _ in range(min(24, 1500 // m))]
     fewest, best = _swept(starts[0], rank, up, down, frames)
     for start in starts[1:]:
-        if not fewest:
+        if not 0 < fewest <= HOPELESS:
             break
         found, order = _swept(start, rank, up, down, frames)
         if found < fewest:
@@ -58,14 +61,17 @@ def _swept(
     best = [list(level) for level in levels]
     fewest = crossings(best, down, position)
     idle = 0
-    for sweep in range(24 if m <= 500 else 8 if m <= 3000 else 3):
+    for sweep in range(24 if m <= 500 else 8 if m <= 1500 else 4):
         if not fewest or idle > 6:
             break
         near = up if sweep % 2 == 0 else down
         centre = frames.centres(position)
         for level in levels if sweep % 2 == 0 else reversed(levels):
-            want = {v: _centre(near[v], position, position[v]) for v in level}
-            level.sort(key=lambda v: frames.key(v, want[v], position[v], centre))
+            want = _centres(level, near, position)
+            if frames.count:
+                level.sort(key=lambda v: frames.key(v, want[v], position[v], centre))
+            else:
+                level.sort(key=want.__getitem__)  # stable, so equals keep their order
             _number(level, position)
         if m <= 1500:
             _swapped(levels, up, down, position, frames)
@@ -100,8 +106,18 @@ def _number(level: Sequence[int], position: list[float]) -> None:
         position[v] = k - half
 
 
-def _centre(near: Sequence[int], position: Sequence[float], own: float) -> float:
-    return sum(position[u] for u in near) / len(near) if near else own
+def _centres(level: Sequence[int], near: Sequence[Sequence[int]], position: Sequence[float]) -> dict[int, float]:
+    """The mean position of each vertex's neighbours; its own where it has none."""
+    want = {}
+    for v in level:
+        us = near[v]
+        if len(us) == 1:
+            want[v] = position[us[0]]
+        elif us:
+            want[v] = sum([position[u] for u in us]) / len(us)
+        else:
+            want[v] = position[v]
+    return want
 
 
 def _grouped(levels: Sequence[list[int]], position: list[float], frames: Frames) -> list[list[int]]:
@@ -142,23 +158,17 @@ def crossings(levels: Sequence[Sequence[int]], down: Sequence[Sequence[int]], po
     """How many pairs of edges between neighbouring ranks cross, by counting inversions."""
     total = 0
     for level in levels:
-        ends = []
+        ends: list[float] = []  # of the edges met so far, sorted
         for v in level:
-            ends += sorted(position[u] for u in down[v])
-        if len(ends) < 2:
-            continue
-        places = {p: k + 1 for k, p in enumerate(sorted(set(ends)))}
-        size = len(places)
-        tree = [0] * (size + 1)
-        for count, p in enumerate(ends):
-            k = places[p]
-            smaller = 0
-            while k:
-                smaller += tree[k]
-                k -= k & -k
-            total += count - smaller
-            k = places[p]
-            while k <= size:
-                tree[k] += 1
-                k += k & -k
+            near = down[v]
+            if len(near) == 1:
+                p = position[near[0]]
+                k = bisect_right(ends, p)
+                total += len(ends) - k
+                ends.insert(k, p)
+                continue
+            for p in sorted([position[u] for u in near]):
+                k = bisect_right(ends, p)
+                total += len(ends) - k
+                ends.insert(k, p)
     return total

@@ -16,10 +16,11 @@ GAP, EDGE_GAP = 22.0, 14.0  # between two boxes; beside a passing edge
 
 
 class Frames:
-    """Which frame each vertex is in: `parent` of each frame or None, `home` the innermost frame of each vertex or -1."""
+    """Which frame each vertex is in: `parent` of each frame or None, `home` the innermost frame of each vertex or -1. `pad`
+    is the room between a frame's right border and what is inside, `first` that at its left, where its name may stand."""
 
-    def __init__(self, parent: Sequence[int | None], home: list[int], n: int, pad: float) -> None:
-        self.home, self.n, self.pad = home, n, pad
+    def __init__(self, parent: Sequence[int | None], home: list[int], n: int, pad: float, head: float = 0.0) -> None:
+        self.home, self.n, self.pad, self.first = home, n, pad, pad + head
         self.count = len(parent)
         self.lines: list[tuple[int, ...]] = []  # each frame with all around it, the outermost first
         for k in range(len(parent)):
@@ -79,11 +80,11 @@ def placed(
     for k in range(frames.count):
         for v in frames.members[k]:
             if frames.home[v] == k:
-                apart(m + 2 * k, v, widths[v] / 2 + frames.pad)
+                apart(m + 2 * k, v, widths[v] / 2 + frames.first)
                 apart(v, m + 2 * k + 1, widths[v] / 2 + frames.pad)
         if len(frames.lines[k]) > 1:
             above = frames.lines[k][-2]
-            apart(m + 2 * above, m + 2 * k, frames.pad)
+            apart(m + 2 * above, m + 2 * k, frames.first)
             apart(m + 2 * k + 1, m + 2 * above + 1, frames.pad)
     sequence = _topological(after, before)
     return _relaxed(order, links, widths, frames, n, m, sequence, after, before)
@@ -119,7 +120,7 @@ def _relaxed(
             x[v] = at + widths[v] / 2
             at += widths[v] + GAP
     x = _feasible(x, widths, frames, m, sequence, after, before)
-    rounds = 120 if m <= 300 else 24 if m <= 1500 else 10 if m <= 4000 else 4
+    rounds = 120 if m <= 300 else 24 if m <= 1500 else 6 if m <= 4000 else 4
     for turn in range(rounds):
         want = x[:]
         if turn >= rounds - 3:
@@ -130,7 +131,36 @@ def _relaxed(
                 for v in level:
                     _pull(v, up[v] if turn % 2 == 0 else down[v], want, want)
         x = _feasible(want, widths, frames, m, sequence, after, before)
+    _straightened(x, up, down, n, before, after)
     return x[:m], x[m::2], x[m + 1 :: 2]
+
+
+def _straightened(
+    x: list[float], up: Sequence[Sequence[tuple[int, float]]], down: Sequence[Sequence[tuple[int, float]]], n: int,
+    before: Sequence[Sequence[tuple[int, float]]], after: Sequence[Sequence[tuple[int, float]]],
+) -> None:  # fmt: skip
+    """Put what hangs together in single file exactly below one another, where there is room."""
+
+    def below(v: int) -> int:
+        if len(down[v]) == 1 and len(up[down[v][0][0]]) == 1:
+            return down[v][0][0]
+        passing = [u for u, _ in down[v] if u >= n] if v >= n else []
+        return passing[0] if len(passing) == 1 else -1
+
+    follows = {u for v in range(len(down)) if (u := below(v)) >= 0}
+    for v in range(len(down)):
+        if v in follows:
+            continue
+        file = [v]
+        while (u := below(file[-1])) >= 0:
+            file.append(u)
+        if len(file) > 1:
+            low = max((x[a] + far for u in file for a, far in before[u]), default=-float("inf"))
+            high = min((x[a] - far for u in file for a, far in after[u]), default=float("inf"))
+            if low <= high:
+                at = max(low, min(high, sum(x[u] for u in file) / len(file)))
+                for u in file:
+                    x[u] = at
 
 
 def _pull(v: int, near: Sequence[tuple[int, float]], want: list[float], x: Sequence[float]) -> None:
@@ -149,7 +179,7 @@ def _feasible(
     """The mean of the two nearest placements that keep all distances."""
     for k, vs in enumerate(frames.members):
         if vs:
-            want[m + 2 * k] = min(want[v] - widths[v] / 2 for v in vs) - frames.pad
+            want[m + 2 * k] = min(want[v] - widths[v] / 2 for v in vs) - frames.first
             want[m + 2 * k + 1] = max(want[v] + widths[v] / 2 for v in vs) + frames.pad
     low, high = want[:], want[:]
     for v in sequence:

@@ -56,17 +56,17 @@ def ranked(picture: Picture, length: dict[int, int]) -> Ranking:
     for turn in range(4 if n <= 3000 else 1):
         for i in reversed(order) if turn % 2 == 0 else order:
             if below[i]:
-                low = max((rank[j] + span for j, span, _ in above[i]), default=None)
-                high = min(rank[j] - span for j, span, _ in below[i])
+                least = [rank[j] + span for j, span, _ in above[i]]
+                most = min(rank[j] - span for j, span, _ in below[i])
                 pull = sum(w for _, _, w in below[i]) - sum(w for _, _, w in above[i])
-                if pull > 0 or low is None:
-                    rank[i] = high
+                if pull > 0 or not least:
+                    rank[i] = most
                 elif pull < 0:
-                    rank[i] = low
+                    rank[i] = max(least)
     for i, target in _cores(picture, rank, side).items():
-        low = max((rank[j] + span for j, span, _ in above[i]), default=target)
-        high = min((rank[j] - span for j, span, _ in below[i]), default=target)
-        rank[i] = max(low, min(target, high))
+        low = [rank[j] + span for j, span, _ in above[i]]
+        high = [rank[j] - span for j, span, _ in below[i]]
+        rank[i] = max([min([target, *high]), *low])
     first = min(rank, default=0)
     rank = [r - first for r in rank]
     spans = sum(rank[b] - rank[a] - 1 for a, b in edges)
