@@ -37,7 +37,7 @@ def _advance(c: str) -> int:
         return 450  # superscripts and subscripts
     if code < 0x250:
         base = unicodedata.normalize("NFD", c)[0]
-        return _ASCII[ord(base) - 32] + 100 if 32 <= ord(base) < 127 else 1000
+        return _ASCII[ord(base) - 32] + 100 if 32 <= ord(base) < 127 else 1100
     base = unicodedata.normalize("NFD", c)[0]
     if base != c and 32 <= ord(base) < 127:
         return _ASCII[ord(base) - 32]
