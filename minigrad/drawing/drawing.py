@@ -91,6 +91,12 @@ class Drawing:
                 found.append((name, picture))
         return found
 
+    def themed(self, theme: str | Theme) -> Drawing:
+        """The same drawing in other colours."""
+        other = Drawing(self.full, fold=self.fold, engine=self.engine, theme=theme)
+        other.__dict__ |= {part: self.__dict__[part] for part in ("picture", "layout") if part in self.__dict__}
+        return other
+
     # As text
 
     @property

@@ -266,6 +266,7 @@ def only(picture: Picture, phases: Iterable[str]) -> Picture:
     part = _part(picture, inner | {e.source for e in picture.edges if e.target in inner})
     used = {e.target for e in part.edges}
     for node in part.nodes:
+        node.members = (node.id,)  # this part is now the whole
         if node.kind == "op" and node.phase not in wanted:
             node.kind, node.arguments = "input", ()
     part.edges = [e for e in part.edges if part.nodes[e.target].phase in wanted or part.nodes[e.target].kind != "input"]

@@ -15,7 +15,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from minigrad.drawing.fold import contract
-from minigrad.drawing.notation import ATOM, Written, formula, subscript, tangent_of
+from minigrad.drawing.notation import ATOM, PASSED, Written, formula, subscript, tangent_of
 from minigrad.drawing.picture import Node, Picture
 
 __all__ = ["formulas", "short_name"]
@@ -127,6 +127,8 @@ def _joined(nodes: Sequence[Node], sources: Sequence[Sequence[int]], uses: Seque
         if a.phase == "forward":
             simple = a.op in _FORM or (len(sources[i]) == 1 and len(a.arguments) > 1)
             return simple and a.module == b.module
+        if b.op in PASSED:
+            return True
         return a.phase == "update" or (a.about is not None and subject(a) == subject(b)) or a.op in _FORM
 
     texts: list[Written] = [("", ATOM)] * len(nodes)

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["array_text", "formula", "number_text", "subscript", "symbol", "tangent_of"]
+__all__ = ["PASSED", "array_text", "formula", "number_text", "subscript", "symbol", "tangent_of"]
 
-SUM, PRODUCT, SIGN, POWER, ATOM = range(1, 6)
+SUM, MATRIX, PRODUCT, SIGN, POWER, ATOM = range(1, 7)
 Written = tuple[str, int]
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -91,11 +91,11 @@ def array_text(a: Any) -> str:
 
 
 _INFIX = {"add": ("+", SUM), "subtract": ("−", SUM), "multiply": ("·", PRODUCT), "scale": ("·", PRODUCT),
-          "divide": ("/", PRODUCT), "matmul": ("@", PRODUCT), "remainder": ("%", PRODUCT)}  # fmt: skip
+          "divide": ("/", PRODUCT), "matmul": ("@", MATRIX), "remainder": ("%", PRODUCT)}  # fmt: skip
 _RAISED = {"t": "ᵗ", "n": "ⁿ"}
 _COMPARED = {"greater": ">", "less": "<", "greater_equal": "≥", "less_equal": "≤", "equal": "=", "not_equal": "≠"}
 _ASSOCIATIVE = {"add", "multiply", "scale", "matmul"}
-_PASSED = {"astype", "positive", "reshape", "broadcast_to", "expand_dims", "squeeze", "stop_gradient"}
+PASSED = {"astype", "positive", "reshape", "broadcast_to", "expand_dims", "squeeze", "stop_gradient"}
 
 
 def formula(op: str, operands: Sequence[Written], params: str = "", ndims: Sequence[int] = ()) -> Written:
@@ -112,6 +112,8 @@ def formula(op: str, operands: Sequence[Written], params: str = "", ndims: Seque
         return formula("add", [formula("matmul", operands[:2]), operands[2]])
     if op in _COMPARED and len(operands) == 2:
         return f"{_in(operands[0], SUM)} {_COMPARED[op]} {_in(operands[1], SUM)}", 0
+    if op in ("inner", "dot", "vdot") and len(operands) == 2:
+        return f"{_in(operands[0], ATOM)}ᵀ{_in(operands[1], ATOM)}", PRODUCT
     if op == "negative":
         return f"−{_in(operands[0], PRODUCT)}", SIGN
     if op == "square":
@@ -128,7 +130,7 @@ def formula(op: str, operands: Sequence[Written], params: str = "", ndims: Seque
         return f"|{texts[0]}|", ATOM
     if op in ("transpose", "swapaxes") and len(operands) == 1:
         return f"{_in(operands[0], ATOM)}ᵀ", ATOM
-    if op in _PASSED and len(operands) == 1:
+    if op in PASSED and len(operands) == 1:
         return operands[0]
     if op == "sum":
         return f"Σ {_in(operands[0], PRODUCT)}", PRODUCT
@@ -147,6 +149,9 @@ def _infix(op: str, operands: Sequence[Written]) -> Written:
     if op in ("multiply", "scale") and "1" in (operands[0][0], operands[1][0]):
         return operands[1] if operands[0][0] == "1" else operands[0]
     (left, left_strength), right = operands
+    if op == "matmul":  # no reader is sure of a product of numbers beside one of matrices
+        clear = [text if own == MATRIX or own >= SIGN else f"({text})" for text, own in operands]
+        return " @ ".join(clear), MATRIX
     if op == "add" and right[0].startswith("−") and right[1] >= PRODUCT:
         return f"{left} − {right[0][1:]}", SUM
     number, _, rest = right[0].partition("·")

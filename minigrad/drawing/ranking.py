@@ -24,18 +24,8 @@ class Ranking:
 def ranked(picture: Picture, length: dict[int, int]) -> Ranking:
     """Rank the nodes; edge j spans at least `length.get(j, 1)` ranks."""
     n = len(picture.nodes)
-    side = [0] * n
-    if any(node.phase == "forward" and node.kind not in ("parameter", "input", "constant") for node in picture.nodes):
-        for node in picture.nodes:
-            side[node.id] = int(node.phase == "backward")
-        users: list[list[int]] = [[] for _ in range(n)]
-        for e in picture.edges:
-            users[e.source].append(e.target)
-        for i in range(n):
-            if side[i]:
-                for j in users[i]:
-                    side[j] = 1
-    turned = [bool(side[e.source]) for e in picture.edges]
+    side = _returning(picture)
+    turned = [bool(side[e.source] and side[e.target]) for e in picture.edges]
     edges = [(e.target, e.source) if back else (e.source, e.target) for e, back in zip(picture.edges, turned, strict=True)]
     above: list[list[tuple[int, int, int]]] = [[] for _ in range(n)]
     below: list[list[tuple[int, int, int]]] = [[] for _ in range(n)]
@@ -72,6 +62,28 @@ def ranked(picture: Picture, length: dict[int, int]) -> Ranking:
     spans = sum(rank[b] - rank[a] - 1 for a, b in edges)
     longest = 1 << 30 if spans <= 4 * n + 4000 else 12
     return Ranking(rank, edges, turned, longest, side)
+
+
+def _returning(picture: Picture) -> list[int]:
+    """1 for the nodes that lead back: the backward pass and what is computed from it. What an update rule makes of it leads
+    on again. Where a backward pass follows upon an update, a U would have two returning halves; then nothing returns."""
+    nodes = picture.nodes
+    side, after = [0] * len(nodes), [False] * len(nodes)
+    if not any(node.phase == "forward" and node.kind in ("op", "fold") for node in nodes):
+        return side
+    users: list[list[int]] = [[] for _ in nodes]
+    for e in picture.edges:
+        users[e.source].append(e.target)
+    for node in nodes:  # in topological order
+        i = node.id
+        after[i] = after[i] or (node.phase == "update" and node.kind in ("op", "fold"))
+        side[i] = 0 if after[i] else max(side[i], int(node.phase == "backward"))
+        if after[i] and node.phase == "backward":
+            return [0] * len(nodes)
+        for j in users[i]:
+            after[j] = after[j] or after[i]
+            side[j] = max(side[j], side[i])
+    return side
 
 
 def _cores(picture: Picture, rank: list[int], side: list[int]) -> dict[int, int]:

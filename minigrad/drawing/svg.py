@@ -47,7 +47,7 @@ def path_of(route: Route, across: bool = False) -> str:
 def svg(picture: Picture, layout: Layout, theme: str | Theme = "light") -> str:
     """The whole document. Each node is a `<g class="node" id="n3">` with a `<title>` holding all that is known of it."""
     look = theme_of(theme)
-    head, head_width, head_height = _heading(picture, look)
+    head, head_width, head_height = _heading(picture, look, max(layout.width - 32, 700))
     foot, foot_width, foot_height = _legend(picture, look, max(layout.width, head_width, 420.0))
     total_width = max(layout.width, head_width, foot_width)
     total_height = head_height + layout.height + foot_height
@@ -146,12 +146,11 @@ def _all(node: Node) -> list[str]:
     return known + ([f"{node.count:,} operations"] if node.count > 1 else [])
 
 
-def _heading(picture: Picture, look: Theme) -> tuple[list[str], float, float]:
-    lines = []
-    if picture.title:
-        lines.append(_text(16, 26, shortened(picture.title, 700, 14, bold=True), 14, look.text, weight="600"))
-    widest = width(shortened(picture.title, 700, 14, bold=True), 14, bold=True) + 32 if picture.title else 0.0
-    return lines, widest, 34.0 if lines else 0.0
+def _heading(picture: Picture, look: Theme, room: float) -> tuple[list[str], float, float]:
+    if not picture.title:
+        return [], 0.0, 0.0
+    title = shortened(picture.title, room, 14, bold=True)
+    return [_text(16, 26, title, 14, look.text, weight="600")], width(title, 14, bold=True) + 32, 34.0
 
 
 def _legend(picture: Picture, look: Theme, room: float) -> tuple[list[str], float, float]:

@@ -81,13 +81,13 @@ def check(picture, layout):
             else:
                 assert not frame.overlaps(other)
     across = layout.across
+    centre = np.array([[b.x, b.y] for b in layout.boxes])
+    size = np.array([[b.width, b.height] for b in layout.boxes])
     for e, route in zip(picture.edges, layout.routes, strict=True):
         assert touches(layout.boxes[e.source], route.points[0])
         assert touches(layout.boxes[e.target], route.points[-1])
-        for x, y in sampled(route.points, across):
-            for i, box in enumerate(layout.boxes):
-                inside = abs(x - box.x) < box.width / 2 - 1 and abs(y - box.y) < box.height / 2 - 1
-                assert not inside, f"edge {e} runs through box {i}"
+        away = np.abs(np.array(list(sampled(route.points, across)))[:, None] - centre) - size / 2
+        assert not (away < -1).all(axis=-1).any(), f"edge {e} runs through a box"
 
 
 def touches(box, point):
@@ -100,10 +100,10 @@ def sampled(points, across):
     for (x, y), (u, v) in pairwise(points):
         middle = (x + u) / 2 if across else (y + v) / 2
         a, b = ((middle, y), (middle, v)) if across else ((x, middle), (u, middle))
-        for t in (0.1, 0.3, 0.5, 0.7, 0.9):
-            weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
-            corners = ((x, y), a, b, (u, v))
-            yield tuple(sum(w * c[k] for w, c in zip(weights, corners, strict=True)) for k in (0, 1))
+        yield from BERNSTEIN @ np.array(((x, y), a, b, (u, v)))
+
+
+BERNSTEIN = np.array([((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3) for t in (0.1, 0.3, 0.5, 0.7, 0.9)])
 
 
 @pytest.mark.parametrize("start", range(0, 200, 20))
@@ -114,7 +114,7 @@ def test_nothing_overlaps_on_200_random_graphs(start):
 
 
 def test_the_same_picture_gets_the_same_layout():
-    assert all(arranged(random_picture(seed)) == arranged(random_picture(seed)) for seed in range(10))
+    assert all(arranged(random_picture(seed)) == arranged(random_picture(seed)) for seed in range(5))
 
 
 def test_all_texts_fit_their_boxes_in_an_actual_font():
@@ -127,7 +127,7 @@ def test_all_texts_fit_their_boxes_in_an_actual_font():
         known = face.get_charmap()
         return sum(face.load_char(ord(c)).linearHoriAdvance / 65536 for c in text if ord(c) in known)
 
-    for seed in range(40):
+    for seed in range(12):
         picture = random_picture(seed)
         picture.direction = "down"
         for node, box in zip(picture.nodes, arranged(picture).boxes, strict=True):
@@ -221,7 +221,7 @@ def test_large_graphs_are_laid_out_in_time(n, seconds):
     r = random.Random(1)
     edges = [Edge(r.randrange(max(0, i - 12), i), i, "", p) for i in range(1, n) for p in range(r.randrange(1, 3))]
     picture = Picture("", [Node(i, "multiply") for i in range(n)], edges, direction="down")
-    best = min(timed(arranged, picture) for _ in range(3))
+    best = min(timed(arranged, picture) for _ in range(2))
     assert best < 2 * seconds  # of processor time; twice, for what else runs on a shared machine slows this down too
 
 

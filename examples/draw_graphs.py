@@ -1,0 +1,113 @@
+"""The five pictures of the README: a neuron, a network, its Hessian-vector product, a step of Adam, an iteration of CG.
+
+python -m examples.draw_graphs            writes docs/pictures/*.svg, each light and dark
+python -m examples.draw_graphs --out DIR --format png
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import optim
+from minigrad import Tensor, draw, hvp, softplus
+from minigrad.mode import scope
+from models import MLP, cross_entropy
+
+
+def neuron() -> Any:
+    """micrograd's classic: values, and what a small change of each does to the output."""
+    names = ("x₁", "x₂", "w₁", "w₂", "b")
+    values = (2.0, 0.0, -3.0, 1.0, 6.8813735870195432)
+    x1, x2, w1, w2, b = (Tensor(value, requires_grad=True, name=name) for name, value in zip(names, values, strict=True))
+    n = x1 * w1 + x2 * w2 + b
+    n.name = "n"
+    o = np.tanh(n)
+    o.name = "o"
+    return draw(o, show={"value", "grad"}, title="A neuron: every value, and every derivative of the output (grad)")
+
+
+def _network() -> Any:
+    rng = np.random.default_rng(0)
+    model = MLP((64, 32, 10), rng=rng)
+    x, y = Tensor(rng.normal(size=(100, 64)), name="x"), Tensor(rng.integers(0, 10, 100), name="y")
+    return model, x, y, cross_entropy(model(x), y)
+
+
+def network() -> Any:
+    """An MLP's forward pass, and the backward pass that returns beside it."""
+    loss = _network()[-1]
+    return draw(
+        loss, phases=("forward", "backward"), title="A network of two layers: forward to the loss, backward to the gradient"
+    )
+
+
+def curvature() -> Any:
+    """The same network's Hessian-vector product: how the gradient changes along a direction."""
+    loss = _network()[-1]
+    return draw(
+        loss,
+        phases=("forward", "backward", "tangent"),
+        title="Its Hessian times a vector: the change of every value along a direction, then the change of the gradient",
+    )
+
+
+def adam() -> Any:
+    """One step of Adam, from w, g, m, v to w′, m′, v′."""
+    model, x, y, loss = _network()
+    rule = optim.Adam(model.named_parameters(), lr=0.01)
+    for _ in range(3):
+        loss = cross_entropy(model(x), y)
+        rule.step(lambda loss=loss: loss)  # type: ignore[misc]  # the default binds this loop's loss
+    model.zero_grad()
+    cross_entropy(model(x), y).backward()
+    return draw(rule, title="One step of Adam")
+
+
+def conjugate_gradients() -> Any:
+    """The inner iteration of Newton-CG on a logistic regression: one Hessian-vector product, then short formulas."""
+    rng = np.random.default_rng(1)
+    X, y = rng.normal(size=(200, 20)), rng.choice([-1.0, 1.0], 200)
+
+    def loss(w: Any) -> Any:
+        return softplus(-(y * (X @ w))).mean()
+
+    def iteration(w: Any, z: Any, r: Any, d: Any) -> dict[str, Any]:
+        with scope(module="∇²f(w)·d"):
+            Hd = hvp(loss, w, d)
+        Hd.name = "Hd"
+        with scope(phase="update"):
+            rr = r @ r
+            α = rr / (d @ Hd)
+            z, r = z + α * d, r + α * Hd
+            β = (r @ r) / rr
+            rr.name, α.name, β.name, r.name = "‖r‖²", "α", "β", "r′"
+            return {"z′": z, "r′": r, "d′": β * d - r}
+
+    start = rng.normal(size=(4, 20))
+    return draw(iteration, *start, title="An iteration of conjugate gradients inside Newton-CG: z, r, d → z′, r′, d′")
+
+
+PICTURES: dict[str, Callable[[], Any]] = {
+    "neuron": neuron, "network": network, "curvature": curvature, "adam": adam, "cg": conjugate_gradients,
+}  # fmt: skip
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m examples.draw_graphs", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "docs" / "pictures", metavar="DIR")
+    parser.add_argument("--format", default="svg", choices=("svg", "html", "dot", "mmd", "json", "png", "pdf"))
+    options = parser.parse_args(argv)
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name, make in PICTURES.items():
+        drawing = make()
+        for theme in ("light", "dark"):
+            print(drawing.themed(theme).save(options.out / f"{name}-{theme}.{options.format}"))
+
+
+if __name__ == "__main__":
+    main()
