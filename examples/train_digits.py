@@ -8,7 +8,7 @@ NewtonCG has no learning rate. It wants a function that is smooth, so its networ
 the many products of a step; so an epoch is one step on all the images at once, each in three versions.
 
     python -m examples.train_digits                          Adam, 80 epochs, a few seconds
-    python -m examples.train_digits --optimizer newton-cg    Gauss-Newton by conjugate gradients, 25 steps
+    python -m examples.train_digits --optimizer newton-cg    Gauss-Newton by conjugate gradients, 35 steps
     python -m examples.train_digits --optimizer all          every optimizer, one table
 """
 
@@ -43,7 +43,7 @@ OPTIMIZERS: dict[str, Any] = {  # with a learning rate that suits this task
 }
 FULL_BATCH = {"newton-cg"}
 VERSIONS = 3  # of each image in a full batch
-EPOCHS, FULL_BATCH_EPOCHS = 80, 25
+EPOCHS, FULL_BATCH_EPOCHS = 80, 35
 
 
 def load(seed: int) -> tuple[Any, Any]:
