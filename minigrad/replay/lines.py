@@ -22,10 +22,11 @@ __all__ = ["Input", "Line", "Lines", "Variable", "foldable", "lines_of", "value_
 class Input:
     """Argument number `i`."""
 
-    __slots__ = ("array", "i", "name")
+    __slots__ = ("array", "i", "name", "stage")
 
     def __init__(self, i: int, tensor: Tensor) -> None:
         self.i, self.name, self.array = i, tensor.name or f"x{i}", tensor._data
+        self.stage = 0
 
 
 class Variable:

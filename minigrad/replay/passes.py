@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from minigrad.families import scale
 from minigrad.ops import elementwise as e
 from minigrad.ops.shape import _astype, _broadcast_to, _reshape, _transpose
 from minigrad.replay.lines import Input, Line, Lines, Variable, foldable, value_of
+from minigrad.tensor import Op
 
-__all__ = ["PASSES", "common", "constants", "dead", "identities", "narrow"]
+__all__ = ["PASSES", "common", "constants", "dead", "identities", "narrow", "regrouped"]
 
 
 def identities(program: Lines) -> Lines:
@@ -30,12 +34,12 @@ def identities(program: Lines) -> Lines:
             first = args[0]
             axes = tuple(first.params["axes"][a] for a in line.params["axes"])
             return first.args[0] if axes == tuple(range(line.array.ndim)) else _like(line, (first.args[0],), {"axes": axes})
-        if op is e.multiply or op.name == "scale":
+        if op is e.multiply or op is scale:
             for one, other in (args, args[::-1]):
                 if _is_one(one) and _same_kind(value_of(other), line.array):
                     return other
-        if op.name == "scale" and foldable(args[0]) and np.ndim(args[0]) == 0 and args[0]:
-            return Line(e.multiply, args, {}, line.array, line.phase, line.module)  # only a zero needs its care
+        if op is scale and ((_is_number(args[0]) and args[0]) or (_is_number(args[1]) and np.isfinite(args[1]))):
+            return Line(e.multiply, args, {}, line.array, line.phase, line.module)  # only 0·∞ needs its care
         if op is e.divide and _is_one(args[1]) and _same_kind(value_of(args[0]), line.array):
             return args[0]
         return line
@@ -48,7 +52,11 @@ def _like(line: Line, args: tuple[Any, ...], params: dict[str, Any]) -> Line:
 
 
 def _is_one(x: Any) -> bool:
-    return foldable(x) and np.ndim(x) == 0 and bool(x == 1)
+    return _is_number(x) and bool(x == 1)
+
+
+def _is_number(x: Any) -> bool:
+    return foldable(x) and np.ndim(x) == 0
 
 
 def _same_kind(x: Any, y: Any) -> bool:
@@ -125,5 +133,78 @@ def dead(program: Lines) -> Lines:
     program.lines = [line for line in program.lines if id(line) in needed]
     return program
 
+
+def regrouped(program: Lines, last: int) -> Lines:
+    """In the last stage, which runs many times, x·a·b·… with a, b, … known earlier becomes x·(a·b·…), by rounding only.
+
+    The product is made in the stage before; where it is not finite or underflows, the factors are applied one by one.
+    """
+    uses: dict[int, int] = {}
+    for x in (*(x for line in program.lines for x in line.args), *program.outputs):
+        uses[id(x)] = uses.get(id(x), 0) + 1
+
+    def split(x: Any) -> tuple[Any, list[Any]] | None:
+        """(what varies, the factors known before) of a product in the last stage."""
+        if not isinstance(x, Line) or x.stage != last:
+            return None
+        if x.op is e.negative:
+            return (x.args[0], [-1]) if _alike(x.args[0], x) else None
+        if x.op is not e.multiply and x.op is not scale:
+            return None
+        moving = [a for a in x.args if isinstance(a, Line | Input) and a.stage == last]
+        if len(moving) != 1 or not _alike(moving[0], x):
+            return None
+        return moving[0], [a for a in x.args if a is not moving[0]]
+
+    absorbed: set[int] = set()
+    for line in reversed(program.lines):
+        found = None if id(line) in absorbed else split(line)
+        if found is None:
+            continue
+        x, factors = found
+        while uses.get(id(x)) == 1 and (below := split(x)):
+            absorbed.add(id(x))
+            x, more = below
+            factors += more
+        if len(factors) > 1 or line.op is scale:
+            product = Line(_multiplier, factors, {}, np.zeros((), line.array.dtype), line.phase, line.module)
+            product.stage = last - 1
+            line.op, line.args, line.params = _times, (product, x), {}
+            program.lines.insert(program.lines.index(line), product)
+    return dead(program)
+
+
+def _alike(x: Any, line: Line) -> bool:
+    return x.array.shape == line.array.shape and x.array.dtype == line.array.dtype  # type: ignore[no-any-return]  # a bool
+
+
+def multiplier(*factors: Any) -> Callable[[Any, Any], Any]:
+    """The function (x, y) that writes x·Πfactors into y, where 0·∞ is 0 (see `scale`)."""
+    with np.errstate(all="ignore"):
+        product = factors[0]
+        for factor in factors[1:]:
+            product = np.multiply(product, factor)
+        size = np.abs(product)
+        regular = np.all(size < np.inf) and (len(factors) == 1 or not np.any(size < np.finfo(np.asarray(product).dtype).tiny))
+    if regular:
+        return partial(np.multiply, product)
+
+    def one_by_one(x: Any, y: Any) -> None:
+        zero = np.equal(x, 0)
+        np.copyto(y, x)
+        for factor in reversed(factors):
+            np.multiply(y, factor, out=y)
+        np.copyto(y, 0, where=zero)
+
+    return one_by_one
+
+
+_multiplier = Op("multiplier", multiplier)
+_multiplier.text = lambda y, *factors: (
+    "{multiplier}(" + ", ".join(f"{{{i}}}" for i in range(len(factors))) + ")", {"multiplier": multiplier}
+)  # fmt: skip
+_times = Op("times", lambda product, x: None)
+_times.text = lambda y, product, x: "{0}({1}, {y})"
+_times.in_place = _times.calm = True
 
 PASSES = (identities, common, constants, narrow, identities, common, dead)

@@ -166,7 +166,7 @@ class _Writer:
                 self._meet(x)
             kind = self.kind[id(line)] = self._kind(line)
             aliased = set().union(*(roots.get(id(x), set()) for x in line.args)) if kind in ("view", "call") else set()
-            roots[id(line)] = aliased if kind in ("view", "call") else {id(line)}
+            roots[id(line)] = aliased if kind in ("view", "call") else {id(line)} if kind == "into" else set()
         self.roots = roots
         end = len(self.lines)
         self.last: dict[int, int] = {}

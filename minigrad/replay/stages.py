@@ -13,6 +13,7 @@ from typing import Any
 
 from minigrad.errors import StaleGraphError
 from minigrad.replay.lines import Input, Line, Lines, Variable
+from minigrad.replay.passes import regrouped
 from minigrad.replay.program import Program
 
 __all__ = ["Run", "Stages"]
@@ -48,16 +49,22 @@ class Stages:
             line.stage = max(known[id(line)], min(stage, max(last - 1, 0)) if stage == last else stage)
             for x in line.args:
                 asked[id(x)] = min(asked.get(id(x), line.stage), line.stage)
-        at = {id(line): line.stage for line in lines.lines} | {id(x): s for s, group in enumerate(inputs) for x in group}
+        for s, group in enumerate(inputs):
+            for x in group:
+                x.stage = s
+        if last:
+            start = len(lines.outputs) - counts[-1]
+            lines = regrouped(lines, last)
+            wanted[-1] = lines.outputs[start:]
         by_stage: list[list[Line]] = [[] for _ in counts]
         for line in lines.lines:
             by_stage[line.stage].append(line)
         given: list[list[Any]] = []
         for s, part in enumerate(by_stage):
             used = [x for line in part for x in line.args] + wanted[s]
-            given.append(list({id(x): x for x in used if isinstance(x, Line | Input) and at[id(x)] < s}.values()))
+            given.append(list({id(x): x for x in used if isinstance(x, Line | Input) and x.stage < s}.values()))
         keeps = [
-            list({id(x): x for later in given[s + 1 :] for x in later if at[id(x)] == s}.values()) for s in range(len(counts))
+            list({id(x): x for later in given[s + 1 :] for x in later if x.stage == s}.values()) for s in range(len(counts))
         ]
         place = {id(x): (s, i) for s, kept in enumerate(keeps) for i, x in enumerate(kept)}
         self.places = [[place[id(x)] for x in group] for group in given]
