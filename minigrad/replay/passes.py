@@ -179,15 +179,18 @@ def _alike(x: Any, line: Line) -> bool:
 
 
 def multiplier(*factors: Any) -> Callable[[Any, Any], Any]:
-    """The function (x, y) that writes x·Πfactors into y, where 0·∞ is 0 (see `scale`)."""
+    """The function (x, y) that writes x·Πfactors into y, where 0·∞ is 0 (see `scale`). It keeps no memory that is not its own,
+    for the factors may lie in buffers."""
     with np.errstate(all="ignore"):
-        product = factors[0]
+        product = _owned(factors[0])
         for factor in factors[1:]:
             product = np.multiply(product, factor)
         size = np.abs(product)
         regular = np.all(size < np.inf) and (len(factors) == 1 or not np.any(size < np.finfo(np.asarray(product).dtype).tiny))
     if regular:
         return partial(np.multiply, product)
+
+    factors = tuple(map(_owned, factors))
 
     def one_by_one(x: Any, y: Any) -> None:
         zero = np.equal(x, 0)
@@ -197,6 +200,10 @@ def multiplier(*factors: Any) -> Callable[[Any, Any], Any]:
         np.copyto(y, 0, where=zero)
 
     return one_by_one
+
+
+def _owned(x: Any) -> Any:
+    return x.copy() if isinstance(x, np.ndarray) else x
 
 
 _multiplier = Op("multiplier", multiplier)
