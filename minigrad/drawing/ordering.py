@@ -33,9 +33,9 @@ def ordered(
     starts = [_walk(m, n, up, down, side)]
     if m <= 1500:
         starts += [_walk(m, n, down, up, side), sorted(range(m), key=lambda v: (side[v] if v < n else 0, v))]
-    if m <= 300:
+    if m <= 150:
         chance = random.Random(m)  # always the same one
-        starts += [chance.sample(range(m), m) for _ in range(min(24, 1500 // m))]
+        starts += [chance.sample(range(m), m) for _ in range(24)]
     fewest, best = _swept(starts[0], rank, up, down, frames)
     for start in starts[1:]:
         if not 0 < fewest <= HOPELESS:
