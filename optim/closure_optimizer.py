@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor
+from minigrad.replay import Bound, Curvature
 from optim.objective import ClosureObjective, Counts, Evaluation, Objective
 from optim.optimizer import Optimizer, Params, Slot, Values
 from optim.options import WHOLE, checked
@@ -72,6 +73,7 @@ class ClosureOptimizer(Optimizer):
         self._solver = solver
         super().__init__(params, **options)
         self.last_step: Any = None
+        self._curvature: Curvature | None = None
         self.counts = Counts()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Tensor:
@@ -100,7 +102,9 @@ class ClosureOptimizer(Optimizer):
         self._solver.noise = 1e3 * max(float(np.finfo(slot.tensor.dtype).eps) for slot in slots)
         self._about_to_step(slots)
         decay = [group["weight_decay"] for group, _ in active]
-        objective = ClosureObjective(closure, [slot.tensor for slot in slots], decay, type(self).__name__, self.counts)
+        leaves = [slot.tensor for slot in slots]
+        curvature = self._curvature_of(closure, leaves)
+        objective = ClosureObjective(closure, leaves, decay, type(self).__name__, self.counts, curvature)
         x = objective.x
         try:
             here = objective.here()
@@ -131,6 +135,15 @@ class ClosureOptimizer(Optimizer):
     def preview(self) -> dict[str, Values]:
         """Not available: a step needs the closure. See `last_step`."""
         raise TypeError(f"`{type(self).__name__}.preview()`: a step needs the closure; look at `last_step` after it.")
+
+    def _curvature_of(self, closure: Any, leaves: list[Tensor]) -> Curvature | None:
+        """How to replay this closure, if it is compiled and its loss is all that is needed of it."""
+        if not isinstance(closure, Bound) or getattr(self, "needs_outputs", False):
+            return None
+        known = self._curvature
+        if known is None or known.compiled is not closure.compiled or [*map(id, known.leaves)] != [*map(id, leaves)]:
+            known = self._curvature = Curvature(closure.compiled, leaves)
+        return known
 
     def _about_to_step(self, slots: Sequence[Slot]) -> None:
         """Told which parameters the vector is made of."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from minigrad import Tensor, gradient_and_hvp
 from minigrad.gauss_newton import GaussNewton
+from minigrad.replay import Point
 
 __all__ = ["BudgetSpent", "Counts", "Derivatives", "Evaluation", "Graph", "Objective", "Product", "Vector"]
 
@@ -133,26 +134,9 @@ class Graph:
         """Of loss + ½Σ decay·w²."""
         with np.errstate(all="ignore"):
             gradients, product = gradient_and_hvp(loss, self.leaves)
-        x = self.joined([p.data for p in self.leaves])
-
-        def counted(product: Callable[..., list[Any]]) -> Product:
-            def times(v: Vector) -> Vector:
-                lead = v.shape[:-1]
-                self.counts.products(len(v) if lead else 1)
-                moved = self.joined(product(self.parted(v), lead=lead), lead)
-                total: Vector = moved + decay * v
-                return total
-
-            return times
-
-        hv = counted(product)
-
-        def hessian() -> Vector:
-            return hv(np.eye(self.n)) if self.n else np.zeros((0, 0))
-
-        g = self.joined(gradients) + decay * x
+        found = self._found(gradients, product, decay)
         if outputs is None:
-            return Derivatives(g, hv, hessian)
+            return found
         gauss_newton = GaussNewton(loss, outputs, self.leaves)
 
         def pulled(signs: Callable[[int], Vector]) -> Vector:
@@ -160,4 +144,26 @@ class Graph:
             rows = signs(len(slope)).reshape(-1, *(1,) * (slope.ndim - 1))
             return self.joined(gauss_newton.pulled(slope * rows.astype(slope.dtype)))
 
-        return Derivatives(g, hv, hessian, counted(gauss_newton.product), pulled)
+        return found._replace(ggn=self._counted(gauss_newton.product, decay), pulled=pulled)
+
+    def replayed(self, point: Point, decay: Any = 0.0) -> Derivatives:
+        """The same of a loss that is replayed; the leaves are as they were at the point."""
+        with np.errstate(all="ignore"):
+            return self._found(point.gradient(), point.product, decay)
+
+    def _found(self, gradients: Sequence[Any], product: Callable[..., Sequence[Any]], decay: Any) -> Derivatives:
+        hv = self._counted(product, decay)
+        x = self.joined([p.data for p in self.leaves])
+        g = self.joined(gradients) + decay * x
+        return Derivatives(g, hv, lambda: hv(np.eye(self.n)) if self.n else np.zeros((0, 0)))
+
+    def _counted(self, product: Callable[..., Sequence[Any]], decay: Any) -> Product:
+        """`product` of one vector, or of rows of vectors, counted."""
+
+        def times(v: Vector) -> Vector:
+            lead = v.shape[:-1]
+            self.counts.products(len(v) if lead else 1)
+            total: Vector = self.joined(product(self.parted(v), lead=lead), lead) + decay * v
+            return total
+
+        return times

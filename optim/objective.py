@@ -16,6 +16,7 @@ import numpy as np
 
 from minigrad import Tensor
 from minigrad.mode import scope
+from minigrad.replay import Bound, Compiled, Curvature
 from optim.evaluation import BudgetSpent, Counts, Derivatives, Evaluation, Graph, Objective, Vector
 
 __all__ = ["BudgetSpent", "ClosureObjective", "Counts", "Derivatives", "Evaluation", "FunctionObjective", "Objective"]
@@ -39,11 +40,14 @@ class FunctionObjective:
     ) -> None:  # fmt: skip
         self.fun, self.args, self.jac, self.hess, self.hessp, self.shape = fun, args, jac, hess, hessp, shape
         self.counts = Counts()
+        self._curvature: Curvature | None = None
 
     def __call__(self, x: Vector) -> Evaluation:
         x = np.array(x, dtype=np.float64)
         self.counts.value()
         with np.errstate(all="ignore"):
+            if self.jac is None and isinstance(self.fun, Compiled):
+                return self._replayed(self.fun, x)
             if self.jac is None:
                 leaf = Tensor(self._given(x), requires_grad=True)
                 with scope(recording=True):
@@ -55,6 +59,21 @@ class FunctionObjective:
                 g = _array("jac", g, self._shape(x)).ravel()
                 return Evaluation(x, _scalar(f), lambda: self._own(x, Derivatives(g, _missing)), self.counts)
             return Evaluation(x, _scalar(f), lambda: self._own(x, Derivatives(self._gradient(x), _missing)), self.counts)
+
+    def _replayed(self, fun: Compiled, x: Vector) -> Evaluation:
+        """A compiled function's value now, its derivatives when asked for, from one capture for all points."""
+        if self._curvature is None:
+            leaf = Tensor(self._given(x), requires_grad=True, name="x")
+            self._curvature = Curvature(Compiled(lambda *args: fun.function(leaf, *args)), [leaf])
+        curvature = self._curvature
+        curvature.leaves[0].assign(self._given(x))
+        point = curvature.at(curvature.compiled.at(*self.args))
+
+        def derivatives() -> Derivatives:
+            curvature.leaves[0].assign(self._given(x))
+            return self._own(x, Graph(curvature.leaves, self.counts).replayed(point))
+
+        return Evaluation(x, _scalar(point.loss), derivatives, self.counts)
 
     def _shape(self, x: Vector) -> tuple[int, ...]:
         return x.shape if self.shape is None else self.shape
@@ -145,13 +164,15 @@ class ClosureObjective:
         decay: λ of each parameter.
         call: who asks, for errors.
         counts: where to count; by default from 0.
+        curvature: how to replay a compiled closure, if it is one.
     """
 
     def __init__(
         self, closure: Callable[[], Any], parameters: Sequence[Tensor], decay: Sequence[float], call: str,
-        counts: Counts | None = None,
+        counts: Counts | None = None, curvature: Curvature | None = None,
     ) -> None:  # fmt: skip
         self.closure, self.parameters, self.call = closure, list(parameters), call
+        self._curvature = curvature
         self.counts = Counts() if counts is None else counts
         self._graph = Graph(self.parameters, self.counts)
         self.decay = np.concatenate([np.full(p.size, d) for p, d in zip(self.parameters, decay, strict=True)] or [np.zeros(0)])
@@ -174,6 +195,12 @@ class ClosureObjective:
         """The evaluation at the parameters as they are."""
         self.counts.value()
         x = self.x
+        if isinstance(self.closure, Bound) and self._curvature is not None:
+            with np.errstate(all="ignore"):
+                point = self._curvature.at(self.closure)
+                self.loss = Tensor(point.loss)
+                f = point.loss.item() + 0.5 * float(self.decay @ (x * x))
+            return Evaluation(x, f, lambda: self._graph.replayed(point, self.decay), self.counts)
         with np.errstate(all="ignore"):
             loss, outputs = self.run()
             f = loss.item() + 0.5 * float(self.decay @ (x * x))

@@ -1,4 +1,4 @@
-"""minigrad, compiled: linearize(compile(grad(f))) and compile(hessian(f))."""
+"""minigrad, compiled: linearize(compile(grad(f))), compile(hessian(f)), minimize of a compiled function."""
 
 from __future__ import annotations
 
@@ -20,4 +20,8 @@ def build(task: str) -> Any:
         w, x, y = tasks.small_net()
         H = mg.compile(mg.hessian(lambda w: tasks.small_net_loss(np, w, x, y)))
         return lambda: H(w), lambda: [H(w)]
-    return None
+    from optim import minimize
+
+    f, start = tasks.PROBLEMS[task]()
+    run = lambda: minimize(mg.compile(lambda w: f(np, w)), start, method="newton-cg", options={"gtol": 1e-8})  # noqa: E731
+    return run, lambda: [run().fun]

@@ -7,3 +7,4 @@ from minigrad.replay.compiled import Gradient as Gradient
 from minigrad.replay.compiled import compile as compile
 from minigrad.replay.elementwise import Elementwise as Elementwise
 from minigrad.replay.elementwise import recorded_rule as recorded_rule
+from minigrad.replay.replays import Point as Point

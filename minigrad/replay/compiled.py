@@ -204,11 +204,15 @@ class Curvature:
     def __init__(self, compiled: Compiled, leaves: Sequence[Tensor]) -> None:
         self.compiled, self.leaves = compiled, list(leaves)
 
-    def at(self, bound: Bound, lead: tuple[int, ...] = ()) -> Point:
+    def at(self, bound: Bound) -> Point:
         values: list[Any] = []
         of = self.compiled
-        key = (self, lead, key_of(bound.args, values, of._call), key_of(bound.kwargs, values, of._call))
-        replay = of._known(key, lambda: SecondOrder(of.function, of._call, bound.args, bound.kwargs, self.leaves, lead))
-        point = replay.at([*plain(values), *(p._data for p in self.leaves)])
+        kinds = key_of(bound.args, values, of._call), key_of(bound.kwargs, values, of._call)
+
+        def replay(lead: tuple[int, ...]) -> SecondOrder:
+            make = lambda: SecondOrder(of.function, of._call, bound.args, bound.kwargs, self.leaves, lead)  # noqa: E731
+            return of._known((self, lead, *kinds), make)  # type: ignore[no-any-return]  # what make gives
+
+        point = Point(replay, [*plain(values), *(p._data.copy() for p in self.leaves)])
         bound.checked(point.loss)
-        return point  # type: ignore[no-any-return]  # a Point
+        return point

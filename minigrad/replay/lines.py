@@ -16,7 +16,7 @@ from minigrad.mode import scope
 from minigrad.replay.capture import Capture
 from minigrad.tensor import Op, Tensor
 
-__all__ = ["Input", "Line", "Lines", "Variable", "foldable", "lines_of", "value_of"]
+__all__ = ["Input", "Line", "Lines", "Variable", "axes_of", "foldable", "lines_of", "value_of"]
 
 
 class Input:
@@ -83,6 +83,13 @@ class Lines:
 def value_of(x: Any) -> Any:
     """The array or number behind an operand."""
     return x.array if isinstance(x, Line | Input | Variable) else x
+
+
+def axes_of(line: Line) -> tuple[int, ...]:
+    """The axes of a transpose, those of a batched sweep included."""
+    axes = line.params["axes"]
+    extra = line.array.ndim - len(axes)
+    return (*range(extra), *(extra + a for a in axes))
 
 
 def foldable(x: Any) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from minigrad.families import scale
 from minigrad.ops import elementwise as e
 from minigrad.ops.shape import _astype, _broadcast_to, _reshape, _transpose
-from minigrad.replay.lines import Input, Line, Lines, Variable, foldable, value_of
+from minigrad.replay.lines import Input, Line, Lines, Variable, axes_of, foldable, value_of
 from minigrad.tensor import Op
 
 __all__ = ["PASSES", "common", "constants", "dead", "identities", "narrow", "regrouped"]
@@ -28,11 +28,11 @@ def identities(program: Lines) -> Lines:
             return args[0]
         if op is _astype and value_of(args[0]).dtype == line.array.dtype:
             return args[0]
-        if op is _transpose and line.params["axes"] == tuple(range(line.array.ndim)):
+        if op is _transpose and axes_of(line) == tuple(range(line.array.ndim)):
             return args[0]
         if op is _transpose and isinstance(args[0], Line) and args[0].op is _transpose:
             first = args[0]
-            axes = tuple(first.params["axes"][a] for a in line.params["axes"])
+            axes = tuple(axes_of(first)[a] for a in axes_of(line))
             return first.args[0] if axes == tuple(range(line.array.ndim)) else _like(line, (first.args[0],), {"axes": axes})
         if op is e.multiply or op is scale:
             for one, other in (args, args[::-1]):

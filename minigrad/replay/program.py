@@ -24,7 +24,7 @@ import numpy as np
 
 from minigrad.ops.index import _slice
 from minigrad.ops.shape import _broadcast_to, _reshape, _transpose
-from minigrad.replay.lines import Input, Line, Variable, value_of
+from minigrad.replay.lines import Input, Line, Variable, axes_of, value_of
 
 __all__ = ["Program"]
 
@@ -449,7 +449,7 @@ def _reserved(name: str) -> bool:
 
 def _view_text(line: Line, x: str) -> str:
     if line.op is _transpose:
-        axes = line.params["axes"]
+        axes = axes_of(line)
         return f"{x}.T" if axes == tuple(reversed(range(len(axes)))) else f"{x}.transpose({axes})"
     if line.op is _reshape:
         return f"{x}.reshape({line.params['shape']})"

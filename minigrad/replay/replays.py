@@ -15,7 +15,7 @@ from minigrad.replay.arguments import any_live, key_of, plain, traced
 from minigrad.replay.capture import Capture
 from minigrad.replay.lines import Lines
 from minigrad.replay.passes import PASSES
-from minigrad.replay.stages import Stages
+from minigrad.replay.stages import Run, Stages
 from minigrad.replay.twice import captured_twice
 from minigrad.replay.unpacking import matcher, packer
 from minigrad.sweeps import between, pull_back, push_forward
@@ -26,6 +26,7 @@ from minigrad.trees import flatten
 __all__ = ["Linearized", "LossAndGradient", "Point", "Replay", "SecondOrder", "Whole"]
 
 Function = Callable[..., Any]
+PORTION = 16  # directions at once
 
 
 class Replay:
@@ -240,35 +241,56 @@ class SecondOrder(Replay):
         stages = Stages(_simplified(lines), inputs, [1, m, 0, m])
         super().__init__(f"loss, gradient, Hv: {_title(f, names, arrays)}", stages, capture, outputs)
 
-    def at(self, values: Sequence[Any]) -> Point:
-        """The loss at these values of the arguments and, after them, of the leaves."""
-        return Point(self.stages, values)
-
 
 class Point:
-    """A loss at one point, with gradient and Hessian-vector products on demand."""
+    """A loss at one point, with gradient and Hessian-vector products on demand.
 
-    __slots__ = ("_done", "_gradient", "_run", "loss")
+    Args:
+        replay: for `lead`, () for one direction at a time or (k,) for k, what to run.
+        values: of the arguments and, after them, of the leaves; they may not be changed.
+    """
 
-    def __init__(self, stages: Stages, values: Sequence[Any]) -> None:
-        self._run = stages.start()
-        self.loss = self._run(0, values)[0]
+    __slots__ = ("_done", "_gradient", "_replay", "_runs", "_values", "loss")
+
+    def __init__(self, replay: Callable[[tuple[int, ...]], SecondOrder], values: Sequence[Any]) -> None:
+        self._replay, self._values = replay, values
+        self._runs: dict[tuple[int, ...], Run] = {(): replay(()).stages.start()}
+        self.loss = self._runs[()](0, values)[0]
         self._done = 0
 
     def gradient(self) -> Sequence[Any]:
         """∇f, one array for each leaf."""
         if self._done < 1:
-            self._gradient = self._run(1)
+            self._gradient = self._runs[()](1)
             self._done = 1
         return self._gradient  # type: ignore[no-any-return]  # a tuple of arrays
 
-    def product(self, vectors: Sequence[Any]) -> Sequence[Any]:
-        """H·v, one array for each leaf."""
+    def product(self, vectors: Sequence[Any], lead: tuple[int, ...] = ()) -> Sequence[Any]:
+        """H·v, one array for each leaf; with lead=(k,) of k directions at once."""
+        if lead:
+            return self._products(vectors, lead[0])
         if self._done < 2:
             self.gradient()
-            self._run(2)
+            self._runs[()](2)
             self._done = 2
-        return self._run(3, vectors)  # type: ignore[no-any-return]  # a tuple of arrays
+        return self._runs[()](3, vectors)  # type: ignore[no-any-return]  # a tuple of arrays
+
+    def _products(self, vectors: Sequence[Any], n: int) -> list[Any]:
+        """In portions that fit a cache; the last one is filled up with zeros."""
+        k = min(n, PORTION)
+        if (k,) not in self._runs:
+            run = self._runs[(k,)] = self._replay((k,)).stages.start()
+            run(0, self._values)
+            run(1)
+            run(2)
+        products = [np.empty(v.shape, v.dtype) for v in vectors]
+        for first in range(0, n, k):
+            part = [v[first : first + k] for v in vectors]
+            if n - first < k:
+                part = [np.concatenate([v, np.zeros((k - len(v), *v.shape[1:]), v.dtype)]) for v in part]
+            for whole, found in zip(products, self._runs[(k,)](3, part), strict=True):
+                whole[first : first + k] = found[: n - first]
+        return products
 
 
 def _simplified(lines: Lines) -> Lines:
