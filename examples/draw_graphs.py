@@ -16,7 +16,7 @@ import numpy as np
 import optim
 from minigrad import Tensor, draw, hvp, softplus
 from minigrad.mode import scope
-from models import MLP, cross_entropy
+from models import MLP, cross_entropy, mse_loss
 
 
 def neuron() -> Any:
@@ -41,18 +41,22 @@ def _network() -> Any:
 def network() -> Any:
     """An MLP's forward pass, and the backward pass that returns beside it."""
     loss = _network()[-1]
+    loss.name = "loss"
     return draw(
         loss, phases=("forward", "backward"), title="A network of two layers: forward to the loss, backward to the gradient"
     )
 
 
 def curvature() -> Any:
-    """The same network's Hessian-vector product: how the gradient changes along a direction."""
-    loss = _network()[-1]
+    """A network's Hessian-vector product: how the gradient changes along a direction. Without biases, to keep it small."""
+    rng = np.random.default_rng(0)
+    x, y = Tensor(rng.normal(size=(100, 64)), name="x"), Tensor(rng.normal(size=(100, 10)), name="y")
+    loss = mse_loss(MLP((64, 32, 10), bias=False, rng=rng)(x), y)
+    loss.name = "loss"
     return draw(
         loss,
         phases=("forward", "backward", "tangent"),
-        title="Its Hessian times a vector: the change of every value along a direction, then the change of the gradient",
+        title="The Hessian of a network's loss times a vector: the change of all values in a direction, then of the gradient",
     )
 
 

@@ -27,6 +27,7 @@ __all__ = ["MOST", "collect"]
 
 MOST = 20_000  # boxes of a Picture; beyond it a graph is cut down while it is collected
 VALUES = 5_000  # boxes up to which values are written even if not asked for, for what shows details on demand
+LABELS = 300  # boxes up to which edges say which operand they are, where that matters
 NUMBERS = 1 << 24  # elements of all arrays up to which that is done
 
 Key = Any
@@ -80,6 +81,10 @@ def _collected(
             nodes.append(box)
         at = span.stop
     edges = _edges(operands, unit, {node.id for node in nodes if node.kind == "fold"})
+    if shown <= LABELS:
+        for e in edges:
+            if nodes[e.target].label in _ORDERED.values() or nodes[e.target].formula in _ORDERED.values():
+                e.label = "ab"[e.position]
     picture = Picture(title, nodes, edges, notes=notes, show=show, total=total)
     if not groups:
         _play(picture, outputs, position, wanted="grad" in show)
@@ -268,6 +273,8 @@ def _plain(node: Node) -> str:
         return node.op
     if len(boxes) == len(node.arguments) and node.op in _SIGNS:
         return _SIGNS[node.op]
+    if len(boxes) == len(node.arguments) == 2 and node.op in _ORDERED:
+        return _ORDERED[node.op]
     if len(boxes) == len(node.arguments) and len(boxes) != 1:
         return node.op
     written = [(text.replace("·", next(letters)) if text.startswith("·") else text, ATOM) for text in node.arguments]
@@ -275,7 +282,8 @@ def _plain(node: Node) -> str:
     return node.op if text == f"{node.op}(x)" else text
 
 
-_SIGNS = {"add": "+", "subtract": "−", "multiply": "×", "scale": "×", "divide": "÷", "matmul": "@", "power": "power"}
+_SIGNS = {"add": "+", "multiply": "×", "scale": "×"}
+_ORDERED = {"subtract": "a − b", "divide": "a / b", "matmul": "a @ b", "power": "a ^ b", "remainder": "a % b"}
 
 
 def _short(value: Any) -> str:

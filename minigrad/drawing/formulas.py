@@ -69,6 +69,8 @@ def formulas(picture: Picture) -> Picture:
         elif node.kind in _LEAVES and short[top] not in ("", node.label):
             boxes.append((replace(node, label=short[top], formula=node.label if node.name else ""), ids))
     small = contract(picture, boxes)
+    for e in small.edges:
+        e.label = ""  # the formula names its operands
     for node in small.nodes:
         if node.kind in _LEAVES:
             node.count = 1

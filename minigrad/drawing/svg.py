@@ -65,6 +65,11 @@ def svg(picture: Picture, layout: Layout, theme: str | Theme = "light") -> str:
         )
     for edge, route in zip(picture.edges, layout.routes, strict=True):
         if route.label is not None:
+            box = route.label
+            body.append(
+                f'<rect x="{box.x - box.width / 2:g}" y="{box.y - 7:g}" width="{box.width:g}" height="14" rx="3" '
+                f'fill="{look.background}"/>'
+            )
             body.append(_text(route.label.x, route.label.y + 3.5, shortened(edge.label, 120, 10), 10, look.muted, "middle"))
     for node, box in zip(picture.nodes, layout.boxes, strict=True):
         body.append(_node(node, box, picture.show, look))

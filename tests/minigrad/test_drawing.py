@@ -542,3 +542,40 @@ def test_graphviz_parses_10000_fuzzed_names():
         picture = hostile_picture(names)
         nodes, edges, _ = graphviz_reads(dot(picture))
         assert (nodes.keys(), edges) == ours(picture)[:2]
+
+
+def test_the_order_of_operands_is_told_where_it_matters():
+    a, b = Tensor([1.0], requires_grad=True, name="p"), Tensor([2.0], requires_grad=True, name="q")
+    picture = draw(a - b * 2, fold=None).picture
+    labels = {(picture.nodes[e.source].label, e.label) for e in picture.edges}
+    assert {("p", "a"), ("2·x", "b")} <= labels
+    assert "a − b" in {n.label for n in picture.nodes}
+    assert not any(e.label for e in draw(a - b * 2).picture.edges), "a formula names its operands"
+    assert all(route.label for e, route in zip(picture.edges, arranged(picture).routes, strict=True) if e.label)
+
+
+def test_drawing_from_threads_and_without_garbage_collection():
+    import gc
+    from concurrent.futures import ThreadPoolExecutor
+
+    model, x, y = network()
+    loss = cross_entropy(model(x), y)
+    with ThreadPoolExecutor(4) as pool:
+        texts = list(pool.map(lambda _: draw(loss, phases=("forward", "backward"), title="t").svg, range(8)))
+    assert len(set(texts)) == 1
+    assert gc.isenabled()
+
+
+def test_sweeps_put_every_derivative_into_the_module_it_belongs_to():
+    model, x, y = network()
+    loss = cross_entropy(model(x), y)
+    loss.backward(create_graph=True)
+    g = dict(model.named_parameters())["layers.0.weight"].grad
+    assert g.mode.module == "MLP.layers.0"
+    assert g.mode.about == 0, "noted only while tracing"
+    w = Tensor(np.ones(2), requires_grad=True)
+    with trace_source():
+        z = np.tanh(w)
+        z.sum().backward(create_graph=True)
+    assert w.grad.mode.about == z.index
+    assert minigrad.mode.current.mode == minigrad.mode.Mode()
