@@ -31,8 +31,8 @@ def captured_twice(
     values = [a._data if isinstance(a, Tensor) else np.asarray(a) for a in arrays]
     first = captured(f, values, names, build, call)
     lines = lines_of([*first[0], *leaves], first[1], first[3])
-    constants = {id(x): x for line in lines.lines for x in line.args if isinstance(x, np.ndarray) and x.flags.writeable}
-    marks = [(x, _mark(x)) for x in constants.values()]
+    constants = [_memory(x) for line in lines.lines for x in line.args if isinstance(x, np.ndarray) and x.flags.writeable]
+    marks = [(x, _mark(x)) for x in {id(x): x for x in constants}.values()]
     again = captured(f, values, names, build, call)
     difference = _difference(lines, lines_of([*again[0], *leaves], again[1], again[3]))
     if any(_mark(x) != mark for x, mark in marks):
@@ -46,8 +46,19 @@ def captured_twice(
     return lines, first[1], first[2], first[3]
 
 
+def _memory(x: Any) -> Any:
+    """The array that a view shows."""
+    while isinstance(x.base, np.ndarray):
+        x = x.base
+    return x
+
+
 def _mark(x: Any) -> int:
     return zlib.adler32(np.ascontiguousarray(x).view(np.uint8).reshape(-1).data) if x.dtype != object else 0
+
+
+def _place(x: Any) -> Any:
+    return x.__array_interface__["data"][0], x.shape, x.strides, x.dtype
 
 
 def _difference(a: Lines, b: Lines) -> str:
@@ -64,7 +75,7 @@ def _difference(a: Lines, b: Lines) -> str:
         if id(x) in place and id(y) in place:
             return place[id(x)] == place[id(y)]
         if isinstance(x, np.ndarray):
-            return x.dtype == y.dtype and np.array_equal(x, y, equal_nan=x.dtype.kind in "fc")
+            return _place(x) == _place(y) or (x.dtype == y.dtype and np.array_equal(x, y, equal_nan=x.dtype.kind in "fc"))
         if isinstance(x, Input):
             return bool(x.i == y.i)
         if hasattr(x, "leaf"):
