@@ -6,7 +6,6 @@ counts from the size of the process that started it.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import platform
@@ -95,19 +94,7 @@ def _cpuinfo(field: str) -> str:
     return next((text.partition(":")[2].strip() for text in lines if text.startswith(field)), "")
 
 
-def _numpy_and_its_blas() -> dict[str, str]:
-    import numpy as np
-
-    blas = np.show_config("dicts")["Build Dependencies"]["blas"]  # type: ignore[call-overload]  # a string in the stubs
-    kernels = "unknown"
-    root = Path(np.__file__).parent
-    for library in [*root.parent.glob("numpy.libs/*openblas*"), *root.glob(".dylibs/*openblas*")]:
-        corename = getattr(ctypes.CDLL(str(library)), "scipy_openblas_get_corename64_", None)
-        if corename:
-            corename.restype = ctypes.c_char_p
-            kernels = corename().decode()
-    return {"numpy": np.__version__, "blas": f"{blas['name']} {blas['version']}", "kernels": kernels}
-
-
 if __name__ == "__main__":
-    print(json.dumps(_numpy_and_its_blas()))
+    from minigrad.doctor import blas
+
+    print(json.dumps(blas()))

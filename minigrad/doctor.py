@@ -1,0 +1,151 @@
+"""`python -m minigrad.doctor`: what minigrad runs on here, and whether a setting would make it faster.
+
+OpenBLAS picks its kernels by the processor's model. It does not know every model, and then takes kernels of half the speed;
+so a matrix product is timed under each family of kernels that the processor's instruction set allows, each in a process of
+its own, because the choice is made when NumPy is loaded.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+__all__ = ["blas", "families", "main", "measured", "report"]
+
+FAMILIES = {  # OPENBLAS_CORETYPE: the instructions it needs
+    "NEHALEM": {"sse4_2"}, "SANDYBRIDGE": {"avx"}, "HASWELL": {"avx2", "fma"}, "ZEN": {"avx2", "fma"},
+    "SKYLAKEX": {"avx512vl"}, "COOPERLAKE": {"avx512_bf16"}, "SAPPHIRERAPIDS": {"amx_bf16"},
+    "NEOVERSEN1": {"asimddp"}, "NEOVERSEV1": {"sve"},
+}  # fmt: skip
+WORTH = 1.15  # a setting is recommended from this gain on
+_TIMED = """
+import json, time, numpy as np
+from minigrad.doctor import blas
+a = np.random.default_rng(0).standard_normal((768, 768)).astype(np.float32)
+out = np.empty_like(a)
+best = 1e9
+for _ in range(8):
+    start = time.perf_counter(); np.dot(a, a, out); best = min(best, time.perf_counter() - start)
+print(json.dumps({"gflops": 2 * 768**3 / best / 1e9, "kernels": blas()["kernels"]}))
+"""
+
+
+def main() -> None:
+    """Print the report."""
+    print("measuring matrix products …", file=sys.stderr)
+    print(report(measured()))
+
+
+def blas() -> dict[str, str]:
+    """NumPy's version, and name, version and kernel family of the BLAS it uses."""
+    import numpy as np
+
+    built = np.show_config("dicts")["Build Dependencies"]["blas"]  # type: ignore[call-overload]  # a string in the stubs
+    kernels = "unknown"
+    root = Path(np.__file__).parent
+    for library in [*root.parent.glob("numpy.libs/*openblas*"), *root.glob(".dylibs/*openblas*")]:
+        corename = getattr(ctypes.CDLL(str(library)), "scipy_openblas_get_corename64_", None)
+        if corename:
+            corename.restype = ctypes.c_char_p
+            kernels = corename().decode()
+    return {"numpy": np.__version__, "blas": f"{built['name']} {built['version']}", "kernels": kernels}
+
+
+def families() -> list[str]:
+    """The kernel families that this processor's instructions allow, as far as the system tells them."""
+    flags = _instructions()
+    return [name for name, needed in FAMILIES.items() if needed <= flags]
+
+
+def measured() -> dict[str, Any]:
+    """{setting: {"gflops", "kernels"}} of a float32 product of 768 × 768; the setting "" is the present one."""
+    found = {"": _timed({})}
+    candidates = families() if found[""]["kernels"] != "unknown" else []
+    for family in candidates:
+        result = _timed({"OPENBLAS_CORETYPE": family})
+        if result["kernels"] not in [other["kernels"] for other in found.values()]:
+            found[family] = result
+    for name, speed in found.items():  # once more, for other programs may have been in the way
+        again = _timed({"OPENBLAS_CORETYPE": name} if name else {})
+        speed["gflops"] = max(speed["gflops"], again["gflops"])
+    return found
+
+
+def report(speeds: dict[str, Any]) -> str:
+    """All of it as text.
+
+    >>> print(report({"": {"gflops": 50.0, "kernels": "Haswell"}, "SKYLAKEX": {"gflops": 100.0, "kernels": "SkylakeX"}}))
+    ... # doctest: +ELLIPSIS
+    minigrad ...
+    matmul 768 × 768, float32 ... 50 GFLOP/s with kernels Haswell (as it is now)
+                             ... 100 GFLOP/s with kernels SkylakeX
+    OPENBLAS_CORETYPE=SKYLAKEX, set before Python starts, would make matrix products 2.0 times as fast.
+    """
+    here = blas()
+    lines = [
+        f"minigrad {_version('minigrad')}, Python {platform.python_version()}, NumPy {here['numpy']}, {platform.machine()}",
+        f"BLAS       {here['blas']}, kernels {here['kernels']}",
+        f"threads    {os.cpu_count()} processors; " + _settings(),
+        f"pictures   dot {_yes(shutil.which('dot'))}, graphviz {_version('graphviz')}, pygraphviz {_version('pygraphviz')}, "
+        f"matplotlib {_version('matplotlib')}; SVG, HTML, DOT and Mermaid need none of them",
+        "",
+    ]
+    for i, (name, speed) in enumerate(speeds.items()):
+        start = "matmul 768 × 768, float32" if not i else " " * 25
+        now = " (as it is now)" if not name else ""
+        lines.append(f"{start}  {speed['gflops']:6.0f} GFLOP/s with kernels {speed['kernels']}{now}")
+    return "\n".join([*lines, advice(speeds)])
+
+
+def advice(speeds: dict[str, Any]) -> str:
+    """What to set, if that is worth it."""
+    best = max(speeds, key=lambda name: float(speeds[name]["gflops"]))
+    gain = speeds[best]["gflops"] / speeds[""]["gflops"]
+    if not best or gain < WORTH:
+        return "No other family of kernels is notably faster here: nothing to set."
+    return f"OPENBLAS_CORETYPE={best}, set before Python starts, would make matrix products {gain:.1f} times as fast."
+
+
+def _timed(settings: dict[str, str]) -> dict[str, Any]:
+    root = str(Path(__file__).resolve().parent.parent)
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    command = [sys.executable, "-c", _TIMED]
+    said = subprocess.run(command, env=os.environ | {"PYTHONPATH": path} | settings, capture_output=True, text=True, check=True)
+    return json.loads(said.stdout)  # type: ignore[no-any-return]  # the dict that the text above prints
+
+
+def _instructions() -> set[str]:
+    path = Path("/proc/cpuinfo")
+    for line in path.read_text().splitlines() if path.exists() else ():
+        if line.startswith(("flags", "Features")):
+            return set(line.partition(":")[2].split())
+    return set()
+
+
+def _settings() -> str:
+    names = [name for name in os.environ if name.startswith(("OPENBLAS_", "OMP_NUM", "MKL_NUM", "VECLIB_"))]
+    return ", ".join(f"{name}={os.environ[name]}" for name in sorted(names)) or "no BLAS setting in the environment"
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _yes(found: Any) -> str:
+    return "found" if found else "not found"
+
+
+if __name__ == "__main__":
+    main()
