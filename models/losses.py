@@ -13,6 +13,7 @@ import numpy as np
 from minigrad import Op, Tensor, elementwise, sigmoid, softmax
 from minigrad.mode import current
 from minigrad.ops.reduce import ones
+from minigrad.tensor import apply
 
 __all__ = ["accuracy", "binary_cross_entropy_with_logits", "cross_entropy", "hinge_loss", "mse_loss"]
 
@@ -37,11 +38,11 @@ def _same_shape(call: str, a: Any, b: Any) -> tuple[Any, Any]:
 
 
 def _with_checked(check: Op, x: Any, **params: Any) -> Any:
-    """x, after its values were checked; where a function is captured, at each of its calls."""
+    """What `check` makes of x, a constant; where a function is captured it is an operation, done again at each of its calls."""
     if current.mode.capturing is not None:
-        return check(x if isinstance(x, Tensor) else Tensor(x), **params)
-    check.forward(x._data if isinstance(x, Tensor) else x, **params)
-    return x
+        return apply(check, (x,), params)
+    checked = check.forward(x._data if isinstance(x, Tensor) else x, **params)
+    return x if check.pulls else checked
 
 
 # Mean squared error
@@ -87,11 +88,11 @@ def mse_loss(prediction: Any, target: Any) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _rows(n: int) -> Any:
-    """0 … n − 1, read-only and kept."""
-    rows = np.arange(n)
-    rows.flags.writeable = False
-    return rows
+def _row_starts(n: int, classes: int) -> Any:
+    """Where each of n rows starts in the flattened logits; read-only and kept."""
+    starts = np.arange(n) * classes
+    starts.flags.writeable = False
+    return starts
 
 
 def _centred(x: Any, out: Any = None) -> Any:
@@ -115,31 +116,29 @@ def _exponentials(x: Any) -> tuple[Any, Any, Any]:
     return z, e, np.dot(e, ones(x.shape[1], e.dtype))
 
 
-def _cross_entropy(x: Any, labels: Any) -> Any:
+def _cross_entropy(x: Any, places: Any) -> Any:
     z, _, sums = _exponentials(x)
-    losses = np.log(sums) - z[_rows(len(labels)), labels]
-    return np.add.reduce(losses) / len(labels)
+    losses = np.log(sums) - np.reshape(z, (-1,))[places]
+    return np.add.reduce(losses) / len(places)
 
 
-def _minus_one_hot(e: Any, sums: Any, labels: Any) -> Any:
-    p = e / sums[:, None]
-    p[_rows(len(labels)), labels] -= 1
+def _minus_one_hot(e: Any, sums: Any, places: Any) -> Any:
+    p = np.divide(e, sums[:, None], order="C")
+    p.reshape(-1)[places] -= 1
     return p
 
 
 _minus_one_hot_op = Op("minus_one_hot", _minus_one_hot)
 _minus_one_hot_op.in_place = _minus_one_hot_op.calm = True
-_minus_one_hot_op.text = lambda y, e, sums, labels: (
-    "np.divide({0}, {1}[:, None], out={y}); {y}[{rows}, {2}] -= 1", {"rows": _rows(len(labels))}
-)  # fmt: skip
+_minus_one_hot_op.text = lambda y, e, sums, places: "np.divide({0}, {1}[:, None], out={y}); {y}.reshape(-1)[{2}] -= 1"
 
 
-def _residual(x: Any, labels: Any) -> Any:
+def _residual(x: Any, places: Any) -> Any:
     _, e, sums = _exponentials(x)
-    return _minus_one_hot_op(e, sums, labels)
+    return _minus_one_hot_op(e, sums, places)
 
 
-def _softmax_jacobian(t: Any, y: Any, x: Any, labels: Any) -> Any:
+def _softmax_jacobian(t: Any, y: Any, x: Any, places: Any) -> Any:
     """(diag p − p pᵀ)·t row by row; symmetric, so it serves both directions."""
     p = softmax(x)
     return p * (t - np.add.reduce(p * t, axis=-1, keepdims=True))
@@ -151,8 +150,8 @@ _residual_op = Op(
 _cross_entropy_op = Op(
     "cross_entropy",
     _cross_entropy,
-    pulls=(lambda g, y, x, labels: _residual_op(x, labels) * (_for_each(g, x) / x.shape[0]), None),
-    pushes=(lambda t, y, x, labels: _summed(t * _residual_op(x, labels), x) / x.shape[0], None),
+    pulls=(lambda g, y, x, places: _residual_op(x, places) * (_for_each(g, x) / x.shape[0]), None),
+    pushes=(lambda t, y, x, places: _summed(t * _residual_op(x, places), x) / x.shape[0], None),
     batched=True,
 )
 
@@ -160,14 +159,15 @@ _cross_entropy_op = Op(
 _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 
-def _require_labels(labels: Any, classes: int) -> Any:
+def _places_of(labels: Any, classes: int) -> Any:
+    """Where the logits at the labels lie in the flattened logits, after a look whether the labels are in range."""
     unsigned = labels.view(_UNSIGNED[labels.itemsize])  # a negative label is a huge one, so one comparison does for both ends
     if np.maximum.reduce(unsigned) >= classes:
         raise ValueError(f"cross_entropy needs labels in 0 … {classes - 1}, got {labels.min()} … {labels.max()}.")
-    return labels
+    return labels + _row_starts(len(labels), classes)
 
 
-_labels_in_range = Op("labels_in_range", _require_labels)
+_places_op = Op("places_of", _places_of)
 _residual_op.expands = _cross_entropy_op.expands = True
 
 
@@ -193,7 +193,7 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
         raise TypeError(f"cross_entropy needs integer labels, got dtype {labels.dtype}. For one-hot rows use labels.argmax(1).")
     if not x.size:
         raise ValueError(f"cross_entropy of an empty batch: logits of shape {x.shape}.")
-    return _cross_entropy_op(x, _with_checked(_labels_in_range, labels, classes=x.shape[1]))
+    return _cross_entropy_op(x, _with_checked(_places_op, labels, classes=x.shape[1]))
 
 
 # Two classes
