@@ -93,8 +93,10 @@ def axes_of(line: Line) -> tuple[int, ...]:
 
 
 def foldable(x: Any) -> bool:
-    """Whether this operand can never change: a number, or an array that nobody can write to."""
+    """Whether this operand can never change: a number, or an array that nobody can write to, whoever may hold it."""
     if isinstance(x, np.ndarray):
+        while not x.flags.writeable and isinstance(x.base, np.ndarray):
+            x = x.base
         return not x.flags.writeable and x.base is None
     return isinstance(x, int | float | complex | bool | np.generic)
 

@@ -113,15 +113,26 @@ def narrow(program: Lines) -> Lines:
     """Elementwise operations broadcast by themselves: what was broadcast for them need not be."""
 
     def change(line: Line) -> Any:
-        if line.op.broadcasts and isinstance(line.op.forward, np.ufunc):
+        if line.op.broadcasts and (isinstance(line.op.forward, np.ufunc) or line.op is scale):
             for i, x in enumerate(line.args):
-                if isinstance(x, Line) and x.op is _broadcast_to:
-                    args = (*line.args[:i], x.args[0], *line.args[i + 1 :])
+                small = x.args[0] if isinstance(x, Line) and x.op is _broadcast_to else _repeated(x)
+                if small is not None:
+                    args = (*line.args[:i], small, *line.args[i + 1 :])
                     if np.broadcast_shapes(*(np.shape(value_of(a)) for a in args)) == line.array.shape:
                         line.args = args
         return line
 
     return program.rewritten(change)
+
+
+def _repeated(x: Any) -> Any:
+    """The one number that a constant array shows again and again, as an array of no dimension."""
+    if not isinstance(x, np.ndarray) or not x.ndim or not x.size or any(x.strides) or not foldable(x):
+        return None
+    number = x[(0,) * x.ndim]
+    array = np.array(number)
+    array.flags.writeable = False
+    return array
 
 
 def dead(program: Lines) -> Lines:
@@ -214,4 +225,4 @@ _times = Op("times", lambda product, x: None)
 _times.text = lambda y, product, x: "{0}({1}, {y})"
 _times.in_place = _times.calm = True
 
-PASSES = (identities, common, constants, narrow, identities, common, dead)
+PASSES = (narrow, identities, common, constants, narrow, identities, common, dead)
