@@ -314,7 +314,15 @@ class Optimizer:
 
         It holds the present weights, state and gradients (0 where there are none); intermediates carry the names that the
         rule gives them. This is what `minigrad.draw(optimizer)` draws.
+
+        Raises:
+            TypeError: the optimizer has no elementwise rule, as those of second order.
         """
+        if type(self).rule is Optimizer.rule:
+            raise TypeError(
+                f"`{type(self).__name__}` has no elementwise update rule to record. Draw the loss with "
+                f'phases=("forward", "backward", "tangent"): its Hessian-vector product is what a step is made of.'
+            )
         group = self.param_groups[0]
         vectors = {"w": group.w, "g": np.zeros_like(group.w), **group.state}
         for segment in group.segments(type(self).__name__):

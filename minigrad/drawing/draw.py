@@ -74,8 +74,8 @@ def draw(
             raise TypeError("`draw(target, *inputs)`: inputs are for functions; a Tensor is drawn as it was recorded.")
         outputs = _named_outputs(target, "output")
         names = _names_around(sys._getframe(1))
-    elif callable(getattr(target, "recorded", None)):
-        outputs = _named_outputs(target.recorded(*inputs), "output")
+    elif not inputs and callable(getattr(target, "recorded", None)):
+        outputs = _named_outputs(target.recorded(), "output")
         called = type(target).__name__
     elif callable(target):
         outputs, arguments, names = _run(target, inputs)
@@ -125,7 +125,7 @@ def _named_outputs(tree: Any, call: str) -> Named:
 
 def _title(f: Any) -> str:
     name = getattr(f, "__name__", type(f).__name__)
-    return "" if name == "<lambda>" else str(name)
+    return "" if name in ("<lambda>", "wrapped") else str(name)  # the transforms' own functions are called wrapped
 
 
 # Functions

@@ -219,6 +219,8 @@ def test_a_compiled_function_is_drawn_and_shows_no_values():
     picture = draw(compiled, show={"value"}).picture
     assert any("sin" in n.label for n in picture.nodes)
     assert not any(n.value for n in picture.nodes if n.kind == "op")
+    with_values = draw(compiled, np.ones(3), show={"value"}).picture
+    assert any(n.value for n in with_values.nodes if n.kind == "op")
 
 
 def test_names_of_the_callers_variables():
@@ -241,6 +243,7 @@ def test_names_of_the_callers_variables():
         (lambda x: draw(x, fold="twice"), "fold"),
         (lambda x: draw(x, phases=("sideways",)), "phases"),
         (lambda x: draw(x).save("picture.bmp"), "suffix"),
+        (lambda x: draw(optim.NewtonCG([x])), "no elementwise update rule"),
     ],
 )
 def test_errors_say_what_to_do(call, message):
@@ -579,3 +582,32 @@ def test_sweeps_put_every_derivative_into_the_module_it_belongs_to():
         z.sum().backward(create_graph=True)
     assert w.grad.mode.about == z.index
     assert minigrad.mode.current.mode == minigrad.mode.Mode()
+
+
+def test_a_sweep_leaves_the_mode_as_it_was():
+    model, x, y = network()
+    loss = cross_entropy(model(x), y)
+    with minigrad.mode.scope(phase="backward"):
+        before = minigrad.mode.current.mode
+        loss.backward(create_graph=True)
+        path = minigrad.sweeps.between(None, (loss,))
+        minigrad.sweeps.pull_back(path, {loss.index: np.ones(())}, record=True)
+        minigrad.sweeps.push_forward(path, {p.index: np.ones(p.shape) for p in model.parameters()}, record=True)
+        assert minigrad.mode.current.mode is before
+
+
+def test_the_added_passes_have_their_own_phases():
+    model, x, y = network()
+    loss = cross_entropy(model(x), y)
+    assert draw(loss, phases=("forward", "backward")).picture.phases() == ["forward", "backward"]
+    drawn = draw(loss, phases=("forward", "backward", "tangent")).full
+    assert drawn.phases() == ["forward", "backward", "tangent"]
+    assert {n.phase for n in drawn.nodes if n.name.startswith("Hv(")} == {"tangent"}
+
+
+@needs_dot
+def test_graphviz_shows_names_literally():
+    name = "&lt;b&gt; &#34;&amp; <i> \\N {a|b}"
+    picture = Picture("", [Node(0, name, members=(0,))], [])
+    out = subprocess.run(["dot", "-Tsvg"], input=dot(picture).encode(), capture_output=True, check=True).stdout
+    assert [text.text for text in ET.fromstring(out).findall(".//{*}text")] == [name]
