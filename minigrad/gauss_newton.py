@@ -63,6 +63,7 @@ class GaussNewton:
     """
 
     def __init__(self, loss: Tensor, outputs: Tensor, leaves: Sequence[Tensor]) -> None:
+        loss._leaves_the_graph("GaussNewton(), which gives arrays")
         self.leaves, self.outputs = list(leaves), outputs
         self._model, head = between(leaves, [outputs]), between([outputs], [loss])
         with scope(recording=True, phase="backward"):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.errors import DerivativeError, StaleGraphError
+from minigrad.errors import CaptureError, DerivativeError, StaleGraphError
 from minigrad.mode import about, current
 
 __all__ = ["Rerun", "Slice", "between", "pull_back", "push_forward", "unbroadcast"]
@@ -270,6 +270,7 @@ def rephrased(error: Exception, message: str) -> Exception:
     """An exception with a better message that the handlers written for `error` still catch."""
     for kind in type(error).__mro__:
         if kind in (ValueError, TypeError, IndexError, ZeroDivisionError, FloatingPointError, np.linalg.LinAlgError,
-                    DerivativeError, StaleGraphError, NotImplementedError, MemoryError, RuntimeError):  # fmt: skip
+                    CaptureError, DerivativeError, StaleGraphError, NotImplementedError, MemoryError,
+                    RuntimeError):  # fmt: skip
             return kind(message)  # type: ignore[no-any-return]  # each of these takes one text
     return RuntimeError(message)

@@ -26,7 +26,7 @@ from minigrad.arraylike import RULES, ArrayLike
 from minigrad.mode import Mode, current, scope, users_line
 from minigrad.sweeps import between, described, pull_back, rephrased
 
-__all__ = ["RULES", "ForEach", "Op", "Tensor", "apply", "constant", "data_of", "is_live", "own", "touch"]
+__all__ = ["RULES", "ForEach", "Op", "Tensor", "apply", "constant", "data_of", "is_live", "lifted", "own", "touch"]
 
 Array = NDArray[Any]
 Rule = Callable[..., Any]
@@ -129,6 +129,8 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
     if y.__class__ is not np.ndarray:
         y = np.asarray(y)
     node = _new(Tensor)
+    if mode.capturing is not None:
+        inputs = mode.capturing.operands(node, inputs)
     node._data = y
     node.index = _next_index()
     node.grad = None
@@ -217,6 +219,8 @@ class Tensor(ArrayLike):
         elif requires_grad and type(data) is int:
             data = float(data)  # a bare Python number carries no dtype of its own
         self._data = numeric(np.array(data), "Tensor(data)")
+        if current.mode.capturing is not None:
+            current.mode.capturing.copied(self, data)
         self.op = None
         self.inputs = self.args = self.live = self.watched = ()
         self.params = _NO_PARAMS
@@ -321,6 +325,7 @@ class Tensor(ArrayLike):
         return Tensor(self._data, name=self.name)
 
     def zero_grad(self) -> None:
+        self._leaves_the_graph("zero_grad()")
         self.grad = None
 
     def backward(self, gradient: Any = None, create_graph: bool = False) -> None:
@@ -370,6 +375,8 @@ class Tensor(ArrayLike):
     # How it looks
 
     def __repr__(self) -> str:
+        if current.mode.capturing is not None or self._data.__class__ is not np.ndarray:  # there is no value to show
+            return f"Tensor({self.dtype} {list(self.shape)}{f', name={self.name!r}' if self.name else ''}, captured)"
         body = np.array2string(self._data, separator=", ", prefix="Tensor(")
         name = f", name={self.name!r}" if self.name else ""
         origin = f", op={self.op.name}" if self.op else ", requires_grad=True" if self.requires_grad else ""
@@ -427,6 +434,8 @@ class Tensor(ArrayLike):
         """Values may not be looked at, nor anything changed, while a function is captured: it would happen just this once."""
         if current.mode.capturing is not None:
             current.mode.capturing.forbid(self, how)
+        if self.mode.capturing is not None and self._data.__class__ is not np.ndarray:
+            self._data.item()  # raises, for it was kept from a capture and has no value any more
 
     def __reduce__(self) -> Any:
         """Copies and pickles are new leaves with an index and an array of their own."""
@@ -509,6 +518,12 @@ def touch(leaves: Iterable[Tensor]) -> None:
     """Say that the arrays of these leaves were written to; see `Tensor.touch`."""
     for leaf in leaves:
         leaf.index = _next_index()
+
+
+def lifted(x: Any) -> Any:
+    """`x`; an array as a Tensor while a function is captured, so that all that is computed from it is written down too."""
+    capturing = current.mode.capturing
+    return x if capturing is None else capturing.shown(x)
 
 
 def data_of(x: Any) -> Any:

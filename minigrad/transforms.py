@@ -20,7 +20,7 @@ from minigrad.errors import StaleGraphError
 from minigrad.mode import current, scope
 from minigrad.ops.elementwise import positive
 from minigrad.sweeps import Rerun, Slice, between, pull_back, push_forward
-from minigrad.tensor import Tensor, apply, data_of, numeric, own
+from minigrad.tensor import Tensor, apply, data_of, lifted, numeric, own
 from minigrad.trees import flatten, leaves_like
 
 __all__ = ["grad", "gradient_and_hvp", "hessian", "hvp", "jacobian", "jvp", "linearize", "value_and_grad", "vjp"]
@@ -55,7 +55,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool 
         replaced = list(args)
         for i, tree in zip(positions, build(leaves), strict=True):
             replaced[i] = tree
-        with scope(recording=True):
+        with scope(recording=True, differentiating=True):
             out = f(*replaced, **kwargs)
         aux = None
         if has_aux:
@@ -101,7 +101,7 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     like = build_out(outputs)
 
     def pullback(cotangent: Any) -> Any:
-        path.check()
+        _check(path)
         given = _matching(cotangent, like, outputs, f"{call}: the cotangent")
         connected = current.mode.recording and (path.open or _any_live(given))
         return tuple(build(_pulled_many(path, outputs, given, leaves, connected)))
@@ -129,7 +129,7 @@ def linearize(f: Function, *primals: Any) -> tuple[Any, Function]:
     again: list[Rerun] = []
 
     def pushforward(*tangents: Any) -> Any:
-        path.check()
+        _check(path)
         given = _matching(list(tangents), build(leaves), leaves, f"{call}: the tangents")
         connected = current.mode.recording and (path.open or _any_live(given))
         if connected or _capturing():
@@ -231,6 +231,7 @@ def gradient_and_hvp(loss: Tensor, leaves: Sequence[Tensor]) -> tuple[list[Any],
     >>> gradient, product([np.ones(2)])
     ([array([ 3., 12.])], [array([ 6., 12.])])
     """
+    loss._leaves_the_graph("gradient_and_hvp(), which gives arrays")
     path = between(leaves, [loss])
     with scope(recording=True, phase="backward"):
         cotangents = pull_back(path, {loss.index: np.ones_like(loss._data)}, record=True)
@@ -277,6 +278,7 @@ def _fresh(trees: Any, call: str) -> tuple[list[Tensor], Callable[[Sequence[Any]
 
 
 def _leaf(x: Any, call: str) -> Tensor:
+    x = lifted(x)
     if isinstance(x, Tensor):
         if x.requires_grad:
             with scope(recording=True):
@@ -307,7 +309,7 @@ def _output(out: Any, call: str) -> Tensor:
 def _recorded(f: Function, primals: Sequence[Any], call: str) -> tuple[Slice, list[Tensor], Any, list[Tensor], Any, bool]:
     outer = current.mode.recording
     leaves, build = _fresh(list(primals), call)
-    with scope(recording=True):
+    with scope(recording=True, differentiating=True):
         out = f(*build(leaves))
     values, build_out = flatten(out)
     outputs = [_output(y, call) for y in values]
@@ -330,7 +332,7 @@ def _matching(given: Any, tree: Any, like: Sequence[Tensor], what: str) -> list[
     """Tangents or cotangents as a flat list, checked against the tree of values they belong to."""
     checked = []
     for t, x in zip(leaves_like(given, tree, what), like, strict=True):
-        t = t if isinstance(t, Tensor) else numeric(np.asarray(t), what)
+        t = lifted(t if isinstance(t, Tensor) else numeric(np.asarray(t), what))
         if t.shape != x.shape:
             raise ValueError(f"{what} must have shape {x.shape}, got {t.shape}.")
         if t.dtype != x.dtype:
@@ -422,6 +424,14 @@ def _results(found: dict[int, Any], connected: bool, shared: Sequence[Any]) -> l
     if _capturing():
         return [x.detach() if isinstance(x, Tensor) else x for x in found.values()]
     return list(own(found, *shared).values())
+
+
+def _check(path: Slice) -> None:
+    """Raise if a leaf that was used has changed; and if it does so later, a replay must not go on with the old values."""
+    path.check()
+    if _capturing():
+        for leaf, _ in path.guards:
+            current.mode.capturing.depends_on_index(leaf)
 
 
 def _capturing() -> bool:

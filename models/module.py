@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from os import PathLike
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,16 @@ class Module:
     Tensor([6.], op=multiply)
     """
 
+    __slots__ = ("__dict__", "__weakref__", "_labels", "_path")  # what is not among its contents
+
     training: bool = True
+    _path: str  # where the outermost module found this one
+    _labels: tuple[Mode, Mode] | None  # a mode this was called under, and the one that labels nodes as ours
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        module = super().__new__(cls)
+        module._path, module._labels = "", None
+        return module
 
     def forward(self, *inputs: Any) -> Any:
         """The output for these inputs; each module defines its own."""
@@ -40,16 +49,13 @@ class Module:
     def __call__(self, *inputs: Any) -> Any:
         before = current.mode
         if before.capturing is not None:
-            before.capturing.depends_on(self, "training")
+            before.capturing.depends_on_contents(vars(self), f"what a {type(self).__name__} holds")
         known = self._labels
         current.mode = known[1] if known is not None and known[0] is before else self._labelled(before)
         try:
             return self.forward(*inputs)
         finally:
             current.mode = before
-
-    _path: str = ""  # where the outermost module found this one
-    _labels: tuple[Mode, Mode] | None = None  # a mode this was called under, and the one that labels nodes as ours
 
     def _labelled(self, before: Mode) -> Mode:
         """The mode to run under, so that nodes know their module; the outermost module tells those below it their paths."""
@@ -106,7 +112,7 @@ class Module:
 
     def zero_grad(self) -> None:
         for p in self.parameters():
-            p.grad = None
+            p.zero_grad()
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Copies of all parameters, by name."""

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from minigrad.families import constant, linear_op, register
-from minigrad.tensor import RULES, ForEach, Op, Tensor, data_of
+from minigrad.mode import current
+from minigrad.tensor import RULES, ForEach, Op, Tensor, data_of, lifted
 
 # Basic indexing: views. Its transpose puts g into zeros, and the transpose of that is indexing again.
 
@@ -108,7 +109,7 @@ def _split(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
         if isinstance(value, list):
             value = i = np.asarray(value, dtype=None if value else np.intp)
         if isinstance(value, bool | np.bool_) or (isinstance(value, np.ndarray) and value.dtype == bool):
-            mask = np.asarray(i.data if isinstance(i, Tensor) else value)
+            mask = np.asarray(_known(i))
             if not mask.ndim:
                 raise IndexError("a bare bool is not supported as an index of a Tensor; use x[None] or x[None][:0].")
             found = np.nonzero(mask)
@@ -174,14 +175,20 @@ def index_set(x: Any, index: Any, values: Any) -> Any:
     np.add.at(hit, tuple(map(_known, index)) if isinstance(index, tuple) else _known(index), 1)
     if hit.max(initial=0) > 1:
         raise ValueError("index_set(x, index, values): an element is set twice, so which value stays is undefined.")
-    return index_add(np.where(hit, 0, x), index, values)
+    return index_add(np.where(hit > 0, 0, x), index, values)
 
 
 def _known(index: Any) -> Any:
-    return index.data if isinstance(index, Tensor) else index
+    """The values of an index, which decide what will be recorded."""
+    if isinstance(index, Tensor):
+        return index.data
+    if isinstance(index, np.ndarray) and current.mode.capturing is not None:
+        current.mode.capturing.depends_on_values(index)
+    return index
 
 
 def _as_dtype_of(values: Any, x: Any) -> Any:
+    values = lifted(values)
     return values if isinstance(values, Tensor) else np.asarray(values, dtype=x.dtype)
 
 

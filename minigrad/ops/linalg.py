@@ -9,7 +9,7 @@ import numpy as np
 from minigrad.families import bilinear, register
 from minigrad.ops.elementwise import ratio
 from minigrad.ops.reduce import from_the_end, ones, total, with_axes
-from minigrad.tensor import Op, Tensor
+from minigrad.tensor import Op, Tensor, lifted
 
 # y = a·b on the last two axes, the others broadcast; ȧ = g·bᵀ, ḃ = aᵀ·g
 
@@ -64,7 +64,7 @@ def matmul(a: Any, b: Any) -> Any:
 
 
 def _array(x: Any) -> Any:
-    return x if isinstance(x, Tensor | np.ndarray) else np.asarray(x)
+    return lifted(x if isinstance(x, Tensor | np.ndarray) else np.asarray(x))
 
 
 def dot(a: Any, b: Any) -> Any:
@@ -77,7 +77,7 @@ def dot(a: Any, b: Any) -> Any:
 
 
 def outer(a: Any, b: Any) -> Any:
-    return np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1))
+    return np.reshape(_array(a), (-1, 1)) * np.reshape(_array(b), (1, -1))
 
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
@@ -105,7 +105,7 @@ def trace(x: Any) -> Any:
 
 register(np.matmul, matmul)
 register(np.dot, dot)
-register(np.vdot, lambda a, b: matmul(np.conjugate(np.reshape(a, (-1,))), np.reshape(b, (-1,))))
+register(np.vdot, lambda a, b: matmul(np.conjugate(np.reshape(_array(a), (-1,))), np.reshape(_array(b), (-1,))))
 register(np.inner, lambda a, b: tensordot(a, b, ([-1], [-1])) if np.ndim(a) and np.ndim(b) else a * b)
 register(np.outer, outer)
 register(np.tensordot, tensordot, keywords=("axes",))

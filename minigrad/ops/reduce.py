@@ -199,7 +199,8 @@ register(np.std, std, keywords=("axis", "ddof", "keepdims"))
 def _logsumexp(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     top = np.maximum.reduce(np.real(x), axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)  # all −∞ gives −∞, and an ∞ gives ∞, without ∞ − ∞ on the way
-    y = np.log(np.add.reduce(np.exp(x - top), axis=axis, keepdims=True)) + top
+    with np.errstate(divide="ignore"):  # log 0 = −∞ is the right answer here
+        y = np.log(np.add.reduce(np.exp(x - top), axis=axis, keepdims=True)) + top
     return y if keepdims else np.squeeze(y, axis)
 
 
@@ -227,8 +228,7 @@ def logsumexp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     True
     """
     x = x if isinstance(x, Tensor) else np.asarray(x)
-    with np.errstate(divide="ignore"):  # log 0 = −∞ is the right answer here
-        return _logsumexp_op(x, axis=from_the_end(axis, x.ndim), keepdims=bool(keepdims))
+    return _logsumexp_op(x, axis=from_the_end(axis, x.ndim), keepdims=bool(keepdims))
 
 
 def _log_softmax(x: Any, axis: int) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 
 from minigrad.families import constant, linear_op, register
 from minigrad.sweeps import unbroadcast
-from minigrad.tensor import ForEach, Op, Tensor, data_of
+from minigrad.tensor import ForEach, Op, Tensor, data_of, lifted
 
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple  # isort: skip
 
@@ -153,26 +153,26 @@ _concatenate = Op(
 
 def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     if axis is None:
-        return concatenate([reshape(a, (-1,)) for a in arrays])
+        return concatenate([reshape(lifted(a), (-1,)) for a in arrays])
     first = data_of(arrays[0])
     axis = normalize_axis_index(axis, np.ndim(first)) - np.ndim(first)
-    return _concatenate(*(a if isinstance(a, Tensor) else np.asarray(a) for a in arrays), axis=axis)
+    return _concatenate(*(a if isinstance(a, Tensor) else lifted(np.asarray(a)) for a in arrays), axis=axis)
 
 
 def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
-    arrays = [a if isinstance(a, Tensor) else np.asarray(a) for a in arrays]
+    arrays = [a if isinstance(a, Tensor) else lifted(np.asarray(a)) for a in arrays]
     if len({a.shape for a in arrays}) != 1:
         raise ValueError(f"np.stack needs arrays of one shape, got {', '.join(str(a.shape) for a in arrays)}.")
     return concatenate([expand_dims(a, axis) for a in arrays], axis=axis)
 
 
 def hstack(arrays: Sequence[Any]) -> Any:
-    arrays = [np.reshape(a, (1,)) if np.ndim(data_of(a)) == 0 else a for a in arrays]
+    arrays = [np.reshape(lifted(a), (1,)) if np.ndim(data_of(a)) == 0 else a for a in arrays]
     return concatenate(arrays, axis=0 if np.ndim(data_of(arrays[0])) == 1 else 1)
 
 
 def vstack(arrays: Sequence[Any]) -> Any:
-    return concatenate([np.reshape(a, (1, -1)) if np.ndim(data_of(a)) < 2 else a for a in arrays])
+    return concatenate([np.reshape(lifted(a), (1, -1)) if np.ndim(data_of(a)) < 2 else a for a in arrays])
 
 
 register(np.concatenate, concatenate, keywords=("axis",))
@@ -192,7 +192,9 @@ _where = Op(
     batched=True,
     doc="condition ? a : b, elementwise. Nothing leaks from the side that was not selected.",
 )
-_where.text = lambda y, c, a, b: "np.copyto({y}, {2}); np.copyto({y}, {1}, where={0})" if y.nbytes > 1 << 16 else None
+_where.text = lambda y, c, a, b: (
+    "np.copyto({y}, {2}); np.copyto({y}, {1}, where={0})" if y.nbytes > 1 << 16 and np.asarray(c).dtype == bool else None
+)  # fmt: skip
 
 
 def where(condition: Any, a: Any = None, b: Any = None) -> Any:
@@ -230,7 +232,17 @@ register(np.astype, astype)
 
 for _f in (np.zeros_like, np.ones_like, np.empty_like):
     register(_f, lambda x, dtype=None, *, make=_f: make(data_of(x), dtype=dtype), keywords=("dtype",))
-register(np.full_like, lambda x, fill_value, dtype=None: np.full_like(data_of(x), fill_value, dtype=dtype))
+
+
+def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
+    """An array like x with every element `fill_value`, which may be an array or a Tensor and is broadcast."""
+    fill_value = lifted(fill_value)
+    if isinstance(fill_value, Tensor):
+        return broadcast_to(astype(fill_value, dtype or x.dtype), x.shape)
+    return np.full_like(data_of(x), fill_value, dtype=dtype)
+
+
+register(np.full_like, full_like)
 register(np.shape, lambda x: x.shape)
 register(np.ndim, lambda x: x.ndim)
 register(np.size, lambda x: x.size)

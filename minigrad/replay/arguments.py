@@ -33,8 +33,8 @@ def key_of(tree: Any, values: list[Any], call: str) -> Any:
         values.append(np.asarray(tree))
         return ((), tree.dtype)
     if isinstance(tree, np.ndarray):
-        if isinstance(tree, np.ma.MaskedArray):
-            raise TypeError(f"{call} takes plain arrays, got a masked one; fill it first.")
+        if isinstance(tree, np.ma.MaskedArray | np.matrix):
+            raise TypeError(f"{call} takes plain arrays, got a {kind.__name__}; convert it first.")
         return key_of(np.asarray(tree), values, call)
     if isinstance(tree, tuple | list | dict):
         items = tree.items() if isinstance(tree, dict) else enumerate(tree)

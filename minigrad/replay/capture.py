@@ -1,20 +1,23 @@
 """Capturing: running a function once on traced inputs, so that all it does becomes graph.
 
 Inside, every operation on a Tensor is recorded, constants too, and values may not be looked at: `Tensor` refuses
-`.item()`, `bool()` and the like through `Capture.forbid`. What the function depended on beside its inputs is noted:
-attributes that steered it (a module's `training`), and generators it drew random numbers from.
+`.item()`, `bool()` and the like through `Capture.forbid`. What the function depended on beside its inputs is noted: what
+modules hold (a `training` switch, a parameter, a list of layers), arrays whose values decided about shapes or positions,
+and generators it drew random numbers from.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
+from operator import is_
 from typing import Any
 
 import numpy as np
 
 from minigrad.errors import CaptureError
 from minigrad.mode import scope, users_line
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, constant
 from minigrad.trees import flatten
 
 __all__ = ["Capture", "captured"]
@@ -23,19 +26,116 @@ __all__ = ["Capture", "captured"]
 class Capture:
     """What is known of one run of a function that is being captured.
 
-    guards: (object, attribute, value): the capture is good while the attribute has this value.
+    draws: the nodes that are random numbers, in order. They are drawn at each call, whether they are used or not.
+    leaves: Tensors that it reached from outside.
     """
 
     def __init__(self, call: str) -> None:
         self.call = call
-        self.guards: list[tuple[Any, str, Any]] = []
+        self.draws: list[Tensor] = []
+        self.leaves: list[Tensor] = []
+        self._live: list[bool] = []
+        self._indices: list[tuple[Tensor, int]] = []
+        self._contents: dict[int, tuple[dict[str, Any] | list[Any], tuple[Any, ...], str]] = {}
+        self._values: list[tuple[Any, Any]] = []
         self._generators: dict[int, tuple[np.random.Generator, Any]] = {}
+        self._shown: dict[int, Tensor] = {}
+        self._made: list[weakref.ref[Tensor]] = []
+        self._sources: dict[int, tuple[Any, Any]] = {}
 
-    def depends_on(self, thing: Any, attribute: str) -> None:
-        """Python has branched on this attribute; another value needs another capture."""
-        guard = (thing, attribute, getattr(thing, attribute))
-        if not any(thing is other and attribute == name for other, name, _ in self.guards):
-            self.guards.append(guard)
+    # What it depends on
+
+    def reaches(self, leaf: Tensor) -> None:
+        """A leaf from outside is read; whether it is live may decide about a derivative, at a tie for instance."""
+        if any(leaf is known for known in self.leaves):
+            return
+        self.leaves.append(leaf)
+        self._live.append(leaf._requires_grad)
+
+    def depends_on_index(self, leaf: Tensor) -> None:
+        """The capture is good while the leaf is not changed."""
+        self._indices.append((leaf, leaf.index))
+
+    def depends_on_contents(self, container: dict[str, Any] | list[Any], what: str) -> None:
+        """The same of a dict or list (such as `vars(module)`), and of those within: each item must be this very object."""
+        if id(container) not in self._contents:
+            items = tuple(container.values() if isinstance(container, dict) else container)
+            self._contents[id(container)] = (container, items, what)
+            for x in items:
+                if isinstance(x, dict | list):
+                    self.depends_on_contents(x, what)
+
+    def depends_on_values(self, array: Any) -> None:
+        """The same of the values in an array: they decided about a shape, or about positions."""
+        self._values.append((array, array.copy()))
+
+    def changed(self) -> str:
+        """What is not any more as it was when it was captured; "" if all is."""
+        for container, items, what in self._contents.values():
+            now = container.values() if isinstance(container, dict) else container
+            if len(now) != len(items) or not all(map(is_, now, items)):
+                return what
+        if any(leaf._requires_grad is not live for leaf, live in zip(self.leaves, self._live, strict=True)):
+            return "requires_grad of a Tensor that it reaches"
+        if any(leaf.index != index for leaf, index in self._indices):
+            return "a Tensor that a vjp or linearize made outside depends on"
+        if any(not np.array_equal(array, values) for array, values in self._values):
+            return "an array used as an index or mask"
+        return ""
+
+    def guard(self) -> Callable[[], bool] | None:
+        """`not changed()`, asked at every call and therefore written out as one expression; None if nothing can change."""
+        tests: list[str] = []
+        scope: dict[str, Any] = {"same": np.array_equal}
+
+        def named(x: Any) -> str:
+            scope[f"g{len(scope)}"] = x
+            return f"g{len(scope) - 1}"
+
+        for container, items, _ in self._contents.values():
+            name = named(container)
+            keys = map(named, container) if isinstance(container, dict) else map(str, range(len(items)))
+            tests.append(f"len({name}) == {len(items)}")
+            tests += [f"{name}[{key}] is {named(x)}" for key, x in zip(keys, items, strict=True)]
+        tests += [f"{named(leaf)}._requires_grad is {live}" for leaf, live in zip(self.leaves, self._live, strict=True)]
+        tests += [f"{named(leaf)}.index == {index}" for leaf, index in self._indices]
+        tests += [f"same({named(array)}, {named(values)})" for array, values in self._values]
+        return eval(f"lambda: {' and '.join(tests)}", scope) if tests else None  # our own text, made just above
+
+    # What is recorded
+
+    def shown(self, x: Any) -> Any:
+        """An array as a Tensor that shows it. What is computed from it is then recorded, so a change of it will be seen."""
+        if x.__class__ is not np.ndarray:
+            return x
+        if id(x) not in self._shown:
+            self._shown[id(x)] = constant(x)
+        return self._shown[id(x)]
+
+    def operands(self, node: Tensor, inputs: Sequence[Any]) -> Sequence[Any]:
+        """The inputs of a node that is being made, as it shall keep them."""
+        self._made.append(weakref.ref(node))
+        return tuple(map(self.shown, inputs))
+
+    def copied(self, leaf: Tensor, data: Any) -> None:
+        """A leaf was made from this."""
+        if isinstance(data, np.ndarray):
+            self._sources[id(leaf._data)] = (leaf._data, data)
+
+    def source(self, leaf: Tensor) -> Any:
+        """The array that a leaf made inside stands for: what it was copied from, which may change, unless it has by now."""
+        copy, data = self._sources.get(id(leaf._data), (leaf._data, leaf._data))
+        return data if np.array_equal(copy, data, equal_nan=copy.dtype.kind in "fc") else copy
+
+    def watch(self, nodes: Sequence[Tensor]) -> None:
+        self._made += map(weakref.ref, nodes)
+
+    def close(self) -> None:
+        """Take the values out of all that was recorded: of a later call they would be wrong. The graph stays, for pictures."""
+        for node in [ref() for ref in self._made]:
+            if node is not None:
+                node._data = np.broadcast_to(np.zeros((), node._data.dtype), node._data.shape).view(_Gone)
+                node.args = ()
 
     def draws_from(self, rng: np.random.Generator) -> None:
         """Random numbers are about to be drawn; `restore` will put the generator back."""
@@ -47,7 +147,7 @@ class Capture:
 
     def restore(self) -> None:
         """Put all generators back to where they were: capturing is not a call."""
-        for rng, state in self._generators.values():
+        for rng, state in reversed(self._generators.values()):  # two of them may share their bits
             rng.bit_generator.state = state
 
     def forbid(self, x: Tensor, how: str) -> None:
@@ -59,6 +159,19 @@ class Capture:
             f"calls. Use NumPy's functions on the Tensor itself (np.where for a choice), do this outside the compiled "
             f"function, or do not compile it."
         )
+
+
+class _Gone(np.ndarray[Any, Any]):
+    """The shape and dtype of a value that is no more. A Tensor kept from a capture holds one, and may not be used."""
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        raise CaptureError(
+            "a Tensor from inside a compiled function was kept, in an attribute, a list or a global, and is used outside. It "
+            "has no value there, for replays would not keep it up to date. Return it from the function instead."
+        )
+
+    __array_ufunc__ = __array_function__ = item = copy = __bool__ = __float__ = __int__ = __index__ = _refuse
+    __getitem__ = astype = dot = sum = tolist = _refuse
 
 
 def captured(
@@ -73,8 +186,12 @@ def captured(
     try:
         with scope(recording=True, capturing=capture, phase="forward"):
             inputs = [Tensor(value, name=name) for value, name in zip(values, names, strict=True)]
+            capture.watch(inputs)
             args, kwargs = build(inputs)
             outputs, build_out = flatten(f(*args, **kwargs))
+    except BaseException:
+        capture.close()
+        raise
     finally:
         capture.restore()
     return inputs, outputs, build_out, capture

@@ -7,10 +7,12 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from minigrad.errors import CaptureError
 from minigrad.mode import current
 from minigrad.replay.arguments import any_live, key_of, plain
 from minigrad.replay.replays import Linearized, LossAndGradient, Point, Replay, SecondOrder, Whole
 from minigrad.tensor import Tensor
+from minigrad.trees import flatten
 
 __all__ = ["Bound", "Compiled", "Gradient", "Memory", "compile"]
 
@@ -35,7 +37,8 @@ def compile(f: Function, *, check: bool = False) -> Compiled:
     another `training` mode of a module. Random numbers have to come from `minigrad.uniform`.
 
     Arrays give arrays and Tensors give Tensors, and these are the caller's own. Where a derivative is asked of it (an
-    argument is live), f itself is run. It may be called from several threads.
+    argument is live, or `grad` or another transform runs it and it reaches a live leaf), f itself is run. It may be called
+    from several threads.
 
     Args:
         f: its result depends only on its arguments, on Tensors and arrays it refers to, and on what never changes.
@@ -76,7 +79,7 @@ class Compiled:
         last = self._last
         if last is not None and not kwargs:  # the short way: the arguments are of the same kind as the last ones
             arrays = last.match(args)
-            if arrays is not None and (not last.guards or last.holds()):
+            if arrays is not None and (not last.guards or (last.holds() and not last.asked_for_derivatives())):
                 return last(arrays)
         values: list[Any] = []
         key = key_of(args, values, self._call)
@@ -87,6 +90,8 @@ class Compiled:
             if any_live(values) and current.mode.recording:
                 return self.function(*args, **kwargs)
             replay = self._known(key, lambda: Whole(self.function, self._call, args, kwargs, values))
+            if replay.asked_for_derivatives():
+                return self.function(*args, **kwargs)
         self._last = replay if replay.match and not self.check else None
         return replay.compared(values, args, kwargs) if self.check else replay(values)
 
@@ -100,8 +105,10 @@ class Compiled:
         key = ("linearize", key_of(primals, values, self._call))
         if current.mode.capturing is not None or (any_live(values) and current.mode.recording):
             return None
+        if len(flatten(primals)[0]) != len(values):  # a Python number among them has a tangent too
+            return None
         replay = self._known(key, lambda: Linearized(self.function, self._call, primals))
-        return replay(values)  # type: ignore[no-any-return]  # a pair
+        return None if replay.asked_for_derivatives() else replay(values)  # type: ignore[no-any-return]  # a pair
 
     @property
     def source(self) -> str:
@@ -166,6 +173,11 @@ class Bound:
         return loss
 
 
+def _require_no_capture(call: str) -> None:
+    if current.mode.capturing is not None:
+        raise CaptureError(f"{call}.at(...): an optimizer cannot step inside a compiled function; step outside of it.")
+
+
 class Gradient:
     """Loss and gradient of bound functions, the gradient written into arrays: what a first-order optimizer asks.
 
@@ -183,6 +195,7 @@ class Gradient:
 
     def __call__(self, bound: Bound) -> tuple[Any, tuple[bool, ...]]:
         of, replay = self.compiled, self._last
+        _require_no_capture(of._call)
         values = replay.match(bound.args) if replay is not None and not bound.kwargs else None
         if values is None or (replay.guards and not replay.holds()):
             values = []
@@ -207,6 +220,7 @@ class Curvature:
     def at(self, bound: Bound) -> Point:
         values: list[Any] = []
         of = self.compiled
+        _require_no_capture(of._call)
         kinds = key_of(bound.args, values, of._call), key_of(bound.kwargs, values, of._call)
 
         def replay(lead: tuple[int, ...]) -> SecondOrder:

@@ -104,7 +104,7 @@ def foldable(x: Any) -> bool:
 def lines_of(inputs: Sequence[Tensor], outputs: Sequence[Any], capture: Capture) -> Lines:
     """All that `outputs` follow from, from the inputs on. No recursion: creation order is the order."""
     seen: dict[int, Tensor] = {}
-    stack = [y for y in outputs if isinstance(y, Tensor)]
+    stack = [*capture.draws, *(y for y in outputs if isinstance(y, Tensor))]
     while stack:
         node = stack.pop()
         if node.index not in seen:
@@ -128,8 +128,13 @@ def _inside(node: Tensor, capture: Capture) -> bool:
 def _write(node: Tensor, refs: dict[int, Any], lines: list[Line], capture: Capture) -> None:
     """Append the line (or, for an op that is written out, the lines) of a node."""
     if not _inside(node, capture):
-        outside = node.op is None and node.mode.capturing is not capture
-        refs[node.index] = Variable(node) if outside else node._data
+        if node._data.__class__ is not np.ndarray:
+            node._data.item()  # raises: it was kept from another capture
+        if node.op is None and node.mode.capturing is not capture:
+            refs[node.index] = Variable(node)
+            capture.reaches(node)
+        else:
+            refs[node.index] = capture.source(node)
         return
     op = node.op
     assert op is not None

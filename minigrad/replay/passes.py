@@ -136,8 +136,8 @@ def _repeated(x: Any) -> Any:
 
 
 def dead(program: Lines) -> Lines:
-    """Only what the outputs need."""
-    needed = {id(y) for y in program.outputs}
+    """Only what the outputs need, and what has to happen at each call: drawing random numbers."""
+    needed = {id(y) for y in program.outputs} | {id(line) for line in program.lines if not line.op.repeatable}
     for line in reversed(program.lines):
         if id(line) in needed:
             needed.update(map(id, line.args))

@@ -96,9 +96,19 @@ class Recycler:
     def __call__(self) -> Any:
         size, shape, dtype = self._take
         memory = self._memory
-        if memory.size != size or sys.getrefcount(memory) > 3:  # ours, this variable's, and the count's own
+        if memory.size != size or sys.getrefcount(memory) > _ALONE:
             memory = self._memory = np.empty(size, dtype)
         return memory.reshape(shape)
+
+
+def _count_alone() -> int:
+    """What `sys.getrefcount` says in `Recycler.__call__` of memory that nobody else has; it differs between Pythons."""
+    owner = [np.empty(0)]
+    memory = owner[0]
+    return sys.getrefcount(memory)
+
+
+_ALONE = _count_alone()
 
 
 class _Writer:

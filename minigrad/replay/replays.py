@@ -11,7 +11,7 @@ import numpy as np
 
 from minigrad.errors import CaptureError
 from minigrad.mode import current, no_grad, scope
-from minigrad.replay.arguments import any_live, key_of, plain, traced
+from minigrad.replay.arguments import any_live, plain, traced
 from minigrad.replay.capture import Capture
 from minigrad.replay.lines import Lines
 from minigrad.replay.passes import PASSES
@@ -19,9 +19,9 @@ from minigrad.replay.stages import Run, Stages
 from minigrad.replay.twice import captured_twice
 from minigrad.replay.unpacking import matcher, packer
 from minigrad.sweeps import between, pull_back, push_forward
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, data_of, numeric
 from minigrad.transforms import linearize
-from minigrad.trees import flatten
+from minigrad.trees import flatten, leaves_like, tree_map
 
 __all__ = ["Linearized", "LossAndGradient", "Point", "Replay", "SecondOrder", "Whole"]
 
@@ -39,14 +39,21 @@ class Replay:
 
     def __init__(self, title: str, stages: Stages, capture: Capture, outputs: Sequence[Any]) -> None:
         self.title, self.stages, self.capture = title, stages, capture
-        self.guards = capture.guards
+        self.guards = capture.guard()
         results = [y for y in outputs if isinstance(y, Tensor)]
         self.graph = {f"result {i}" if len(results) > 1 else "result": y for i, y in enumerate(results)}
-        _forget_values(results)
 
     def holds(self) -> bool:
         """Whether what Python branched on is still as it was."""
-        return all(getattr(thing, name) is value for thing, name, value in self.guards)
+        try:
+            return self.guards is None or self.guards()
+        except KeyError:  # an attribute has another name now
+            return False
+
+    def asked_for_derivatives(self) -> bool:
+        """Whether a transform is running this that may be waiting for the derivative with respect to a leaf reached inside."""
+        mode = current.mode
+        return mode.differentiating and mode.recording and any_live(self.capture.leaves)
 
     @property
     def source(self) -> str:
@@ -132,11 +139,13 @@ class Linearized(Replay):
         self.call = f"linearize({call})"
         self._built = packer(self._build_out, own)
         self._match = None if any(isinstance(a, Tensor) for a in arrays) else matcher(primals)
+        self._like = tree_map(
+            lambda x: np.broadcast_to(np.zeros((), x.dtype), x.shape), list(primals)
+        )  # what tangents are like
 
     def __call__(self, values: Sequence[Any]) -> tuple[Any, Function]:
         run = self.stages.start()
-        primals = plain(values)
-        out = run(0, primals)
+        out = run(0, plain(values))
         ready = False
 
         def pushforward(*tangents: Any) -> Any:
@@ -144,8 +153,7 @@ class Linearized(Replay):
             given = self._match(tangents) if self._match else None
             if given is not None and ready and current.mode.capturing is None:  # the short way
                 return self._built(run(2, given))
-            given = []
-            key_of(tangents, given, self.call)
+            given = leaves_like(list(tangents), self._like, f"{self.call}: the tangents")
             if current.mode.capturing is not None or (any_live(given) and current.mode.recording):
                 raise CaptureError(
                     f"{self.call}: this pushforward is a replay and cannot be recorded; linearize the function itself."
@@ -153,11 +161,12 @@ class Linearized(Replay):
             if not ready:
                 run(1)
                 ready = True
-            return self._built(run(2, [self._fitting(t, x) for t, x in zip(plain(given), primals, strict=True)]))
+            return self._built(run(2, [self._fitting(t, x) for t, x in zip(given, flatten(self._like)[0], strict=True)]))
 
         return self._built(out), pushforward
 
     def _fitting(self, t: Any, x: Any) -> Any:
+        t = numeric(np.asarray(data_of(t)), f"{self.call}: a tangent")
         if t.shape != x.shape:
             raise ValueError(f"{self.call}: the tangents must have shape {x.shape}, got {t.shape}.")
         if t.dtype is not x.dtype:
@@ -302,17 +311,3 @@ def _simplified(lines: Lines) -> Lines:
 def _title(f: Function, names: Sequence[str], arrays: Sequence[Any]) -> str:
     kinds = ", ".join(f"{n}: {a.dtype}{list(a.shape)}" for n, a in zip(names, arrays, strict=False))
     return f"{getattr(f, '__name__', type(f).__name__)}({kinds})"
-
-
-def _forget_values(outputs: Sequence[Tensor]) -> None:
-    """Keep the graph but not the arrays in it: every value becomes one repeated element."""
-    stack = list(outputs)
-    seen: set[int] = set()
-    while stack:
-        node = stack.pop()
-        if node.index in seen or node.op is None:
-            continue
-        seen.add(node.index)
-        stack += [x for x in node.inputs if isinstance(x, Tensor)]
-        node._data = np.broadcast_to(np.zeros((), node._data.dtype), node._data.shape)
-        node.args = ()

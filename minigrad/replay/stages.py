@@ -45,7 +45,7 @@ class Stages:
             for y in wanted[-1]:
                 asked[id(y)] = min(asked.get(id(y), s), s)
         for line in reversed(lines.lines):
-            stage = asked.get(id(line), last)
+            stage = asked.get(id(line), last) if line.op.repeatable else 0
             line.stage = max(known[id(line)], min(stage, max(last - 1, 0)) if stage == last else stage)
             for x in line.args:
                 asked[id(x)] = min(asked.get(id(x), line.stage), line.stage)
@@ -75,7 +75,6 @@ class Stages:
         self.keeps = [bool(kept) for kept in keeps]
         leaves = {id(x.leaf): x.leaf for line in lines.lines for x in line.args if isinstance(x, Variable)}
         self.variables = list(leaves.values())
-        self.lines = lines
 
     def start(self) -> Run:
         return Run(self)

@@ -37,6 +37,11 @@ def captured_twice(
     difference = _difference(lines, lines_of([*again[0], *leaves], again[1], again[3]))
     if any(_mark(x) != mark for x, mark in marks):
         difference = "an array that it refers to was changed by it"
+    for leaf in leaves:
+        first[3].reaches(leaf)
+    difference = difference or (first[3].changed() and f"it changes {first[3].changed()}")
+    first[3].close()
+    again[3].close()
     if difference:
         raise CaptureError(
             f"{call}: run twice on the same arguments, the function was not the same ({difference}). Random numbers, counters "
