@@ -464,7 +464,7 @@ def _view_text(line: Line, x: str) -> str:
     if line.op is _reshape:
         return f"{x}.reshape({line.params['shape']})"
     if line.op is _slice:
-        return f"{x}[{', '.join(map(_index_text, line.params['index']))}{',' if len(line.params['index']) == 1 else ''}]"
+        return f"{x}[{', '.join(map(_index_text, line.params['index'])) or '()'}]"
     return f"np.broadcast_to({x}, {line.params['shape']})"
 
 
