@@ -239,7 +239,7 @@ def _node(
         i, name, name=name, phase=_phase(x), module=_module(x), shape=tuple(array.shape), dtype=str(array.dtype),
         bytes=int(array.nbytes), output=key in last, count=1, members=(i,),
     )  # fmt: skip
-    if describe and not (isinstance(x, Tensor) and x.inputs and not x.args):  # a compiled function's graph has no values
+    if describe and not (isinstance(x, Tensor) and array.__class__ is not np.ndarray):  # a captured graph has no values
         node.value = array_text(array)
     op = x.op if isinstance(x, Tensor) else None
     if op is None or not x.inputs:

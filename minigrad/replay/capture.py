@@ -170,7 +170,10 @@ class _Gone(np.ndarray[Any, Any]):
             "has no value there, for replays would not keep it up to date. Return it from the function instead."
         )
 
-    __array_ufunc__ = __array_function__ = item = copy = __bool__ = __float__ = __int__ = __index__ = _refuse
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return function(*map(np.asarray, args)) if function in (np.ndim, np.shape, np.size) else self._refuse()
+
+    __array_ufunc__ = item = copy = __bool__ = __float__ = __int__ = __index__ = _refuse
     __getitem__ = astype = dot = sum = tolist = _refuse
 
 

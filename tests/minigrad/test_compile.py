@@ -321,7 +321,14 @@ def test_a_value_kept_from_a_capture_cannot_be_used():
     leaked = []
     compile(lambda x: (leaked.append(x * 2), leaked.append(x), x * 3)[2])(np.ones(2))
     for x in leaked:
-        for use in (lambda x: x + 1, lambda x: np.sum(x), lambda x: x.data, lambda x: x[0], lambda x: x.numpy(), lambda x: x @ x):
+        for use in (
+            lambda x: x + 1,
+            lambda x: np.sum(x),
+            lambda x: x.data,
+            lambda x: x[0],
+            lambda x: x.numpy(),
+            lambda x: x @ x,
+        ):
             with pytest.raises(CaptureError, match="kept"):
                 use(x)
         assert "captured" in repr(x)
@@ -532,7 +539,8 @@ def test_trees_in_and_out():
     def f(a, *rest, scale, **more):
         calls.append(1)
         total = a.first + a.second["x"][0] * scale + sum(rest)
-        return {"total": total, "pair": Pair(total, total), "none": None, "list": [1, 2.5, "text"], "two": (more["b"], more["b"]),
+        same = more["b"]
+        return {"total": total, "pair": Pair(total, total), "none": None, "list": [1, 2.5, "text"], "two": (same, same),
                 "constant": np.arange(2), "number": np.float32(2)}  # fmt: skip
 
     compiled = compile(f)
@@ -618,9 +626,10 @@ def test_has_aux():
 
 def test_many_captures_warn():
     compiled = compile(lambda x, k: x * k)
+    for k in range(31):
+        compiled(X, k)
     with pytest.warns(RuntimeWarning, match="32 times"):
-        for k in range(32):
-            compiled(X, k)
+        compiled(X, 31)
 
 
 def test_errors_of_a_replay_are_those_of_eager_and_pass():
@@ -669,7 +678,7 @@ def test_check_notices_what_has_changed():
 def test_the_source_is_python_and_always_the_same():
     texts = []
     for _ in range(3):
-        model, loss = mlp("relu")
+        _, loss = mlp("relu")
         compiled = compile(value_and_grad(lambda x, y, loss=loss: loss(x, y)))
         compiled(X, np.array([0, 1, 2]))
         texts.append(compiled.source)

@@ -89,6 +89,9 @@ EXACT = ["add", "subtract", "multiply", "maximum", "minimum", "where", "negative
          "expand", "relu", "clip", "scatter"]  # fmt: skip
 ROUNDED = ["sum", "mean", "matmul", "exp", "tanh", "sin", "sigmoid", "softmax", "cube", "max", "std", "sort", "norm"]
 
+COMPLEX = ["add", "subtract", "multiply", "negative", "reshape", "transpose", "slice", "concatenate", "number", "square",
+           "expand", "broadcast", "matmul", "exp", "sum"]  # fmt: skip
+
 
 class Graph:
     """A random function of a few arrays, made of a list of instructions, and draws of its arguments."""
@@ -109,8 +112,7 @@ class Graph:
         self.constants = []
         self.program = []
         values = [x for x in self.draw() if x.dtype.kind != "i"]
-        vocabulary = ["add", "subtract", "multiply", "negative", "reshape", "transpose", "slice", "concatenate", "number",
-                      "square", "expand", "broadcast", "matmul", "exp", "sum"] if kind == "complex" else EXACT + ROUNDED * (not self.exact)  # fmt: skip
+        vocabulary = COMPLEX if kind == "complex" else EXACT if self.exact else EXACT + ROUNDED
         while len(self.program) < rng.integers(3, 16):
             step = self.instruction(str(rng.choice(vocabulary)), values)
             if step is not None:
@@ -159,7 +161,9 @@ class Graph:
             same = [n for n, v in enumerate(values) if v.shape == x.shape]
             return (name, (i, int(rng.choice(same))), int(rng.integers(-x.ndim, x.ndim))) if x.ndim else None
         if name in ("gather", "scatter"):
-            return (name, (i,), int(rng.integers(2))) if x.ndim and x.shape[0] and (self.with_index or name == "gather") else None
+            return (
+                (name, (i,), int(rng.integers(2))) if x.ndim and x.shape[0] and (self.with_index or name == "gather") else None
+            )
         if name in ("sum", "mean", "max", "std", "norm"):
             if not x.size:
                 return None
@@ -229,6 +233,13 @@ class Graph:
     def loss(self, *xs):
         return sum(np.sum(y * y) for y in self(*xs)) * 0.1
 
+    def along(self, *xs):
+        n = len(self.shapes)
+        return jvp(lambda *z: self(*z, *xs[n:]), xs[:n], [np.sin(x) for x in xs[:n]])
+
+    def product(self, *xs):
+        return hvp(lambda z: self.loss(z, *xs[1:]), xs[0], np.cos(xs[0]))
+
 
 def calls(graph, n):
     """n draws on which the graph stays moderate."""
@@ -250,15 +261,9 @@ def test_random_graphs(block):
             if seed % 4 < 2:
                 check(value_and_grad(graph.loss, floats), draws, reference=transformed, wide=wide)
             elif seed % 4 == 2:
-                along = lambda *xs, graph=graph: jvp(  # noqa: E731
-                    lambda *z: graph(*z, *xs[len(z) :]), xs[: len(graph.shapes)], [np.sin(x) for x in xs[: len(graph.shapes)]]
-                )
-                check(along, draws, reference=transformed, wide=wide)
+                check(graph.along, draws, reference=transformed, wide=wide)
             else:
-                product = lambda *xs, graph=graph: hvp(  # noqa: E731
-                    lambda z: graph.loss(z, *xs[1:]), xs[0], np.cos(xs[0])
-                )
-                check(product, draws, reference=transformed, wide=wide)
+                check(graph.product, draws, reference=transformed, wide=wide)
         except Exception as error:
             error.add_note(f"seed {seed}: {graph.program}, outputs {graph.outputs}, shapes {graph.shapes} {graph.dtypes}")
             raise
