@@ -160,7 +160,8 @@ def _walked(
     ops = sorted(index for index, t in seen.items() if t.inputs)  # a leaf's index may be newer than its users'
     for index in ops:
         given: list[tuple[str, int | None]] = []
-        elementwise = seen[index].op.broadcasts  # type: ignore[union-attr]  # only operations have inputs
+        op = seen[index].op
+        elementwise = op is not None and op.broadcasts and op.name != "matmul"
         for x in seen[index].inputs:
             if isinstance(x, Tensor):
                 x = _resolved(x)

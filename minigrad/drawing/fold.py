@@ -17,6 +17,7 @@ from minigrad.drawing.picture import PHASES, Cluster, Edge, Node, Picture
 __all__ = ["contract", "folded_box", "intervals", "leading", "modules", "only", "repeats", "runs", "with_clusters"]
 
 REPEATS = 3  # of a block, from which on they are folded
+NEAR = 16  # places back in the order, within which a block reaches for its own
 SMALLEST = 4  # boxes for which one is drawn
 
 
@@ -66,14 +67,17 @@ def contract(picture: Picture, groups: Iterable[tuple[Node, Sequence[int]]]) -> 
 
 
 def _ordered(owner: Sequence[int], edges: Sequence[Edge]) -> list[int] | None:
-    """The owners in a topological order, the smallest first where there is a choice; None if there is a cycle."""
+    """The owners in a topological order, the smallest first where there is a choice, and leaves right before their first
+    use; None if there is a cycle."""
     waiting = dict.fromkeys(owner, 0)
     users: dict[int, list[int]] = {i: [] for i in waiting}
+    sources: dict[int, list[int]] = {i: [] for i in waiting}
     for e in edges:
         a, b = owner[e.source], owner[e.target]
         if a != b:
             waiting[b] += 1
             users[a].append(b)
+            sources[b].append(a)
     ready = [i for i, k in waiting.items() if not k]
     heapq.heapify(ready)
     order = []
@@ -84,7 +88,14 @@ def _ordered(owner: Sequence[int], edges: Sequence[Edge]) -> list[int] | None:
             waiting[j] -= 1
             if not waiting[j]:
                 heapq.heappush(ready, j)
-    return order if len(order) == len(waiting) else None
+    if len(order) < len(waiting):
+        return None
+    placed: dict[int, None] = {}
+    for i in order:
+        if sources[i] or not users[i]:
+            placed |= dict.fromkeys(j for j in sources[i] if j not in placed)
+            placed[i] = None
+    return list(placed)
 
 
 def _without_cycles(
@@ -160,14 +171,15 @@ def runs(signs: Sequence[Hashable]) -> list[tuple[int, int, int]]:
 
 
 def signs_of(marks: Sequence[Hashable], inputs: Sequence[Sequence[int]]) -> list[Hashable]:
-    """For each box what makes it the same as another: its mark and where its inputs come from, relative to itself, or, for
-    leaves that others used before it, in absolute terms."""
+    """For each box what makes it the same as another: its mark and where its inputs come from, relative to itself. Of what lies
+    far back, and of leaves that others used before it, only the marks count: a backward pass meets the blocks of the forward
+    pass in the opposite order."""
     used = [False] * len(marks)
     signs: list[Hashable] = []
     for i, sources in enumerate(inputs):
-        where = []
+        where: list[Hashable] = []
         for j in sources:
-            where.append((j,) if not inputs[j] and used[j] else i - j)
+            where.append(marks[j] if i - j > NEAR or (not inputs[j] and used[j]) else i - j)
         for j in sources:
             used[j] = True
         signs.append((marks[i], tuple(where)))
@@ -190,7 +202,7 @@ def repeats(picture: Picture) -> Picture:
 
 
 def _marked(picture: Picture) -> tuple[list[Hashable], list[list[int]]]:
-    marks: list[Hashable] = [(x.op, x.formula, x.shape, x.phase, x.kind) for x in picture.nodes]
+    marks: list[Hashable] = [(x.op, x.params, x.shape, x.phase, x.kind) for x in picture.nodes]
     inputs: list[list[int]] = [[] for _ in picture.nodes]
     for e in picture.edges:
         inputs[e.target].append(e.source)

@@ -25,7 +25,8 @@ def figure(picture: Picture, layout: Layout, theme: str | Theme = "light") -> An
     look = theme_of(theme)
     total_width, total_height = max(layout.width, 420.0), layout.height + HEAD + FOOT
     dpi = max(20.0, min(144.0, LARGEST * 72 / max(total_width, total_height)))
-    fig = Figure(figsize=(total_width / 72, total_height / 72), dpi=dpi, facecolor=look.background, layout="none")
+    fig = Figure(figsize=(total_width / 72, total_height / 72), dpi=dpi, facecolor=look.background)
+    fig.set_layout_engine("none")
     ax = fig.add_axes((0, 0, 1, 1))
     ax.set_xlim(0, total_width)
     ax.set_ylim(total_height, 0)

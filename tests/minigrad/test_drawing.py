@@ -344,6 +344,18 @@ def test_repeated_blocks_are_folded():
     assert any("folded" in note for note in picture.notes)
 
 
+def test_a_deep_network_is_folded_in_each_of_its_passes():
+    model = MLP((4, *[5] * 40, 3), rng=0)
+    loss = cross_entropy(model(np.ones((6, 4))), np.zeros(6, int))
+    for phases, most in ((None, 25), (("forward", "backward"), 50), (("forward", "backward", "tangent"), 90)):
+        drawing = draw(loss, phases=phases)
+        assert len(drawing.picture.nodes) <= most
+        assert sum(len(n.members) for n in drawing.picture.nodes) > 100
+        blocks = [n for n in drawing.picture.nodes if "the same" in n.label]
+        assert {n.phase for n in blocks} == set(phases or ("forward",))
+        ET.fromstring(drawing.svg)
+
+
 def test_runs_finds_what_repeats():
     assert runs("abcabcabcab") == [(0, 3, 3)]
     assert runs("aaaaaxbcbcbcbc") == [(0, 1, 5), (6, 2, 4)]
