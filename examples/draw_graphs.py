@@ -16,7 +16,7 @@ import numpy as np
 import optim
 from minigrad import Tensor, draw, hvp, softplus
 from minigrad.mode import scope
-from models import MLP, cross_entropy, mse_loss
+from models import MLP, mse_loss
 
 
 def neuron() -> Any:
@@ -31,44 +31,36 @@ def neuron() -> Any:
     return draw(o, show={"value", "grad"}, title="A neuron: every value, and every derivative of the output (grad)")
 
 
-def _network() -> Any:
+def _regression(bias: bool = True) -> tuple[MLP, Tensor, Tensor]:
     rng = np.random.default_rng(0)
-    model = MLP((64, 32, 10), rng=rng)
-    x, y = Tensor(rng.normal(size=(100, 64)), name="x"), Tensor(rng.integers(0, 10, 100), name="y")
-    return model, x, y, cross_entropy(model(x), y)
+    x, y = Tensor(rng.normal(size=(100, 64)), name="x"), Tensor(rng.normal(size=(100, 10)), name="y")
+    return MLP((64, 32, 10), bias=bias, rng=rng), x, y
 
 
 def network() -> Any:
     """An MLP's forward pass, and the backward pass that returns beside it."""
-    loss = _network()[-1]
-    loss.name = "loss"
-    return draw(
-        loss, phases=("forward", "backward"), title="A network of two layers: forward to the loss, backward to the gradient"
-    )
+    model, x, y = _regression()
+    loss = mse_loss(model(x), y)
+    title = "A network of two layers: forward to the loss, backward to the gradient"
+    return draw(loss, phases=("forward", "backward"), title=title)
 
 
 def curvature() -> Any:
     """A network's Hessian-vector product: how the gradient changes along a direction. Without biases, to keep it small."""
-    rng = np.random.default_rng(0)
-    x, y = Tensor(rng.normal(size=(100, 64)), name="x"), Tensor(rng.normal(size=(100, 10)), name="y")
-    loss = mse_loss(MLP((64, 32, 10), bias=False, rng=rng)(x), y)
-    loss.name = "loss"
-    return draw(
-        loss,
-        phases=("forward", "backward", "tangent"),
-        title="The Hessian of a network's loss times a vector: the change of all values in a direction, then of the gradient",
-    )
+    model, x, y = _regression(bias=False)
+    loss = mse_loss(model(x), y)
+    title = "The Hessian of a network's loss times a vector: the change of all values in a direction, then of the gradient"
+    return draw(loss, phases=("forward", "backward", "tangent"), title=title)
 
 
 def adam() -> Any:
     """One step of Adam, from w, g, m, v to w′, m′, v′."""
-    model, x, y, loss = _network()
+    model, x, y = _regression()
     rule = optim.Adam(model.named_parameters(), lr=0.01)
     for _ in range(3):
-        loss = cross_entropy(model(x), y)
-        rule.step(lambda loss=loss: loss)  # type: ignore[misc]  # the default binds this loop's loss
+        rule.step(lambda: mse_loss(model(x), y))
     model.zero_grad()
-    cross_entropy(model(x), y).backward()
+    mse_loss(model(x), y).backward()
     return draw(rule, title="One step of Adam")
 
 
