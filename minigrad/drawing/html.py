@@ -1,0 +1,252 @@
+"""A drawing as one offline HTML page: every level of folding with its own layout, and a small script to look around in it.
+
+Everything that needs thought is done here: places, the texts in the boxes, what is known of each box, the steps of the
+backward pass. The page (`viewer/`: a template, a style, a few scripts) puts it on the screen, as text content and never as
+markup, under a Content-Security-Policy that allows this one style and this one script by their hashes and no request at all.
+
+Names: `view` a level of folding; `slot` the line of a box that holds its cotangent, or -1; `step` one box handing its
+cotangent on to its inputs.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib import resources
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from minigrad.drawing.geometry import Box, Layout
+from minigrad.drawing.layout import LEADING, PAD_Y, SIZE, arranged, box_lines
+from minigrad.drawing.picture import Node, Picture, amount, lines_of
+from minigrad.drawing.svg import path_of
+from minigrad.drawing.text_width import FAMILY, printable, shortened, width
+from minigrad.drawing.theme import PHASE_NAMES, THEMES, Theme
+
+if TYPE_CHECKING:
+    from minigrad.drawing.drawing import Drawing
+
+__all__ = ["html"]
+
+MOST = 6_000  # boxes of a level of folding; a larger one is left out of the page as long as there is a smaller one
+TWICE = 1_500  # boxes up to which a level has a second layout for the playback; above, its one layout has room for it
+LESS = 0.9  # of the boxes of the level before it is what a level may have to be worth a place
+SCRIPTS = ("graph.js", "scene.js", "camera.js", "player.js", "viewer.js")
+FACTS = (
+    "name", "kind", "operation", "options", "formula", "module", "shape", "dtype", "value", "gradient", "memory", "work",
+    "time", "derivative of", "stands for", "source",
+)  # fmt: skip
+
+
+def html(drawing: Drawing) -> str:
+    """The page as text: it needs no other file and no network."""
+    style = f"{_variables(drawing.theme)}\n{_file('viewer.css')}"
+    script = '"use strict";\n{\n' + "\n".join(map(_file, SCRIPTS)) + "}\n"
+    policy = (
+        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+    return Template(_file("template.html")).substitute(policy=policy, style=style, script=script, data=_json(_data(drawing)))
+
+
+def _file(name: str) -> str:
+    return resources.files("minigrad.drawing").joinpath("viewer", name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _json(data: Any) -> str:
+    """JSON that may stand inside a script element: ASCII, and nothing in it that HTML could take for markup."""
+    text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+# Colours
+
+
+def _variables(theme: Theme) -> str:
+    """The colours of both themes as custom properties. The page follows the reader's system until told otherwise; a drawing
+    made for the dark starts dark, and a theme of one's own takes the place of both."""
+    own = theme not in THEMES.values()
+    light, dark = (theme, theme) if own else (THEMES["light"], THEMES["dark"])
+    return "\n".join([
+        f":root {{ {_colours(light)} }}",
+        f"@media screen and (prefers-color-scheme: dark) {{ :root:not([data-theme=light]) {{ {_colours(dark)} }} }}",
+        f"@media screen {{ :root[data-theme=dark] {{ {_colours(dark)} }} }}",
+        *(
+            f".{phase} {{ --fill: var(--{phase}-fill); --line: var(--{phase}-line); --dash: var(--{phase}-dash); }}"
+            for phase in PHASE_NAMES
+        ),
+    ])  # fmt: skip
+
+
+def _colours(theme: Theme) -> str:
+    pairs = [
+        ("background", theme.background), ("text", theme.text), ("muted", theme.muted), ("edge", theme.edge),
+        ("frame", theme.frame), ("frame-fill", theme.frame_fill), ("parameter", theme.parameter),
+        ("constant", theme.constant), ("scheme", "dark" if _is_dark(theme.background) else "light"),
+    ]  # fmt: skip
+    for phase, (fill, line, dash) in theme.phases.items():
+        pairs += [(f"{phase}-fill", fill), (f"{phase}-line", line), (f"{phase}-dash", dash or "none")]
+    return " ".join(f"--{name}: {_declared(value)};" for name, value in pairs)
+
+
+def _declared(value: str) -> str:
+    """A colour or a dash pattern of a Theme, which must not be able to end the declaration that it stands in."""
+    if not value or not all(c.isalnum() or c in "#(),.%/ -" for c in value):
+        raise ValueError(f"`Theme(...)` for a page needs CSS colours and dash patterns, got {value!r}.")
+    return value
+
+
+def _is_dark(colour: str) -> bool:
+    digits = colour.removeprefix("#")
+    if len(digits) != 6 or any(c not in "0123456789abcdefABCDEF" for c in digits):
+        return False
+    return sum(int(digits[i : i + 2], 16) for i in (0, 2, 4)) < 3 * 128
+
+
+# Data
+
+
+def _data(drawing: Drawing) -> dict[str, Any]:
+    views, start, left_out = _views(drawing)
+    full = drawing.full
+    theme = "dark" if drawing.theme.name == "dark" else ""
+    notes = [*drawing.picture.notes, *left_out]
+    before = lines_of(Node(0, "", gradient="·"), ["grad"])[-1].removesuffix("·")  # what stands before a cotangent
+    return {
+        "title": printable(full.title), "total": full.total, "notes": [printable(note) for note in notes], "theme": theme,
+        "gradient": before,
+        "font": FAMILY, "size": SIZE, "leading": LEADING, "pad": PAD_Y, "facts": FACTS, "phases": PHASE_NAMES,
+        "start": start, "views": [_view(name, picture) for name, picture in views],
+    }  # fmt: skip
+
+
+def _views(drawing: Drawing) -> tuple[list[tuple[str, Picture]], int, list[str]]:
+    """The levels of folding, the position of the one that was asked for, and a sentence about each level left out."""
+    shown = drawing.picture
+    key = [node.members for node in shown.nodes]
+    views = [(name, shown if key == [n.members for n in picture.nodes] else picture) for name, picture in drawing.views()]
+    if all(picture is not shown for _, picture in views):
+        views.append(("overview", shown))
+        views.sort(key=lambda view: -len(view[1].nodes))
+    kept: list[tuple[str, Picture]] = []
+    left_out = []
+    for name, picture in views:
+        size = len(picture.nodes)
+        if picture is shown or (size <= MOST and (not kept or size <= LESS * len(kept[-1][1].nodes))):
+            kept.append((name, picture))
+        elif size > MOST:
+            left_out.append(f"The level “{name}” has {size:,} boxes, more than the {MOST:,} of a page, and was left out.")
+    return kept, next(i for i, (_, picture) in enumerate(kept) if picture is shown), left_out
+
+
+def _view(name: str, picture: Picture) -> dict[str, Any]:
+    """One level: its graph, what is known of each box, its layout, and, unless the boxes show them anyway, a second layout
+    with room for the numbers of the backward pass."""
+    steps = _steps(picture)
+    roomy = _with_room(picture, steps)
+    if "grad" in picture.show or not steps:
+        layouts = [_layout(roomy)]
+    elif len(picture.nodes) > TWICE:
+        layouts = [_layout(roomy.showing((*picture.show, "grad")))]
+    else:
+        layouts = [_layout(picture), _layout(roomy.showing((*picture.show, "value", "grad")))]
+    return {
+        "name": name,
+        "nodes": [_node(node, picture) for node in picture.nodes],
+        "edges": [[e.source, e.target, printable(e.label)] if e.label else [e.source, e.target] for e in picture.edges],
+        "clusters": [[printable(c.label), -1 if c.parent is None else c.parent, c.nodes] for c in picture.clusters],
+        "steps": steps,
+        "layouts": layouts,
+        "settled": "grad" in picture.show,
+    }
+
+
+def _node(node: Node, picture: Picture) -> dict[str, Any]:
+    known = {
+        "name": node.name, "operation": node.op, "options": node.params, "module": node.module, "dtype": node.dtype,
+        "formula": node.formula if node.formula not in (node.name, node.label) else "",
+        "value": node.value, "gradient": node.gradient, "source": node.source,
+        "kind": {"op": f"{node.phase} operation", "fold": f"{node.phase} operations, folded"}.get(node.kind, node.kind),
+        "shape": "" if node.kind == "fold" else " × ".join(map(str, node.shape)) or "scalar",
+        "memory": amount(node.bytes, "B") if node.bytes else "",
+        "work": amount(node.flops, "flop") if node.flops else "",
+        "time": "" if node.seconds is None else amount(node.seconds, "s"),
+        "derivative of": "" if node.about is None or node.about < 0 else picture.nodes[node.about].label,
+        "stands for": f"{node.count:,} operations and leaves" if node.count > 1 else "",
+    }  # fmt: skip
+    facts = [printable(known[fact]) for fact in FACTS]
+    while facts and not facts[-1]:
+        facts.pop()
+    data: dict[str, Any] = {"label": printable(node.label), "kind": node.kind, "phase": node.phase, "facts": facts}
+    if node.output:
+        data["output"] = 1
+    data["members"] = _spans(node.members)
+    return data
+
+
+def _spans(ids: Sequence[int]) -> list[int]:
+    """Ids as stretches, first and one past the last of each, in one flat list."""
+    flat: list[int] = []
+    for i in sorted(ids):
+        if flat and flat[-1] == i:
+            flat[-1] = i + 1
+        else:
+            flat += [i, i + 1]
+    return flat
+
+
+def _steps(picture: Picture) -> list[list[Any]]:
+    """The backward pass box by box: [box, its cotangent, [[input, its cotangent so far], ...]]. What happens inside one box in
+    succession is one step; a folded box has no cotangent of its own, for it stands for many."""
+    steps: list[list[Any]] = []
+    folds = {node.id for node in picture.nodes if node.kind == "fold"}
+    for visit in picture.visits:
+        arrivals = {i: "" if i in folds else printable(text) for i, text in visit.arrivals if i != visit.node}
+        if steps and steps[-1][0] == visit.node:
+            steps[-1][2].update(arrivals)
+        else:
+            steps.append([visit.node, "" if visit.node in folds else printable(visit.gradient), arrivals])
+    return [[node, gradient, [list(pair) for pair in arrivals.items()]] for node, gradient, arrivals in steps]
+
+
+def _with_room(picture: Picture, steps: Sequence[Sequence[Any]]) -> Picture:
+    """The same picture with each gradient as the widest text that it is on its way to its final value."""
+    widest = {node.id: node.gradient for node in picture.nodes if node.gradient}
+    for _, _, arrivals in steps:
+        for i, text in arrivals:
+            if i in widest and width(text, SIZE) > width(widest[i], SIZE):
+                widest[i] = text
+    return replace(picture, nodes=[replace(node, gradient=widest.get(node.id, "")) for node in picture.nodes])
+
+
+def _layout(picture: Picture) -> dict[str, Any]:
+    layout: Layout = arranged(picture)
+    before = [word for word in picture.show if word in ("shape", "dtype", "value")]
+    slots = [
+        len(lines_of(node, before)) if node.gradient and "grad" in picture.show else -1 for node in picture.nodes
+    ]  # fmt: skip
+    return {
+        "width": round(layout.width, 1),
+        "height": round(layout.height, 1),
+        "boxes": [_corner(box) for box in layout.boxes],
+        "lines": [box_lines(node, picture.show) for node in picture.nodes],
+        "slots": slots if max(slots, default=-1) >= 0 else [],
+        "paths": [path_of(route, layout.across) for route in layout.routes],
+        "labels": [
+            [round(route.label.x, 1), round(route.label.y, 1), shortened(edge.label, 120, 10)] if route.label else 0
+            for edge, route in zip(picture.edges, layout.routes, strict=True)
+        ],
+        "frames": [_corner(frame) if frame else 0 for frame in layout.frames],
+    }
+
+
+def _corner(box: Box) -> list[float]:
+    """x and y of the upper left corner, width, height."""
+    return [round(number, 1) for number in (box.x - box.width / 2, box.y - box.height / 2, box.width, box.height)]
