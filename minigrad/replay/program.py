@@ -454,7 +454,8 @@ def _reserved(name: str) -> bool:
     """A name that the writer gives itself, or a word of Python's."""
     import keyword
 
-    return keyword.iskeyword(name) or (name[:1] in "tvsycmkuw" and name[1:].isdigit()) or name in ("leaves", "kept", "Recycler")
+    own = name[:1] in "tvsycmkuw" and name[1:].removesuffix("_new").isdigit()
+    return own or keyword.iskeyword(name) or name in ("leaves", "kept", "Recycler")
 
 
 def _view_text(line: Line, x: str) -> str:

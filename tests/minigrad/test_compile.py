@@ -580,13 +580,22 @@ def test_python_values_are_part_of_the_kind():
 
     def f(x, k):
         seen.append(k)
-        return np.arctan2(x, k) + (2 if k is True else 0)
+        return np.arctan2(0 * x, k) + (2 if k is True else 0)
 
     compiled = compile(f)
     kinds = [1, 1.0, True, 0.0, -0.0, float("nan"), 1.0, -0.0, float("nan"), 2]
     for k in kinds:
         equal(compiled(X, k), f(X, k))
     assert repr(compiled).endswith(f", {7} captured>")
+
+
+@pytest.mark.parametrize("name", ["x", "y0_new", "y0", "t0", "np", "leaves", "run", "scale", "softmax", "β", "Recycler"])
+def test_an_argument_may_have_any_name(name):
+    scope = {"np": np, "mg": mg}
+    f = eval(f"lambda {name}, m0: mg.softmax({name}) + mg.sigmoid(m0)", scope) if name != "np" else lambda np, m0: np + m0
+    for shape in ((3,), (9_000,)):
+        x = rng.standard_normal(shape)
+        close(compile(f)(x, x), f(Tensor(x), Tensor(x)).data)
 
 
 def test_kinds_of_arrays():
