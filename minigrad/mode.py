@@ -22,7 +22,6 @@ class Mode:
     """How operations are recorded just now, and how the nodes made now are labelled."""
 
     recording: bool = True
-    differentiating: bool = False  # a transform runs its function: leaves that it reaches from outside may be another's
     phase: str = "forward"  # forward | backward | tangent | update
     module: str = ""  # path of the module at work, "MLP.layers.0"
     capturing: Any = None  # the `Capture` at work: every operation is recorded, constants too, to be run again

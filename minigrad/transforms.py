@@ -55,7 +55,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool 
         replaced = list(args)
         for i, tree in zip(positions, build(leaves), strict=True):
             replaced[i] = tree
-        with scope(recording=True, differentiating=True):
+        with scope(recording=True):
             out = f(*replaced, **kwargs)
         aux = None
         if has_aux:
@@ -309,7 +309,7 @@ def _output(out: Any, call: str) -> Tensor:
 def _recorded(f: Function, primals: Sequence[Any], call: str) -> tuple[Slice, list[Tensor], Any, list[Tensor], Any, bool]:
     outer = current.mode.recording
     leaves, build = _fresh(list(primals), call)
-    with scope(recording=True, differentiating=True):
+    with scope(recording=True):
         out = f(*build(leaves))
     values, build_out = flatten(out)
     outputs = [_output(y, call) for y in values]

@@ -36,9 +36,12 @@ def compile(f: Function, *, check: bool = False) -> Compiled:
     for instance, are read at each call. Other shapes, dtypes, structures or Python numbers are captured anew, and so is
     another `training` mode of a module. Random numbers have to come from `minigrad.uniform`.
 
-    Arrays give arrays and Tensors give Tensors, and these are the caller's own. Where a derivative is asked of it (an
-    argument is live, or `grad` or another transform runs it and it reaches a live leaf), f itself is run. It may be called
-    from several threads.
+    Arrays give arrays and Tensors give Tensors, and these are the caller's own. Where the result would be live (an argument
+    is, or f reaches live leaves, and recording is on), f itself is run, so nothing is lost to `backward` or `grad`: call a
+    compiled model inside `no_grad()`, or compile what computes its gradient, or see `at`. It may be called from several
+    threads.
+
+    What f computes without Tensors it computes once: NumPy on arrays alone, attributes of objects that are no Modules, globals.
 
     Args:
         f: its result depends only on its arguments, on Tensors and arrays it refers to, and on what never changes.
@@ -79,14 +82,14 @@ class Compiled:
         last = self._last
         if last is not None and not kwargs:  # the short way: the arguments are of the same kind as the last ones
             arrays = last.match(args)
-            if arrays is not None and (not last.guards or (last.holds() and not last.asked_for_derivatives())):
+            if arrays is not None and (not last.guards or last.holds()) and not last.asked_for_derivatives():
                 return last(arrays)
         values: list[Any] = []
         key = key_of(args, values, self._call)
         if kwargs:
             key = (key, key_of(kwargs, values, self._call))
         replay = self._replays.get(key)
-        if replay is None or replay.tensors or replay.guards:
+        if replay is None or replay.tensors or replay.guards or replay.live:
             if any_live(values) and current.mode.recording:
                 return self.function(*args, **kwargs)
             replay = self._known(key, lambda: Whole(self.function, self._call, args, kwargs, values))

@@ -41,6 +41,7 @@ class Replay:
         self.title, self.stages, self.capture = title, stages, capture
         self.guards = capture.guard()
         results = [y for y in outputs if isinstance(y, Tensor)]
+        self.live = any(y._requires_grad for y in results)
         self.graph = {f"result {i}" if len(results) > 1 else "result": y for i, y in enumerate(results)}
 
     def holds(self) -> bool:
@@ -51,9 +52,8 @@ class Replay:
             return False
 
     def asked_for_derivatives(self) -> bool:
-        """Whether a transform is running this that may be waiting for the derivative with respect to a leaf reached inside."""
-        mode = current.mode
-        return mode.differentiating and mode.recording and any_live(self.capture.leaves)
+        """Whether f's results would be live: f reaches live leaves, parameters for instance, and recording is on."""
+        return self.live and current.mode.recording
 
     @property
     def source(self) -> str:
