@@ -13,20 +13,28 @@ import numpy as np
 import pytest
 
 import minigrad
+import optim
 from minigrad import Tensor, draw
 from minigrad.drawing.drawing import Drawing
-from minigrad.drawing.picture import Edge, Node, Picture
+from minigrad.drawing.picture import DETAILS, Edge, Node, Picture
 from minigrad.drawing.theme import THEMES
 from models import MLP, cross_entropy
 
 pytestmark = pytest.mark.browser
 
+INSIDE = """(() => {
+    const box = e.querySelector(".box").getBoundingClientRect();
+    return [...e.querySelectorAll("text")].every((text) => {
+        const t = text.getBoundingClientRect();
+        return t.left > box.left - 0.5 && t.right < box.right + 0.5 && t.top > box.top - 1 && t.bottom < box.bottom + 1;
+    });
+})()"""  # no text is wider than its box
 HOSTILE = [
     "</script><script>window.ran=1</script>", "<img src=x onerror=window.ran=1>", "<!--<script>", "]]>", "<lambda> <map>",
     "javascript:window.ran=1", "'\"`\\", "a\\u003cb", "{|}${window.ran=1}", "line\nbreak\r\n",
     "\u2028\u2029", "\u202eright to left\u202c", "\x00\x07\x1b[31m", "\ud800 alone", "🦆👩‍👩‍👧", "x" * 10_000, "__proto__",
     "constructor", "&lt;b&gt;&amp;", "--></style><style>*{display:none}", "\" onmouseover=\"window.ran=1",
-    "$script $data ${policy}", "\ufeff\u200b",
+    "$script $data ${policy}", "\ufeff\u200b", "</script ", "</SCRIPT/x",
 ]  # fmt: skip
 
 
@@ -162,6 +170,51 @@ def test_hostile_texts_neither_run_nor_break_the_page(show, where):
     assert page.js("document.documentElement.scrollWidth <= innerWidth")
 
 
+def many():
+    x = start = Tensor(np.ones(3), requires_grad=True, name="x")
+    for _ in range(30_000):
+        x = np.tanh(x) * 0.999
+    return draw(np.sum(x * start))
+
+
+DRAWINGS = {
+    "a function": lambda: draw(lambda w, v: minigrad.hvp(lambda u: np.sum(np.sin(u) * u), w, v), np.ones(3), np.ones(3)),
+    "an optimizer": lambda: draw(optim.Adam([Tensor(np.ones(3), requires_grad=True)])),
+    "every phase": lambda: second_order(),
+    "60,000 operations": many,
+    "every detail": lambda: draw(network()[0], show=DETAILS, direction="up", theme="dark"),
+    "one leaf": lambda: draw(Tensor(1.0, requires_grad=True, name="x")),
+    "nothing": lambda: Drawing(Picture("nothing")),
+}
+
+
+@pytest.mark.parametrize("kind", DRAWINGS)
+def test_every_drawing_is_a_page_in_which_everything_can_be_pressed(show, kind):
+    page = show(DRAWINGS[kind]())
+    boxes = len(shown(page))
+    assert (boxes == 0) == (kind == "nothing")
+    for level in levels(page) or [0]:
+        if levels(page):
+            page.tap(f'[data-level="{level}"]')
+        for i in shown(page)[:: max(1, boxes // 12)]:
+            page.tap(f'[data-node="{i}"]')
+            for word in ("Centre", "Fold", "Unfold"):
+                page.js(
+                    f"[...document.querySelectorAll('#actions button')].find((e) => e.innerText.startsWith('{word}'))?.click()"
+                )
+        page.key(
+            "p", "ArrowRight", "End", "Home", "Escape", "p", "0", "+", "-", "f", "Enter", "t", "n", "N", "Escape", "Escape"
+        )
+        for phase in page.all(".phase", "e.classList[1]"):
+            page.tap(f".phase.{phase}")
+            page.key("p", "p")
+            page.tap(f".phase.{phase}")
+    page.type("#query", "a")
+    page.key("Enter", "Enter", "Escape")
+    page.call("Emulation.setDeviceMetricsOverride", width=500, height=300, deviceScaleFactor=2, mobile=False)
+    page.rest()
+
+
 # What is shown is true
 
 
@@ -171,14 +224,7 @@ def test_boxes_say_what_the_picture_says(show):
     for node, text in zip(drawing.picture.nodes, page.all(".node[data-node]"), strict=True):
         assert node.label in text
         assert node.dtype in text
-    inside = page.all(".node[data-node]", """(() => {
-        const box = e.querySelector(".box").getBoundingClientRect();
-        return [...e.querySelectorAll("text")].every((text) => {
-            const t = text.getBoundingClientRect();
-            return t.left > box.left - 0.5 && t.right < box.right + 0.5 && t.top > box.top - 1 && t.bottom < box.bottom + 1;
-        });
-    })()""")  # fmt: skip
-    assert all(inside)
+    assert all(page.all(".node[data-node]", INSIDE))
 
 
 def test_details_tell_all_that_is_known(show):
@@ -263,6 +309,7 @@ def test_playing_a_network_at_every_level(show, fold):
     loss.backward()
     page = show(draw(loss, fold=fold))
     page.key("p", "End")
+    assert all(page.all(".node[data-node]", INSIDE))
     boxes = page.all(".node[data-node]", "[e.textContent, e.querySelector('.slot')?.textContent ?? '']")
     checked = 0
     for name, p in model.named_parameters():
@@ -327,6 +374,9 @@ def test_hidden_phases_keep_reachability(show):
             left = shown(page)
             assert left == [i for i, node in enumerate(nodes) if node["phase"] not in off]
             assert reaches(edges(page), left) == {(a, b) for a, b in pairs if a in left and b in left}
+            for bridge in edges(page, ".bridge"):  # none is there that says nothing
+                others = [edge for edge in edges(page) if edge != bridge]
+                assert tuple(bridge) not in reaches(others, left)
             assert page.count(".phase[aria-pressed=false]") == len(off)
             for phase in off:
                 page.tap(f".phase.{phase}")
@@ -355,10 +405,12 @@ def test_folded_modules_keep_reachability_and_unfold_again(show):
     frames = page.count(".handle")
     assert frames == 3
     before = edges(page)
-    for _ in range(frames):
+    clusters = page.js("JSON.parse(document.querySelector('#data').textContent).views[0].clusters.map((c) => c[2])")
+    for k in range(frames):
         page.click(".frame:not(.gone) .handle")
         home = page.all(".node[data-node]", "e.dataset.in ?? null")
         assert shown(page) == [i for i, card in enumerate(home) if card is None]
+        assert {i for i, card in enumerate(home) if card == str(k)} == set(clusters[k])
         group = [i if card is None else f"card {card}" for i, card in enumerate(home)]
         after = {a: set() for a in group}
         for a, b in edges(page):

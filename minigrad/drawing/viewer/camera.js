@@ -7,7 +7,7 @@ function makeCamera(view, stage, changed) {
   let frame = 0, rest = 0, flight = 0, drawn = 1;
 
   const least = () => Math.min(0.2, 0.7 * fitting());
-  const fitting = () => Math.min(view.clientWidth / (camera.width + 48), view.clientHeight / (camera.height + 48));
+  const fitting = () => Math.min(Math.max(view.clientWidth, 1) / (camera.width + 48), Math.max(view.clientHeight, 1) / (camera.height + 48));
 
   function draw() {
     frame = 0;

@@ -169,7 +169,7 @@ function reveal(i) {
 // Selection, focus, details
 
 function elementOf(i) {
-  const card = scene.nodes[i].getAttribute("data-in");
+  const card = scene.nodes[i]?.getAttribute("data-in") ?? null;
   return card === null ? scene.nodes[i] : scene.cards[+card];
 }
 
@@ -262,7 +262,7 @@ function details(i, above, under) {
   };
   if (finer(i) >= 0) act("Unfold", () => unfold(i));
   const k = clusterOf(i);
-  if (k >= 0) act(`Fold ${now.clusters[k][0].slice(0, 40)}`, () => foldCluster(k, true));
+  if (k >= 0) act(`Fold ${now.clusters[k][0].slice(0, 40)}`, () => { foldCluster(k, true); close(); focus(scene.cards[k]); });
   act("Centre", () => camera.centre(boxOf(i), true, Math.max(camera.k, 0.8)));
   $("actions").replaceChildren(...actions);
   $("details").hidden = false;
@@ -360,7 +360,7 @@ function show(k) {
   const at = player.at, i = player.current();
   for (const element of scene.root.querySelectorAll(".now, .flow, .fresh")) element.classList.remove("now", "flow", "fresh");
   if (i >= 0) {
-    scene.nodes[i].classList.add("now");
+    elementOf(i)?.classList.add("now");
     if (at) {
       const reached = new Set(now.steps[at - 1][2].map(([j]) => j));
       now.edges.forEach(([source, target], j) => { if (target === i && reached.has(source)) scene.edges[j].classList.add("flow"); });
@@ -417,7 +417,7 @@ function by(k) { stop(); show(player.at + k); }
 
 // The page around it
 
-function say(words) { $("found").textContent = words; }
+function say(words) { $("said").textContent = words; } // to those who listen
 
 function scaled(k) {
   if (!scene) return;
@@ -563,9 +563,6 @@ document.addEventListener("keydown", (event) => {
   does[event.key]();
 });
 
-let opened = false;
-new ResizeObserver(() => { if (!opened || !view.clientWidth) return; hideTip(); }).observe(view);
-
 document.title = data.title ? `${data.title.slice(0, 200)} – minigrad` : "minigrad";
 $("title").textContent = data.title || "Computation graph";
 if (data.theme) root.dataset.theme = data.theme;
@@ -574,4 +571,8 @@ levels();
 legend();
 kinds();
 open(data.start, { first: true });
-opened = true;
+let unseen = !view.clientWidth; // opened in a frame without a size: the first look is taken when it gets one
+new ResizeObserver(() => {
+  hideTip();
+  if (unseen && view.clientWidth) { unseen = false; camera.open(beside()); }
+}).observe(view);
