@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["html"]
 
 MOST = 6_000  # boxes of a level of folding; a larger one is left out of the page as long as there is a smaller one
-TWICE = 1_500  # boxes up to which a level has a second layout for the playback; above, its one layout has room for it
 LESS = 0.9  # of the boxes of the level before it is what a level may have to be worth a place
 SCRIPTS = ("graph.js", "scene.js", "camera.js", "player.js", "viewer.js")
 FACTS = (
@@ -153,8 +152,6 @@ def _view(name: str, picture: Picture) -> dict[str, Any]:
     roomy = _with_room(picture, steps)
     if "grad" in picture.show or not steps:
         layouts = [_layout(roomy)]
-    elif len(picture.nodes) > TWICE:
-        layouts = [_layout(roomy.showing((*picture.show, "grad")))]
     else:
         layouts = [_layout(picture), _layout(roomy.showing((*picture.show, "value", "grad")))]
     return {

@@ -366,7 +366,7 @@ function show(k) {
       now.edges.forEach(([source, target], j) => { if (target === i && reached.has(source)) scene.edges[j].classList.add("flow"); });
       for (const j of reached) scene.nodes[j].classList.add("fresh");
     }
-    camera.show(boxOf(i), covered(), true);
+    watch(i, at ? now.steps[at - 1][2].map(([j]) => j) : []);
   }
   $("step").value = at;
   $("step").setAttribute("aria-valuetext", `step ${at} of ${player.length}`);
@@ -374,6 +374,15 @@ function show(k) {
   const quick = timer && pace() < 600 && at < player.length;
   $("story").setAttribute("aria-live", quick ? "off" : "polite");
   $("story").textContent = player.story() + (at === player.length ? " Done: every gradient is complete." : "");
+}
+
+// Keep a box in sight, and what it hands on to, if there is space for all of them.
+function watch(i, others) {
+  const boxes = [i, ...others].map(boxOf), left = Math.min(...boxes.map(([x]) => x)), top = Math.min(...boxes.map(([, y]) => y));
+  const right = Math.max(...boxes.map(([x, , width]) => x + width)), bottom = Math.max(...boxes.map(([, y, , height]) => y + height));
+  const cover = { ...covered(), below: narrow.matches ? below() : beside() };
+  const fits = (right - left) * camera.k < view.clientWidth - cover.right - 48 && (bottom - top) * camera.k < view.clientHeight - cover.below - 48;
+  camera.show(fits ? [left, top, right - left, bottom - top] : boxOf(i), cover, true);
 }
 
 const pace = () => Math.max(30, Math.min(1100, 40000 / Math.max(player.length, 1))) / +$("speed").value;
@@ -427,7 +436,7 @@ function scaled(k) {
 }
 
 function legend() {
-  const present = Object.keys(data.phases).filter((phase) => data.views.some(({ nodes }) => nodes.some((node) => node.phase === phase)));
+  const present = Object.keys(data.phases).filter((phase) => data.views.some(({ nodes }) => nodes.some((node) => node.phase === phase && (node.kind === "op" || node.kind === "fold"))));
   $("phases").replaceChildren(...present.map((phase) => {
     const button = make("button", undefined, { type: "button", class: `phase ${phase}`, "aria-pressed": !off.has(phase) });
     const [name, ...meaning] = data.phases[phase].split(": ");
