@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,18 @@ def test_import_direction(package):
             top = name.split(".")[0]
             if top in (*PACKAGES, "examples", "tests", "benchmarks"):
                 assert top in ALLOWED[package], f"{path} imports {name}"
+
+
+def test_a_wheel_carries_every_package_and_every_file_in_it():
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    files = [path.relative_to(ROOT) for top in PACKAGES for path in (ROOT / top).rglob("*") if path.is_file()]
+    files = [path for path in files if "__pycache__" not in path.parts]
+    assert {".".join(path.parent.parts) for path in files if path.suffix == ".py"} == set(tools["packages"])
+    carried = set()
+    for package, patterns in tools["package-data"].items():
+        for pattern in patterns:
+            carried |= {path.relative_to(ROOT) for path in ROOT.glob(f"{package.replace('.', '/')}/{pattern}")}
+    assert [path for path in files if path.suffix != ".py" and path not in carried] == []
 
 
 def test_layers_inside_minigrad():
