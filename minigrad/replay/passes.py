@@ -155,17 +155,18 @@ def regrouped(program: Lines, last: int) -> Lines:
         uses[id(x)] = uses.get(id(x), 0) + 1
 
     def split(x: Any) -> tuple[Any, list[Any]] | None:
-        """(what varies, the factors known before) of a product in the last stage."""
+        """(what varies, the factor known before, and whose 0 wins against ∞) of a product in the last stage."""
         if not isinstance(x, Line) or x.stage != last:
             return None
         if x.op is e.negative:
-            return (x.args[0], [-1]) if _alike(x.args[0], x) else None
+            return (x.args[0], [(-1, "")]) if _alike(x.args[0], x) else None
         if x.op is not e.multiply and x.op is not scale:
             return None
         moving = [a for a in x.args if isinstance(a, Line | Input) and a.stage == last]
         if len(moving) != 1 or not _alike(moving[0], x):
             return None
-        return moving[0], [a for a in x.args if a is not moving[0]]
+        winner = "" if x.op is not scale else "x" if x.args[0] is moving[0] else "factor"
+        return moving[0], [(a, winner) for a in x.args if a is not moving[0]]
 
     absorbed: set[int] = set()
     for line in reversed(program.lines):
@@ -178,7 +179,10 @@ def regrouped(program: Lines, last: int) -> Lines:
             x, more = below
             factors += more
         if len(factors) > 1 or line.op is scale:
-            product = Line(_multiplier, factors, {}, np.zeros((), line.array.dtype), line.phase, line.module)
+            arrays, zero_wins = zip(*reversed(factors), strict=True)
+            product = Line(
+                _multiplier, arrays, {"zero_wins": zero_wins}, np.zeros((), line.array.dtype), line.phase, line.module
+            )  # fmt: skip
             product.stage = last - 1
             line.op, line.args, line.params = _times, (product, x), {}
             program.lines.insert(program.lines.index(line), product)
@@ -189,26 +193,34 @@ def _alike(x: Any, line: Line) -> bool:
     return x.array.shape == line.array.shape and x.array.dtype == line.array.dtype  # type: ignore[no-any-return]  # a bool
 
 
-def multiplier(*factors: Any) -> Callable[[Any, Any], Any]:
-    """The function (x, y) that writes x·Πfactors into y, where 0·∞ is 0 (see `scale`). It keeps no memory that is not its own,
-    for the factors may lie in buffers."""
+def multiplier(*factors: Any, zero_wins: tuple[str, ...]) -> Callable[[Any, Any], Any]:
+    """The function (x, y) that writes x·a·b·… into y.
+
+    `zero_wins` says for each factor whether 0·∞ is 0 where the 0 is that of "x", of the "factor", or of neither (see `scale`).
+    It keeps no memory that is not its own, for the factors may lie in buffers.
+    """
+    factors = tuple(map(_owned, factors))
     with np.errstate(all="ignore"):
-        product = _owned(factors[0])
+        product = factors[0]
         for factor in factors[1:]:
             product = np.multiply(product, factor)
         size = np.abs(product)
-        regular = np.all(size < np.inf) and (len(factors) == 1 or not np.any(size < np.finfo(np.asarray(product).dtype).tiny))
-    if regular:
-        return partial(np.multiply, product)
-
-    factors = tuple(map(_owned, factors))
+        lost = size < np.finfo(np.asarray(product).dtype).tiny  # underflow, unless a factor is 0 itself
+        for factor in factors if np.any(lost) else ():
+            lost = lost & np.not_equal(factor, 0)
+        zero = any(winner == "factor" and np.any(np.equal(f, 0)) for f, winner in zip(factors, zero_wins, strict=True))
+        if np.all(size < np.inf) and not zero and not np.any(lost):
+            return partial(np.multiply, product)
 
     def one_by_one(x: Any, y: Any) -> None:
-        zero = np.equal(x, 0)
-        np.copyto(y, x)
-        for factor in reversed(factors):
-            np.multiply(y, factor, out=y)
-        np.copyto(y, 0, where=zero)
+        if y is not x:
+            np.copyto(y, x)
+        with np.errstate(all="ignore"):
+            for factor, winner in zip(factors, zero_wins, strict=True):
+                zero = np.equal(y if winner == "x" else factor, 0) if winner else None
+                np.multiply(y, factor, out=y)
+                if winner:
+                    np.copyto(y, 0, where=zero)
 
     return one_by_one
 
@@ -218,8 +230,9 @@ def _owned(x: Any) -> Any:
 
 
 _multiplier = Op("multiplier", multiplier)
-_multiplier.text = lambda y, *factors: (
-    "{multiplier}(" + ", ".join(f"{{{i}}}" for i in range(len(factors))) + ")", {"multiplier": multiplier}
+_multiplier.text = lambda y, *factors, zero_wins: (
+    "{multiplier}(" + ", ".join(f"{{{i}}}" for i in range(len(factors))) + ", zero_wins={zero_wins})",
+    {"multiplier": multiplier, "zero_wins": zero_wins},
 )  # fmt: skip
 _times = Op("times", lambda product, x: None)
 _times.text = lambda y, product, x: "{0}({1}, {y})"

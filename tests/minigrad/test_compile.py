@@ -832,3 +832,21 @@ def test_the_graph_of_a_capture_has_no_values_but_can_be_drawn():
     (result,) = compiled.recorded().values()
     assert (result.shape, result.op.name) == ((3, 2), "multiply")
     mg.draw(result)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sum(np.where(x > 0, np.sqrt(x), 0) * mg.relu(x - 1) * np.exp(x)),
+        lambda x: np.sum(mg.relu(x) * np.cbrt(x) * 1e-200 * (1e200 * x)),
+        lambda x: np.sum(np.abs(x) ** 1.5 * x),
+        lambda x: np.sum(np.sqrt(x * x) * x),
+    ],
+)
+def test_gathered_factors_keep_what_zero_wins_over(f):
+    """Where a factor is infinite or a product underflows, the factors are applied one by one, as eager does."""
+    for x in (np.array([0.0, 0.5, 1.0, 2.0]), np.array([-1.0, 0.0, 1e-160, 3.0])):
+        products = linearize(compile(grad(f)), x)[1], linearize(grad(f), x)[1]
+        for v in (np.ones(4), np.zeros(4), np.array([0.0, 1.0, 0.0, -1.0])):
+            one, other = (product(v) for product in products)
+            np.testing.assert_allclose(one, other, rtol=1e-12, atol=0)
