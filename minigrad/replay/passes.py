@@ -236,6 +236,6 @@ _multiplier.text = lambda y, *factors, zero_wins: (
 )  # fmt: skip
 _times = Op("times", lambda product, x: None)
 _times.text = lambda y, product, x: "{0}({1}, {y})"
-_times.in_place = _times.calm = True
+_times.in_place = True
 
 PASSES = (narrow, identities, common, constants, narrow, identities, common, dead)

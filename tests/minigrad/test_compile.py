@@ -837,7 +837,7 @@ def test_the_graph_of_a_capture_has_no_values_but_can_be_drawn():
 @pytest.mark.parametrize(
     "f",
     [
-        lambda x: np.sum(np.where(x > 0, np.sqrt(x), 0) * mg.relu(x - 1) * np.exp(x)),
+        lambda x: np.sum(np.where(x > 0, np.sqrt(np.maximum(x, 0)), 0) * mg.relu(x - 1) * np.exp(x)),
         lambda x: np.sum(mg.relu(x) * np.cbrt(x) * 1e-200 * (1e200 * x)),
         lambda x: np.sum(np.abs(x) ** 1.5 * x),
         lambda x: np.sum(np.sqrt(x * x) * x),
