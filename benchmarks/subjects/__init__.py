@@ -13,6 +13,7 @@ FILES = {
     OURS["eager"]: "minigrad_eager",
     OURS["compiled"]: "minigrad_replay",
     "PyTorch": "pytorch_eager",
+    "PyTorch, default": "pytorch_default",
     "HIPS autograd": "hips_autograd",
     "JAX": "jax_jit",
 }

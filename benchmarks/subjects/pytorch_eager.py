@@ -1,4 +1,4 @@
-"""PyTorch, eager: nn.Sequential, autograd, and Adam in its fused form, the fastest it has."""
+"""PyTorch, eager: nn.Sequential, autograd, and Adam in its fused form, the fastest it has; `pytorch_default` has the default."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.nets import Net
 from benchmarks.subjects import Subject
 
 
-def build(net: Net, lr: float) -> Subject:
+def build(net: Net, lr: float, fused: bool = True) -> Subject:
     torch.set_num_threads(THREADS)
     layers: list[nn.Module] = []
     for n_in, n_out in pairwise(net.sizes):
@@ -25,7 +25,7 @@ def build(net: Net, lr: float) -> Subject:
             p.copy_(torch.from_numpy(value.T))
     x, target = torch.from_numpy(net.x), torch.from_numpy(net.target)
     loss_of = nn.functional.mse_loss if net.loss == "mse" else nn.functional.cross_entropy
-    adam = torch.optim.Adam(parameters, lr=lr, fused=True)
+    adam = torch.optim.Adam(parameters, lr=lr, fused=fused)
 
     def gradient() -> Any:
         for p in parameters:
