@@ -124,10 +124,12 @@ def _edges(operands: Sequence[Sequence[tuple[str, int | None]]], unit: Sequence[
 
 # The walk
 
+IDENTITIES = {"positive", "detach"}
+
 
 def _resolved(t: Tensor) -> Tensor:
     """The Tensor itself, past the identities that transforms put between a caller's leaf and their own."""
-    while t.op is not None and t.op.name == "positive" and t.inputs and isinstance(t.inputs[0], Tensor):
+    while t.op is not None and t.op.name in IDENTITIES and t.inputs and isinstance(t.inputs[0], Tensor):
         t = t.inputs[0]
     return t
 
@@ -365,7 +367,7 @@ def _play(picture: Picture, outputs: Sequence[tuple[str, Tensor]], position: Map
         at = [(i, array_text(np.asarray(c))) for j, c in arrivals if (i := place(j)) is not None]
         if node is not None:
             picture.nodes[node].gradient = array_text(np.asarray(g))
-            if tensors[index].op is not None and tensors[index].op.name != "positive":  # type: ignore[union-attr]
+            if tensors[index].op is not None and tensors[index].op.name not in IDENTITIES:  # type: ignore[union-attr]
                 picture.visits.append(Visit(node, picture.nodes[node].gradient, tuple(at)))
     for leaf in path.sources:
         node = place(leaf.index)

@@ -76,7 +76,7 @@ def draw(
         names = _names_around(sys._getframe(1))
     elif not inputs and callable(getattr(target, "recorded", None)):
         outputs = _named_outputs(target.recorded(), "output")
-        called = type(target).__name__
+        called = _title(target)
     elif callable(target):
         outputs, arguments, names = _run(target, inputs)
         called = _title(target)
