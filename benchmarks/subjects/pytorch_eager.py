@@ -1,4 +1,4 @@
-"""PyTorch, eager: nn.Sequential, autograd, and Adam in its fused form, the fastest it has; `pytorch_default` has the default."""
+"""PyTorch, eager: nn.Sequential, autograd, and Adam in its fused form, its fastest; `pytorch_default` has the default one."""
 
 from __future__ import annotations
 
