@@ -1,1 +1,1 @@
-"""Side by side with the peers: `python -m benchmarks.training` and `python -m benchmarks.startup`."""
+"""Side by side with the peers: `python -m benchmarks.training` and the others in `benchmarks/README.md`."""

@@ -1,6 +1,6 @@
 """What the measurements run on: the environment every child process gets, and the line that describes it.
 
-Imports no library that is measured: `benchmarks.startup` needs its own process small, because a child's peak memory
+Imports no library that is measured: `benchmarks.whole` needs its own process small, because a child's peak memory
 counts from the size of the process that started it.
 """
 
@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
 THREADS = 2
-PACKAGES = {"PyTorch": "torch", "JAX": "jax", "HIPS autograd": "autograd"}  # name in the tables: package
+PACKAGES = {"PyTorch": "torch", "JAX": "jax", "HIPS autograd": "autograd", "tinygrad": "tinygrad", "MLX": "mlx"}
+COMPILERS = {"PyTorch, compiled": "g++", "tinygrad": "clang", "MLX": "g++"}  # programs they start themselves
 
 
 def environment() -> dict[str, str]:
@@ -33,16 +36,33 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")} | settings
 
 
-def missing() -> list[str]:
-    """The peers that are not installed."""
-    return [name for name, package in PACKAGES.items() if util.find_spec(package) is None]
+def missing(names: Iterable[str]) -> dict[str, str]:
+    """Those of the measured that cannot run here, and what is not installed; "PyTorch, compiled" is of the peer PyTorch."""
+    lacks = {}
+    for name in names:
+        package, compiler = PACKAGES.get(name.partition(",")[0]), COMPILERS.get(name)
+        if package and util.find_spec(package) is None:
+            lacks[name] = f"{package}, which `pip install .[bench]` brings where there is one for this system"
+        elif compiler and shutil.which(compiler) is None:
+            lacks[name] = f"the compiler {compiler}"
+    return lacks
 
 
-def describe() -> dict[str, Any]:
-    """Processor, versions and BLAS, as one flat dict; asked of a child, which sees what measured processes see."""
+def say_missing(lacks: dict[str, str]) -> None:
+    for name, what in lacks.items():
+        print(f"{name} is left out. Not installed: {what}.")
+
+
+def describe(names: Iterable[str] = ()) -> dict[str, Any]:
+    """Processor, BLAS and versions, those of the measured peers too, as one flat dict.
+
+    Asked of a child, which sees what measured processes see.
+    """
     command = [sys.executable, "-m", "benchmarks.machine"]
     said = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True).stdout
-    peers = {name: metadata.version(package) for name, package in PACKAGES.items() if name not in missing()}
+    names = set(names)
+    present = names & PACKAGES.keys() - missing(names).keys()
+    peers = {name: metadata.version(package) for name, package in PACKAGES.items() if name in present}
     return {
         "cpu": _cpuinfo("model name") or platform.processor() or platform.machine(),
         "cores": os.cpu_count(),

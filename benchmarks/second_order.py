@@ -60,8 +60,11 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=21, metavar="N", help="rounds for each task (default %(default)s)")
     parser.add_argument("--quick", action="store_true", help="5 rounds, not stored")
     options = parser.parse_args()
-    absent = {*machine.missing(), *(("torch.func",) if "PyTorch" in machine.missing() else ())}
-    here = machine.describe()
+    absent = machine.missing(FILES)
+    if "PyTorch" in absent:
+        absent["torch.func"] = absent["PyTorch"]
+    machine.say_missing(absent)
+    here = machine.describe(FILES)
     print(machine.line(here), flush=True)
     before = report.load("second_order")
     busy = machine.Busy()

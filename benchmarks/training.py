@@ -43,11 +43,10 @@ def main() -> None:
     options = parser.parse_args()
     rounds = 7 if options.quick else max(1, options.repeat)
 
-    absent = machine.missing()
-    for name in absent:
-        print(f"{name} is not installed and is left out; `pip install .[bench]` brings all peers.")
-    names = [name for name in FILES if name.split(",")[0] not in absent]
-    here = machine.describe()
+    absent = machine.missing(FILES)
+    machine.say_missing(absent)
+    names = [name for name in FILES if name not in absent]
+    here = machine.describe(FILES)
     print(machine.line(here), flush=True)
 
     before = report.load("training")
