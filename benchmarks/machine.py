@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import cache
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
@@ -22,18 +23,19 @@ PACKAGES = {"PyTorch": "torch", "JAX": "jax", "HIPS autograd": "autograd", "tiny
 COMPILERS = {"PyTorch, compiled": "g++", "tinygrad": "clang", "MLX": "g++"}  # programs they start themselves
 
 
+@cache
 def environment() -> dict[str, str]:
     """The environment of every measured process: two threads, and the fastest kernels OpenBLAS has for this processor.
 
     OpenBLAS does not know every processor and then falls back to kernels of half the speed, and OPENBLAS_CORETYPE may
-    already be set to such a family. So the family is chosen here, from the instruction set, alike for all NumPy runs.
+    already be set to such a family. So the family is chosen here, by measuring a matrix product, alike for all NumPy runs.
     """
     settings = {"OPENBLAS_NUM_THREADS": str(THREADS), "OMP_NUM_THREADS": str(THREADS), "MKL_NUM_THREADS": str(THREADS)}
-    flags = _cpuinfo("flags").split()
-    family = "SKYLAKEX" if "avx512vl" in flags else "HASWELL" if "avx2" in flags else None
-    if family:
-        settings["OPENBLAS_CORETYPE"] = family
-    return {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")} | settings
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")} | settings
+    command = [sys.executable, "-c", "import json; from minigrad import doctor; print(json.dumps(doctor.measured()))"]
+    speeds = json.loads(subprocess.run(command, env=plain, capture_output=True, text=True, check=True).stdout)
+    family = max(speeds, key=lambda name: float(speeds[name]["gflops"]))
+    return plain | ({"OPENBLAS_CORETYPE": family} if family else {})
 
 
 def missing(names: Iterable[str]) -> dict[str, str]:
