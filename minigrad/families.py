@@ -24,24 +24,18 @@ __all__ = ["bilinear", "constant", "elementwise", "linear_op", "register", "scal
 Rule = Callable[..., Any]
 
 
-def _scale(g: Any, d: Any) -> Any:
+def _scale(g: Any, d: Any, out: Any = None) -> Any:
     """g·d, but 0 wherever g is 0, also against an infinite or undefined d.
 
     A value that was not selected (`np.where(x > 0, np.sqrt(x), 0)` at 0) has cotangent 0; what its derivative would have
     been is nobody's business. One dot product tells that all is finite, which is nearly always.
     """
-    r = g * d
-    s = np.vdot(r, r)
-    if abs(s) < np.inf:  # False for NaN too; an overflowing square only costs the careful path
+    r = np.multiply(g, d, out=out)  # `out` is neither g nor d
+    if abs(np.vdot(r, r)) < np.inf:  # False for NaN too; an overflowing square only costs the careful path
         return r
-    return np.where(np.equal(g, 0), np.zeros_like(r), r)
-
-
-def _scale_into(g: Any, d: Any, y: Any) -> None:
-    """The same with a buffer, which is neither g nor d."""
-    np.multiply(g, d, out=y)
-    if not abs(np.vdot(y, y)) < np.inf:
-        np.copyto(y, 0, where=np.equal(g, 0))
+    r = np.asarray(r)
+    np.copyto(r, 0, where=np.equal(g, 0))
+    return r
 
 
 scale: Op = Op(
@@ -53,7 +47,8 @@ scale: Op = Op(
     batched=True,
     doc=_scale.__doc__ or "",
 )
-scale.text = lambda y, g, d: ("{scale}({0}, {1}, {y})", {"scale": _scale_into})
+scale.fills = True
+scale.text = lambda y, g, d: ("{scale}({0}, {1}, out={y})", {"scale": _scale})
 
 
 def register(function: Any, rule: Callable[..., Any], *, keywords: Sequence[str] = ()) -> Any:

@@ -10,6 +10,7 @@ Names: `y` a node's value, `x` an input's, `t` a tangent, `g` a cotangent, `c` o
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -188,29 +189,73 @@ class Rerun:
     """A recorded graph evaluated again for other values of its leaves; all that does not depend on them stays as it was.
 
     A push forward whose tangents are leaves and whose primals are plain arrays records nothing but linear operations on
-    the tangents. Run again, it costs only those: what many Hessian-vector products at one point need.
+    the tangents. Run again, it costs only those: what many Hessian-vector products at one point need. Intermediate values
+    are written into the arrays of the recorded run, as few of them as will do; fresh memory would cost as much as the
+    arithmetic on it. A second thread that comes meanwhile takes fresh memory.
     """
 
     def __init__(self, leaves: Sequence[Any], outputs: Sequence[Any]) -> None:
-        path = between(leaves, outputs)
+        nodes = between(leaves, outputs).nodes
+        memory = _shared(nodes, outputs)
         slot = {leaf.index: i for i, leaf in enumerate(leaves)}
-        self.steps: list[tuple[Any, list[Any], list[tuple[int, int]], dict[str, Any]]] = []
-        for node in path.nodes:
+        self.steps: list[tuple[Any, list[Any], list[tuple[int, int]], dict[str, Any], dict[str, Any]]] = []
+        for node in nodes:
             fill = [(p, slot[node.inputs[p].index]) for p in node.live if node.inputs[p].index in slot]
             slot[node.index] = len(slot)
-            self.steps.append((node.op.forward, list(node.args), fill, node.params))
+            into = node.params if node.index not in memory else node.params | {"out": memory[node.index]}
+            self.steps.append((node.op.forward, list(node.args), fill, node.params, into))
         self.outputs = [slot.get(y.index, y._data) for y in outputs]  # an output that depends on no leaf is a constant
         self.recorded = [y._data for y in outputs]  # the outputs for the values at which it was recorded
+        self._idle = threading.Lock()
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
         slots = list(values)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            for forward, args, fill, params in self.steps:
-                args = args.copy()
-                for position, slot in fill:
-                    args[position] = slots[slot]
-                slots.append(forward(*args, **params))
+        mine = self._idle.acquire(blocking=False)
+        try:
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                for forward, args, fill, params, into in self.steps:
+                    args = args.copy()
+                    for position, slot in fill:
+                        args[position] = slots[slot]
+                    slots.append(forward(*args, **(into if mine else params)))
+        finally:
+            if mine:
+                self._idle.release()
         return [slots[i] if isinstance(i, int) else i.copy() for i in self.outputs]
+
+
+def _shared(nodes: Sequence[Any], outputs: Sequence[Any]) -> dict[int, Any]:
+    """Index of a node → an array for its value, in place of an operand where its op allows. Outputs get none, nor do values
+    that may be views of another's."""
+    roots: dict[int, set[int]] = {}  # whose memory a node's value may lie in
+    last: dict[int, int] = {}  # the step that reads this memory for the last time
+    for i, node in enumerate(nodes):
+        read: set[int] = set().union(*(roots.get(node.inputs[p].index, ()) for p in node.live))
+        last.update(dict.fromkeys(read, i))
+        roots[node.index] = {node.index} if node.op.fills else read
+    for y in outputs:
+        last.update(dict.fromkeys(roots.get(y.index, ()), len(nodes)))
+    dying: list[list[int]] = [[] for _ in range(len(nodes) + 1)]
+    for index, i in last.items():
+        dying[i].append(index)
+    memory: dict[int, Any] = {}
+    free: dict[Any, list[Any]] = {}
+
+    def release(indices: Sequence[int]) -> None:
+        for index in indices:
+            if index in memory:
+                free.setdefault((memory[index].shape, memory[index].dtype), []).append(memory[index])
+
+    for i, node in enumerate(nodes):
+        value = node._data
+        if node.op.in_place:
+            release(dying[i])
+        if node.op.fills and value.base is None and last.get(node.index, len(nodes)) < len(nodes):
+            known = free.get((value.shape, value.dtype))
+            memory[node.index] = known.pop() if known else value
+        if not node.op.in_place:
+            release(dying[i])
+    return memory
 
 
 def unbroadcast(c: Any, shape: type_of_shape, lead: int = 0) -> Any:

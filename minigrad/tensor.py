@@ -85,7 +85,8 @@ class Op:
         self.text: Callable[..., Any] | None = None  # how replay writes it with a buffer; see `minigrad.replay.program`
         self.calm = False  # never singular, so that a replay need not silence NumPy's warnings for it
         self.expands = False  # replay writes out `forward` op by op instead of calling it
-        self.in_place = isinstance(forward, np.ufunc) and forward.signature is None  # the buffer may be that of an operand
+        self.fills = isinstance(forward, np.ufunc) and forward.signature is None  # takes out=, an array for the result,
+        self.in_place = self.fills  # which may be that of an operand
         self.__doc__ = doc or forward.__doc__ or ""
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:

@@ -14,13 +14,13 @@ from minigrad.tensor import Op, Tensor, lifted
 # y = a·b on the last two axes, the others broadcast; ȧ = g·bᵀ, ḃ = aᵀ·g
 
 
-def _stacked(a: Any, b: Any) -> Any:
+def _stacked(a: Any, b: Any, out: Any = None) -> Any:
     """np.matmul, which takes the products of a stack one by one; a matrix times single columns or rows is one product."""
     if a.ndim == 2 and b.ndim > 2 and b.shape[-1] == 1:
         return np.matmul(b[..., 0], a.T)[..., None]
     if b.ndim == 2 and a.ndim > 2 and a.shape[-2] == 1:
         return np.matmul(a[..., 0, :], b)[..., None, :]
-    return np.matmul(a, b)
+    return np.matmul(a, b, out=out)
 
 
 _matmul = bilinear(
@@ -31,6 +31,7 @@ _matmul = bilinear(
     broadcasts=True,
     batched=True,
 )
+_matmul.fills = True
 _matmul.text = lambda y, a, b: "np.dot({0}, {1}, out={y})" if a.ndim == b.ndim == 2 else "np.matmul({0}, {1}, out={y})"
 
 _inner = Op(

@@ -295,7 +295,7 @@ def test_the_price_of_a_gauss_newton_product(monkeypatch):
     n, count = net("tanh", "cross_entropy"), []
     for name in ("linear", "_matmul"):
         op = getattr(mg.ops.linalg, name)
-        monkeypatch.setattr(op, "forward", lambda *a, f=op.forward: (count.append(1), f(*a))[1])
+        monkeypatch.setattr(op, "forward", lambda *a, f=op.forward, **k: (count.append(1), f(*a, **k))[1])
     values, build = flatten(n.w)
     parameters = [Tensor(a, requires_grad=True) for a in values]
     out = n.model(build(parameters))

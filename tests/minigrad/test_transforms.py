@@ -1,6 +1,7 @@
 """Transforms on trees, several arguments, auxiliary values, and input that does not fit."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -201,7 +202,7 @@ def test_linearize_runs_only_what_depends_on_the_tangents(monkeypatch):
     count = []
     for name in ("linear", "_matmul"):
         op = getattr(mg.ops.linalg, name)
-        monkeypatch.setattr(op, "forward", lambda *a, f=op.forward: (count.append(1), f(*a))[1])
+        monkeypatch.setattr(op, "forward", lambda *a, f=op.forward, **k: (count.append(1), f(*a, **k))[1])
     p = [(rng.normal(size=(i, o)), rng.normal(size=o)) for i, o in itertools.pairwise(sizes)]
     x = rng.normal(size=(6, 3))
 
@@ -220,6 +221,51 @@ def test_linearize_runs_only_what_depends_on_the_tangents(monkeypatch):
     for a, b, c in zip(*(mg.trees.flatten(t)[0] for t in (first, second, hvp(loss, p, v))), strict=True):
         np.testing.assert_array_equal(a, b)
         np.testing.assert_allclose(a, c, rtol=1e-13)
+
+
+A, B = np.arange(12.0).reshape(3, 4) / 7, np.arange(16.0).reshape(4, 4) / 5
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: (y := x * 2, y.T),  # a value and a view of it are both results
+        lambda x: (y := np.sin(x) * 3, y * x),  # a result is used again
+        lambda x: ((x * A).T, np.exp((x * A).T @ x)),  # the view is a result, what it shows is used again
+        lambda x: np.reshape(np.sin(x), (4, 3)) @ np.sin(x) + np.tanh(x.T @ A),
+        lambda x: (np.sin(x).T @ np.cos(x)).T * B + (np.sin(x).T @ np.cos(x)),  # in place of a transposed operand
+        lambda x: np.broadcast_to(np.sum(x * x, axis=0), (3, 4)) * x - x[::-1] * np.sum(x),
+        lambda x: [x, x.T, 3.0 * x, np.sqrt(np.abs(x)), np.ones(2)],
+    ],
+)
+def test_memory_that_linearize_uses_again_is_never_seen(f):
+    """Directions in turn give what each gives by itself, and a result is not written to by later calls."""
+    rng = np.random.default_rng(0)
+    x, directions = rng.normal(size=(3, 4)), rng.normal(size=(4, 3, 4))
+    push = linearize(f, x)[1]
+    found = [mg.trees.flatten(push(t))[0] for t in (*directions, directions[0])]
+    alone = [mg.trees.flatten(jvp(f, (x,), (t,))[1])[0] for t in (*directions, directions[0])]
+    for some, others in zip(found, alone, strict=True):
+        for a, b in zip(some, others, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-13)
+
+
+def test_a_zero_still_wins_against_an_infinite_slope_in_memory_used_again():
+    push = linearize(lambda x: np.exp(np.sqrt(3 * (x * x))), np.array([0.0, 1.0]))[1]
+    for _ in range(3):
+        np.testing.assert_allclose(push(np.array([0.0, 1.0])), [0, np.sqrt(3) * np.exp(np.sqrt(3))])
+
+
+def test_a_push_forward_may_be_used_by_several_threads_at_once():
+    rng = np.random.default_rng(1)
+    w, x = rng.normal(size=(60, 60)), rng.normal(size=(300, 60))
+    push = linearize(grad(lambda w: np.sum(np.tanh(np.tanh(x @ w) @ w))), w)[1]
+    directions = rng.normal(size=(8, 60, 60))
+    alone = [push(v) for v in directions]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            for a, b in zip(alone, pool.map(push, directions), strict=True):
+                np.testing.assert_array_equal(a, b)
 
 
 def test_linearize_gives_arrays_of_ones_own_and_may_be_differentiated():
