@@ -93,6 +93,7 @@ class ParamGroup(MutableMapping[str, Any]):
             else np.zeros(lo, self.dtype)
             for name in optimizer.state_names
         }
+        self.vectors = (self.w, *self.state.values())
         self.g: Array | None = None
         self.written: set[str] = set()  # the state vectors a rule has returned; the others need not be saved
 
@@ -506,20 +507,19 @@ class Optimizer:
         clock = segments[0].clock
         numbers = {**group._for_rule, **clock, "t": clock["t"] + 1}
         maximize = group._options.get("maximize", False)
-        state = group.state.values()
+        vectors = group.vectors
         n = group.w.size
-        pieces = [
-            (group.w, segment.gradient(maximize), *state)
-            if segment.hi - segment.lo == n
-            else (group.w[segment.lo : segment.hi], segment.gradient(maximize), *(v[segment.lo : segment.hi] for v in state))
-            for segment in segments
-        ]
+        pieces = []
+        for segment in segments:
+            g, (w, *state) = segment.gradient(maximize), vectors
+            if segment.hi - segment.lo < n:
+                w, *state = (v[segment.lo : segment.hi] for v in vectors)
+            pieces.append((w, g, *state))
         program = self._program(group, clock, numbers)
         out = program(pieces, numbers)
         if not program.written <= group.written:
             group.written |= program.written & group.state.keys()
-        clock = {name: out.get(name, value) for name, value in clock.items()}
-        clock["t"] += 1
+        clock = {name: out.get(name, numbers[name]) for name in clock}
         for segment in segments:
             for slot in segment.slots:
                 slot.clock = clock

@@ -73,15 +73,14 @@ class Elementwise:
     def __call__(self, pieces: Sequence[Sequence[Any]], numbers: Mapping[str, Any]) -> dict[str, Any]:
         """Run on each piece, a tuple of 1-D arrays of one length in the order of `vectors`; the numbers are common to all."""
         used, kept = self._numbers(numbers)
-        with np.errstate(over="ignore"):
-            self._values[:] = used
         scalars = self._scalars
         block, step = self._block, self.block
         size = min(step, max([piece[0].size for piece in pieces], default=0))
         if size != self._scratch_size:
             self._scratch_size, self._scratch = size, [np.empty(size, self.dtype) for _ in range(self.scratch)]
         scratch = self._scratch
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+        with np.errstate(all="ignore"):
+            self._values[:] = used
             for piece in pieces:
                 n = piece[0].size
                 if n == size:
