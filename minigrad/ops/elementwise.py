@@ -40,9 +40,9 @@ log = elementwise(np.log, lambda y, x: 1 / x)
 log2 = elementwise(np.log2, lambda y, x: 1 / (LN2 * x))
 log10 = elementwise(np.log10, lambda y, x: 1 / (LN10 * x))
 log1p = elementwise(np.log1p, lambda y, x: 1 / (1 + x))
-logaddexp = elementwise(np.logaddexp, lambda y, a, b: sigmoid(_gap(a, b)), lambda y, a, b: sigmoid(_gap(b, a)))
+logaddexp = elementwise(np.logaddexp, lambda y, a, b: sigmoid(gap(a, b)), lambda y, a, b: sigmoid(gap(b, a)))
 logaddexp2 = elementwise(
-    np.logaddexp2, lambda y, a, b: sigmoid(LN2 * _gap(a, b)), lambda y, a, b: sigmoid(LN2 * _gap(b, a))
+    np.logaddexp2, lambda y, a, b: sigmoid(LN2 * gap(a, b)), lambda y, a, b: sigmoid(LN2 * gap(b, a))
 )  # fmt: skip
 
 # Trigonometric and hyperbolic
@@ -107,6 +107,11 @@ def _softplus(x: Any) -> Any:
     return np.where(up, x, 0) + np.log1p(np.exp(np.where(up, -x, x)))
 
 
+def _gap(a: Any, b: Any) -> Any:
+    d = np.subtract(a, b)
+    return np.where(np.isnan(d) & np.equal(a, b), 0, d)
+
+
 ratio: Op = elementwise(_ratio, lambda y, a, b: np.divide(1, b), lambda y, a, b: np.divide(-y, b), name="ratio")
 ratio.__doc__ = (
     "a/b, but 0 where b is 0: a unit vector's minimum-norm stand-in. Its own derivative there is infinite, not hidden."
@@ -114,7 +119,8 @@ ratio.__doc__ = (
 sigmoid: Op = elementwise(_sigmoid, lambda y, x: y * sigmoid(-x), name="sigmoid", bounded=True)
 softplus: Op = elementwise(_softplus, lambda y, x: sigmoid(x), name="softplus", bounded=True)
 relu: Op = elementwise(lambda x: np.maximum(x, 0), lambda y, x: _one_where(x > 0, y), name="relu", bounded=True)
-sigmoid.expands = softplus.expands = relu.expands = ratio.expands = True
+gap: Op = elementwise(_gap, 1, -1, name="gap")  # a − b, and 0 where both are the same infinity
+sigmoid.expands = softplus.expands = relu.expands = ratio.expands = gap.expands = True
 sigmoid.__doc__ = "σ(x) = 1/(1 + e⁻ˣ), elementwise; σ′ = σ(1 − σ). Exact to rounding for any x."
 softplus.__doc__ = "log(1 + eˣ), elementwise; its derivative is the sigmoid. Exact to rounding for any x."
 relu.__doc__ = "max(x, 0), elementwise, with derivative 0 at 0."
@@ -123,11 +129,6 @@ relu.__doc__ = "max(x, 0), elementwise, with derivative 0 at 0."
 def _one_where(condition: Any, y: Any) -> Any:
     """1 where the condition holds and 0 elsewhere, in y's dtype."""
     return condition.astype(y.dtype)
-
-
-def _gap(a: Any, b: Any) -> Any:
-    """a − b, and 0 where both are the same infinity."""
-    return np.where(np.isinf(a) & np.equal(a, b), 0, a - b)
 
 
 def _larger(a: Any, b: Any, y: Any) -> Any:

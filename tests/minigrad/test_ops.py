@@ -88,6 +88,7 @@ TABLE = [
     ("power, live exponent", np.power, r(2, 3, low=0.3), r(3)),
     ("power, number to a Tensor", lambda x: 2.0**x, r(2, 3)),
     ("sinc", np.sinc, r(2, 3)),
+    ("gap", mg.ops.elementwise.gap, r(2, 3), r(3)),
     ("sigmoid", mg.sigmoid, r(2, 3)),
     ("softplus", mg.softplus, r(2, 3)),
     ("relu", mg.relu, r(2, 3)),
