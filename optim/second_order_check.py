@@ -83,8 +83,8 @@ def curvature_at(here: Evaluation, rng: np.random.Generator) -> Curvature | None
     unit[unit == 0] = 1.0
     scaled = H / unit / unit[:, None]
     try:
-        np.linalg.cholesky(scaled)
-        return found._replace(newton=-np.linalg.solve(scaled, here.g / unit) / unit)
+        L = np.linalg.cholesky(scaled)
+        return found._replace(newton=-np.linalg.solve(L.T, np.linalg.solve(L, here.g / unit)) / unit)
     except np.linalg.LinAlgError:  # not positive definite, up to rounding
         values, U = np.linalg.eigh(scaled)
         return found._replace(down=U[:, 0] / unit) if values[0] < -NEGATIVE else found
