@@ -69,7 +69,7 @@ class Lines:
         kept: list[Line] = []
         known: set[int] = set()
         for line in self.lines:
-            line.args = tuple(put.get(id(a), a) if isinstance(a, Line) else a for a in line.args)
+            line.args = tuple([put.get(id(a), a) if a.__class__ is Line else a for a in line.args])
             new = change(line)
             put[id(line)] = new
             if isinstance(new, Line) and id(new) not in known:

@@ -1,4 +1,7 @@
-"""What is done to the lines before they are printed. Each pass keeps every value, but for rounding where it says so."""
+"""What is done to the lines before they are printed. Each pass keeps every value, but for rounding where it says so.
+
+A change of one line gives the line to use in its place (see `Lines.rewritten`); the other passes take all lines.
+"""
 
 from __future__ import annotations
 
@@ -14,37 +17,35 @@ from minigrad.ops.shape import _astype, _broadcast_to, _reshape, _transpose
 from minigrad.replay.lines import Input, Line, Lines, Variable, axes_of, foldable, value_of
 from minigrad.tensor import Op
 
-__all__ = ["PASSES", "common", "constants", "dead", "identities", "narrow", "regrouped"]
+__all__ = ["common", "constants", "dead", "identities", "narrow", "regrouped", "simplified"]
+
+Change = Callable[[Line], Any]
 
 
-def identities(program: Lines) -> Lines:
+def identities(line: Line) -> Any:
     """Operations that change nothing are their operand: +x, x·1, a reshape, cast or broadcast to what x is already."""
-
-    def change(line: Line) -> Any:
-        op, args = line.op, line.args
-        if op is e.positive or op.name == "detach":
-            return args[0]
-        if op in (_reshape, _broadcast_to) and value_of(args[0]).shape == line.array.shape:
-            return args[0]
-        if op is _astype and value_of(args[0]).dtype == line.array.dtype:
-            return args[0]
-        if op is _transpose and axes_of(line) == tuple(range(line.array.ndim)):
-            return args[0]
-        if op is _transpose and isinstance(args[0], Line) and args[0].op is _transpose:
-            first = args[0]
-            axes = tuple(axes_of(first)[a] for a in axes_of(line))
-            return first.args[0] if axes == tuple(range(line.array.ndim)) else _like(line, (first.args[0],), {"axes": axes})
-        if op is e.multiply or op is scale:
-            for one, other in (args, args[::-1]):
-                if _is_one(one) and _same_kind(value_of(other), line.array):
-                    return other
-        if op is scale and ((_is_number(args[0]) and args[0]) or (_is_number(args[1]) and np.isfinite(args[1]))):
-            return Line(e.multiply, args, {}, line.array, line.phase, line.module)  # only 0·∞ needs its care
-        if op is e.divide and _is_one(args[1]) and _same_kind(value_of(args[0]), line.array):
-            return args[0]
-        return line
-
-    return program.rewritten(change)
+    op, args = line.op, line.args
+    if op is e.positive or op.name == "detach":
+        return args[0]
+    if op in (_reshape, _broadcast_to) and value_of(args[0]).shape == line.array.shape:
+        return args[0]
+    if op is _astype and value_of(args[0]).dtype == line.array.dtype:
+        return args[0]
+    if op is _transpose and axes_of(line) == tuple(range(line.array.ndim)):
+        return args[0]
+    if op is _transpose and isinstance(args[0], Line) and args[0].op is _transpose:
+        first = args[0]
+        axes = tuple(axes_of(first)[a] for a in axes_of(line))
+        return first.args[0] if axes == tuple(range(line.array.ndim)) else _like(line, (first.args[0],), {"axes": axes})
+    if op is e.multiply or op is scale:
+        for one, other in (args, args[::-1]):
+            if _is_one(one) and _same_kind(value_of(other), line.array):
+                return other
+    if op is scale and ((_is_number(args[0]) and args[0]) or (_is_number(args[1]) and np.isfinite(args[1]))):
+        return Line(e.multiply, args, {}, line.array, line.phase, line.module)  # only 0·∞ needs its care
+    if op is e.divide and _is_one(args[1]) and _same_kind(value_of(args[0]), line.array):
+        return args[0]
+    return line
 
 
 def _like(line: Line, args: tuple[Any, ...], params: dict[str, Any]) -> Line:
@@ -63,33 +64,29 @@ def _same_kind(x: Any, y: Any) -> bool:
     return isinstance(x, np.ndarray) and x.shape == y.shape and x.dtype == y.dtype
 
 
-def constants(program: Lines) -> Lines:
+def constants(line: Line) -> Any:
     """What follows from constants that nobody can change is one."""
-
-    def change(line: Line) -> Any:
-        if line.args and line.op.repeatable and all(foldable(x) for x in line.args):
-            value = np.array(line.array)
-            value.flags.writeable = False
-            return value
-        return line
-
-    return program.rewritten(change)
+    if line.args and line.op.repeatable and all(map(foldable, line.args)):
+        value = np.array(line.array)
+        value.flags.writeable = False
+        return value
+    return line
 
 
-def common(program: Lines) -> Lines:
+def common() -> Change:
     """What is computed twice is computed once: the same op on the same operands."""
     seen: dict[Any, Line] = {}
 
     def change(line: Line) -> Any:
         if not line.op.repeatable:
             return line
+        params = tuple(sorted([(k, _identity(v)) for k, v in line.params.items()])) if line.params else ()
         try:
-            key = (line.op, tuple(map(_identity, line.args)), tuple(sorted((k, _identity(v)) for k, v in line.params.items())))
-            return seen.setdefault(key, line)
+            return seen.setdefault((line.op, tuple(map(_identity, line.args)), params), line)
         except TypeError:  # a parameter that cannot be compared
             return line
 
-    return program.rewritten(change)
+    return change
 
 
 def _identity(x: Any) -> Any:
@@ -109,20 +106,16 @@ def _identity(x: Any) -> Any:
     return (type(x).__name__, repr(x))
 
 
-def narrow(program: Lines) -> Lines:
+def narrow(line: Line) -> Any:
     """Elementwise operations broadcast by themselves: what was broadcast for them need not be."""
-
-    def change(line: Line) -> Any:
-        if line.op.broadcasts and (isinstance(line.op.forward, np.ufunc) or line.op is scale):
-            for i, x in enumerate(line.args):
-                small = x.args[0] if isinstance(x, Line) and x.op is _broadcast_to else _repeated(x)
-                if small is not None:
-                    args = (*line.args[:i], small, *line.args[i + 1 :])
-                    if np.broadcast_shapes(*(np.shape(value_of(a)) for a in args)) == line.array.shape:
-                        line.args = args
-        return line
-
-    return program.rewritten(change)
+    if line.op.broadcasts and (isinstance(line.op.forward, np.ufunc) or line.op is scale):
+        for i, x in enumerate(line.args):
+            small = x.args[0] if isinstance(x, Line) and x.op is _broadcast_to else _repeated(x)
+            if small is not None:
+                args = (*line.args[:i], small, *line.args[i + 1 :])
+                if np.broadcast_shapes(*(np.shape(value_of(a)) for a in args)) == line.array.shape:
+                    line.args = args
+    return line
 
 
 def _repeated(x: Any) -> Any:
@@ -238,4 +231,16 @@ _times = Op("times", lambda product, x: None)
 _times.text = lambda y, product, x: "{0}({1}, {y})"
 _times.in_place = True
 
-PASSES = (narrow, identities, common, constants, narrow, identities, common, dead)
+
+def simplified(program: Lines) -> Lines:
+    """All of these, in one walk: a line comes after its operands, so it finds them as simple as they get."""
+    changes = (narrow, identities, constants, common())
+
+    def change(line: Any) -> Any:
+        for each in changes:
+            if not isinstance(line, Line):
+                return line
+            line = each(line)
+        return line
+
+    return dead(program.rewritten(change))

@@ -13,8 +13,7 @@ from minigrad.errors import CaptureError
 from minigrad.mode import current, no_grad, scope
 from minigrad.replay.arguments import any_live, plain, traced
 from minigrad.replay.capture import Capture
-from minigrad.replay.lines import Lines
-from minigrad.replay.passes import PASSES
+from minigrad.replay.passes import simplified
 from minigrad.replay.stages import Run, Stages
 from minigrad.replay.twice import captured_twice
 from minigrad.replay.unpacking import matcher, packer
@@ -68,7 +67,7 @@ class Whole(Replay):
         lines, outputs, build_out, capture = captured_twice(f, arrays, names, build, call)
         still = [not isinstance(y, Tensor | np.ndarray | np.generic) for y in outputs]  # Python values, returned as they are
         lines.outputs = [y for y, fixed in zip(lines.outputs, still, strict=True) if not fixed]
-        stages = Stages(_simplified(lines), [lines.inputs], [len(lines.outputs)])
+        stages = Stages(simplified(lines), [lines.inputs], [len(lines.outputs)])
         super().__init__(_title(f, names, arrays), stages, capture, outputs)
         self.f, self.call, self.program = f, call, stages.programs[0]
         self.tensors = any(isinstance(v, Tensor) for v in values)
@@ -134,7 +133,7 @@ class Linearized(Replay):
             both, everything, [*names, *(f"d_{name}" for name in names)], lambda new: (new, {}), call
         )
         inputs = [lines.inputs[:n], [], lines.inputs[n:]]
-        stages = Stages(_simplified(lines), inputs, [own, 0, len(outputs) - own])
+        stages = Stages(simplified(lines), inputs, [own, 0, len(outputs) - own])
         super().__init__(f"linearize: {_title(f, names, arrays)}", stages, capture, outputs)
         self.call = f"linearize({call})"
         self._built = packer(self._build_out, own)
@@ -192,7 +191,7 @@ class LossAndGradient(Replay):
 
         lines, outputs, _, capture = captured_twice(both, arrays, names, build, call)
         targets = [a for a, there in zip(into, reached, strict=True) if there]
-        stages = Stages(_simplified(lines), [lines.inputs], [len(outputs)], {i + 1: a for i, a in enumerate(targets)})
+        stages = Stages(simplified(lines), [lines.inputs], [len(outputs)], {i + 1: a for i, a in enumerate(targets)})
         super().__init__(f"loss and gradient: {_title(f, names, arrays)}", stages, capture, outputs)
         self.reached = tuple(reached)
         self.match = None if kwargs or any(isinstance(a, Tensor) for a in arrays) else matcher(args)
@@ -247,7 +246,7 @@ class SecondOrder(Replay):
             everything, [*arrays, *tangents], names, lambda new: (new, {}), call, leaves
         )
         inputs = [lines.inputs[:n] + lines.inputs[n + m :], [], [], lines.inputs[n : n + m]]
-        stages = Stages(_simplified(lines), inputs, [1, m, 0, m])
+        stages = Stages(simplified(lines), inputs, [1, m, 0, m])
         super().__init__(f"loss, gradient, Hv: {_title(f, names, arrays)}", stages, capture, outputs)
 
 
@@ -300,12 +299,6 @@ class Point:
             for whole, found in zip(products, self._runs[(k,)](3, part), strict=True):
                 whole[first : first + k] = found[: n - first]
         return products
-
-
-def _simplified(lines: Lines) -> Lines:
-    for change in PASSES:
-        lines = change(lines)
-    return lines
 
 
 def _title(f: Function, names: Sequence[str], arrays: Sequence[Any]) -> str:
