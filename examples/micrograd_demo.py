@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from examples.command import parser
 from minigrad import Tensor
 from models import MLP, hinge_loss
 
@@ -59,7 +61,8 @@ def train(steps: int = 100) -> list[tuple[float, int]]:
     return trace
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser("examples.micrograd_demo", __doc__).parse_args(arguments)
     trace = train()
     print("step   loss                  accuracy   difference from the published loss")
     for step, (loss, _) in PUBLISHED.items():

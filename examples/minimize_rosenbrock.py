@@ -9,7 +9,6 @@ nfev of f, njev of its gradient, nhev products Hv, of which ncg by conjugate gra
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 
 import optim
 from examples import plotting
+from examples.command import folder, parser, positive
 
 START = (-1.2, 1.0)
 METHODS: dict[str, dict[str, Any]] = {  # with a learning rate that suits, where there is one
@@ -81,12 +81,10 @@ def draw(found: dict[str, optim.OptimizeResult], path: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m examples.minimize_rosenbrock", description="Every method of optim.minimize on Rosenbrock's function."
-    )
-    parser.add_argument("--gtol", type=float, default=1e-6, help="by how much the gradient has to shrink")
-    parser.add_argument("--out", type=Path, default=Path("runs/rosenbrock"), help="folder for the picture")
-    options = parser.parse_args(arguments)
+    command = parser("examples.minimize_rosenbrock", __doc__)
+    command.add_argument("--gtol", type=positive, default=1e-6, help="by how much the gradient has to shrink")
+    command.add_argument("--out", type=folder, default="runs/rosenbrock", help="folder for the picture")
+    options = command.parse_args(arguments)
     found = results(options.gtol)
     print(table(found))
     try:

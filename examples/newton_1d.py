@@ -8,7 +8,6 @@ with tangents: it can run in circles, it is slow where f is flat, and it cares f
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 
 import optim
 from examples import plotting
+from examples.command import folder, parser
 from minigrad import Tensor, grad
 
 
@@ -124,9 +124,9 @@ def draw(path: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m examples.newton_1d", description="How Newton's method converges, or not.")
-    parser.add_argument("--out", type=Path, default=Path("runs/newton_1d"), help="folder for the picture")
-    options = parser.parse_args(arguments)
+    command = parser("examples.newton_1d", __doc__)
+    command.add_argument("--out", type=folder, default="runs/newton_1d", help="folder for the picture")
+    options = command.parse_args(arguments)
     print("eˣ − 2x from 2: the error squares itself, e₊/e² → f‴/2f″ = ½")
     for k, x in enumerate(newton(valley, 2.0, 6)):
         print(f"  {k}  x = {x:.16f}   error {abs(x - np.log(2)):.1e}")

@@ -14,7 +14,6 @@ The Hessian of this network has rank far below its 701 rows, so −H⁻¹g does 
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +22,7 @@ import numpy as np
 
 import optim
 from examples import plotting
+from examples.command import folder, parser, whole
 from models import MLP
 
 SIZES = (1, 30, 20, 1)
@@ -97,12 +97,14 @@ def draw(runs: dict[str, Run], path: Path) -> None:
     fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2))
     saddle = 0.5 * np.var(chebyshev(X))
     left.axhline(saddle, color="grey", linewidth=0.8)
-    left.text(1.15, saddle * 30, "the saddle: the mean of the data everywhere", fontsize=9, color="dimgrey")
+    left.text(0.2, saddle * 20, "the saddle: the mean of the data everywhere", fontsize=9, color="dimgrey")
     for (name, run), colour in zip(runs.items(), plotting.COLOURS, strict=False):
-        left.loglog(range(1, len(run.losses) + 1), run.losses, color=colour)
-        left.plot(len(run.losses), run.losses[-1], "o", color=colour, markersize=5)
+        left.plot(run.losses, color=colour)
+        left.plot(len(run.losses) - 1, run.losses[-1], "o", color=colour, markersize=5)
         right.plot(FINE, run.curve, color=colour, label=name)
-    left.set(xlabel="step", ylabel="loss", title="loss", ylim=(1e-30, 1e4), xlim=(1, 400))
+    left.set_xscale("symlog", linthresh=10, linscale=0.8)
+    left.set(xlabel="step", ylabel="loss", title="loss", yscale="log", xlim=(0, 400), ylim=(1e-30, 1e4),
+             xticks=[0, 5, 10, 30, 100, 300], xticklabels=[0, 5, 10, 30, 100, 300])  # fmt: skip
     right.plot(X, chebyshev(X), "o", color="black", markersize=4, label="data, T₆")
     right.set(xlabel="x", title="what the network has learned", ylim=(-1.35, 1.35), xticks=[-1, 0, 1], yticks=[-1, 0, 1])
     fig.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=5)
@@ -110,17 +112,19 @@ def draw(runs: dict[str, Run], path: Path) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Pure Newton ends at a saddle point, saddle-free Newton does not.")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("runs/newton_vs_saddle"), help="folder for the picture")
-    args = parser.parse_args(argv)
-    runs = {name: train(name, args.seed) for name in METHODS}
-    print(f"{'':22} steps   loss      ‖gradient‖   λmin       negative λ")
-    for name, run in runs.items():
+    command = parser("examples.newton_vs_saddle", __doc__)
+    command.add_argument("--seed", type=whole(0), default=0)
+    command.add_argument("--out", type=folder, default="runs/newton_vs_saddle", help="folder for the picture")
+    args = command.parse_args(argv)
+    print(f"{'':20} steps          loss      ‖gradient‖   λmin       negative λ", flush=True)
+    runs = {}
+    for name, (_, most) in METHODS.items():
+        run = runs[name] = train(name, args.seed)
+        steps = len(run.losses) - 1
         print(
-            f"{name:22} {len(run.losses) - 1:5d}   {run.losses[-1]:.2e}  {run.gradient:.1e}      "
-            f"{run.lambda_min:+.1e}   {run.negative:3d}"
-        )
+            f"{name:20} {steps:5d} {'(all)' if steps == most else '     '}    {run.losses[-1]:.2e}  {run.gradient:.1e}      "
+            f"{run.lambda_min:+.1e}   {run.negative:3d}", flush=True,
+        )  # fmt: skip
     try:
         draw(runs, args.out / "losses.png")
     except ImportError:

@@ -14,7 +14,6 @@ the many products of a step; so an epoch is one step on all the images at once, 
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Sequence
@@ -24,6 +23,8 @@ from typing import Any
 import numpy as np
 
 import optim
+from examples import plotting
+from examples.command import folder, parser, whole
 from models import MLP, History, accuracy, cross_entropy, fit
 from models.datasets import digits, train_test_split
 
@@ -94,35 +95,32 @@ def confusion(model: MLP, data: tuple[Any, Any]) -> Any:
     return table
 
 
-def pictures(history: History, table: Any, out: Path) -> None:
+def pictures(name: str, history: History, table: Any, out: Path) -> None:
     """Learning curves and the confusion matrix, as PNG files in `out`."""
-    import matplotlib as mpl
+    plt = plotting.pyplot()
+    epochs, accuracies = history["epoch"], np.array(history["val_accuracy"])
+    fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
+    fig.get_layout_engine().set(w_pad=0.15)
+    fig.suptitle(f"{name} trains a {'-'.join(map(str, SIZES))} network on 8×8 digits", x=0.02, ha="left", fontsize=12)
+    left.semilogy(epochs, history["train_loss"], label="training images, shifted")
+    left.semilogy(epochs, history["val_loss"], label="test images")
+    left.set(xlabel="epoch", title="cross-entropy")
+    left.legend()
+    right.semilogy(epochs, 100 * (1 - accuracies), color=plotting.COLOURS[1])  # errors, for near 100 % accuracies look alike
+    right.set(xlabel="epoch", title="test digits misread, %")
+    ticks = [share for share in (0.5, 1, 2, 5, 10, 20, 50, 90) if share >= 50 * (1 - accuracies[-1])]
+    right.set_yticks(ticks, [f"{share:g}" for share in ticks])
+    right.minorticks_off()
+    right.text(1, 0.93, f"{100 * accuracies[-1]:.2f} % read right at the end", transform=right.transAxes, ha="right")
+    plotting.save(fig, out / "learning_curves.png")
 
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    epochs = history["epoch"]
-    fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-    left.semilogy(epochs, history["train_loss"], label="train (shifted images)")
-    left.semilogy(epochs, history["val_loss"], label="test")
-    left.set(xlabel="epoch", ylabel="cross-entropy", title="loss")
-    left.legend(frameon=False)
-    right.plot(epochs, history["val_accuracy"], color="C1")
-    right.set(xlabel="epoch", ylabel="share of test digits read right", title="test accuracy")
-    right.annotate(f"{history['val_accuracy'][-1]:.4f}", (epochs[-1], history["val_accuracy"][-1]), xytext=(-8, -18),
-                   textcoords="offset points", ha="right")  # fmt: skip
-    for ax in (left, right):
-        ax.spines[["top", "right"]].set_visible(False)
-    fig.savefig(out / "learning_curves.png", dpi=150)
-    plt.close(fig)
-
-    fig, ax = plt.subplots(figsize=(4.6, 4.4), layout="constrained")
+    fig, ax = plt.subplots(figsize=(4.6, 4.4))
     ax.imshow(np.sqrt(table), cmap="Blues")  # the root makes the few mistakes visible beside the many hits
     for i, j in zip(*np.nonzero(table), strict=True):
         ax.text(j, i, table[i, j], ha="center", va="center", color="white" if i == j else "black", fontsize=9)
     ax.set(xlabel="read as", ylabel="digit", xticks=range(10), yticks=range(10), title="what was taken for what")
-    fig.savefig(out / "confusion.png", dpi=150)
-    plt.close(fig)
+    ax.spines[:].set_visible(False)
+    plotting.save(fig, out / "confusion.png")
 
 
 def one(name: str, epochs: int | None, seed: int, out: Path) -> float:
@@ -138,10 +136,9 @@ def one(name: str, epochs: int | None, seed: int, out: Path) -> float:
         raise SystemExit("no epoch was completed")
     out.mkdir(parents=True, exist_ok=True)
     try:
-        pictures(history, confusion(model, data[1]), out)
-        print(f"pictures: {out / 'learning_curves.png'}, {out / 'confusion.png'}")
+        pictures(name, history, confusion(model, data[1]), out)
     except ImportError:
-        print("no pictures: matplotlib is not installed (pip install 'minigrad[plot]')")
+        print(plotting.MISSING)
     model.save(out / "model.mg")
     again = network(name).load(out / "model.mg")
     images, labels = data[1]
@@ -166,14 +163,12 @@ def race(epochs: int | None, seed: int) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m examples.train_digits", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--optimizer", choices=[*OPTIMIZERS, "all"], default="adam")
-    parser.add_argument("--epochs", type=int, help=f"by default {EPOCHS}, and {FULL_BATCH_EPOCHS} for newton-cg")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("runs/digits"), help="folder for pictures and the model")
-    options = parser.parse_args(arguments)
-    if (options.epochs is not None and options.epochs < 1) or options.seed < 0:
-        parser.error("--epochs must be at least 1 and --seed at least 0")
+    command = parser("examples.train_digits", __doc__)
+    command.add_argument("--optimizer", choices=[*OPTIMIZERS, "all"], default="adam")
+    command.add_argument("--epochs", type=whole(1), help=f"by default {EPOCHS}, and {FULL_BATCH_EPOCHS} for newton-cg")
+    command.add_argument("--seed", type=whole(0), default=0)
+    command.add_argument("--out", type=folder, default="runs/digits", help="folder for pictures and the model")
+    options = command.parse_args(arguments)
     if options.optimizer == "all":
         race(options.epochs, options.seed)
     else:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from examples import micrograd_demo, train_digits
+from examples import micrograd_demo, minimize_rosenbrock, newton_1d, newton_vs_saddle, train_digits
 
 
 def test_micrograds_published_trace_to_13_digits():
@@ -48,14 +48,30 @@ def test_shifting_moves_by_one_pixel_at_most_and_never_wraps():
     assert (out.sum(axis=(1, 2)) == 0).any(), "some were moved out of the picture"
 
 
-def test_the_race_runs_every_optimizer(capsys):
-    train_digits.main(["--optimizer", "all", "--epochs", "2"])
+def test_the_race_runs_every_optimizer(tmp_path, capsys):
+    train_digits.main(["--optimizer", "all", "--epochs", "2", "--out", str(tmp_path)])
     out = capsys.readouterr().out
     assert all(name in out for name in train_digits.OPTIMIZERS)
 
 
-@pytest.mark.parametrize("bad", [["--epochs", "0"], ["--seed", "-1"], ["--optimizer", "magic"]])
-def test_bad_arguments_end_with_a_usage_line(bad, capsys):
+@pytest.mark.parametrize(
+    ("example", "bad", "said"),
+    [
+        (train_digits, ["--epochs", "0"], "--epochs: must be a whole number of at least 1, got '0'"),
+        (train_digits, ["--seed", "-1"], "--seed: must be a whole number of at least 0, got '-1'"),
+        (train_digits, ["--seed", "one"], "--seed: must be a whole number of at least 0, got 'one'"),
+        (train_digits, ["--optimizer", "magic"], "'magic'"),
+        (train_digits, ["--out", __file__], "--out: must be a folder to write into, got"),
+        (newton_1d, ["--out", __file__], "--out: must be a folder to write into, got"),
+        (newton_vs_saddle, ["--out", __file__ + "/below"], "--out: must be a folder to write into, got"),
+        (minimize_rosenbrock, ["--gtol", "nan"], "--gtol: must be a number above 0, got 'nan'"),
+        (minimize_rosenbrock, ["--gtol", "0"], "--gtol: must be a number above 0, got '0'"),
+        (micrograd_demo, ["--seed", "1"], "unrecognized arguments"),
+    ],
+)
+def test_bad_arguments_are_refused_before_any_work(example, bad, said, capsys):
     with pytest.raises(SystemExit):
-        train_digits.main(bad)
-    assert "usage" in capsys.readouterr().err
+        example.main(bad)
+    err = capsys.readouterr().err
+    assert err.startswith(f"usage: python -m {example.__name__}")
+    assert said in err

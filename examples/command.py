@@ -1,0 +1,54 @@
+"""The command lines of the examples: what is wrong with an argument is said before any work is done."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from math import isfinite
+from pathlib import Path
+
+__all__ = ["folder", "parser", "positive", "whole"]
+
+
+def parser(module: str, doc: str | None) -> argparse.ArgumentParser:
+    """For `python -m module`, described by the first paragraph of its docstring."""
+    return argparse.ArgumentParser(prog=f"python -m {module}", description=(doc or "").split("\n\n")[0])
+
+
+def folder(text: str) -> Path:
+    """A folder that can be written to; it is made if there is none."""
+    path = Path(text)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"must be a folder to write into, got {text!r} ({error.strerror})") from None
+    if not os.access(path, os.W_OK):
+        raise argparse.ArgumentTypeError(f"must be a folder to write into, got {text!r} (not writable)")
+    return path
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """A whole number of at least `least`."""
+
+    def number(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least:
+            raise argparse.ArgumentTypeError(f"must be a whole number of at least {least}, got {text!r}")
+        return value
+
+    return number
+
+
+def positive(text: str) -> float:
+    """A number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not (value > 0 and isfinite(value)):
+        raise argparse.ArgumentTypeError(f"must be a number above 0, got {text!r}")
+    return value
