@@ -21,7 +21,7 @@ class Linear(Module):
         n_in, n_out: sizes, at least 1. x: (..., n_in), W: (n_in, n_out), b: (n_out,), y: (..., n_out).
         bias: whether there is a b; it starts at 0.
         init: name of an initializer, or a function of (rng, n_in, n_out, dtype).
-        rng: a seed or a Generator.
+        rng: a seed or a Generator; by default no two layers start alike.
 
     >>> Linear(3, 2)(np.ones((5, 3))).shape
     (5, 2)
@@ -29,7 +29,7 @@ class Linear(Module):
 
     def __init__(
         self, n_in: int, n_out: int, *, bias: bool = True, init: str | Initializer = "glorot_uniform",
-        rng: int | np.random.Generator = 0, dtype: Any = np.float64,
+        rng: int | np.random.Generator | None = None, dtype: Any = np.float64,
     ) -> None:  # fmt: skip
         for name, n in (("n_in", n_in), ("n_out", n_out)):
             if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
@@ -55,7 +55,8 @@ class Dropout(Module):
 
     Args:
         p: 0 ≤ p < 1.
-        rng: a seed or a Generator; its state is saved and restored by checkpoints of `fit`.
+        rng: a seed or a Generator, whose state is saved and restored by checkpoints of `fit`; by default no two layers draw
+            alike.
 
     Reference: Srivastava et al. 2014.
 
@@ -63,7 +64,7 @@ class Dropout(Module):
     array([1., 1., 1.])
     """
 
-    def __init__(self, p: float = 0.5, *, rng: int | np.random.Generator = 0) -> None:
+    def __init__(self, p: float = 0.5, *, rng: int | np.random.Generator | None = None) -> None:
         if isinstance(p, bool) or not 0 <= p < 1:
             raise ValueError(f"`Dropout(p=...)` must be in [0, 1), got {p!r}.")
         self.p = float(p)

@@ -46,21 +46,27 @@ class Schedule(Stateful, Protocol):
     def step(self) -> None: ...
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """What happened, one row (a dict) for each epoch, and why training stopped.
 
-    `stopped` is "epochs", "interrupted", or what a callback returned. `history["train_loss"]` is a column.
+    `stopped` is "epochs", "interrupted", or what a callback returned, "callback" for True. `history["train_loss"]` is a
+    column.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     stopped: str = "epochs"
 
     def __getitem__(self, column: str) -> list[float]:
+        if self.rows and column not in self.rows[0]:
+            raise KeyError(f"history[{column!r}]: the columns are {sorted(self.rows[0])}.")
         return [row[column] for row in self.rows]
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def __repr__(self) -> str:
+        return f"<History of {len(self)} epochs, stopped: {self.stopped}>"
 
     def table(self) -> str:
         """The rows as an aligned text.
@@ -145,7 +151,10 @@ def fit(
 ) -> History:
     """Train `model` on batches of `train` for some epochs.
 
+    Afterwards the model is ready to predict: in evaluation mode, and without gradients.
+
     Args:
+        optimizer: one that holds every parameter of the model that is not frozen.
         loss: loss(model(x), y), a scalar Tensor.
         train, validation: pairs of arrays (x, y) with equally many rows.
         epochs: in all, also when resuming. At least 1.
@@ -154,6 +163,7 @@ def fit(
         schedule: its `step()` is called after each "epoch" or each "batch" (`schedule_every`).
         augment: augment(x, rng) is applied to each training batch.
         callbacks: called with an `Epoch` after each epoch; a true return value ends training and is told in `stopped`.
+            See `EarlyStopping`.
         rng: a seed or a Generator, for the order and the augmentation.
         compile: replay loss and gradients (see `minigrad.compile`) instead of recording them for each batch; the history is
             the same. False for a loss or a model that branches on values, or whose structure changes while it is trained.
@@ -180,6 +190,13 @@ def fit(
         raise ValueError("`fit(metrics=...)` needs validation=, the rows to measure on.")
     if resume and checkpoint is None:
         raise ValueError("`fit(resume=True)` needs checkpoint=, the file to go on from.")
+    _require_optimizer(model, optimizer, schedule)
+    columns = {"epoch", "train_loss", "seconds"} | ({"val_loss"} if held_out else set()) | {f"val_{k}" for k in metrics or ()}
+    for callback in callbacks:
+        if isinstance(callback, EarlyStopping) and callback.column not in columns:
+            raise ValueError(
+                f"`fit(callbacks=...)`: EarlyStopping watches {callback.column!r}, the columns are {sorted(columns)}."
+            )
     needs_outputs = getattr(optimizer, "needs_outputs", False)
 
     def loss_of_batch(x: Any, y: Any) -> Any:
@@ -213,8 +230,7 @@ def fit(
                     schedule.step()
                 if interrupted():
                     history.stopped = "interrupted"
-                    model.eval()
-                    return history
+                    return _ready(model, history)
             if schedule is not None and schedule_every == "epoch":
                 schedule.step()
             row: dict[str, Any] = {"epoch": len(history) + 1, "train_loss": weighted / len(x)}
@@ -226,11 +242,33 @@ def fit(
             bar.set_postfix({k: f"{v:.4g}" for k, v in row.items() if k not in ("epoch", "seconds")}, refresh=False)
             reasons = [r for r in [callback(Epoch(model, optimizer, history)) for callback in callbacks] if r]
             if reasons:
-                history.stopped = str(reasons[0])
+                history.stopped = "callback" if reasons[0] is True else str(reasons[0])
             if checkpoint is not None:
                 save_tree(checkpoint, run.state())
+    return _ready(model, history)
+
+
+def _ready(model: Module, history: History) -> History:
     model.eval()
+    model.zero_grad()  # the last batch's gradients would be added to those of a backward() to come
     return history
+
+
+def _require_optimizer(model: Module, optimizer: Any, schedule: Any) -> None:
+    """It must step, hold what is to be trained, and be the one that the schedule changes."""
+    if isinstance(optimizer, type) or not hasattr(optimizer, "step"):
+        got = f"the class {optimizer.__name__}" if isinstance(optimizer, type) else type(optimizer).__name__
+        raise TypeError(f"`fit(optimizer=...)` must be an optimizer, such as optim.Adam(model.named_parameters()), got {got}.")
+    if hasattr(optimizer, "param_groups"):
+        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        if others := [name for name, p in model.named_parameters() if p.requires_grad and id(p) not in held]:
+            raise ValueError(
+                f"`fit(optimizer=...)` must hold every parameter to be trained, but not {', '.join(others)}. Was it made for "
+                f"another model, or before a layer was replaced? Make it anew with model.named_parameters(), or freeze what "
+                f"shall stay as it is: p.requires_grad = False."
+            )
+    if getattr(schedule, "optimizer", optimizer) is not optimizer:
+        raise ValueError("`fit(schedule=...)` must be a schedule of the optimizer that is given, got another optimizer's.")
 
 
 def evaluate(

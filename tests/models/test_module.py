@@ -230,3 +230,10 @@ def test_a_copy_is_independent():
 def test_bad_arguments(make, says):
     with pytest.raises((ValueError, TypeError), match=says):
         make()
+
+
+def test_layers_made_without_a_seed_differ():
+    a, b = Linear(4, 4), Linear(4, 4)
+    assert not np.array_equal(a.weight.data, b.weight.data)
+    x = np.ones(1000)
+    assert not np.array_equal(Dropout()(x), Dropout()(x))

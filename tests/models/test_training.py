@@ -224,10 +224,44 @@ def test_early_stopping():
     history = fit(model, optimizer, loss, data, epochs=100, **(common | {"callbacks": [EarlyStopping("val_loss", 2, 10.0)]}))
     assert history.stopped == "no better val_loss for 2 epochs"
     assert len(history) == 3
-    with pytest.raises(KeyError, match="val_x"):
+    before = model.state_dict()
+    with pytest.raises(ValueError, match=r"val_x.*'val_accuracy', 'val_loss'"):
         fit(model, optimizer, loss, data, epochs=1, **(common | {"callbacks": [EarlyStopping("val_x")]}))
+    assert all(np.array_equal(p, before[name]) for name, p in model.state_dict().items())
+    history = fit(model, optimizer, loss, data, epochs=3, **(common | {"callbacks": [lambda epoch: True]}))
+    assert (history.stopped, len(history)) == ("callback", 1)
+    with pytest.raises(KeyError, match=r"history\['loss'\].*'train_loss'"):
+        history["loss"]
     with pytest.raises(ValueError, match="patience"):
         EarlyStopping(patience=0)
+
+
+def test_the_optimizer_must_hold_what_is_to_be_trained():
+    model, _, loss, data, common = setup()
+    common["schedule"] = None
+    with pytest.raises(TypeError, match=r"must be an optimizer, such as .*, got the class Adam"):
+        fit(model, optim.Adam, loss, data, epochs=1, **common)
+    with pytest.raises(TypeError, match="got list"):
+        fit(model, [], loss, data, epochs=1, **common)
+    other, optimizer, _, _, others = setup(seed=5)
+    with pytest.raises(ValueError, match=r"layers\.0\.weight, .*layers\.3\.bias\. Was it made for another model"):
+        fit(model, optimizer, loss, data, epochs=1, **common)
+    other.layers[3] = Linear(5, 2, rng=0)
+    with pytest.raises(ValueError, match=r"but not layers\.3\.weight, layers\.3\.bias\. Was it"):
+        fit(other, optimizer, loss, data, epochs=1, **common)
+    for p in other.layers[3].parameters():
+        p.requires_grad = False
+    fit(other, optimizer, loss, data, epochs=1, **common)
+    mine = optim.Adam(model.parameters())
+    with pytest.raises(ValueError, match="must be a schedule of the optimizer that is given"):
+        fit(model, mine, loss, data, epochs=1, **(common | {"schedule": others["schedule"]}))
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_afterwards_the_model_is_ready_to_predict(compile):
+    model, *_ = run(1, compile=compile)
+    assert not any(module.training for _, module in model.named_modules())
+    assert all(p.grad is None for p in model.parameters())
 
 
 def test_a_run_that_a_callback_ended_stays_ended(tmp_path):
