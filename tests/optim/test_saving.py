@@ -31,13 +31,14 @@ def make(name, params, **more):
     return getattr(optim, name)(groups, **{"lr": 0.05, **KINDS[name], **more})
 
 
+MOMENTA = {"momentum", "beta", "betas"}  # options that one cycle can move against the learning rate
 SCHEDULES = {
     "none": lambda opt: None,
     "step": lambda opt: optim.StepLR(opt, 3),
     "cosine": lambda opt: optim.CosineAnnealingLR(opt, 9),
     "warm-up": lambda opt: optim.LinearLR(opt, 0.1, total_iters=8),
     "lambda": lambda opt: optim.LambdaLR(opt, lambda epoch: 1 / (1 + epoch)),
-    "one cycle": lambda opt: optim.OneCycleLR(opt, 0.1, total_steps=20, cycle_momentum=not isinstance(opt, optim.Adagrad)),
+    "one cycle": lambda opt: optim.OneCycleLR(opt, 0.1, total_steps=20, cycle_momentum=MOMENTA & opt.defaults.keys() != set()),
     "plateau": lambda opt: optim.ReduceLROnPlateau(opt, patience=1, threshold=0.5, cooldown=1),
 }
 
