@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from minigrad import Tensor
 from minigrad.mode import Mode, current
+from minigrad.replay.capture import Noted
 from models.files import load_tree, save_tree
 
 __all__ = ["Module"]
 
 
-class Module:
+class Module(Noted):
     """Base class of layers and networks: assign Tensors and Modules as attributes and define `forward`.
 
     A parameter is any leaf Tensor held by the module, directly or in nested modules, lists, tuples and dicts; its name is the
@@ -48,8 +49,6 @@ class Module:
 
     def __call__(self, *inputs: Any) -> Any:
         before = current.mode
-        if before.capturing is not None:
-            before.capturing.depends_on_contents(vars(self), f"what a {type(self).__name__} holds")
         known = self._labels
         current.mode = known[1] if known is not None and known[0] is before else self._labelled(before)
         try:

@@ -2,25 +2,27 @@
 
 Inside, every operation on a Tensor is recorded, constants too, and values may not be looked at: `Tensor` refuses
 `.item()`, `bool()` and the like through `Capture.forbid`. What the function depended on beside its inputs is noted: what
-modules hold (a `training` switch, a parameter, a list of layers), arrays whose values decided about shapes or positions,
-and generators it drew random numbers from.
+objects of a `Noted` class hold of which it read anything (a module's `training` switch, a parameter, a list of layers), arrays
+whose values decided about shapes or positions, and generators it drew random numbers from.
 """
 
 from __future__ import annotations
 
+import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from operator import is_
 from typing import Any
 
 import numpy as np
 
 from minigrad.errors import CaptureError
-from minigrad.mode import scope, users_line
+from minigrad.mode import current, scope, users_line
 from minigrad.tensor import Tensor, constant
 from minigrad.trees import flatten
 
-__all__ = ["Capture", "captured"]
+__all__ = ["Capture", "Noted", "captured", "noting"]
 
 
 class Capture:
@@ -37,6 +39,7 @@ class Capture:
         self._live: list[bool] = []
         self._indices: list[tuple[Tensor, int]] = []
         self._contents: dict[int, tuple[dict[str, Any] | list[Any], tuple[Any, ...], str]] = {}
+        self._switched = ""  # what was changed while it was captured, and perhaps changed back
         self._values: list[tuple[Any, Any]] = []
         self._generators: dict[int, tuple[np.random.Generator, Any]] = {}
         self._shown: dict[int, Tensor] = {}
@@ -56,24 +59,29 @@ class Capture:
         """The capture is good while the leaf is not changed."""
         self._indices.append((leaf, leaf.index))
 
-    def depends_on_contents(self, container: dict[str, Any] | list[Any], what: str) -> None:
+    def depends_on_contents(self, container: dict[str, Any] | list[Any] | tuple[Any, ...], what: str) -> None:
         """The same of a dict or list (such as `vars(module)`), and of those within: each item must be this very object."""
-        if id(container) not in self._contents:
-            items = tuple(container.values() if isinstance(container, dict) else container)
+        known = self._contents.get(id(container))
+        if known is not None:
+            self._switched = self._switched or (what if _differs(container, known[1]) else "")
+            return
+        items = tuple(container.values() if isinstance(container, dict) else container)
+        if not isinstance(container, tuple):  # which cannot change itself
             self._contents[id(container)] = (container, items, what)
-            for x in items:
-                if isinstance(x, dict | list):
-                    self.depends_on_contents(x, what)
+        for x in items:
+            if isinstance(x, dict | list | tuple):
+                self.depends_on_contents(x, what)
 
     def depends_on_values(self, array: Any) -> None:
         """The same of the values in an array: they decided about a shape, or about positions."""
         self._values.append((array, array.copy()))
 
     def changed(self) -> str:
-        """What is not any more as it was when it was captured; "" if all is."""
+        """What is not any more as it was when it was captured, or was not all the time; "" if all is."""
+        if self._switched:
+            return self._switched
         for container, items, what in self._contents.values():
-            now = container.values() if isinstance(container, dict) else container
-            if len(now) != len(items) or not all(map(is_, now, items)):
+            if _differs(container, items):
                 return what
         if any(leaf._requires_grad is not live for leaf, live in zip(self.leaves, self._live, strict=True)):
             return "requires_grad of a Tensor that it reaches"
@@ -176,6 +184,49 @@ class _Gone(np.ndarray[Any, Any]):
 
     __array_ufunc__ = item = copy = __bool__ = __float__ = __int__ = __index__ = _refuse
     __getitem__ = astype = dot = sum = tolist = _refuse
+
+
+def _differs(container: dict[str, Any] | list[Any] | tuple[Any, ...], items: Sequence[Any]) -> bool:
+    """Whether a container holds other objects than these by now."""
+    now = container.values() if isinstance(container, dict) else container
+    return len(now) != len(items) or not all(map(is_, now, items))
+
+
+class Noted:
+    """Base of the classes whose objects decide what is recorded, modules above all: as soon as a function that is being
+    captured reads an attribute or a method of one, the capture depends on all that the object holds.
+
+    A look at each read would make every use of a module slower, so there is one only within `noting`.
+    """
+
+    __slots__ = ()
+
+
+def _noted(self: Any, name: str) -> Any:
+    capturing = current.mode.capturing
+    if capturing is not None and name != "__class__":  # isinstance asks any object for that
+        contents = super(Noted, self).__getattribute__("__dict__")
+        capturing.depends_on_contents(contents, f"what a {type(self).__name__} holds")
+    return super(Noted, self).__getattribute__(name)
+
+
+_lock = threading.Lock()
+_within: list[int] = []  # the threads in a `noting` block
+
+
+@contextmanager
+def noting() -> Iterator[None]:
+    """A block in which what is read of objects of `Noted` classes is told to the capture at work in the reading thread."""
+    with _lock:
+        _within.append(threading.get_ident())
+        Noted.__getattribute__ = _noted  # type: ignore[method-assign]  # where there was none, so it can be deleted again
+    try:
+        yield
+    finally:
+        with _lock:
+            _within.remove(threading.get_ident())
+            if not _within:
+                del Noted.__getattribute__
 
 
 def captured(

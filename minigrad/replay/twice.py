@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.errors import CaptureError
-from minigrad.replay.capture import Capture, captured
+from minigrad.replay.capture import Capture, captured, noting
 from minigrad.replay.lines import Input, Lines, lines_of
 from minigrad.tensor import Tensor
 
@@ -29,11 +29,13 @@ def captured_twice(
         The lines, the leaves of f's result, the function that builds the result from such leaves, and the capture.
     """
     values = [a._data if isinstance(a, Tensor) else np.asarray(a) for a in arrays]
-    first = captured(f, values, names, build, call)
+    with noting():
+        first = captured(f, values, names, build, call)
     lines = lines_of([*first[0], *leaves], first[1], first[3])
     constants = [_memory(x) for line in lines.lines for x in line.args if isinstance(x, np.ndarray) and x.flags.writeable]
     marks = [(x, _mark(x)) for x in {id(x): x for x in constants}.values()]
-    again = captured(f, values, names, build, call)
+    with noting():
+        again = captured(f, values, names, build, call)
     difference = _difference(lines, lines_of([*again[0], *leaves], again[1], again[3]))
     if any(_mark(x) != mark for x, mark in marks):
         difference = "an array that it refers to was changed by it"

@@ -185,6 +185,64 @@ def test_parts_of_a_module_that_are_replaced_are_noticed(change):
     equal(replayed(compiled, X), model(X))
 
 
+class Autoencoder(models.Module):
+    def __init__(self):
+        self.weight = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+        self.scale, self.shifts = 2.0, (1.0, [3.0])
+        self.inner = [models.Dropout(0.5, rng=3)]
+
+    def encode(self, x):
+        return x * self.weight * (self.scale if self.training else -1.0) + self.shifts[1][0]
+
+    def forward(self, x):
+        return self.encode(x)
+
+
+@pytest.mark.parametrize("use", [
+    lambda m: lambda x: m.encode(x), lambda m: m.encode, lambda m: m.forward, lambda m: m,
+    lambda m: lambda x: x * m.weight * m.scale * m.training + m.shifts[1][0],
+    lambda m: lambda x: sum((p * x).sum() for p in m.parameters()) * [h.training for _, h in m.named_modules()][1],
+    lambda m: grad(lambda x: np.sum(m.encode(x) ** 2)),
+])  # fmt: skip
+@pytest.mark.parametrize("change", [
+    lambda m: m.eval(), lambda m: setattr(m, "scale", 7.0), lambda m: m.shifts[1].__setitem__(0, 9.0),
+    lambda m: setattr(m, "weight", Tensor(np.array([5.0, 6.0]), requires_grad=True)),
+    lambda m: setattr(m.inner[0], "training", False),
+])  # fmt: skip
+def test_what_a_module_holds_is_noticed_however_it_is_read(use, change):
+    model = Autoencoder()
+    f = use(model)
+    compiled = compile(f)
+    x = np.array([0.5, -1.5])
+    for _ in range(3):
+        with no_grad():
+            equal(compiled(x), f(x))
+        change(model)
+    assert "__getattribute__" not in vars(models.Module) | vars(
+        type(model).__mro__[2]
+    )  # outside a capture reads are not watched
+
+
+def test_a_module_that_is_asked_in_a_capture_of_another_thread():
+    model, stop, seen = Autoencoder(), threading.Event(), []
+
+    def read():
+        while not stop.is_set():
+            seen.append(model.scale)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        with no_grad():
+            for n in range(1, 20):
+                x = np.ones((n, 2))
+                equal(compile(model.encode)(x), model.encode(x))
+    finally:
+        stop.set()
+        thread.join()
+    assert set(seen) == {2.0}
+
+
 def test_the_dropout_rate_and_the_mode_steer_a_capture():
     model = models.Sequential(models.Linear(2, 8), models.Dropout(0.5, rng=3))
     twin = copy.deepcopy(model)
