@@ -125,7 +125,8 @@ class ArrayLike:
     def __getitem__(self, index: Any) -> Any:
         return RULES["getitem"](self, index)
 
-    # Methods: each is the NumPy function of the same name
+    # Methods: each is the NumPy function of the same name. After the axis come keywords only, for there NumPy's own methods
+    # have `dtype` and `out`.
 
     def astype(self, dtype: Any) -> Any:
         return RULES["astype"](self, dtype)
@@ -139,7 +140,7 @@ class ArrayLike:
     flatten = ravel
 
     def transpose(self, *axes: Any) -> Any:
-        return RULES[np.transpose](self, (axes[0] if len(axes) == 1 else axes) or None)
+        return RULES[np.transpose](self, None if not axes else axes[0] if len(axes) == 1 else axes)
 
     def swapaxes(self, axis1: int, axis2: int) -> Any:
         return RULES[np.swapaxes](self, axis1, axis2)
@@ -153,25 +154,25 @@ class ArrayLike:
     def clip(self, min: Any = None, max: Any = None) -> Any:
         return RULES[np.clip](self, min, max)
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def sum(self, axis: Any = None, *, keepdims: bool = False) -> Any:
         return RULES[np.sum](self, axis, keepdims=keepdims)
 
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def mean(self, axis: Any = None, *, keepdims: bool = False) -> Any:
         return RULES[np.mean](self, axis, keepdims=keepdims)
 
-    def prod(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def prod(self, axis: Any = None, *, keepdims: bool = False) -> Any:
         return RULES[np.prod](self, axis, keepdims=keepdims)
 
-    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def max(self, axis: Any = None, *, keepdims: bool = False) -> Any:
         return RULES[np.max](self, axis, keepdims=keepdims)
 
-    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def min(self, axis: Any = None, *, keepdims: bool = False) -> Any:
         return RULES[np.min](self, axis, keepdims=keepdims)
 
-    def var(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    def var(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
         return RULES[np.var](self, axis, ddof=ddof, keepdims=keepdims)
 
-    def std(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    def std(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
         return RULES[np.std](self, axis, ddof=ddof, keepdims=keepdims)
 
     def argmax(self, axis: Any = None) -> Any:

@@ -164,6 +164,11 @@ _new = object.__new__
 
 
 def _operand(op: Op, x: Any) -> Any:
+    if isinstance(x, np.ma.MaskedArray | np.matrix):
+        raise TypeError(
+            f"{op.name} takes plain arrays, got a {type(x).__name__}, whose mask or product would be lost. Convert it with "
+            f"np.asarray, or select with np.where."
+        )
     if isinstance(x, np.generic | np.ndarray):
         return x
     if isinstance(x, list | tuple):
@@ -430,6 +435,11 @@ class Tensor(ArrayLike):
                 "use .numpy() if that is meant, or the NumPy function itself (np.stack for a list of Tensors)."
             )
         return np.array(self._data, dtype=dtype, copy=copy)
+
+    @property
+    def _mask(self) -> Any:
+        """What np.ma asks of any operand; without an answer it would take `_data`, which it knows from its own arrays."""
+        raise TypeError("np.ma does not work on Tensors, it would drop their gradient without a word; select with np.where.")
 
     def _leaves_the_graph(self, how: str) -> None:
         """Values may not be looked at, nor anything changed, while a function is captured: it would happen just this once."""

@@ -81,9 +81,11 @@ _fmin = elementwise(np.fmin, lambda y, a, b: _chosen(np.less, a, b), lambda y, a
 _fmax_const = elementwise(np.fmax, lambda y, x, c: _chosen(np.greater, x, c, tie=0), None, name="fmax", bounded=True)
 _fmin_const = elementwise(np.fmin, lambda y, x, c: _chosen(np.less, x, c, tie=0), None, name="fmin", bounded=True)
 
+heaviside = elementwise(np.heaviside, None, lambda y, x, h: _one_where(np.equal(x, 0), y), bounded=True)
+
 # Constants almost everywhere
 
-for _f in (np.sign, np.floor, np.ceil, np.rint, np.trunc, np.heaviside, np.floor_divide, np.signbit,
+for _f in (np.sign, np.floor, np.ceil, np.rint, np.trunc, np.floor_divide, np.signbit,
            np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal,
            np.isfinite, np.isnan, np.isinf, np.logical_and, np.logical_or, np.logical_not, np.logical_xor,
            np.invert, np.bitwise_and, np.bitwise_or, np.bitwise_xor):  # fmt: skip

@@ -260,5 +260,9 @@ for _f in (np.argmax, np.argmin, np.all, np.any, np.count_nonzero):
     _op = constant(_f, _f.__name__)
     register(_f, lambda x, axis=None, *, op=_op, **more: op(x, axis=axis, **more), keywords=("axis", "keepdims"))
 register(np.argsort, lambda x, axis=-1: _argsort(x, axis=axis, kind="quicksort"), keywords=("axis",))
-register(np.allclose, lambda a, b, **kw: np.allclose(_known(a), _known(b), **kw), keywords=("rtol", "atol", "equal_nan"))
+register(
+    np.allclose,
+    lambda a, b, **how: np.allclose(_known(a), _known(b), **{word: _known(x) for word, x in how.items()}),
+    keywords=("rtol", "atol", "equal_nan"),
+)
 register(np.array_equal, lambda a, b: np.array_equal(_known(a), _known(b)))

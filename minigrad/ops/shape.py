@@ -62,7 +62,11 @@ register(np.expand_dims, expand_dims, keywords=("axis",))
 
 
 def _each(change: Any) -> Any:
-    return lambda *xs: change(xs[0]) if len(xs) == 1 else tuple(change(x) for x in xs)
+    def rule(*xs: Any) -> Any:
+        found = [change(x if isinstance(x, Tensor) else lifted(np.asarray(x))) for x in xs]
+        return found[0] if len(found) == 1 else tuple(found)
+
+    return rule
 
 
 register(np.atleast_1d, _each(lambda x: x if np.ndim(x) else np.reshape(x, (1,))))

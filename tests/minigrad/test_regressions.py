@@ -261,3 +261,51 @@ def test_stacking_lists_and_numbers_with_tensors():
 def test_shape_errors_of_the_dense_layer_name_the_users_line():
     with mg.trace_source(), pytest.raises(ValueError, match=r"linear\(.*test_regressions\.py:\d+"):
         mg.linear(leaf(np.ones((4, 5))), np.ones((3, 2)), np.zeros(2))
+
+
+@pytest.mark.parametrize("f", [
+    lambda x, a: np.ma.exp(x), lambda x, a: np.ma.add(x, 1), lambda x, a: np.ma.where(a > 0, x, 0), lambda x, a: np.ma.sqrt(x),
+    lambda x, a: x * np.ma.array(a, mask=a > 0), lambda x, a: np.ma.array(a) * x, lambda x, a: np.ma.array(a) @ x,
+    lambda x, a: x * np.matrix(a), lambda x, a: np.matrix(a) * x,
+])  # fmt: skip
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_arrays_that_compute_otherwise_do_not_mix_with_tensors(f):
+    """np.ma reads any operand's `_data`, and a matrix has another product."""
+    with pytest.raises(TypeError, match=r"np\.ma|plain arrays"):
+        f(leaf([[1.0, 2.0], [3.0, 4.0]]), np.eye(2))
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: x.sum(0, np.float32), lambda x: x.mean(1, float), lambda x: x.prod(0, float), lambda x: x.var(0, 1),
+    lambda x: x.std(0, float), lambda x: x.max(0, np.zeros(2)), lambda x: x.min(0, np.zeros(2)),
+])  # fmt: skip
+def test_a_dtype_by_position_is_not_taken_for_keepdims(f):
+    with pytest.raises(TypeError, match="positional"):
+        f(leaf(np.ones((2, 2))))
+
+
+def test_transpose_needs_all_axes_also_when_it_is_told_the_first():
+    with pytest.raises(ValueError, match="each of the 2 axes"):
+        leaf(np.ones((2, 3))).transpose(0)
+    assert leaf(np.ones(3)).transpose(0).shape == (3,)
+    assert leaf(1.0).transpose(()).shape == ()
+
+
+def test_the_value_of_heaviside_at_zero_has_a_derivative():
+    x, h = np.array([-1.0, 0.0, 2.0, 0.0]), np.array([5.0, 6.0, 7.0, 8.0])
+    for c in (grad(lambda h: np.heaviside(x, h).sum()), mg.compile(grad(lambda h: np.heaviside(x, h).sum()))):
+        np.testing.assert_array_equal(c(h), [0, 1, 0, 1])
+    np.testing.assert_array_equal(jvp(lambda h: np.heaviside(x, h), (h,), (h,))[1], [0, 6, 0, 8])
+    np.testing.assert_array_equal(grad(lambda x: (np.heaviside(x, 0.5) * x).sum())(x), [0, 0.5, 1, 0.5])
+
+
+def test_atleast_1d_and_2d_give_arrays_for_all_they_are_given():
+    for f in (np.atleast_1d, np.atleast_2d):
+        for a, b in zip(f((2.0, 3.0), 1.5, leaf([4.0])), f((2.0, 3.0), 1.5, np.array([4.0])), strict=True):
+            np.testing.assert_array_equal(mg.tensor.data_of(a), b)
+            assert mg.tensor.data_of(a).shape == b.shape
+
+
+def test_allclose_takes_a_tensor_as_its_tolerance():
+    assert np.allclose(leaf([1.0]), [1.5], rtol=leaf(1.0))
+    assert not np.allclose(leaf([1.0]), [1.5], atol=leaf(0.1))
