@@ -9,7 +9,8 @@ import hashlib
 import io
 import json
 import os
-import tempfile
+import shutil
+import uuid
 import zipfile
 from os import PathLike
 from pathlib import Path
@@ -30,9 +31,11 @@ def save_tree(path: str | PathLike[str], tree: Any) -> None:
     """Write nested dicts and lists of arrays, numbers, texts, bools and None.
 
     The file appears under its name only when it is complete and on disk; until then a file of that name stays as it was.
+    Links are followed, and a file that is replaced keeps its permissions.
 
     Raises:
         TypeError: the tree holds something else, or a dict key that is not a text; nothing is written.
+        OSError: the path is a directory or device, or the place cannot be written to.
     """
     arrays: list[Any] = []
     text = json.dumps({"format": _FORMAT, "tree": _plain(tree, arrays, "tree")})
@@ -44,14 +47,20 @@ def save_tree(path: str | PathLike[str], tree: Any) -> None:
             np.lib.format.write_array(buffer, array, allow_pickle=False)
             archive.writestr(f"{i}.npy", buffer.getvalue())
     body = blob.getvalue()
-    target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent or ".", prefix=f".{target.name}.")
+    target = Path(os.path.realpath(path))
+    known = target.exists()
+    if known and not target.is_file():  # a rename would put the file in the place of the device
+        raise OSError(f"save_tree: {os.fspath(path)!r} is a directory or device, not a file that can be replaced.")
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
+    file = temporary.open("xb")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with file:
             # The digest stands last: what was cut anywhere, or changed anywhere, cannot match it.
             file.write(body + hashlib.sha256(body).digest())
             file.flush()
             os.fsync(file.fileno())
+        if known:
+            shutil.copymode(target, temporary)
         os.replace(temporary, target)
     except BaseException:
         os.unlink(temporary)

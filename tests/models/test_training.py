@@ -130,6 +130,26 @@ def test_a_failure_while_writing_leaves_the_earlier_file(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["state.mg"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links and pipes of POSIX")
+def test_saving_follows_links_keeps_permissions_and_never_takes_the_place_of_a_device(tmp_path):
+    path, link, pipe = tmp_path / "state.mg", tmp_path / "latest.mg", tmp_path / "pipe"
+    save_tree(path, {"a": 1})
+    (tmp_path / "plain").write_bytes(b"")
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+    path.chmod(0o640)
+    link.symlink_to(path.name)
+    save_tree(link, {"a": 2})
+    assert link.is_symlink()
+    assert load_tree(path) == {"a": 2}
+    assert path.stat().st_mode & 0o777 == 0o640
+    os.mkfifo(pipe)
+    for place in (pipe, tmp_path, ""):
+        with pytest.raises(OSError, match="not a file that can be replaced"):
+            save_tree(place, {"a": 3})
+    assert pipe.is_fifo()
+    assert sorted(os.listdir(tmp_path)) == ["latest.mg", "pipe", "plain", "state.mg"]
+
+
 def test_a_damaged_checkpoint_changes_nothing(tmp_path):
     path = tmp_path / "run.mg"
     run(2, checkpoint=path)
