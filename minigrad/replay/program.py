@@ -420,6 +420,7 @@ class _Writer:
             for x in self.keeps:
                 roots = self.roots.get(id(x), set())
                 safe = isinstance(x, Line) and roots <= self.results and (roots or self.kind[id(x)] == "scalar")
+                safe = safe and not roots & first  # the caller may write to a result
                 kept.append(self._name(x) if safe else f"np.array({self._name(x)})")
             text += ", (" + "".join(f"{k}, " for k in kept) + ")"
         self._finish()

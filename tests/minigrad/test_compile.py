@@ -27,6 +27,7 @@ from minigrad import (
     vjp,
 )
 from minigrad.replay import Curvature, Gradient
+from minigrad.trees import flatten
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((3, 2))
@@ -599,6 +600,16 @@ def test_two_linearizations_at_once_keep_what_is_theirs(dtype):
     found = [[[product(v) for v in vs] for product in products] for _ in range(2)]
     for again in found:
         close(again, expected, dtype)
+
+
+@pytest.mark.parametrize("f", [np.exp, lambda x: (np.tanh(x), np.exp(x).T), lambda x: [np.exp(x).reshape(3, 1), np.exp(x)]])
+def test_writing_into_the_value_of_a_linearization_does_not_change_its_pushforward(f):
+    x, t = np.array([0.1, 0.2, 0.3]), np.array([1.0, 2.0, 3.0])
+    out, pushforward = linearize(compile(f), x)
+    for y in flatten(out)[0]:
+        y[...] = 99
+    for found, expected in zip(flatten(pushforward(t))[0], flatten(jvp(f, (x,), (t,))[1])[0], strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-14)
 
 
 def test_linearize_matches_tangents_by_name_and_counts_numbers():
