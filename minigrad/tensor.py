@@ -369,6 +369,10 @@ class Tensor(ArrayLike):
             if seed.dtype != data.dtype:
                 seed = seed.astype(data.dtype)
         path = between(None, (self,))
+        if gradient is None and data.dtype.kind == "c" and any(leaf._data.dtype.kind != "c" for leaf in path.sources):
+            raise TypeError(
+                "backward() of a complex Tensor has no gradient for a real leaf; take np.real or np.abs of it first."
+            )
         if create_graph:
             with scope(recording=True, phase="backward"):
                 cotangents = pull_back(path, {self.index: seed}, record=True)

@@ -65,6 +65,10 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool 
         y = _output(out, call)
         if y.size != 1:
             raise ValueError(f"{call} needs a scalar loss, got shape {y.shape}. Reduce it (sum, mean), or use jacobian or vjp.")
+        if y.dtype.kind == "c" and any(
+            a.dtype.kind != "c" for a in leaves
+        ):  # of a complex argument it is the complex derivative
+            raise TypeError(f"{call}: a complex loss has no gradient for a real argument. Return np.real or np.abs of it.")
         path = _slice(leaves, [y])
         connected = path.open and outer
         grads = _pulled(path, y, _one_like(y), leaves, connected)

@@ -71,6 +71,7 @@ TABLE = [
     ("arctan2", np.arctan2, r(2, 3, low=0.3), r(3, low=0.3)),
     ("absolute", np.absolute, np.array([-1.5, 0.7, 2.0])),
     ("fabs", np.fabs, np.array([-1.5, 0.7, 2.0])),
+    ("heaviside, its value at 0", lambda h: np.heaviside(np.array([-1.0, 0.0, 0.0]), h), np.array([0.3, 0.6, 0.9])),
     ("maximum", np.maximum, r(2, 3), r(3)),
     ("maximum, constant", lambda x: np.maximum(x, 0.1), r(2, 3)),
     ("maximum, constant first", lambda x: np.maximum(0.1, x), r(2, 3)),

@@ -309,3 +309,16 @@ def test_atleast_1d_and_2d_give_arrays_for_all_they_are_given():
 def test_allclose_takes_a_tensor_as_its_tolerance():
     assert np.allclose(leaf([1.0]), [1.5], rtol=leaf(1.0))
     assert not np.allclose(leaf([1.0]), [1.5], atol=leaf(0.1))
+
+
+def test_a_complex_loss_of_real_arguments_has_no_gradient():
+    f = lambda x, z: x * z  # noqa: E731
+    for of in (grad(f), grad(f, (0, 1)), mg.compile(grad(f)), lambda x, z: hvp(lambda x: f(x, z), x, x)):
+        with pytest.raises(TypeError, match=r"np\.real"):
+            of(np.array(2.0), np.array(1j))
+    assert grad(f, 1)(2.0, 1j) == 2  # of a complex argument: the complex derivative
+    x = leaf(2.0)
+    with pytest.raises(TypeError, match=r"np\.real"):
+        (x * 1j).backward()
+    np.real(x * 1j * 1j).backward()
+    assert x.grad == -1
