@@ -127,7 +127,7 @@ class _Writer:
         self._counters: dict[str, int] = {}
         self._blocks: list[list[Any]] = []  # [elements, dtype, name of the memory, {shape: name of the buffer}]
         self._storage: dict[int, list[Any]] = {}  # id of a line → the block its value lies in
-        self._free: list[list[Any]] = []
+        self._free: dict[Any, dict[int, list[list[Any]]]] = {}  # blocks that nobody uses: dtype → elements → which
         self._fixed: dict[int, Any] = {}  # id of a line that is a view of a buffer, made once → such a view
         self._numbers: dict[Any, Any] = {}
         self._made: dict[tuple[str, str], str] = {}
@@ -189,6 +189,9 @@ class _Writer:
             self._meet(y)
             for root in roots.get(id(y), ()):
                 self.last[root] = end
+        self.dying: dict[int, list[int]] = {}  # number of a line → ids of the lines that it is the last to read
+        for root, i in self.last.items():
+            self.dying.setdefault(i, []).append(root)
         for y in self.outputs:
             if id(y) in mine and self.kind[id(y)] == "into":
                 self.results.add(id(y))
@@ -254,9 +257,10 @@ class _Writer:
                 self.body.append(f"{name} = {self._filled(line, operands, '')}")
             else:
                 self.body.append(f"{name} = {self._function(line)}({', '.join([*operands, *self._keywords(line)])})")
-        for root, last in list(self.last.items()):
-            if last == i and root in self._storage:
-                self._free.append(self._storage.pop(root))
+        for root in self.dying.get(i, ()):
+            if root in self._storage:
+                free = self._storage.pop(root)
+                self._free.setdefault(free[1], {}).setdefault(free[0], []).append(free)
 
     def _target(self, i: int, line: Line) -> str:
         shape, dtype = line.array.shape, line.array.dtype
@@ -268,15 +272,17 @@ class _Writer:
                 self._storage[id(line)] = self._storage.pop(id(x))
                 return self.names[id(x)]
         size = line.array.size
-        fitting = [block for block in self._free if block[1] == dtype]
-        block = min(fitting, key=lambda b: (b[0] < size, abs(b[0] - size)), default=None)
-        if block is None:
+        free = self._free.get(dtype)
+        if free:
+            nearest = min(free, key=lambda n: (n < size, abs(n - size)))
+            block = free[nearest].pop(0)
+            if not free[nearest]:
+                del free[nearest]
+        else:
             block = [size, dtype, self._new("m"), {}]
             self._blocks.append(block)
             self.head.append(f"{block[2]}=")  # filled in when the size is known
             self.count += 1
-        else:
-            self._free.remove(block)
         if size > block[0]:
             block[0] = size
         self._storage[id(line)] = block

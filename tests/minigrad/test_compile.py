@@ -2,6 +2,7 @@
 
 import copy
 import threading
+import time
 import tracemalloc
 import warnings
 from collections import namedtuple
@@ -600,6 +601,21 @@ def test_two_linearizations_at_once_keep_what_is_theirs(dtype):
     found = [[[product(v) for v in vs] for product in products] for _ in range(2)]
     for again in found:
         close(again, expected, dtype)
+
+
+def test_writing_a_program_takes_time_in_proportion_to_its_length():
+    def seconds(n):
+        def f(x):
+            for _ in range(n):
+                x = np.sin(x) * 1.1 + x
+            return x.sum()
+
+        began = time.process_time()
+        compile(value_and_grad(f))(np.full(3, 0.01))
+        return time.process_time() - began
+
+    seconds(10)
+    assert seconds(1200) < 20 * min(seconds(150), seconds(150))  # 8 times, and 64 if each line looked at all the others
 
 
 @pytest.mark.parametrize("f", [np.exp, lambda x: (np.tanh(x), np.exp(x).T), lambda x: [np.exp(x).reshape(3, 1), np.exp(x)]])
