@@ -94,7 +94,13 @@ for _f in (np.sign, np.floor, np.ceil, np.rint, np.trunc, np.floor_divide, np.si
 # Functions NumPy lacks
 
 
+def in_floats(x: Any) -> Any:
+    """x; whole numbers as float64, for a difference of unsigned or small ones wraps around."""
+    return x.astype(np.float64) if hasattr(x, "dtype") and x.dtype.kind in "biu" else x
+
+
 def _sigmoid(x: Any) -> Any:
+    x = in_floats(x)
     up = np.real(x) > 0  # one exponential that cannot overflow; small values keep their digits on either side
     e = np.exp(np.where(up, -x, x))
     return np.where(up, 1, e) / (1 + e)
@@ -105,6 +111,7 @@ def _ratio(a: Any, b: Any) -> Any:
 
 
 def _softplus(x: Any) -> Any:
+    x = in_floats(x)
     up = np.real(x) > 0  # max(x, 0) + log(1 + exp(-|x|)), written so that it stays analytic for complex steps
     return np.where(up, x, 0) + np.log1p(np.exp(np.where(up, -x, x)))
 

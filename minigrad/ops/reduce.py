@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from minigrad.families import constant, linear_op, register, scale
-from minigrad.ops.elementwise import ratio
+from minigrad.ops.elementwise import in_floats, ratio
 from minigrad.tensor import Op, Tensor, data_of
 
 Axis = int | tuple[int, ...] | None
@@ -227,7 +227,7 @@ def logsumexp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     >>> float(logsumexp(np.array([1000.0, 1000.0]))) == 1000 + float(np.log(2))
     True
     """
-    x = x if isinstance(x, Tensor) else np.asarray(x)
+    x = in_floats(x if isinstance(x, Tensor) else np.asarray(x))
     return _logsumexp_op(x, axis=from_the_end(axis, x.ndim), keepdims=bool(keepdims))
 
 
@@ -251,7 +251,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     >>> log_softmax(np.array([0.0, 1e4])).tolist()
     [-10000.0, 0.0]
     """
-    x = x if isinstance(x, Tensor) else np.asarray(x)
+    x = in_floats(x if isinstance(x, Tensor) else np.asarray(x))
     if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
         raise TypeError(f"softmax and log_softmax run along one axis, an integer, got axis={axis!r}; reshape to join axes.")
     return _log_softmax_op(x, axis=from_the_end(int(axis), x.ndim)[0])

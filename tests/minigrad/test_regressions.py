@@ -322,3 +322,12 @@ def test_a_complex_loss_of_real_arguments_has_no_gradient():
         (x * 1j).backward()
     np.real(x * 1j * 1j).backward()
     assert x.grad == -1
+
+
+@pytest.mark.parametrize("f", [mg.softmax, mg.log_softmax, mg.logsumexp, mg.sigmoid, mg.softplus])
+@pytest.mark.parametrize(
+    "x", [np.array([200, 100], np.uint8), np.array([100, -128], np.int8), np.array([True, False]), np.array([3, -2])]
+)
+def test_whole_numbers_do_not_wrap_around_in_exponentials(f, x):
+    for found in (f(x), f(Tensor(x)).data, mg.compile(f)(x)):
+        np.testing.assert_allclose(found, f(x.astype(float)), rtol=1e-15)
