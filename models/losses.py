@@ -34,7 +34,14 @@ def _same_shape(call: str, a: Any, b: Any) -> tuple[Any, Any]:
         raise ValueError(f"{call} needs both of one shape, got {a.shape} and {b.shape}; reshape, it does not broadcast.")
     if not a.size:
         raise ValueError(f"{call} of an empty batch: shape {a.shape}.")
-    return a, b
+    return _in_floats(a, b.dtype), _in_floats(b, a.dtype)
+
+
+def _in_floats(x: Any, like: Any = None) -> Any:
+    """Whole numbers as floats, of which their partner's kind: differences of unsigned or small ones would wrap around."""
+    if x.dtype.kind in "fc":
+        return x
+    return x.astype(like if like is not None and like.kind in "fc" else np.float64)
 
 
 def _with_checked(check: Op, x: Any, **params: Any) -> Any:
@@ -161,6 +168,8 @@ _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 def _places_of(labels: Any, classes: int) -> Any:
     """Where the logits at the labels lie in the flattened logits, after a look whether the labels are in range."""
+    if labels.dtype.kind == "u" or not labels.dtype.isnative:
+        labels = labels.astype(np.int64)  # a huge one becomes negative, which is out of range as well
     unsigned = labels.view(_UNSIGNED[labels.itemsize])  # a negative label is a huge one, so one comparison does for both ends
     if np.maximum.reduce(unsigned) >= classes:
         raise ValueError(f"cross_entropy needs labels in 0 … {classes - 1}, got {labels.min()} … {labels.max()}.")
@@ -193,7 +202,7 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
         raise TypeError(f"cross_entropy needs integer labels, got dtype {labels.dtype}. For one-hot rows use labels.argmax(1).")
     if not x.size:
         raise ValueError(f"cross_entropy of an empty batch: logits of shape {x.shape}.")
-    return _cross_entropy_op(x, _with_checked(_places_op, labels, classes=x.shape[1]))
+    return _cross_entropy_op(_in_floats(x), _with_checked(_places_op, labels, classes=x.shape[1]))
 
 
 # Two classes
@@ -235,8 +244,6 @@ def binary_cross_entropy_with_logits(logits: Any, targets: Any) -> Any:
     """
     z, y = _same_shape("binary_cross_entropy_with_logits", logits, targets)
     y = _with_checked(_targets_are_probabilities, y)
-    if y.dtype.kind not in "fc":
-        y = y.astype(z.dtype)
     return np.mean(_logistic_op(z, y))
 
 
@@ -263,8 +270,6 @@ def hinge_loss(scores: Any, labels: Any) -> Any:
     """
     s, y = _same_shape("hinge_loss", scores, labels)
     y = _with_checked(_labels_are_signs, y)
-    if y.dtype.kind not in "fc":
-        y = y.astype(s.dtype)
     return np.mean(np.maximum(1 - y * s, 0))
 
 

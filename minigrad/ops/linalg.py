@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from minigrad.families import bilinear, register
-from minigrad.ops.elementwise import ratio
+from minigrad.ops.elementwise import in_floats, ratio
 from minigrad.ops.reduce import from_the_end, ones, total, with_axes
 from minigrad.tensor import Op, Tensor, lifted
 
@@ -83,18 +84,18 @@ def outer(a: Any, b: Any) -> Any:
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     a, b = _array(a), _array(b)
-    if isinstance(axes, int):
-        left, right = list(range(a.ndim - axes, a.ndim)), list(range(axes))
+    if isinstance(axes, int | np.integer):
+        n = int(axes)
+        left, right = tuple(range(a.ndim - n, a.ndim)), tuple(range(n))
     else:
-        left, right = ([x] if isinstance(x, int) else list(x) for x in axes)
-    left, right = [x % a.ndim for x in left] if left else [], [x % b.ndim for x in right] if right else []
+        left, right = (normalize_axis_tuple(x, array.ndim) for x, array in zip(axes, (a, b), strict=True))
     free_a, free_b = [i for i in range(a.ndim) if i not in left], [i for i in range(b.ndim) if i not in right]
     if [a.shape[i] for i in left] != [b.shape[i] for i in right]:
         raise ValueError(f"np.tensordot(axes={axes}) of shapes {a.shape} and {b.shape}: the summed axes differ in length.")
     n = int(np.prod([a.shape[i] for i in left], dtype=int))
     y = _matmul(
-        np.reshape(np.transpose(a, free_a + left), (int(np.prod([a.shape[i] for i in free_a], dtype=int)), n)),
-        np.reshape(np.transpose(b, right + free_b), (n, int(np.prod([b.shape[i] for i in free_b], dtype=int)))),
+        np.reshape(np.transpose(a, [*free_a, *left]), (int(np.prod([a.shape[i] for i in free_a], dtype=int)), n)),
+        np.reshape(np.transpose(b, [*right, *free_b]), (n, int(np.prod([b.shape[i] for i in free_b], dtype=int)))),
     )
     return np.reshape(y, [a.shape[i] for i in free_a] + [b.shape[i] for i in free_b])
 
@@ -193,7 +194,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         )
     if x.dtype.kind == "c":
         return norm(np.abs(x), ord, axis, keepdims)
-    return _norm(x, axis=axes, keepdims=bool(keepdims))
+    return _norm(in_floats(x), axis=axes, keepdims=bool(keepdims))
 
 
 def _norm_slope(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:

@@ -331,3 +331,18 @@ def test_a_complex_loss_of_real_arguments_has_no_gradient():
 def test_whole_numbers_do_not_wrap_around_in_exponentials(f, x):
     for found in (f(x), f(Tensor(x)).data, mg.compile(f)(x)):
         np.testing.assert_allclose(found, f(x.astype(float)), rtol=1e-15)
+
+
+def test_norm_of_whole_numbers_and_axes_of_tensordot():
+    assert float(np.linalg.norm(Tensor(np.array([200, 100], np.uint8)))) == pytest.approx(np.sqrt(50_000))
+    assert float(np.linalg.norm(Tensor([10**10, 1]))) == pytest.approx(1e10)
+    x = Tensor(np.ones((2, 3)), requires_grad=True)
+    for axes in (([5], [0]), ([0], [-3])):
+        with pytest.raises(ValueError, match="out of bounds"):
+            np.tensordot(x, np.ones((2, 3)), axes=axes)
+    assert np.tensordot(x, np.ones((3, 2)), axes=np.int64(1)).shape == (2, 2)
+
+
+def test_an_overflow_of_a_number_stays_one():
+    with pytest.raises(OverflowError, match="add"):
+        Tensor(np.arange(3)) + 10**20

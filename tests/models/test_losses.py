@@ -121,3 +121,29 @@ def test_against_torch():
     mine, g = mg.value_and_grad(lambda z: binary_cross_entropy_with_logits(z, Y))(Z)
     assert float(mine) == pytest.approx(loss.item(), rel=1e-14)
     np.testing.assert_allclose(g, z.grad.numpy(), rtol=1e-12, atol=1e-16)
+
+
+def test_whole_numbers_are_not_subtracted_as_such():
+    """An unsigned difference would wrap around, an int8 square overflow."""
+    u1 = lambda *x: np.array(x, np.uint8)  # noqa: E731
+    assert float(mse_loss(u1(0), u1(100))) == 1e4
+    assert float(mse_loss(np.array([100], np.int8), np.array([-100], np.int8))) == 4e4
+    assert float(hinge_loss(u1(1, 2), np.array([1, -1]))) == 1.5
+    assert float(cross_entropy(u1(200, 100)[None], np.array([1]))) == 100
+    float32 = np.array([0.5, 1], np.float32)
+    assert mse_loss(float32, np.array([1, 2])).dtype == np.float32
+    assert binary_cross_entropy_with_logits(float32, np.array([1, 0])).dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint64, ">i4", ">u2", np.int8, np.int64])
+def test_labels_of_every_kind_of_integer(dtype):
+    logits = np.arange(6.0).reshape(2, 3)
+    expected = cross_entropy(logits, np.array([0, 2]))
+    assert cross_entropy(logits, np.array([0, 2], dtype)) == expected
+    with pytest.raises(ValueError, match="labels in 0 … 2, got"):
+        cross_entropy(logits, np.array([0, 3], dtype))
+
+
+def test_a_huge_unsigned_label_is_out_of_range():
+    with pytest.raises(ValueError, match="labels in 0 … 2"):
+        cross_entropy(np.zeros((1, 3)), np.array([2**64 - 1], np.uint64))
