@@ -17,6 +17,7 @@ from optim.options import COUNT, checked
 __all__ = ["Krylov", "lanczos"]
 
 Array = NDArray[Any]
+ORTHONORMAL = 1e-8  # how far from 0 and 1 the products of the rows to stay away from may be
 
 
 class Krylov(NamedTuple):
@@ -81,12 +82,20 @@ def lanczos(
     99.000000000
     """
     n, k = checked("lanczos", "n", n, COUNT), checked("lanczos", "k", k, COUNT)
+    if not callable(hv):
+        raise TypeError(f"`lanczos(hv, ...)`: hv must be a function v ↦ Hv, got {hv!r:.60}. For a matrix pass lambda v: H @ v.")
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"`lanczos(rng=...)` must be a numpy.random.Generator, got {rng!r:.60}. Use np.random.default_rng(0).")
     away = np.zeros((0, n)) if orthogonal_to is None else np.asarray(orthogonal_to, dtype=np.float64)
     if away.ndim != 2 or away.shape[1] != n or len(away) >= n:
         raise ValueError(f"`lanczos(orthogonal_to=...)` must be fewer than n = {n} rows of that length, got {away.shape}.")
     p = len(away)
+    skew = float(np.abs(away @ away.T - np.eye(p)).max(initial=0.0))
+    if not skew <= ORTHONORMAL:
+        raise ValueError(
+            f"`lanczos(orthogonal_to=...)` must have orthonormal rows, but their products with each other are off by "
+            f"{skew:.1e}. Pass np.linalg.qr(rows.T)[0].T."
+        )
     k = min(k, n - p)
 
     rows = np.empty((p + min(k, 32), n))  # `away`, then the basis; it grows
@@ -96,9 +105,11 @@ def lanczos(
     size = 0.0  # the largest ‖Hq‖ yet: below n·eps of it a remainder is rounding
     for m in range(1, k + 1):
         q, held = rows[p + m - 1], rows[: p + m]
-        w = np.asarray(hv(q.copy()), dtype=np.float64)
-        if w.shape != (n,):
-            raise ValueError(f"`lanczos(hv, ...)`: hv must return shape {(n,)}, got {w.shape}.")
+        w = np.asarray(hv(q.copy()))
+        if w.shape != (n,) or w.dtype.kind not in "fiub":
+            kind = "" if w.dtype.kind in "fiub" else f"{w.dtype} of shape "
+            raise ValueError(f"`lanczos(hv, ...)`: hv must return real numbers of shape {(n,)}, got {kind}{w.shape}.")
+        w = w.astype(np.float64)
         norm = _norm(w)
         if not np.isfinite(norm):
             raise FloatingPointError(f"`lanczos(hv, ...)`: the norm of product {m} must be finite, got {norm}.")

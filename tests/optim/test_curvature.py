@@ -240,6 +240,14 @@ BAD_LANCZOS = {
     "start in the span": (
         lambda: lanczos(lambda v: v, 3, 1, rng=rng(), start=np.eye(3)[0], orthogonal_to=np.eye(3)[:2]), ValueError, "span"),
     "nothing left": (lambda: lanczos(lambda v: v, 3, 1, rng=rng(), orthogonal_to=np.eye(3)), ValueError, "fewer than n = 3"),
+    "rows not of length 1": (
+        lambda: lanczos(lambda v: v, 3, 1, rng=rng(), orthogonal_to=np.ones((1, 3))), ValueError, r"orthonormal.*by 2\.0e\+00"),
+    "rows not orthogonal": (
+        lambda: lanczos(lambda v: v, 3, 1, rng=rng(), orthogonal_to=np.eye(3)[[0, 0]]), ValueError, "orthonormal"),
+    "rows of NaN": (
+        lambda: lanczos(lambda v: v, 3, 1, rng=rng(), orthogonal_to=np.full((1, 3), np.nan)), ValueError, "orthonormal.*nan"),
+    "hv complex": (lambda: lanczos(lambda v: v * 1j, 3, 1, rng=rng()), ValueError, "real numbers.*got complex128"),
+    "a matrix": (lambda: lanczos(np.eye(3), 3, 1, rng=rng()), TypeError, "must be a function"),
 }  # fmt: skip
 
 
