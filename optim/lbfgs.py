@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optim.closure_optimizer import ClosureOptimizer, VectorSolver
-from optim.line_search import blind, line_search
+from optim.line_search import STILL, blind, line_search
 from optim.objective import Evaluation, Objective
 from optim.optimizer import Params, Slot, Values
-from optim.results import Status, StepInfo
+from optim.results import StepInfo
 from optim.trust_region import EPS, NOISE, unit_of
 
 __all__ = ["LBFGS", "LBFGSInfo", "LBFGSSolver", "two_loops"]
@@ -87,13 +87,13 @@ class LBFGSSolver(VectorSolver):
         p = two_loops(pairs, g) if pairs else _first_direction(here)
         found = line_search(self.line_search, objective, here, p, self.lr, self.noise)
         tried = found.trials
-        if found.there is None and pairs and found.why != "stationary":  # what was learnt misleads here: forget it
+        if found.there is None and pairs and found.why not in STILL:  # what was learnt misleads here: forget it
             pairs, p = [], _first_direction(here)
             found = line_search(self.line_search, objective, here, p, self.lr, self.noise)
             tried += found.trials
         there = found.there
         if there is None:
-            return here, LBFGSInfo(status=Status.PRECISION_LOSS, why=found.why, rejections=tried, pairs=len(pairs))
+            return here, LBFGSInfo(status=found.status, why=found.why, rejections=tried, pairs=len(pairs))
         s, y = there.x - here.x, there.g - g  # not quite a·p where parameters are float32
         kept = float(s @ y) > EPS * abs(float(s @ g))
         self.pairs = [*pairs, (s, y)][-self.history :] if kept else pairs

@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optim.objective import Evaluation, Objective
+from optim.results import Status
 from optim.trust_region import NOISE, evaluated
 
-__all__ = ["Found", "blind", "line_search"]
+__all__ = ["STILL", "Found", "blind", "line_search"]
 
 Vector = NDArray[Any]
 
@@ -47,6 +48,15 @@ class Found(NamedTuple):
     a: float
     trials: int
     why: str
+
+    @property
+    def status(self) -> Status:
+        """What a step that ended without a point is called."""
+        return _ENDS.get(self.why, Status.PRECISION_LOSS)
+
+
+STILL = ("stationary", "lr is 0")  # why a search ended that no other direction would help
+_ENDS = {"not finite": Status.NONFINITE, "not a direction of descent": Status.RADIUS_COLLAPSED}
 
 
 def blind(here: Evaluation, there: Evaluation, noise: float) -> bool:
@@ -94,6 +104,7 @@ def line_search(
 
     Args:
         kind: "armijo", "strong-wolfe", or None: take `first` whatever f does, unless it is not finite there.
+        first: ≥ 0; at 0 there is nothing to search.
         noise: a change of f below this share of |f| is rounding.
 
     Returns:
@@ -107,8 +118,8 @@ def line_search(
     (2, 0.1, True)
     """
     ray = Ray(objective, here, p, noise)
-    if not p.any():
-        return Found(None, 0.0, 0, "stationary")
+    if not p.any() or not first > 0:
+        return Found(None, 0.0, 0, "stationary" if first > 0 else "lr is 0")
     if kind is not None and not ray.slope < 0:
         return Found(None, 0.0, 0, "not a direction of descent")
     return _SEARCHES[kind](ray, first)

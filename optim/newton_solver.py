@@ -118,7 +118,7 @@ class NewtonSolver(VectorSolver):
                 )
         found = line_search(self.line_search, objective, here, p, self.lr, self.noise)
         if found.there is None:
-            return here, NewtonInfo(status=Status.PRECISION_LOSS, why=found.why, rejections=found.trials, decrement=decrement)
+            return here, NewtonInfo(status=found.status, why=found.why, rejections=found.trials, decrement=decrement)
         return found.there, NewtonInfo(
             True, predicted=-found.a * slope * (1 - 0.5 * found.a), step_norm=found.a * float(np.linalg.norm(p)), why=found.why,
             rejections=found.trials - 1, step_length=found.a, decrement=decrement,

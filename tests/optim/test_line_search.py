@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from optim.line_search import Found, _share, line_search
 from optim.line_search import Trial as Point
-from optim.line_search import _share, line_search
 from optim.objective import FunctionObjective
 from optim.trust_region import NOISE
 
@@ -127,6 +127,22 @@ def test_there_is_no_step_up_or_nowhere(kind):
     found = line_search(kind, wrong, here, -here.g, 1.0)
     assert found.there is None or found.there.f <= here.f * (1 + NOISE)  # where f cannot tell, the slopes are believed
     assert line_search(kind, wrong, here, -here.g, 1.0, 0.0).why == "no decrease"
+
+
+@pytest.mark.parametrize("kind", ["armijo", "strong-wolfe", None])
+def test_with_a_first_step_of_0_there_is_nothing_to_search(kind):
+    f = FunctionObjective(lambda x: np.sum(x**2))
+    here = f(np.ones(2))
+    assert line_search(kind, f, here, -here.g, 0.0) == (None, 0.0, 0, "lr is 0")
+
+
+@pytest.mark.parametrize(
+    ("why", "status"),
+    [("not finite", "NONFINITE"), ("not a direction of descent", "RADIUS_COLLAPSED"), ("stationary", "PRECISION_LOSS"),
+     ("no decrease", "PRECISION_LOSS")],
+)  # fmt: skip
+def test_the_status_does_not_blame_rounding_for_what_it_has_not_done(why, status):
+    assert Found(None, 0.0, 1, why).status == status
 
 
 @pytest.mark.parametrize("k", [-60, -7, 40])

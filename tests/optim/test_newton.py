@@ -192,6 +192,7 @@ def test_the_pure_method_stays_at_a_saddle(modification):
 def test_the_textbook_step_with_a_line_search_does_not_climb():
     _, infos = course(saddle, [0.01, 0.3], 1, modification="none")
     assert (infos[0].accepted, infos[0].why) == (False, "not a direction of descent")
+    assert infos[0].status == "RADIUS_COLLAPSED"
     assert math.isnan(infos[0].decrement)
 
 
