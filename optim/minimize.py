@@ -84,6 +84,12 @@ def minimize(
     kind = str(method).lower()
     if kind not in METHODS:
         raise ValueError(f"`minimize(method=...)` must be one of {', '.join(METHODS)}, got {method!r}.")
+    if not callable(fun):
+        raise TypeError(f"`minimize(fun, x0)`: fun must be a function of x, got {fun!r:.60}.")
+    if callback is not None and not callable(callback):
+        raise TypeError(f"`minimize(callback=...)` must be a function or None, got {callback!r:.60}.")
+    if options is not None and not isinstance(options, Mapping):
+        raise TypeError(f'`minimize(options=...)` must be a dict, such as {{"maxiter": 100}}, got {options!r:.60}.')
     x = _start(x0)
     given = {"gtol": tol} if tol is not None else {}
     solver, check, limits = _prepared(kind, x.size, given | dict(options or {}), jac, hess, hessp)
@@ -199,7 +205,10 @@ class FirstOrder:
 
 
 def _start(x0: Any) -> Vector:
-    x = np.asarray(x0.data if isinstance(x0, Tensor) else x0)
+    try:
+        x = np.asarray(x0.data if isinstance(x0, Tensor) else x0)
+    except ValueError as error:  # lists of different lengths
+        raise ValueError(f"`minimize(fun, x0)`: x0 must be an array of numbers, got {x0!r:.60}: {error}") from None
     if x.dtype.kind not in "fiub":
         raise TypeError(f"`minimize(fun, x0)`: x0 must hold real numbers, got dtype {x.dtype}.")
     if not x.size:

@@ -131,7 +131,8 @@ def _plain(value: Any) -> Any:
 def _scalar(f: Any) -> float:
     value = np.asarray(_plain(f))
     if value.size != 1 or value.dtype.kind not in "fiub":
-        raise ValueError(f"`minimize(fun, ...)`: fun(x) must return one real number, got {value.dtype} of shape {value.shape}.")
+        got = f"{value.dtype} of shape {value.shape}" if value.dtype.kind != "O" else f"{f!r:.60}"
+        raise ValueError(f"`minimize(fun, ...)`: fun(x) must return one real number, got {got}.")
     return float(value.reshape(()))
 
 

@@ -547,6 +547,12 @@ REFUSED = [
     ({"options": {"forcing": "cubic"}}, ValueError, "superlinear"),
     ({"options": {"globalization": "none"}}, ValueError, "trust-region"),
     ({"options": {"preconditioner": [1.0, -1.0]}}, ValueError, "preconditioner"),
+    ({"options": {"preconditioner": "jacobi"}}, TypeError, "preconditioner=.*got 'jacobi'"),
+    ({"options": [("maxiter", 3)]}, TypeError, r"minimize\(options=...\)` must be a dict"),
+    ({"options": "maxiter"}, TypeError, r"minimize\(options=...\)` must be a dict.*got 'maxiter'"),
+    ({"fun": 3.0}, TypeError, r"fun must be a function of x, got 3\.0"),
+    ({"callback": 3}, TypeError, r"minimize\(callback=...\)` must be a function or None, got 3"),
+    ({"x0": [[1.0, 2.0], [3.0]]}, ValueError, "x0 must be an array of numbers, got .*inhomogeneous"),
     ({"method": "newton", "options": {"modification": "magic"}}, ValueError, "modification"),
     ({"method": "newton", "options": {"damping": None}}, TypeError, "damping"),
     ({"method": "lbfgs", "options": {"history": 0}}, ValueError, "history"),
@@ -576,7 +582,7 @@ REFUSED = [
     ({"fun": lambda x: x}, ValueError, r"fun\(x\) must return one real number, got float64 of shape \(2,\)"),
     ({"fun": lambda x: 3.0}, TypeError, "must return a Tensor that depends on x"),
     ({"fun": lambda x: bowl(x.numpy())}, TypeError, "NumPy's functions on x itself"),
-    ({"fun": lambda x: None}, ValueError, "one real number"),
+    ({"fun": lambda x: None}, ValueError, "one real number, got None"),
     ({**OWN, "fun": lambda x: bowl(x) + 0j}, ValueError, "one real number, got complex"),
 ]
 
@@ -601,6 +607,16 @@ def test_options_are_refused_before_anything_is_computed():
         if "fun" not in call and not callable(call.get("jac")) and call.get("jac") is not True:
             with pytest.raises(error):
                 minimize(**{"fun": never, "x0": np.zeros(2), "hessp": never} | call)
+
+
+@pytest.mark.parametrize(
+    ("preconditioner", "says"),
+    [(np.ones(3), "3 entries, where n = 2"), (lambda r: r[:1], r"float64 of shape \(1,\), where n = 2"),
+     (lambda r: None, "object"), (lambda r: -r, "Is M positive definite"), (lambda r: r * np.nan, "Is M positive definite")],
+)  # fmt: skip
+def test_a_preconditioner_that_does_not_fit_is_refused(preconditioner, says):
+    with pytest.raises(ValueError, match=rf"minimize\(preconditioner=...\)` must be a function.*{says}"):
+        minimize(bowl, START, options={"preconditioner": preconditioner})
 
 
 @pytest.mark.parametrize("name", ["jac", "hessp"])
