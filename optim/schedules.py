@@ -49,7 +49,11 @@ class LRSchedule:
     _not_saved: tuple[str, ...] = ("optimizer",)
 
     def __init__(self, optimizer: Optimizer) -> None:
-        self._groups_of(optimizer)
+        if not all("lr" in group for group in self._groups_of(optimizer)):
+            raise TypeError(
+                f"`{type(self).__name__}(optimizer)` must be an optimizer with an lr, and {type(optimizer).__name__} has none: "
+                f"it finds the length of its steps itself."
+            )
         self.optimizer = optimizer
         for group in self.groups:
             group.setdefault("initial_lr", group["lr"])
@@ -68,6 +72,8 @@ class LRSchedule:
         """Go one epoch on and set the learning rates. What cannot be used as one raises and changes nothing."""
         self.last_epoch += 1
         try:
+            for group in self.groups:  # those added since begin from the rate they came with
+                group.setdefault("initial_lr", group["lr"])
             self._set(self.rates())
         except BaseException:
             self.last_epoch -= 1
@@ -90,13 +96,16 @@ class LRSchedule:
         """
         call = f"{type(self).__name__}.load_state_dict"
         expected = self.state_dict()
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"`{call}` needs what `state_dict()` returned, got {state_dict!r:.60}.")
         if state_dict.get("schedule") != expected["schedule"]:
             raise ValueError(f"`{call}` needs the state of {expected['schedule']}, got that of {state_dict.get('schedule')}.")
         if state_dict.keys() != expected.keys():
             raise ValueError(f"`{call}` needs the keys {sorted(expected)}, got {sorted(state_dict)}.")
-        if len(state_dict["lr"]) != len(self.groups):
-            raise ValueError(f"`{call}`: the optimizer has {len(self.groups)} groups, but {len(state_dict['lr'])} were saved.")
-        self._set(state_dict["lr"])
+        checked(call, "last_epoch", state_dict["last_epoch"], WHOLE)
+        if not isinstance(rates := state_dict["lr"], list | tuple) or len(rates) != len(self.groups):
+            raise ValueError(f"`{call}`: the optimizer has {len(self.groups)} groups, but the rates {rates!r:.60} were saved.")
+        self._set(rates)
         vars(self).update({key: value for key, value in state_dict.items() if key not in ("schedule", "lr")})
 
     def _set(self, rates: Sequence[float]) -> None:
@@ -110,6 +119,15 @@ class LRSchedule:
         except AttributeError:
             call, kind = type(self).__name__, type(optimizer).__name__
             raise TypeError(f"`{call}(optimizer)` must be an optimizer, got {kind}.") from None
+
+    def _of_groups(self, option: str, values: list[Any]) -> list[Any]:
+        """`values`, one for each group, if no group was added since."""
+        if len(values) != len(self.groups):
+            raise ValueError(
+                f"`{type(self).__name__}`: {option} was given for {len(values)} groups, and the optimizer has "
+                f"{len(self.groups)} by now. Make the schedule anew after `add_param_group`."
+            )
+        return values
 
     def _check(self, option: str, value: Any, kind: Kind) -> Any:
         return checked(type(self).__name__, option, value, kind)
@@ -176,7 +194,8 @@ class LambdaLR(LRSchedule):
         super().__init__(optimizer)
 
     def rates(self) -> list[float]:
-        return [group["initial_lr"] * f(self.last_epoch) for group, f in zip(self.groups, self.lr_lambdas, strict=True)]
+        lambdas = self._of_groups("lr_lambda", self.lr_lambdas)
+        return [group["initial_lr"] * f(self.last_epoch) for group, f in zip(self.groups, lambdas, strict=True)]
 
 
 class LinearLR(LRSchedule):
@@ -333,9 +352,9 @@ class OneCycleLR(LRSchedule):
         if self.last_epoch > self.total_steps:
             raise ValueError(f"`OneCycleLR.step()` was called more than total_steps={self.total_steps} times.")
         phase, done = self.position()
-        rates = []
+        rates, tops = [], self._of_groups("max_lr", self.max_lr)
         for i, group in enumerate(self.groups):
-            low, top = group["initial_lr"], self.max_lr[i]
+            low, top = group["initial_lr"], tops[i]
             heights = (
                 [low, top, low, low / self.final_div_factor] if self.three_phase else [low, top, low / self.final_div_factor]
             )
@@ -406,7 +425,11 @@ class ReduceLROnPlateau(LRSchedule):
         return self.get_last_lr()
 
     def step(self, metrics: SupportsFloat) -> None:  # type: ignore[override]  # this one schedule looks at the training
-        value = float(metrics.item() if isinstance(metrics, Tensor) else metrics)
+        lows = self._of_groups("min_lr", self.min_lr)
+        try:
+            value = float(metrics.item() if isinstance(metrics, Tensor) else metrics)
+        except (TypeError, ValueError):
+            raise TypeError(f"`ReduceLROnPlateau.step(metric)` must be given one number, got {metrics!r:.60}.") from None
         self.last_epoch += 1
         if self.improves(value):
             self.best = value
@@ -418,7 +441,7 @@ class ReduceLROnPlateau(LRSchedule):
             self.num_bad_epochs = 0
         if self.num_bad_epochs > self.patience:
             old = self.get_last_lr()
-            new = [max(lr * self.factor, low) for lr, low in zip(old, self.min_lr, strict=True)]
+            new = [max(lr * self.factor, low) for lr, low in zip(old, lows, strict=True)]
             self._set([b if a - b > self.eps else a for a, b in zip(old, new, strict=True)])
             self.cooldown_counter = self.cooldown
             self.num_bad_epochs = 0

@@ -102,11 +102,42 @@ def test_bad_options_are_refused_and_the_rate_stays(kind, options, message):
 
 @pytest.mark.parametrize("make", [
     lambda o: optim.StepLR(o, 1), lambda o: optim.CosineAnnealingLR(o, 1), optim.LinearLR,
-    lambda o: optim.LambdaLR(o, abs), lambda o: optim.OneCycleLR(o, 1.0, 9), optim.ReduceLROnPlateau,
+    lambda o: optim.LambdaLR(o, abs), lambda o: optim.OneCycleLR(o, 1.0, 9, cycle_momentum=False), optim.ReduceLROnPlateau,
 ])  # fmt: skip
 def test_what_is_no_optimizer_is_refused(make):
     with pytest.raises(TypeError, match="must be an optimizer, got int"):
         make(3)
+    with pytest.raises(TypeError, match="must be an optimizer with an lr, and NewtonCG has none"):
+        make(optim.NewtonCG([Tensor([1.0], requires_grad=True)]))
+
+
+@pytest.mark.parametrize(
+    ("make", "option"),
+    [(lambda o: optim.LambdaLR(o, lambda k: 0.5), "lr_lambda"), (lambda o: optim.OneCycleLR(o, 1.0, 9), "max_lr"),
+     (optim.ReduceLROnPlateau, "min_lr"), (lambda o: optim.StepLR(o, 1), None),
+     (lambda o: optim.CosineAnnealingLR(o, 1), None), (optim.LinearLR, None)],
+)  # fmt: skip
+def test_groups_added_later(make, option):
+    opt = sgd()
+    schedule = make(opt)
+    opt.add_param_group({"params": [Tensor([1.0], requires_grad=True)], "lr": 0.25})
+    step = (lambda: schedule.step(1.0)) if option == "min_lr" else schedule.step
+    if option:
+        with pytest.raises(ValueError, match=f"{option} was given for 1 groups, and the optimizer has 2 by now"):
+            step()
+        assert schedule.last_epoch == 0
+    else:
+        for _ in range(3):
+            step()
+        assert schedule.last_epoch == 3
+
+
+@pytest.mark.parametrize("bad", [None, "x", np.ones(2)])
+def test_a_plateau_needs_a_number(bad):
+    schedule = optim.ReduceLROnPlateau(sgd())
+    with pytest.raises(TypeError, match="must be given one number"):
+        schedule.step(bad)
+    assert schedule.last_epoch == 0
 
 
 def test_a_rate_that_cannot_be_leaves_the_schedule_where_it_was():
@@ -123,9 +154,10 @@ def test_loading_a_misfit_changes_nothing():
     good = schedule.state_dict()
     for bad in (
         {**good, "schedule": "LambdaLR"}, {**good, "extra": 1}, {k: v for k, v in good.items() if k != "gamma"},
-        {**good, "lr": [0.1, 0.1]}, {**good, "lr": [-1.0]},
+        {**good, "lr": [0.1, 0.1]}, {**good, "lr": [-1.0]}, {**good, "lr": None}, {**good, "last_epoch": "x"},
+        {**good, "last_epoch": -1}, None, [],
     ):  # fmt: skip
-        with pytest.raises(ValueError, match=r"StepLR"):
+        with pytest.raises((TypeError, ValueError), match=r"StepLR"):
             schedule.load_state_dict(bad)
         assert schedule.state_dict() == good
 
