@@ -91,14 +91,15 @@ class ClosureOptimizer(Optimizer):
             FloatingPointError: the loss or its gradient is not finite at the present parameters.
         """
         call = f"{type(self).__name__}.step(closure)"
-        if closure is None:
-            raise TypeError(f"`{call}` needs a closure, for it evaluates the loss at more than one point.")
+        if not callable(closure):
+            got = "" if closure is None else f", a function, got {closure!r:.60}"
+            raise TypeError(f"`{call}` needs a closure{got}, for it evaluates the loss at more than one point.")
         for option, value in self._common([dict(group) for group in self.param_groups]).items():
             setattr(self._solver, option, value)
         active = [(group, slot) for group in self.param_groups for slot in group.slots if slot.tensor.requires_grad]
         slots = [slot for _, slot in active]
-        if not slots:
-            raise ValueError(f"`{call}`: every parameter is frozen; set requires_grad=True on some.")
+        if not any(slot.tensor.size for slot in slots):
+            raise ValueError(f"`{call}`: every parameter is frozen or of size 0; set requires_grad=True on some with numbers.")
         self._solver.noise = 1e3 * max(float(np.finfo(slot.tensor.dtype).eps) for slot in slots)
         self._about_to_step(slots)
         decay = [group["weight_decay"] for group, _ in active]
@@ -127,6 +128,8 @@ class ClosureOptimizer(Optimizer):
         """Take over what `state_dict` gave; see `Optimizer`."""
         given = state_dict.get("counts", {}) if isinstance(state_dict, Mapping) else {}
         call = f"{type(self).__name__}.load_state_dict"
+        if not isinstance(given, Mapping):
+            raise ValueError(f"`{call}` needs the counts that `state_dict()` returned, got {given!r:.60}.")
         counts = {name: checked(call, name, given.get(name, 0), WHOLE) for name in COUNTED}
         super().load_state_dict(state_dict)
         self.counts = Counts(**counts)

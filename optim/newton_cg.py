@@ -27,6 +27,9 @@ NOT_HERE = {
 }
 
 
+MAY_BE_NONE = "['radius']", "['left_f']"  # of what is saved
+
+
 class ClosureSolver(VectorSolver):
     """`Solver` for closures: they have to be deterministic, but may be another function (batch) at each step."""
 
@@ -173,18 +176,27 @@ class NewtonCG(ClosureOptimizer):
         """Take over what `state_dict` gave; see `Optimizer`."""
         mine = self.state_dict()["newton_cg"]
         saved = state_dict.get("newton_cg", {}) if isinstance(state_dict, Mapping) else {}
-        if not isinstance(saved, Mapping) or saved.keys() != mine.keys() or saved["kind"] != self.kind:
+        if not isinstance(saved, Mapping) or saved.keys() != mine.keys() or str(saved["kind"]) != self.kind:
             raise ValueError(
                 f"`NewtonCG.load_state_dict` needs what `state_dict()` of a NewtonCG of the kind {self.kind!r} returned, "
                 f"got {saved!r:.60}."
             )
-        previous = {name: np.array(value, dtype=np.float64) for name, value in saved["previous"].items()}
+        _require_alike({**saved, "previous": 0}, {**mine, "previous": 0}, "newton_cg")
+        shapes = {slot.name: slot.shape for slot in self._slots()}
+        steps = saved["previous"]
+        if not isinstance(steps, Mapping) or any(np.shape(step) != shapes.get(name) for name, step in steps.items()):
+            raise ValueError(
+                f"`NewtonCG.load_state_dict`: 'previous' must hold an array of each parameter's shape, got {steps!r:.60}."
+            )
+        previous = {name: np.array(step, dtype=np.float64) for name, step in steps.items()}
         before = self._solver.state()
         try:
             self._solver.restore(saved)
             super().load_state_dict(state_dict)
-        except BaseException:
+        except BaseException as error:
             self._solver.restore(before)
+            if isinstance(error, OverflowError):
+                raise ValueError(f"`NewtonCG.load_state_dict`: the state of a random generator cannot be: {error}.") from None
             raise
         self._previous = previous
 
@@ -200,3 +212,21 @@ class NewtonCG(ClosureOptimizer):
         parts = [self._previous.get(slot.name, np.zeros(slot.shape)).ravel() for slot in slots]
         self._solver.previous = np.concatenate(parts) if self._previous else None
         self._active = slots
+
+
+def _require_alike(saved: Any, mine: Any, where: str) -> None:
+    """That a saved state has the form of ours: the same keys and texts, and numbers and flags where ours are."""
+    if isinstance(mine, Mapping):
+        if isinstance(saved, Mapping) and saved.keys() == mine.keys():
+            for key, own in mine.items():
+                _require_alike(saved[key], own, f"{where}[{key!r}]")
+            return
+    elif isinstance(mine, str):
+        if isinstance(saved, str) and saved == mine:
+            return
+    elif isinstance(mine, bool) or isinstance(saved, bool):
+        if isinstance(mine, bool) and isinstance(saved, bool):
+            return
+    elif isinstance(saved, int | float | np.number) or (saved is None and where.endswith(MAY_BE_NONE)):
+        return
+    raise ValueError(f"`NewtonCG.load_state_dict`: {where} must be like {mine!r:.40}, got {saved!r:.60}.")

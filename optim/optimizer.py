@@ -363,8 +363,10 @@ class Optimizer:
         try:
             kind, groups, states = state_dict["optimizer"], state_dict["groups"], state_dict["state"]
             options_of = {frozenset(saved["params"]): dict(saved["options"]) for saved in groups}
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ValueError(f"`{call}` needs what `state_dict()` returned: {error!r}.") from None
+        if not isinstance(states, Mapping) or not all(isinstance(state, Mapping) for state in states.values()):
+            raise ValueError(f"`{call}` needs what `state_dict()` returned; its state of each parameter must be a dict.")
         if kind != type(self).__name__:
             raise ValueError(f"`{call}` needs the state of {type(self).__name__}, got that of {kind}.")
         slots = {slot.name: slot for slot in self._slots()}
@@ -548,7 +550,8 @@ class Optimizer:
     def _loaded(self, call: str, slot: Slot, saved: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Array]]:
         """One parameter's saved clock and vectors, checked."""
         vectors = {key: np.asarray(value) for key, value in saved.items() if key != "shape" and key not in slot.clock}
-        if tuple(saved.get("shape", ())) != slot.shape:
+        shape = saved.get("shape", ())
+        if not isinstance(shape, tuple | list) or tuple(shape) != slot.shape:
             raise ValueError(f"`{call}`: {slot.name!r} has shape {slot.shape}, but {saved.get('shape')} was saved.")
         lacking = sorted(slot.clock.keys() - saved.keys())
         if lacking or vectors.keys() - set(self.state_names):

@@ -77,7 +77,8 @@ def test_the_loss_before_the_step_is_returned_and_outputs_are_allowed(name):
 @pytest.mark.parametrize(
     ("closure", "error", "message"),
     [
-        (None, TypeError, "needs a closure"),
+        (None, TypeError, "needs a closure, for it"),
+        (3.0, TypeError, "needs a closure, a function, got 3.0, for it"),
         (lambda ps: None, TypeError, "must return the loss, a Tensor, got None"),
         (lambda ps: 3.0, TypeError, "must return the loss"),
         (lambda ps: ps["b"] * 2, ValueError, r"must be a scalar, got shape \(2,\)"),
@@ -91,7 +92,7 @@ def test_bad_closures_are_refused(name, closure, error, message):
     ps = parameters()
     optimizer = MAKERS[name](ps)
     with pytest.raises(error, match=message):
-        optimizer.step(closure and (lambda: closure(ps)))
+        optimizer.step((lambda: closure(ps)) if callable(closure) else closure)
     np.testing.assert_array_equal(values(ps), values(parameters()))
 
 
@@ -198,8 +199,32 @@ def test_frozen_parameters_are_bit_identical_and_the_others_descend_without_them
     assert (ps["b"].data != START["b"]).any()
     for p in ps.values():
         p.requires_grad = False
-    with pytest.raises(ValueError, match="every parameter is frozen"):
+    with pytest.raises(ValueError, match="every parameter is frozen or of size 0"):
         optimizer.step(lambda: loss_of(ps))
+
+
+@each
+def test_parameters_of_size_0_are_no_matter_but_alone(name):
+    ps, others = parameters(), parameters()
+    empty = Tensor(np.zeros((0, 3)), requires_grad=True)
+    run(MAKERS[name]({**ps, "d": empty}), ps, 3, lambda ps: loss_of(ps) + empty.sum())
+    run(MAKERS[name](others), others, 3)
+    np.testing.assert_array_equal(values(ps), values(others))
+    with pytest.raises(ValueError, match="every parameter is frozen or of size 0"):
+        MAKERS[name]([empty]).step(empty.sum)
+
+
+@pytest.mark.parametrize("name", [name for name in MAKERS if "lr" in MAKERS[name](parameters()).defaults])
+def test_a_rate_of_0_takes_no_step(name):
+    ps = parameters()
+    optimizer = MAKERS[name](ps)
+    run(optimizer, ps, 2)
+    before = values(ps)
+    if optimizer.defaults.get("modification") != "trust":
+        optimizer.param_groups[0]["lr"] = 0.0
+        run(optimizer, ps, 1)
+        assert (optimizer.last_step.accepted, optimizer.last_step.why) == (False, "lr is 0")
+        np.testing.assert_array_equal(values(ps), before)
 
 
 @each
@@ -317,6 +342,11 @@ def test_what_does_not_fit_is_refused_and_changes_nothing():
         (edited("a", "y", np.zeros((2, 1, 3))), "as many pairs"),
         (edited("a", "shape", (3,)), "shape"),
         (edited("b", "momentum", np.zeros(2)), "momentum"),
+        (edited("b", "shape", None), "shape"),
+        ({**good, "state": None}, "needs what"),
+        ({**good, "state": {**good["state"], "b": None}}, "needs what"),
+        ({**good, "groups": ["x"]}, "needs what"),
+        ({**good, "counts": [1, 2]}, r"needs the counts.*got \[1, 2\]"),
     ]:
         fresh = optim.LBFGS(parameters())
         fresh.load_state_dict(good)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 import optim
 from minigrad import Tensor, grad, hessian
 from optim import NewtonCG, minimize
-from optim.gauss_newton import LevenbergMarquardt, martens_cg
-from optim.objective import FunctionObjective
+from optim.gauss_newton import Kept, LevenbergMarquardt, martens_cg
+from optim.objective import ClosureObjective, FunctionObjective
 from optim.options import KINDS
 from optim.results import Status
 from optim.second_order_check import escape
@@ -802,6 +802,36 @@ def test_the_seed_draws_the_signs_of_the_preconditioner():
     assert (steps(1) != steps(2)).any()
 
 
+def test_the_preconditioner_is_martens():
+    """M = (diag(mean gᵢ²) + λ)^¾, where gᵢ is the gradient of one row's loss; rows that share no weight need no estimate."""
+    c, w = np.array([1.0, 2.0, 0.5]), np.array([3.0, -1.0, 4.0])
+    p = Tensor(w, requires_grad=True)
+
+    def closure():
+        outputs = p * c
+        return (outputs**2).mean(), outputs
+
+    here = ClosureObjective(closure, [p], [0.0], "NewtonCG").here()
+    solve = LevenbergMarquardt(damping=0.25)._martens(here)
+    np.testing.assert_allclose(solve(np.ones(3)), ((2 * c * c * w) ** 2 / 3 + 0.25) ** -0.75, rtol=1e-14)
+
+
+def test_of_the_iterates_of_cg_the_lowest_is_taken_from_behind():
+    """As long as the one before is lower, or f is not finite at all."""
+    kept = [Kept(np.array([p]), np.zeros(1)) for p in (1.0, 2.0, 3.0, 4.0, 5.0)]
+
+    def best(*values):
+        f = FunctionObjective(lambda x: values[int(x[0])], jac=np.zeros_like)
+        here = f(np.zeros(1))
+        return int(LevenbergMarquardt()._best(f, here, kept).p[0]), f.counts.nfev - 1
+
+    assert best(9.0, 5.0, 4.0, 3.0, 2.0, 1.0) == (5, 2)
+    assert best(9.0, 5.0, 2.0, 3.0, 4.0, 5.0) == (2, 5)
+    assert best(9.0, 1.0, 2.0, 3.0, 3.0, 4.0) == (4, 3)  # what is no lower ends it
+    assert best(9.0, 1.0, 2.0, 3.0, math.nan, math.inf) == (1, 5)
+    assert best(9.0, 5.0, 6.0, math.nan, 3.0, 4.0) == (4, 5 - 1)
+
+
 def test_the_last_solution_is_where_cg_starts():
     fit = Fit(7)
     ps = fit.cut([2])
@@ -939,6 +969,70 @@ def test_what_does_not_fit_is_not_loaded_and_changes_nothing():
         assert repr(optimizer.state_dict()) == repr(good)
     optimizer.load_state_dict(good)
     assert repr(optimizer.state_dict()) == repr(good)
+
+
+def with_entry(tree, path, value):
+    """A copy of nested dicts with one entry set."""
+    key, *rest = path
+    return {**tree, key: with_entry(tree[key], rest, value) if rest else value}
+
+
+def paths_in(tree):
+    for key, value in tree.items():
+        yield from ([key, *rest] for rest in paths_in(value)) if isinstance(value, dict) and value else [[key]]
+
+
+@pytest.mark.parametrize("name", ["cg", "cg search", "ggn"])
+@pytest.mark.parametrize("bad", [None, "x", [], np.zeros(7)], ids=repr)
+def test_whatever_is_wrong_in_what_was_saved_is_refused_and_changes_nothing(name, bad):
+    fit = Fit(1)
+    ps = fit.cut([2])
+    optimizer = METHODS[name](ps)
+    for _ in range(3):
+        optimizer.step(fit.closure(ps))
+    saved = optimizer.state_dict()
+    for path in paths_in(saved["newton_cg"]):
+        fresh = METHODS[name](ps)
+        before = repr(fresh.state_dict())
+        edited = {**saved, "newton_cg": with_entry(saved["newton_cg"], path, bad)}
+        if bad is None and path[-1] in ("radius", "left_f"):  # not known yet
+            fresh.load_state_dict(edited)
+            continue
+        with pytest.raises(ValueError, match=r"`NewtonCG\.load_state_dict"):
+            fresh.load_state_dict(edited)
+        assert repr(fresh.state_dict()) == before
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+@pytest.mark.parametrize("name", ["cg", "cg search", "ggn"])
+def test_all_that_steps_change_is_saved(name, offset):
+    """Also the counts of steps in which f could not tell, of those accepted, and of those that refined the end."""
+
+    def numbers(optimizer):
+        solver = optimizer._solver.solver
+        of = [vars(part).items() for part in (optimizer._solver, solver, solver.method)]
+        return [{k: v for k, v in items if isinstance(v, int | float | bool | None) and k != "left_x"} for items in of]
+
+    fit = Fit(3)
+    ps = fit.cut([2])
+    optimizer = METHODS[name](ps, gtol=1e-15)
+
+    def closure():
+        loss, outputs = fit.closure(ps)()
+        return loss + offset, outputs
+
+    seen = set()
+    for _ in range(60):
+        optimizer.step(closure)
+        fresh = METHODS[name](ps, gtol=1e-15)
+        fresh._solver.max_radius, fresh._solver.noise = optimizer._solver.max_radius, optimizer._solver.noise
+        fresh.load_state_dict(optimizer.state_dict())
+        ours, theirs = numbers(optimizer)[1], numbers(fresh)[1]
+        assert repr({k: ours[k] for k in Solver.NUMBERS}) == repr({k: theirs[k] for k in Solver.NUMBERS})
+        changed = {k for k in ours if ours[k] != vars(Solver(TrustRegion()))[k] and k not in ("forcing", "gtol", "gtol_abs")}
+        assert changed <= set(Solver.NUMBERS)
+        seen |= changed
+    assert seen >= {"f0", "g0", "g0_max", "best", "accepted"}
 
 
 # Eisenstat and Walker's terms, and the loop by itself
