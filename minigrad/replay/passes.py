@@ -173,9 +173,9 @@ def regrouped(program: Lines, last: int) -> Lines:
             factors += more
         if len(factors) > 1 or line.op is scale:
             arrays, zero_wins = zip(*reversed(factors), strict=True)
-            product = Line(
-                _multiplier, arrays, {"zero_wins": zero_wins}, np.zeros((), line.array.dtype), line.phase, line.module
-            )  # fmt: skip
+            dtype = line.array.dtype
+            params = {"zero_wins": zero_wins, "dtype": dtype}
+            product = Line(_multiplier, arrays, params, np.zeros((), dtype), line.phase, line.module)
             product.stage = last - 1
             line.op, line.args, line.params = _times, (product, x), {}
             program.lines.insert(program.lines.index(line), product)
@@ -186,27 +186,29 @@ def _alike(x: Any, line: Line) -> bool:
     return x.array.shape == line.array.shape and x.array.dtype == line.array.dtype  # type: ignore[no-any-return]  # a bool
 
 
-def multiplier(*factors: Any, zero_wins: tuple[str, ...]) -> Callable[[Any, Any], Any]:
-    """The function (x, y) that writes x·a·b·… into y.
+def multiplier(*factors: Any, zero_wins: tuple[str, ...], dtype: Any) -> Callable[..., Any]:
+    """The function (x, y) that writes x·a·b·… into y; y may be left out.
 
     `zero_wins` says for each factor whether 0·∞ is 0 where the 0 is that of "x", of the "factor", or of neither (see `scale`).
     It keeps no memory that is not its own, for the factors may lie in buffers.
     """
-    factors = tuple(map(_owned, factors))
+    factors = tuple(np.array(factor, dtype) for factor in factors)
     with np.errstate(all="ignore"):
         product = factors[0]
         for factor in factors[1:]:
             product = np.multiply(product, factor)
         size = np.abs(product)
-        lost = size < np.finfo(np.asarray(product).dtype).tiny  # underflow, unless a factor is 0 itself
+        lost = size < np.finfo(dtype).tiny  # underflow, unless a factor is 0 itself
         for factor in factors if np.any(lost) else ():
             lost = lost & np.not_equal(factor, 0)
         zero = any(winner == "factor" and np.any(np.equal(f, 0)) for f, winner in zip(factors, zero_wins, strict=True))
         if np.all(size < np.inf) and not zero and not np.any(lost):
             return partial(np.multiply, product)
 
-    def one_by_one(x: Any, y: Any) -> None:
-        if y is not x:
+    def one_by_one(x: Any, y: Any = None) -> Any:
+        if y is None:
+            y = np.array(x)
+        elif y is not x:
             np.copyto(y, x)
         with np.errstate(all="ignore"):
             for factor, winner in zip(factors, zero_wins, strict=True):
@@ -214,20 +216,17 @@ def multiplier(*factors: Any, zero_wins: tuple[str, ...]) -> Callable[[Any, Any]
                 np.multiply(y, factor, out=y)
                 if winner:
                     np.copyto(y, 0, where=zero)
+        return y
 
     return one_by_one
 
 
-def _owned(x: Any) -> Any:
-    return x.copy() if isinstance(x, np.ndarray) else x
-
-
 _multiplier = Op("multiplier", multiplier)
-_multiplier.text = lambda y, *factors, zero_wins: (
-    "{multiplier}(" + ", ".join(f"{{{i}}}" for i in range(len(factors))) + ", zero_wins={zero_wins})",
-    {"multiplier": multiplier, "zero_wins": zero_wins},
+_multiplier.text = lambda y, *factors, zero_wins, dtype: (
+    "{multiplier}(" + ", ".join(f"{{{i}}}" for i in range(len(factors))) + ", zero_wins={zero_wins}, dtype={dtype})",
+    {"multiplier": multiplier, "zero_wins": zero_wins, "dtype": dtype},
 )  # fmt: skip
-_times = Op("times", lambda product, x: None)
+_times = Op("times", lambda product, x: product(x))
 _times.text = lambda y, product, x: "{0}({1}, {y})"
 _times.in_place = True
 

@@ -935,3 +935,21 @@ def test_gathered_factors_keep_what_zero_wins_over(f):
         for v in (np.ones(4), np.zeros(4), np.array([0.0, 1.0, 0.0, -1.0])):
             one, other = (product(v) for product in products)
             np.testing.assert_allclose(one, other, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2,  # factors that are whole numbers
+        lambda x: x[1] - x[0] ** 2,  # values of no dimension
+        lambda x: 3 * (2 * (x[0] * x[1])),
+        lambda x: np.sqrt(x[0] * x[0]) * 3 + np.sqrt(2 * x[1]),
+        lambda x: x[0] * 1e-200 * x[1] * 1e-200 + x[1] ** 3,
+        lambda x: np.where(x[0] > 0, np.sqrt(np.maximum(x[0], 0)), 0) * 2 * x[1],  # at x[0] = 0 the slope is infinite
+    ],
+)
+def test_staged_products_of_numbers(f):
+    for x in (np.array([-1.2, 1.0]), np.array([0.0, 1.0]), np.array([0.0, 0.0])):
+        product, staged = mg.linearize(mg.grad(f), x)[1], mg.linearize(mg.compile(mg.grad(f)), x)[1]
+        for v in (np.array([1.0, 0.0]), np.array([0.5, -2.0]), np.zeros(2)):
+            np.testing.assert_allclose(staged(v), product(v), rtol=1e-13, atol=1e-14)
