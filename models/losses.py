@@ -13,7 +13,7 @@ import numpy as np
 from minigrad import Op, Tensor, elementwise, sigmoid, softmax
 from minigrad.mode import current
 from minigrad.ops.reduce import ones
-from minigrad.tensor import apply
+from minigrad.tensor import apply, lifted
 
 __all__ = ["accuracy", "binary_cross_entropy_with_logits", "cross_entropy", "hinge_loss", "mse_loss"]
 
@@ -41,7 +41,7 @@ def _in_floats(x: Any, like: Any = None) -> Any:
     """Whole numbers as floats, of which their partner's kind: differences of unsigned or small ones would wrap around."""
     if x.dtype.kind in "fc":
         return x
-    return x.astype(like if like is not None and like.kind in "fc" else np.float64)
+    return lifted(x).astype(like if like is not None and like.kind in "fc" else np.float64)
 
 
 def _with_checked(check: Op, x: Any, **params: Any) -> Any:
