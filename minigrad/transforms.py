@@ -42,11 +42,15 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool 
     >>> value_and_grad(lambda x: (x * x).sum())(np.array([1.0, 2.0]))
     (array(5.), array([2., 4.]))
     """
+    return _differentiated("value_and_grad", f, argnums, has_aux)
+
+
+def _differentiated(transform: str, f: Function, argnums: int | Sequence[int], has_aux: bool = False) -> Function:
     several = isinstance(argnums, Sequence)
     positions = tuple(operator.index(i) for i in (argnums if isinstance(argnums, Sequence) else (argnums,)))
+    call = _called(transform, f)
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        call = _called("value_and_grad", f)
         outer = current.mode.recording
         trees = [_argument(args, i, call) for i in positions]
         if len({i % len(args) for i in positions}) < len(positions):
@@ -77,6 +81,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool 
         result = tuple(gradient) if several else gradient[0]
         return ((value, _settled(aux, leaves, outer)), result) if has_aux else (value, result)
 
+    wrapped.__name__ = call
     return wrapped
 
 
@@ -87,8 +92,13 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     >>> [float(d(2.0)) for d in (grad(f), grad(grad(f)), grad(grad(grad(f))))]
     [12.0, 12.0, 6.0]
     """
-    both = value_and_grad(f, argnums)
-    return lambda *args, **kwargs: both(*args, **kwargs)[1]
+    both = _differentiated("grad", f, argnums)
+
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        return both(*args, **kwargs)[1]
+
+    gradient.__name__ = both.__name__
+    return gradient
 
 
 def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:

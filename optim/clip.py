@@ -100,6 +100,8 @@ def clip_grad_value_(parameters: Iterable[Tensor] | Tensor, clip_value: float) -
 
 
 def _having_gradients(call: str, parameters: Iterable[Tensor] | Tensor) -> list[Tensor]:
+    if not isinstance(parameters, Iterable):
+        raise TypeError(f"`{call}(parameters)` must hold Tensors, got {type(parameters).__name__}. Pass model.parameters().")
     tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     for tensor in tensors:
         if not isinstance(tensor, Tensor):

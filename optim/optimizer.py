@@ -239,6 +239,11 @@ class Optimizer:
             raise TypeError(
                 f"`{call}(params)` must be an ordered collection of Tensors, got {type(params).__name__}. Use a list."
             )
+        if not isinstance(params, Iterable):
+            raise TypeError(
+                f"`{call}(params)` must hold Tensors, (name, Tensor) pairs or group dicts, got {type(params).__name__}. "
+                f"Pass model.named_parameters()."
+            )
         given = list(params.items() if isinstance(params, Mapping) else params)
         if not given:
             raise ValueError(f"`{call}(params)` must not be empty. Has the model no parameters, or was a generator used up?")

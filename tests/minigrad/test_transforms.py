@@ -335,3 +335,17 @@ def test_a_matrix_times_a_stack_of_single_columns_or_rows(a, b):
     out = Tensor(x, requires_grad=True) @ Tensor(y, requires_grad=True)
     assert out.shape == (x @ y).shape
     np.testing.assert_allclose(out.data, x @ y, rtol=1e-13, atol=1e-15)
+
+
+def test_errors_name_the_transform_that_was_called():
+    integers, vector = np.array([1, 2]), lambda x: x * x
+    for call, said in (
+        (lambda: grad(np.sum)(integers), r"grad\(sum\) differentiates floating"),
+        (lambda: grad(vector)(np.ones(2)), r"grad\(<lambda>\) needs a scalar"),
+        (lambda: value_and_grad(vector)(np.ones(2)), r"value_and_grad\(<lambda>\) needs a scalar"),
+        (lambda: hessian(vector)(np.ones(2)), r"grad\(<lambda>\) needs a scalar"),
+        (lambda: grad(np.sum, argnums=2)(np.ones(2)), r"grad\(sum\): argument 2 is to be"),
+        (lambda: hvp(np.sum, np.ones(2), np.ones(3)), r"jvp\(grad\(sum\)\)"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=said):
+            call()

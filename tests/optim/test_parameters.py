@@ -9,6 +9,7 @@ import pytest
 
 import optim
 from minigrad import StaleGraphError, Tensor, no_grad
+from models import MLP
 
 NAMES = ["SGD", "Momentum", "RMSprop", "Adam", "AdamW", "Adagrad", "NAdam", "Lion"]
 each = pytest.mark.parametrize("name", NAMES)
@@ -349,3 +350,12 @@ def test_public_names_are_those_imported():
     schedules = {"LRSchedule", "StepLR", "CosineAnnealingLR", "OneCycleLR", "ReduceLROnPlateau", "LambdaLR", "LinearLR"}
     public = {name for name, value in vars(optim).items() if not name.startswith("_") and not inspect.ismodule(value)}
     assert public >= {*NAMES, "Optimizer", "clip_grad_norm_", "clip_grad_value_"} | schedules
+
+
+@pytest.mark.parametrize("wrong", [MLP((2, 1)), MLP((2, 1)).parameters, None, 1.0])
+def test_a_model_in_place_of_its_parameters(wrong):
+    for name in NAMES:
+        with pytest.raises(TypeError, match=rf"`{name}\(params\)` must hold Tensors.*Pass model.named_parameters"):
+            getattr(optim, name)(wrong)
+    with pytest.raises(TypeError, match=r"clip_grad_norm_\(parameters\)` must hold Tensors.*Pass model.parameters"):
+        optim.clip_grad_norm_(wrong, 1.0)
