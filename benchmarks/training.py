@@ -62,6 +62,7 @@ def main() -> None:
         for net in options.only or NETS:
             nets[net] = measure(net, workers, rounds)
             print("\n" + table(net, nets[net], before.get("nets", {}).get(net, {})), flush=True)
+            print(f"capturing the gradient takes {nets[net]['capture']:.1f} eager calls of it", flush=True)
     finally:
         for worker in set(workers.values()):
             worker.close()
@@ -75,7 +76,7 @@ def main() -> None:
 def measure(net: str, workers: dict[str, Worker], rounds: int) -> dict[str, Any]:
     """{kind: {subject: {"us": median time of a call, "eager", "compiled": median over rounds of minigrad's time / its}}}"""
     able = {pair for worker in set(workers.values()) for pair in worker.ask("load", net)}
-    result = {}
+    result: dict[str, Any] = {}
     for kind in KINDS:
         names = [name for name in workers if (name, kind) in able]
         calls = {name: _calls(workers[name], name, kind) for name in names}
@@ -93,7 +94,13 @@ def measure(net: str, workers: dict[str, Worker], rounds: int) -> dict[str, Any]
             }
             for name in names
         }
-    return result
+    eager, compiled = OURS.values()
+    calls = _calls(workers[eager], eager, "gradient")
+    ratios = []
+    for _ in range(rounds):
+        capture = workers[compiled].ask("time", compiled, "capture", 1)
+        ratios.append(capture / workers[eager].ask("time", eager, "gradient", calls))
+    return result | {"capture": round(median(ratios), 1)}
 
 
 def _calls(worker: Worker, name: str, kind: str) -> int:

@@ -35,4 +35,7 @@ def build(net: Net, lr: float) -> Subject:
     def step() -> Any:
         return adam.step(loss_of_batch.at(x, target)).data
 
-    return Subject(lambda: both(parameters, x, target), lambda result: [result[0], *result[1]], step)
+    def capture() -> Any:
+        return mg.compile(mg.value_and_grad(functional))(parameters, x, target)
+
+    return Subject(lambda: both(parameters, x, target), lambda result: [result[0], *result[1]], step, capture)

@@ -136,8 +136,8 @@ def _extremum(name: str, ufunc: np.ufunc) -> Any:
     return rule
 
 
-max = register((np.max,), _extremum("max", np.maximum), keywords=("axis", "keepdims"))
-min = register((np.min,), _extremum("min", np.minimum), keywords=("axis", "keepdims"))
+max = register((np.max, np.amax), _extremum("max", np.maximum), keywords=("axis", "keepdims"))
+min = register((np.min, np.amin), _extremum("min", np.minimum), keywords=("axis", "keepdims"))
 
 # Spread. std has a rule of its own, because through sqrt(var) a constant would give 0·∞.
 
