@@ -29,6 +29,7 @@ LEADING = 16.0
 WIDEST = 330.0  # of a line; what is longer is cut off
 PAD_X, PAD_Y = 12.0, 8.0
 RANK_GAP = 34.0
+PORT_GAP, TWIN_GAP = 18.0, 8.0  # at a box, between edges to different boxes and to the same one
 FRAME_PAD = 14.0
 FRAME_LABEL = 18.0
 MARGIN = 12.0
@@ -221,20 +222,17 @@ def _ports(
     start, stop = [0.0] * len(chains), [0.0] * len(chains)
     for sides, at in ((lower, start), (upper, stop)):
         for v, neighbours in sides.items():
-            if len(neighbours) == 1:
-                (twins,) = neighbours.values()
-                if len(twins) == 1:
-                    at[twins[0]] = x[v]
-                    continue
-            places = sorted(neighbours, key=lambda u: (x[u], u))
-            room = sizes[v][0] - 2 * PAD_X
-            gap = min(18.0, room / max(1, len(places) - 1))
-            for k, u in enumerate(places):
-                twins = neighbours[u]
-                apart = 0.0 if u >= len(sizes) else min(8.0, room / len(twins))
-                middle = x[v] + (k - (len(places) - 1) / 2) * gap
-                for m, j in enumerate(twins):
-                    at[j] = middle + apart * (m - (len(twins) - 1) / 2)
+            places = [0.0]
+            edges = []
+            for u in sorted(neighbours, key=lambda u: (x[u], u)):
+                between_twins = 0.0 if u >= len(sizes) else TWIN_GAP  # passing twins are drawn as one
+                for m, j in enumerate(neighbours[u]):
+                    edges.append(j)
+                    places.append(places[-1] + (between_twins if m else PORT_GAP))
+            wide = places[-1] - places[1]
+            scale = min(1.0, (sizes[v][0] - 2 * PAD_Y) / wide) if wide else 1.0
+            for j, place in zip(edges, places[1:], strict=True):
+                at[j] = x[v] + (place - places[1] - wide / 2) * scale
     return list(zip(start, stop, strict=True))
 
 

@@ -40,6 +40,23 @@ class Frames:
         """The mean position of each frame's vertices."""
         return [sum(position[v] for v in vs) / len(vs) if vs else 0.0 for vs in self.members]
 
+    def blocks(self, level: Sequence[int], k: int) -> tuple[int, int] | None:
+        """Where the blocks begin and end that meet before place `k` of a level; a block is a vertex, or a frame with all that
+        is in it. None if both are frames: those are not exchanged in one rank alone."""
+        a, b = self.around(level[k - 1]), self.around(level[k])
+        depth = 0
+        while a[depth : depth + 1] == b[depth : depth + 1]:
+            depth += 1
+        left, right = a[depth : depth + 1], b[depth : depth + 1]
+        if left and right:
+            return None
+        i, j = k - 1, k + 1
+        while left and i > 0 and self.around(level[i - 1])[depth : depth + 1] == left:
+            i -= 1
+        while right and j < len(level) and self.around(level[j])[depth : depth + 1] == right:
+            j += 1
+        return i, j
+
     def key(self, v: int, want: float, now: float, centre: Sequence[float]) -> tuple[tuple[float, int], ...]:
         """Sorted by this, a rank keeps frames together, and two frames in the same order in all ranks."""
         own = (want, 0), (now, v)

@@ -10,7 +10,6 @@ import pytest
 from minigrad.drawing import Edge, Node, Picture
 from minigrad.drawing.fold import with_clusters
 from minigrad.drawing.layout import PAD_X, SIZE, arranged, box_lines
-from minigrad.drawing.ordering import crossings
 from minigrad.drawing.text_width import shortened, width
 
 DIRECTIONS = ("down", "right", "up", "left")
@@ -165,55 +164,6 @@ def test_long_edges_are_straight_where_nothing_is_in_the_way():
     layout = arranged(picture)
     inner = layout.routes[-1].points[2:-2]
     assert len({x for x, _ in inner}) == 1
-
-
-def test_an_order_without_crossings_is_found_where_there_is_one():
-    for seed in range(30):
-        r = random.Random(seed)
-        n = 30
-        edges = [Edge(r.randrange(max(0, (i - 1) // 3), i), i) for i in range(1, n)]  # a tree has no crossing
-        names = list(range(n))
-        picture = Picture("", [Node(i, str(names[i])) for i in range(n)], edges, direction="down")
-        layout = arranged(picture)
-        assert count_crossings(picture, layout) == 0, seed
-
-
-def count_crossings(picture, layout):
-    """Pairs of edges, without an end in common, whose straight sketches cross."""
-    lines = [(e, [r.points[0], *r.points[1:-1], r.points[-1]]) for e, r in zip(picture.edges, layout.routes, strict=True)]
-    total = 0
-    for k, (e, points) in enumerate(lines):
-        for f, others in lines[:k]:
-            if {e.source, e.target} & {f.source, f.target}:
-                continue
-            total += any(cross(a, b, c, d) for a, b in pairwise(points) for c, d in pairwise(others))
-    return total
-
-
-def cross(a, b, c, d):
-    def side(p, q, r):
-        return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
-
-    return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
-
-
-def test_counting_crossings_agrees_with_trying_all_pairs():
-    r = random.Random(0)
-    for _ in range(50):
-        top, bottom = list(range(8)), list(range(8, 16))
-        down = [[r.choice(bottom) for _ in range(r.randrange(4))] for _ in top] + [[] for _ in bottom]
-        position = [0.0] * 16
-        for level in (top, bottom):
-            for k, v in enumerate(r.sample(level, 8)):
-                position[v] = k - 3.5
-        top.sort(key=position.__getitem__)
-        links = [(a, b) for a in top for b in down[a]]
-        plain = sum(
-            (position[a] - position[c]) * (position[b] - position[d]) < 0
-            for i, (a, b) in enumerate(links)
-            for c, d in links[:i]
-        )
-        assert crossings([top, bottom], down, position) == plain
 
 
 @pytest.mark.parametrize(("n", "seconds"), [(1_000, 0.1), (10_000, 2.0)])
