@@ -82,7 +82,7 @@ def _arranged(picture: Picture) -> Layout:
         chain.append(b)
         chains.append(chain)
     _filled(picture, vertex_rank, widths, home)
-    frames = Frames([c.parent for c in picture.clusters], home, len(picture.nodes), FRAME_PAD, FRAME_LABEL if across else 0.0)
+    frames = Frames([c.parent for c in picture.clusters], home, FRAME_PAD, FRAME_LABEL if across else 0.0)
     links = sorted({(a, b) for chain in chains if len(chain) > 2 or _adjacent(chain, vertex_rank) for a, b in pairwise(chain)})
     order = ordered(vertex_rank, links, frames, len(picture.nodes), ranking.side)
     x, left, right = placed(order, links, widths, frames, len(picture.nodes))
@@ -222,6 +222,11 @@ def _ports(
     start, stop = [0.0] * len(chains), [0.0] * len(chains)
     for sides, at in ((lower, start), (upper, stop)):
         for v, neighbours in sides.items():
+            if len(neighbours) == 1:
+                (twins,) = neighbours.values()
+                if len(twins) == 1:
+                    at[twins[0]] = x[v]
+                    continue
             places = [0.0]
             edges = []
             for u in sorted(neighbours, key=lambda u: (x[u], u)):
@@ -255,30 +260,24 @@ def _points(
 
 
 def _turned(layout: Layout, direction: str) -> Layout:
-    """Turn the picture so that it runs as asked, and move it to begin at the margin."""
-
-    def turn(x: float, y: float) -> tuple[float, float]:
-        if direction == "up":
-            return x, -y
-        return (y, x) if direction == "right" else (-y, x) if direction == "left" else (x, y)
-
+    """Move the picture, which runs downward so far, to begin at the margin, and turn it to run as asked."""
     everything = [*layout.boxes, *(f for f in layout.frames if f), *(r.label for r in layout.routes if r.label)]
+    xs = [x for r in layout.routes for x, _ in r.points]
+    ys = [y for r in layout.routes for _, y in r.points]
+    left = MARGIN - min([b.x - b.width / 2 for b in everything] + xs, default=0.0)
+    top = MARGIN - min([b.y - b.height / 2 for b in everything] + ys, default=0.0)
+    width = left + max([b.x + b.width / 2 for b in everything] + xs, default=0.0) + MARGIN
+    height = top + max([b.y + b.height / 2 for b in everything] + ys, default=0.0) + MARGIN
+    sign = 1 if direction in ("down", "right") else -1
+    begin = top if sign > 0 else height - top
     for box in everything:
-        box.x, box.y = turn(box.x, box.y)
+        box.x, box.y = box.x + left, sign * box.y + begin
         if layout.across:
-            box.width, box.height = box.height, box.width
+            box.x, box.y, box.width, box.height = box.y, box.x, box.height, box.width
     for route in layout.routes:
-        route.points = [turn(*point) for point in route.points]
-    xs = [b.x - b.width / 2 for b in everything] + [x for r in layout.routes for x, _ in r.points]
-    ys = [b.y - b.height / 2 for b in everything] + [y for r in layout.routes for _, y in r.points]
-    dx, dy = MARGIN - min(xs, default=0.0), MARGIN - min(ys, default=0.0)
-    for box in everything:
-        box.x, box.y = round(box.x + dx, 2), round(box.y + dy, 2)
-        box.width, box.height = round(box.width, 2), round(box.height, 2)
-    for route in layout.routes:
-        route.points = [(round(x + dx, 2), round(y + dy, 2)) for x, y in route.points]
-    far = [b.x + b.width / 2 for b in everything] + [x for r in layout.routes for x, _ in r.points]
-    low = [b.y + b.height / 2 for b in everything] + [y for r in layout.routes for _, y in r.points]
-    layout.width = round(max(far, default=0.0) + MARGIN, 2)
-    layout.height = round(max(low, default=0.0) + MARGIN, 2)
+        if layout.across:
+            route.points = [(sign * y + begin, x + left) for x, y in route.points]
+        else:
+            route.points = [(x + left, sign * y + begin) for x, y in route.points]
+    layout.width, layout.height = (height, width) if layout.across else (width, height)
     return layout

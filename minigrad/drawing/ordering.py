@@ -19,7 +19,8 @@ from minigrad.drawing.placing import Frames
 __all__ = ["crossings", "ordered"]
 
 LARGE = 1500  # vertices beyond which nothing is exchanged
-SMALL = 300  # vertices up to which more is tried: 1,200 / vertices other beginnings, at most 8, and 6,000 / vertices shakes
+SMALL = 300  # vertices up to which other beginnings and shakes are tried, the more the fewer they are
+HOPELESS = 60  # crossings, beyond which no more is tried
 MOST_MOVED = 24  # vertices moved aside together
 
 
@@ -44,22 +45,20 @@ def ordered(
     if m <= LARGE:
         starts += [_walk(m, n, down, up, side), sorted(range(m), key=lambda v: (side[v] if v < n else 0, v))]
     chance = random.Random(m)  # always the same one
-    if 0 < m <= SMALL:
-        starts += [chance.sample(range(m), m) for _ in range(min(8, 1200 // m))]
-    best = None
-    for start in starts:
-        order = _Order(rank, up, down, frames, start)
-        order.sweep()
-        if best is None or order.crossed < best.crossed:
-            best = order
-        if not best.crossed:
+    if m <= SMALL:
+        starts += [chance.sample(range(m), m) for _ in range(min(8, 800 // max(m, 1)))]
+    best = _Order(rank, up, down, frames, starts[0])
+    best.sweep()
+    for start in starts[1:]:
+        if not 0 < best.crossed <= HOPELESS:
+            return best.levels
+        other = _Order(rank, up, down, frames, start)
+        other.sweep()
+        best = min(best, other, key=lambda order: order.crossed)
+    for _ in range(min(150, 6000 // m) if 0 < m <= SMALL else 0):
+        if not 0 < best.crossed <= HOPELESS:
             break
-    assert best is not None  # there is a start
-    if 0 < m <= SMALL:
-        for _ in range(6000 // m):
-            if not best.crossed:
-                break
-            best.shake(chance)
+        best.shake(chance)
     return best.levels
 
 
@@ -77,9 +76,9 @@ class _Order:
             self.levels[rank[v]].append(v)
         for level in self.levels:
             self._number(level)
-        centre = frames.centres(self.position)
+        places = frames.places(self.position)
         for level in self.levels:
-            self._sort(level, self.position, centre)
+            self._sort(level, self.position, places)
         self.crossed = crossings(self.levels, down, self.position)
 
     def sweep(self) -> None:
@@ -88,12 +87,12 @@ class _Order:
         best = self.crossed, [list(level) for level in levels]
         idle = 0
         for turn in range(24 if m <= 500 else 8 if m <= LARGE else 4):
-            if not best[0] or idle > 6:
+            if not best[0] or idle > 3:
                 break
             near = self.up if turn % 2 == 0 else self.down
-            centre = self.frames.centres(self.position)
+            places = self.frames.places(self.position)
             for level in levels if turn % 2 == 0 else reversed(levels):
-                self._sort(level, self._barycentres(level, near), centre)
+                self._sort(level, self._barycentres(level, near), places)
             if m <= LARGE:
                 self._exchange(range(len(levels)))
             self.crossed = crossings(levels, self.down, self.position)
@@ -119,10 +118,10 @@ class _Order:
         aside = chance.uniform(-4, 4)
         for v in moved:
             self.position[v] += aside
-        centre = self.frames.centres(self.position)
+        places = self.frames.places(self.position)
         changed = []
         for r, level in enumerate(self.levels):
-            self._sort(level, self.position, centre)
+            self._sort(level, self.position, places)
             if level != before[1][r]:
                 changed.append(r)
         self._exchange(changed)
@@ -135,10 +134,13 @@ class _Order:
         for k, v in enumerate(level):
             self.position[v] = k - half
 
-    def _sort(self, level: list[int], want: Sequence[float] | dict[int, float], centre: Sequence[float]) -> None:
-        position, key = self.position, self.frames.key
+    def _sort(
+        self, level: list[int], want: Sequence[float] | dict[int, float], places: Sequence[tuple[tuple[float, int], ...]]
+    ) -> None:  # fmt: skip
+        """Sort by what each vertex wants, those of a frame together and frames by their places."""
         if self.frames.count:
-            level.sort(key=lambda v: key(v, want[v], position[v], centre))
+            home, position = self.frames.home, self.position
+            level.sort(key=lambda v: (*places[home[v]], (want[v], 0), (position[v], v)))
         else:
             level.sort(key=want.__getitem__)  # stable, so equals keep their order
         self._number(level)

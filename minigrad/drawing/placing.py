@@ -7,20 +7,24 @@ is wanted as that pass allows; their mean is a solution too, for the conditions 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from operator import add
 
 __all__ = ["Frames", "placed"]
 
 GAP, EDGE_GAP = 22.0, 14.0  # between two boxes; beside a passing edge
+
+Condition = tuple[int, int, float]  # the second has to stand so far to the right of the first
+Weighted = list[tuple[int, float]]  # neighbours, and how much they pull
 
 
 class Frames:
     """Which frame each vertex is in: `parent` of each frame or None, `home` the innermost frame of each vertex or -1. `pad`
     is the room between a frame's right border and what is inside, `first` that at its left, where its name may stand."""
 
-    def __init__(self, parent: Sequence[int | None], home: list[int], n: int, pad: float, head: float = 0.0) -> None:
-        self.home, self.n, self.pad, self.first = home, n, pad, pad + head
+    def __init__(self, parent: Sequence[int | None], home: list[int], pad: float, head: float = 0.0) -> None:
+        self.home, self.pad, self.first = home, pad, pad + head
         self.count = len(parent)
         self.lines: list[tuple[int, ...]] = []  # each frame with all around it, the outermost first
         for k in range(len(parent)):
@@ -36,9 +40,11 @@ class Frames:
     def around(self, v: int) -> tuple[int, ...]:
         return self.lines[self.home[v]] if self.home[v] >= 0 else ()
 
-    def centres(self, position: Sequence[float]) -> list[float]:
-        """The mean position of each frame's vertices."""
-        return [sum(position[v] for v in vs) / len(vs) if vs else 0.0 for vs in self.members]
+    def places(self, position: Sequence[float]) -> list[tuple[tuple[float, int], ...]]:
+        """By what the vertices of each frame, and last those of none, are to be sorted first: the mean positions of the frames
+        around them. So a rank keeps frames together, and two frames stand in the same order in all ranks."""
+        means = [(sum([position[v] for v in vs]) / len(vs) if vs else 0.0, -1 - k) for k, vs in enumerate(self.members)]
+        return [*(tuple(means[k] for k in line) for line in self.lines), ()]
 
     def blocks(self, level: Sequence[int], k: int) -> tuple[int, int] | None:
         """Where the blocks begin and end that meet before place `k` of a level; a block is a vertex, or a frame with all that
@@ -57,32 +63,51 @@ class Frames:
             j += 1
         return i, j
 
-    def key(self, v: int, want: float, now: float, centre: Sequence[float]) -> tuple[tuple[float, int], ...]:
-        """Sorted by this, a rank keeps frames together, and two frames in the same order in all ranks."""
-        own = (want, 0), (now, v)
-        return (*((centre[k], -1 - k) for k in self.around(v)), *own) if self.count else own
-
 
 def placed(
     order: Sequence[Sequence[int]], links: Sequence[tuple[int, int]], widths: Sequence[float], frames: Frames, n: int
 ) -> tuple[list[float], list[float], list[float]]:  # fmt: skip
     """The x of each vertex, and of the left and right border of each frame."""
     m = len(widths)
-    count = m + 2 * frames.count
-    after: list[list[tuple[int, float]]] = [[] for _ in range(count)]
-    before: list[list[tuple[int, float]]] = [[] for _ in range(count)]
+    conditions = _sorted(_conditions(order, widths, frames, n), m + 2 * frames.count)
+    up: list[Weighted] = [[] for _ in range(m)]
+    down: list[Weighted] = [[] for _ in range(m)]
+    for a, b in links:
+        weight = 1.0 if a < n and b < n else 8.0 if a >= n and b >= n else 2.0
+        down[a].append((b, weight))
+        up[b].append((a, weight))
+    both = list(map(add, up, down))
+    x = [0.0] * (m + 2 * frames.count)
+    for level in order:
+        at = -sum([widths[v] + GAP for v in level]) / 2
+        for v in level:
+            x[v] = at + widths[v] / 2
+            at += widths[v] + GAP
+    x = _feasible(x, widths, frames, conditions)
+    rounds = max(4, min(120, 12_000 // max(m, 1)))
+    for turn in range(rounds):
+        want = x[:]
+        if turn >= rounds - 3:
+            _pull(range(m), both, x, want)
+        else:
+            for level in order if turn % 2 == 0 else reversed(order):
+                _pull(level, up if turn % 2 == 0 else down, want, want)
+        x = _feasible(want, widths, frames, conditions)
+    _straighten(x, up, down, n, conditions)
+    return x[:m], x[m::2], x[m + 1 :: 2]
 
-    def apart(a: int, b: int, far: float) -> None:
-        after[a].append((b, far))
-        before[b].append((a, far))
 
+def _conditions(order: Sequence[Sequence[int]], widths: Sequence[float], frames: Frames, n: int) -> list[Condition]:
+    """What has to be apart: neighbours in a rank with the borders of frames between them, and frames and what is in them."""
+    m = len(widths)
+    found: list[Condition] = []
     for level in order:
         for a, b in pairwise(level):
             gap = GAP if a < n and b < n else EDGE_GAP
-            around_a, around_b = frames.around(a), frames.around(b)
-            if around_a == around_b:
-                apart(a, b, (widths[a] + widths[b]) / 2 + gap)
+            if frames.home[a] == frames.home[b]:
+                found.append((a, b, (widths[a] + widths[b]) / 2 + gap))
                 continue
+            around_a, around_b = frames.around(a), frames.around(b)
             shared = 0
             while shared < min(len(around_a), len(around_b)) and around_a[shared] == around_b[shared]:
                 shared += 1
@@ -93,122 +118,99 @@ def placed(
             for (u, wide), (v, other) in pairwise(steps):
                 inner = u >= m and v >= m and (u - m) % 2 == (v - m) % 2
                 padding = (u < m and v >= m and (v - m) % 2 == 1) or (u >= m and v < m and (u - m) % 2 == 0)
-                apart(u, v, wide + other + (frames.pad if inner or padding else gap))
+                found.append((u, v, wide + other + (frames.pad if inner or padding else gap)))
     for k in range(frames.count):
         for v in frames.members[k]:
             if frames.home[v] == k:
-                apart(m + 2 * k, v, widths[v] / 2 + frames.first)
-                apart(v, m + 2 * k + 1, widths[v] / 2 + frames.pad)
+                found.append((m + 2 * k, v, widths[v] / 2 + frames.first))
+                found.append((v, m + 2 * k + 1, widths[v] / 2 + frames.pad))
         if len(frames.lines[k]) > 1:
             above = frames.lines[k][-2]
-            apart(m + 2 * above, m + 2 * k, frames.first)
-            apart(m + 2 * k + 1, m + 2 * above + 1, frames.pad)
-    sequence = _topological(after, before)
-    return _relaxed(order, links, widths, frames, n, m, sequence, after, before)
+            found.append((m + 2 * above, m + 2 * k, frames.first))
+            found.append((m + 2 * k + 1, m + 2 * above + 1, frames.pad))
+    return found
 
 
-def _topological(after: Sequence[Sequence[tuple[int, float]]], before: Sequence[Sequence[tuple[int, float]]]) -> list[int]:
-    waiting = [len(b) for b in before]
-    sequence = [v for v, k in enumerate(waiting) if not k]
-    for v in sequence:
-        for u, _ in after[v]:
+def _sorted(conditions: Sequence[Condition], count: int) -> list[Condition]:
+    """In an order in which all conditions on a vertex from its left come before those that it puts on others."""
+    after: list[list[Condition]] = [[] for _ in range(count)]
+    waiting = [0] * count
+    for condition in conditions:
+        after[condition[0]].append(condition)
+        waiting[condition[1]] += 1
+    ready = [v for v, k in enumerate(waiting) if not k]
+    done: list[Condition] = []
+    while ready:
+        v = ready.pop()
+        done += after[v]
+        for _, u, _ in after[v]:
             waiting[u] -= 1
             if not waiting[u]:
-                sequence.append(u)
-    return sequence
+                ready.append(u)
+    return done
 
 
-def _relaxed(
-    order: Sequence[Sequence[int]], links: Sequence[tuple[int, int]], widths: Sequence[float], frames: Frames, n: int, m: int,
-    sequence: Sequence[int], after: Sequence[Sequence[tuple[int, float]]], before: Sequence[Sequence[tuple[int, float]]],
-) -> tuple[list[float], list[float], list[float]]:  # fmt: skip
-    count = len(after)
-    up: list[list[tuple[int, float]]] = [[] for _ in range(m)]
-    down: list[list[tuple[int, float]]] = [[] for _ in range(m)]
-    for a, b in links:
-        weight = 1.0 if a < n and b < n else 8.0 if a >= n and b >= n else 2.0
-        down[a].append((b, weight))
-        up[b].append((a, weight))
-    x = [0.0] * count
-    for level in order:
-        half = sum(widths[v] + GAP for v in level) / 2
-        at = -half
-        for v in level:
-            x[v] = at + widths[v] / 2
-            at += widths[v] + GAP
-    x = _feasible(x, widths, frames, m, sequence, after, before)
-    rounds = 120 if m <= 300 else 24 if m <= 1500 else 6 if m <= 4000 else 4
-    for turn in range(rounds):
-        want = x[:]
-        if turn >= rounds - 3:
-            for v in range(m):
-                _pull(v, (*up[v], *down[v]), want, x)
-        else:
-            for level in order if turn % 2 == 0 else reversed(order):
-                for v in level:
-                    _pull(v, up[v] if turn % 2 == 0 else down[v], want, want)
-        x = _feasible(want, widths, frames, m, sequence, after, before)
-    _straightened(x, up, down, n, before, after)
-    return x[:m], x[m::2], x[m + 1 :: 2]
+def _pull(vs: Iterable[int], near: Sequence[Weighted], x: Sequence[float], want: list[float]) -> None:
+    """What has neighbours wants to stand where they do on average."""
+    for v in vs:
+        pairs = near[v]
+        if len(pairs) == 1:
+            want[v] = x[pairs[0][0]]
+        elif pairs:
+            total = weights = 0.0
+            for u, weight in pairs:
+                total += weight * x[u]
+                weights += weight
+            want[v] = total / weights
 
 
-def _straightened(
-    x: list[float], up: Sequence[Sequence[tuple[int, float]]], down: Sequence[Sequence[tuple[int, float]]], n: int,
-    before: Sequence[Sequence[tuple[int, float]]], after: Sequence[Sequence[tuple[int, float]]],
+def _feasible(want: list[float], widths: Sequence[float], frames: Frames, conditions: Sequence[Condition]) -> list[float]:
+    """The mean of the two nearest placements that keep all distances."""
+    m = len(widths)
+    for k, vs in enumerate(frames.members):
+        if vs:
+            want[m + 2 * k] = min([want[v] - widths[v] / 2 for v in vs]) - frames.first
+            want[m + 2 * k + 1] = max([want[v] + widths[v] / 2 for v in vs]) + frames.pad
+    low, high = want[:], want[:]
+    for a, b, far in conditions:
+        at = low[a] + far
+        if at > low[b]:
+            low[b] = at
+    for a, b, far in reversed(conditions):
+        at = high[b] - far
+        if at < high[a]:
+            high[a] = at
+    return [(a + b) / 2 for a, b in zip(low, high, strict=True)]
+
+
+def _straighten(
+    x: list[float], up: Sequence[Weighted], down: Sequence[Weighted], n: int, conditions: Sequence[Condition]
 ) -> None:  # fmt: skip
     """Put what hangs together in single file exactly below one another, where there is room."""
 
     def below(v: int) -> int:
         if len(down[v]) == 1 and len(up[down[v][0][0]]) == 1:
             return down[v][0][0]
-        passing = [u for u, _ in down[v] if u >= n] if v >= n else []
+        passing = [u for u, _ in down[v] if u >= n] if v >= n else ()
         return passing[0] if len(passing) == 1 else -1
 
-    follows = {u for v in range(len(down)) if (u := below(v)) >= 0}
-    for v in range(len(down)):
-        if v in follows:
+    next_in_file = list(map(below, range(len(down))))
+    follows = set(next_in_file)
+    before: list[list[tuple[int, float]]] = [[] for _ in x]
+    after: list[list[tuple[int, float]]] = [[] for _ in x]
+    for a, b, far in conditions:
+        before[b].append((a, far))
+        after[a].append((b, far))
+    for v, u in enumerate(next_in_file):
+        if u < 0 or v in follows:
             continue
         file = [v]
-        while (u := below(file[-1])) >= 0:
+        while u >= 0:
             file.append(u)
-        if len(file) > 1:
-            low = max((x[a] + far for u in file for a, far in before[u]), default=-float("inf"))
-            high = min((x[a] - far for u in file for a, far in after[u]), default=float("inf"))
-            if low <= high:
-                at = max(low, min(high, sum(x[u] for u in file) / len(file)))
-                for u in file:
-                    x[u] = at
-
-
-def _pull(v: int, near: Sequence[tuple[int, float]], want: list[float], x: Sequence[float]) -> None:
-    if near:
-        total = weight = 0.0
-        for u, w in near:
-            total += w * x[u]
-            weight += w
-        want[v] = total / weight
-
-
-def _feasible(
-    want: list[float], widths: Sequence[float], frames: Frames, m: int, sequence: Sequence[int],
-    after: Sequence[Sequence[tuple[int, float]]], before: Sequence[Sequence[tuple[int, float]]],
-) -> list[float]:  # fmt: skip
-    """The mean of the two nearest placements that keep all distances."""
-    for k, vs in enumerate(frames.members):
-        if vs:
-            want[m + 2 * k] = min(want[v] - widths[v] / 2 for v in vs) - frames.first
-            want[m + 2 * k + 1] = max(want[v] + widths[v] / 2 for v in vs) + frames.pad
-    low, high = want[:], want[:]
-    for v in sequence:
-        at = low[v]
-        for u, far in before[v]:
-            if low[u] + far > at:
-                at = low[u] + far
-        low[v] = at
-    for v in reversed(sequence):
-        at = high[v]
-        for u, far in after[v]:
-            if high[u] - far < at:
-                at = high[u] - far
-        high[v] = at
-    return [(a + b) / 2 for a, b in zip(low, high, strict=True)]
+            u = next_in_file[u]
+        low = max((x[a] + far for u in file for a, far in before[u]), default=-float("inf"))
+        high = min((x[a] - far for u in file for a, far in after[u]), default=float("inf"))
+        if low <= high:
+            at = max(low, min(high, sum(x[u] for u in file) / len(file)))
+            for u in file:
+                x[u] = at

@@ -43,16 +43,13 @@ def ranked(picture: Picture, length: dict[int, int]) -> Ranking:
             waiting[j] -= 1
             if not waiting[j]:
                 order.append(j)
+    pull = [sum([w for _, _, w in below[i]]) - sum([w for _, _, w in above[i]]) for i in range(n)]  # downward
     for turn in range(4 if n <= 3000 else 1):
         for i in reversed(order) if turn % 2 == 0 else order:
-            if below[i]:
-                least = [rank[j] + span for j, span, _ in above[i]]
-                most = min(rank[j] - span for j, span, _ in below[i])
-                pull = sum(w for _, _, w in below[i]) - sum(w for _, _, w in above[i])
-                if pull > 0 or not least:
-                    rank[i] = most
-                elif pull < 0:
-                    rank[i] = max(least)
+            if below[i] and (pull[i] > 0 or not above[i]):
+                rank[i] = min([rank[j] - span for j, span, _ in below[i]])
+            elif below[i] and pull[i] < 0:
+                rank[i] = max([rank[j] + span for j, span, _ in above[i]])
     for i, target in _cores(picture, rank, side).items():
         low = [rank[j] + span for j, span, _ in above[i]]
         high = [rank[j] - span for j, span, _ in below[i]]

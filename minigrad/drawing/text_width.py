@@ -82,7 +82,7 @@ def printable(text: str) -> str:
     >>> printable("a\\nb\\u202ec\\x00")
     'a↵b·c·'
     """
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
     return "".join(
         "↵" if c in "\n\r\x0b\x0c\x85\u2028\u2029" else " " if c in "\t\u00a0" else "·" if _hidden(c) else c for c in text

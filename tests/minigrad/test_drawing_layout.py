@@ -167,10 +167,12 @@ def test_long_edges_are_straight_where_nothing_is_in_the_way():
 
 
 @pytest.mark.parametrize(("n", "seconds"), [(1_000, 0.1), (10_000, 2.0)])
-def test_large_graphs_are_laid_out_in_time(n, seconds):
+@pytest.mark.parametrize("framed", [False, True])
+def test_large_graphs_are_laid_out_in_time(n, seconds, framed):
     r = random.Random(1)
     edges = [Edge(r.randrange(max(0, i - 12), i), i, "", p) for i in range(1, n) for p in range(r.randrange(1, 3))]
-    picture = Picture("", [Node(i, "multiply") for i in range(n)], edges, direction="down")
+    nodes = [Node(i, "multiply", module=f"M.l{i // 50}" if framed else "") for i in range(n)]
+    picture = with_clusters(Picture("", nodes, edges, direction="down"))
     best = min(timed(arranged, picture) for _ in range(2))
     assert best < 2 * seconds  # of processor time; twice, for what else runs on a shared machine slows this down too
 

@@ -156,7 +156,7 @@ def test_hidden_orders_without_crossings_are_found_or_nearly():
     for seed in range(30):
         rank, links = hidden(seed)
         n = len(rank)
-        left += crossed(rank, links, ordered(rank, links, Frames([], [-1] * n, n, 0.0), n, [0] * n))
+        left += crossed(rank, links, ordered(rank, links, Frames([], [-1] * n, 0.0), n, [0] * n))
     assert left < 25  # in all; with one beginning 37
 
 
@@ -166,7 +166,7 @@ def test_the_fewest_crossings_are_those_of_the_best_of_all_orders():
         rank = [0] * 4 + [1] * 4 + [2] * 3
         links = sorted({(a, b) for a in range(8) for b in range(11) if rank[b] == rank[a] + 1 and r.random() < 0.5})
         home = [r.choice((-1, -1, 0, 1)) if trial % 2 else -1 for _ in rank]
-        frames = Frames([None, 0], home, 11, 0.0)
+        frames = Frames([None, 0], home, 0.0)
         orders = product(permutations(range(4)), permutations(range(4, 8)), permutations(range(8, 11)))
         allowed = (order for order in orders if together(order, frames))
         assert fewest(rank, links, frames)[0] == min(crossed(rank, links, order) for order in allowed)
