@@ -60,10 +60,6 @@ def dot(picture: Picture, theme: str | Theme = "light") -> str:
 
 
 def _style(node: Node, look: Theme) -> str:
-    fill, border, _ = look.phases[node.phase]
-    if node.kind in ("parameter", "input"):
-        fill, border = look.parameter, border if node.kind == "parameter" else look.muted
-    elif node.kind == "constant":
-        fill, border = look.constant, look.frame
+    fill, border, _ = look.paint(node)
     extra = ", penwidth=2.4" if node.output else ", peripheries=2" if node.kind == "fold" else ""
     return f'fillcolor="{fill}", color="{border}"{extra}'

@@ -7,13 +7,15 @@ from typing import Any
 
 from minigrad.drawing.geometry import Layout, Route
 from minigrad.drawing.layout import LEADING, PAD_Y, SIZE, box_lines
+from minigrad.drawing.legend import SWATCH, TEXT_SIZE, legend
 from minigrad.drawing.picture import Picture
 from minigrad.drawing.text_width import shortened
-from minigrad.drawing.theme import PHASE_NAMES, Theme, theme_of
+from minigrad.drawing.theme import Theme, theme_of
 
 __all__ = ["figure"]
 
-HEAD, FOOT = 34.0, 34.0
+HEAD = 34.0
+NARROWEST = 420.0
 LARGEST = 14_000.0  # pixels of a side
 
 
@@ -23,7 +25,9 @@ def figure(picture: Picture, layout: Layout, theme: str | Theme = "light") -> An
     from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
     look = theme_of(theme)
-    total_width, total_height = max(layout.width, 420.0), layout.height + HEAD + FOOT
+    key = legend(picture, look, max(layout.width, NARROWEST))
+    total_width = max(layout.width, key.width, NARROWEST)
+    total_height = HEAD + layout.height + key.height
     dpi = max(20.0, min(144.0, LARGEST * 72 / max(total_width, total_height)))
     fig = Figure(figsize=(total_width / 72, total_height / 72), dpi=dpi, facecolor=look.background)
     fig.set_layout_engine("none")
@@ -47,21 +51,15 @@ def figure(picture: Picture, layout: Layout, theme: str | Theme = "light") -> An
                                     boxstyle="round,pad=6", facecolor=look.frame_fill, edgecolor=look.frame))  # fmt: skip
         text(left + 10, top + 12, shortened(picture.clusters[k].label, frame.width - 16, 11), 11, look.muted, "left")
     for e, route in zip(picture.edges, layout.routes, strict=True):
-        phase = picture.nodes[e.source].phase
-        colour = look.edge if phase == "forward" else look.phases[phase][1]
+        colour = look.line(picture.nodes[e.source])
         path = _path(route, layout.across, dx, dy)
-        ax.add_patch(FancyArrowPatch(path=path, arrowstyle="-|>", mutation_scale=8, color=colour, linewidth=1.1, zorder=2,
+        ax.add_patch(FancyArrowPatch(path=path, arrowstyle="-|>,head_length=6,head_width=2.6", mutation_scale=1, color=colour, linewidth=1.1, zorder=2,
                                      shrinkA=0, shrinkB=0, fill=False))  # fmt: skip
         if route.label is not None:
             text(dx + route.label.x, dy + route.label.y, shortened(e.label, 120, 10), 10, look.muted)
     for node, box in zip(picture.nodes, layout.boxes, strict=True):
-        fill, border, _ = look.phases[node.phase]
-        radius = 4.0
-        if node.kind in ("parameter", "input"):
-            fill, radius = look.parameter, min(box.height / 2, 16.0) - 1
-            border = border if node.kind == "parameter" else look.muted
-        elif node.kind == "constant":
-            fill, border = look.constant, look.frame
+        fill, border, _ = look.paint(node)
+        radius = min(box.height / 2, 16.0) - 1 if node.kind in ("parameter", "input") else 4.0
         left, top = dx + box.x - box.width / 2, dy + box.y - box.height / 2
         ax.add_patch(FancyBboxPatch((left + radius, top + radius), box.width - 2 * radius, box.height - 2 * radius, zorder=3,
                                     boxstyle=f"round,pad={radius}", facecolor=fill, edgecolor=border,
@@ -69,11 +67,13 @@ def figure(picture: Picture, layout: Layout, theme: str | Theme = "light") -> An
         for i, line in enumerate(box_lines(node, picture.show)):
             y = top + PAD_Y + LEADING * (i + 0.5)
             text(dx + box.x, y, line, SIZE - (i > 0), look.text if i == 0 else look.muted, bold=i == 0)
-    x = 16.0
-    for phase in picture.phases():
-        ax.text(x, total_height - 16, f"■ {PHASE_NAMES[phase]}", fontsize=11, color=look.phases[phase][1], va="center",
-                family="DejaVu Sans", parse_math=False)  # fmt: skip
-        x += 8 * len(PHASE_NAMES[phase]) + 24
+    for s in key.swatches:
+        y = HEAD + layout.height + s.y
+        ax.add_patch(FancyBboxPatch((s.x + s.radius, y + s.radius), SWATCH - 2 * s.radius, SWATCH - 2 * s.radius, zorder=3,
+                                    boxstyle=f"round,pad={s.radius}", facecolor=s.fill, edgecolor=s.border))  # fmt: skip
+        text(s.x + SWATCH + 6, y + SWATCH / 2, s.text, TEXT_SIZE, look.muted, "left")
+    for x, y, line in key.lines:
+        text(x, HEAD + layout.height + y, line, TEXT_SIZE, look.muted, "left")
     return fig
 
 

@@ -7,14 +7,12 @@ from xml.sax.saxutils import escape
 
 from minigrad.drawing.geometry import Box, Layout, Route
 from minigrad.drawing.layout import LEADING, PAD_Y, SIZE, box_lines
+from minigrad.drawing.legend import SWATCH, TEXT_SIZE, Legend, legend
 from minigrad.drawing.picture import Node, Picture, lines_of
 from minigrad.drawing.text_width import FAMILY, printable, shortened, width
-from minigrad.drawing.theme import PHASE_NAMES, Theme, theme_of
+from minigrad.drawing.theme import Theme, theme_of
 
 __all__ = ["path_of", "svg", "xml_text"]
-
-SWATCH = 14.0
-LINE = 20.0
 
 
 def xml_text(text: str) -> str:
@@ -48,20 +46,19 @@ def svg(picture: Picture, layout: Layout, theme: str | Theme = "light") -> str:
     """The whole document. Each node is a `<g class="node" id="n3">` with a `<title>` holding all that is known of it."""
     look = theme_of(theme)
     head, head_width, head_height = _heading(picture, look, max(layout.width - 32, 700))
-    foot, foot_width, foot_height = _legend(picture, look, max(layout.width, head_width, 420.0))
-    total_width = max(layout.width, head_width, foot_width)
-    total_height = head_height + layout.height + foot_height
+    key = legend(picture, look, max(layout.width, head_width, 420.0))
+    total_width = max(layout.width, head_width, key.width)
+    total_height = head_height + layout.height + key.height
     dx = (total_width - layout.width) / 2
     body = []
     for k, frame in enumerate(layout.frames):
         if frame is not None:
             body.append(_frame(frame, picture.clusters[k].label, look))
     for edge, route in zip(picture.edges, layout.routes, strict=True):
-        phase = picture.nodes[edge.source].phase
-        colour = look.edge if phase == "forward" else look.phases[phase][1]
+        source = picture.nodes[edge.source]
         body.append(
             f'<path class="edge" data-from="n{edge.source}" data-to="n{edge.target}" d="{path_of(route, layout.across)}" '
-            f'fill="none" stroke="{colour}" stroke-width="1.3" marker-end="url(#arrow-{phase})"/>'
+            f'fill="none" stroke="{look.line(source)}" stroke-width="1.3" marker-end="url(#arrow-{source.phase})"/>'
         )
     for edge, route in zip(picture.edges, layout.routes, strict=True):
         if route.label is not None:
@@ -80,7 +77,7 @@ def svg(picture: Picture, layout: Layout, theme: str | Theme = "light") -> str:
         "<defs>", *_arrows(look), "</defs>",
         f'<rect width="100%" height="100%" fill="{look.background}"/>',
         *head, f'<g transform="translate({dx:g} {head_height:g})">', *body, "</g>",
-        f'<g transform="translate(0 {head_height + layout.height:g})">', *foot, "</g>", "</svg>", "",
+        f'<g transform="translate(0 {head_height + layout.height:g})">', *_legend(key, look), "</g>", "</svg>", "",
     ])  # fmt: skip
 
 
@@ -112,17 +109,9 @@ def _frame(frame: Box, label: str, look: Theme) -> str:
 
 
 def _node(node: Node, box: Box, show: Sequence[str], look: Theme) -> str:
-    fill, border, dash = look.phases[node.phase]
-    extra, radius = "", 5.0
-    if node.kind in ("parameter", "input"):
-        fill, radius = look.parameter, box.height / 2 if box.height < 44 else 16.0
-        border = border if node.kind == "parameter" else look.muted
-    elif node.kind == "constant":
-        fill, border = look.constant, look.frame
-    if node.output:
-        extra += ' stroke-width="2.4"'
-    else:
-        extra += ' stroke-width="1.2"'
+    fill, border, dash = look.paint(node)
+    radius = min(box.height / 2, 16.0) if node.kind in ("parameter", "input") else 5.0
+    extra = f' stroke-width="{2.4 if node.output else 1.2:g}"'
     if dash:
         extra += f' stroke-dasharray="{dash}"'
     left, top = box.x - box.width / 2, box.y - box.height / 2
@@ -158,45 +147,10 @@ def _heading(picture: Picture, look: Theme, room: float) -> tuple[list[str], flo
     return [_text(16, 26, title, 14, look.text, weight="600")], width(title, 14, bold=True) + 32, 34.0
 
 
-def _legend(picture: Picture, look: Theme, room: float) -> tuple[list[str], float, float]:
-    """What the colours mean, then the notes, in rows no wider than there is room."""
-    kinds = {node.kind for node in picture.nodes}
-    phases = {node.phase for node in picture.nodes if node.kind in ("op", "fold")}
-    entries = [(PHASE_NAMES[p], *look.phases[p][:2], 3.0) for p in PHASE_NAMES if p in phases]
-    if "parameter" in kinds:
-        entries.append(("parameter", look.parameter, look.phases["forward"][1], SWATCH / 2))
-    if "input" in kinds:
-        entries.append(("input", look.parameter, look.muted, SWATCH / 2))
-    if "constant" in kinds:
-        entries.append(("constant", look.constant, look.frame, 3.0))
-    parts: list[str] = []
-    x, y, widest = 16.0, 6.0, 0.0
-    for text, fill, border, radius in entries if len(entries) > 1 else ():
-        wide = SWATCH + 6 + width(text, 11) + 18
-        if x > 16 and x + wide > room:
-            x, y = 16.0, y + LINE
-        parts.append(f'<rect x="{x:g}" y="{y:g}" width="{SWATCH:g}" height="{SWATCH:g}" rx="{radius:g}" fill="{fill}" '
-                     f'stroke="{border}" stroke-width="1.4"/>')  # fmt: skip
-        parts.append(_text(x + SWATCH + 6, y + 11, text, 11, look.muted))
-        x += wide
-        widest = max(widest, x)
-    if parts:
-        y += LINE
-    for note in picture.notes:
-        for line in _broken(note, room - 32):
-            parts.append(_text(16, y + 11, line, 11, look.muted))
-            widest = max(widest, width(line, 11) + 32)
-            y += LINE - 3
-    return parts, widest, y + 8 if parts else 0.0
-
-
-def _broken(text: str, room: float) -> list[str]:
-    """`text` in lines of at most this width, at most six of them."""
-    lines, line = [], ""
-    for word in printable(text[:2000]).split(" "):
-        longer = f"{line} {word}" if line else word
-        if line and width(longer, 11) > room:
-            lines.append(line)
-            longer = word
-        line = shortened(longer, room, 11)
-    return [*lines, line][:6]
+def _legend(key: Legend, look: Theme) -> list[str]:
+    parts = []
+    for s in key.swatches:
+        parts.append(f'<rect x="{s.x:g}" y="{s.y:g}" width="{SWATCH:g}" height="{SWATCH:g}" rx="{s.radius:g}" fill="{s.fill}" '
+                     f'stroke="{s.border}" stroke-width="1.4"/>')  # fmt: skip
+        parts.append(_text(s.x + SWATCH + 6, s.y + SWATCH / 2 + 4, s.text, TEXT_SIZE, look.muted))
+    return parts + [_text(x, y + 4, line, TEXT_SIZE, look.muted) for x, y, line in key.lines]

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from minigrad.drawing.picture import Node
+
 __all__ = ["PHASE_NAMES", "THEMES", "Theme", "theme_of"]
 
 PHASE_NAMES = {
@@ -30,6 +32,19 @@ class Theme:
     parameter: str
     constant: str
     phases: Mapping[str, tuple[str, str, str]]
+
+    def paint(self, node: Node) -> tuple[str, str, str]:
+        """The fill, border and dash pattern of a box."""
+        fill, border, dash = self.phases[node.phase]
+        if node.kind == "parameter":
+            return self.parameter, border, dash
+        if node.kind == "input":
+            return self.parameter, self.muted, dash
+        return (self.constant, self.frame, dash) if node.kind == "constant" else (fill, border, dash)
+
+    def line(self, source: Node) -> str:
+        """The colour of an edge from this node."""
+        return self.edge if source.phase == "forward" else self.phases[source.phase][1]
 
 
 LIGHT = Theme(
