@@ -53,8 +53,8 @@ def figure(picture: Picture, layout: Layout, theme: str | Theme = "light") -> An
     for e, route in zip(picture.edges, layout.routes, strict=True):
         colour = look.line(picture.nodes[e.source])
         path = _path(route, layout.across, dx, dy)
-        ax.add_patch(FancyArrowPatch(path=path, arrowstyle="-|>,head_length=6,head_width=2.6", mutation_scale=1, color=colour, linewidth=1.1, zorder=2,
-                                     shrinkA=0, shrinkB=0, fill=False))  # fmt: skip
+        ax.add_patch(FancyArrowPatch(path=path, arrowstyle="-|>,head_length=6,head_width=2.6", mutation_scale=1, color=colour,
+                                     linewidth=1.1, zorder=2, shrinkA=0, shrinkB=0))  # fmt: skip
         if route.label is not None:
             text(dx + route.label.x, dy + route.label.y, shortened(e.label, 120, 10), 10, look.muted)
     for node, box in zip(picture.nodes, layout.boxes, strict=True):

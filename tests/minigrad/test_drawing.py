@@ -15,7 +15,7 @@ import pytest
 import minigrad
 import optim
 from minigrad import Tensor, draw, grad, hvp, jacobian, trace_source, value_and_grad
-from minigrad.drawing import Edge, Node, Picture, as_json
+from minigrad.drawing import Edge, Node, Picture, as_json, pixels
 from minigrad.drawing.dot import dot
 from minigrad.drawing.drawing import folded
 from minigrad.drawing.fold import contract, runs
@@ -473,6 +473,14 @@ def test_png_and_pdf_through_matplotlib(tmp_path):
     drawing = draw(cross_entropy(model(x), y), phases=("forward", "backward"), title="$x_1$ & <b>", engine="builtin")
     assert drawing.save(tmp_path / "g.png").read_bytes().startswith(b"\x89PNG")
     assert drawing.save(tmp_path / "g.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_svg_and_figure_say_the_same(real):
+    pytest.importorskip("matplotlib")
+    for drawing in real[::3]:
+        figure = pixels.figure(drawing.picture, drawing.layout)
+        drawn = sorted(text.get_text() for text in figure.axes[0].texts)
+        assert drawn == sorted(element.text for element in ET.fromstring(drawing.svg).iter("{http://www.w3.org/2000/svg}text"))
 
 
 def test_without_any_engine_all_but_pixels_works(tmp_path, monkeypatch):
