@@ -188,7 +188,7 @@ def signs_of(marks: Sequence[Hashable], inputs: Sequence[Sequence[int]]) -> list
 
 def repeats(picture: Picture) -> Picture:
     """Of a block that comes many times in succession, draw the first and the last, and all between as one box."""
-    groups, _ = _repeat_groups(*_marked(picture))
+    groups = _repeat_groups(*_marked(picture))
     boxes = []
     notes = []
     for start, stop, period, times in groups:
@@ -209,15 +209,13 @@ def _marked(picture: Picture) -> tuple[list[Hashable], list[list[int]]]:
     return marks, inputs
 
 
-def _repeat_groups(
-    marks: Sequence[Hashable], inputs: Sequence[Sequence[int]]
-) -> tuple[list[tuple[int, int, int, int]], int]:  # fmt: skip
-    groups = [
+def _repeat_groups(marks: Sequence[Hashable], inputs: Sequence[Sequence[int]]) -> list[tuple[int, int, int, int]]:
+    """What is to be one box: (start, stop, length of a block, how many blocks)."""
+    return [
         (start + period, start + (times - 1) * period, period, times - 2)
         for start, period, times in runs(signs_of(marks, inputs))
         if (times - 2) * period >= SMALLEST
     ]
-    return groups, sum(stop - start for start, stop, _, _ in groups)
 
 
 def intervals(
@@ -227,7 +225,7 @@ def intervals(
 
     Repetitions first; if that is not enough, all but the beginning and the end is cut into a few stretches.
     """
-    found, _ = _repeat_groups(marks, inputs)
+    found = _repeat_groups(marks, inputs)
     pieces: list[tuple[range, str]] = []
     at = 0
     for start, stop, _, times in found:

@@ -1,10 +1,11 @@
 """A layered layout: every box gets a rank, every rank an order, every box a place. Deterministic, and without recursion.
 
 The steps are Sugiyama's: ranks by longest path, then shortened edges; vertices of no width where an edge passes a rank;
-orders by barycentres, keeping the one with the fewest crossings; coordinates by pulling everything towards its neighbours as
-far as the neighbours in the rank allow. Modules' frames are part of it: their vertices stay together in each rank, and their
-left and right borders are variables of the last step. Derivatives flow back: edges between nodes of the backward pass are
-ranked the other way round, so that a cotangent stands beside the value it belongs to, and the picture gets the shape of a U.
+orders by barycentres and exchanges, keeping the one with the fewest crossings; coordinates by pulling everything towards its
+neighbours as far as the neighbours in the rank allow. Modules' frames are part of it: their vertices stay together in each
+rank, and their left and right borders are variables of the last step. Derivatives flow back: edges between nodes of the
+backward pass are ranked the other way round, so that a cotangent stands beside the value it belongs to, and the picture gets
+the shape of a U.
 
 Names: `v` a vertex (a node, or where an edge passes a rank), `rank`, `order[r]` the vertices of a rank from left to right.
 """
@@ -178,10 +179,6 @@ def _line(picture: Picture, k: int) -> list[int]:
     return line
 
 
-def _depth(picture: Picture, k: int) -> int:
-    return len(_line(picture, k)) - 1
-
-
 def _spans(picture: Picture, rank: Sequence[int]) -> dict[int, tuple[int, int]]:
     """First and last rank of each cluster, those inside it included."""
     spans: dict[int, tuple[int, int]] = {}
@@ -199,7 +196,7 @@ def _frames(
     """Around all that is inside, the inner frames with their own padding; None where there is nothing inside."""
     label = 0.0 if across else FRAME_LABEL
     frames: list[Box | None] = [None] * len(picture.clusters)
-    for k in sorted(range(len(frames)), key=lambda k: -_depth(picture, k)):
+    for k in sorted(range(len(frames)), key=lambda k: -len(_line(picture, k))):
         inside = [boxes[i] for i in picture.clusters[k].nodes]
         inside += [f for m, f in enumerate(frames) if f is not None and picture.clusters[m].parent == k]
         if not inside:

@@ -119,11 +119,13 @@ def _conditions(order: Sequence[Sequence[int]], widths: Sequence[float], frames:
                 inner = u >= m and v >= m and (u - m) % 2 == (v - m) % 2
                 padding = (u < m and v >= m and (v - m) % 2 == 1) or (u >= m and v < m and (u - m) % 2 == 0)
                 found.append((u, v, wide + other + (frames.pad if inner or padding else gap)))
-    for k in range(frames.count):
-        for v in frames.members[k]:
-            if frames.home[v] == k:
+        for v, left, right in zip(level, [-1, *level], [*level[1:], -1], strict=False):
+            k = frames.home[v]
+            if k >= 0 and (left < 0 or frames.home[left] != k):
                 found.append((m + 2 * k, v, widths[v] / 2 + frames.first))
+            if k >= 0 and (right < 0 or frames.home[right] != k):
                 found.append((v, m + 2 * k + 1, widths[v] / 2 + frames.pad))
+    for k in range(frames.count):
         if len(frames.lines[k]) > 1:
             above = frames.lines[k][-2]
             found.append((m + 2 * above, m + 2 * k, frames.first))
