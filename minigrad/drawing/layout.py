@@ -34,6 +34,7 @@ PORT_GAP, TWIN_GAP = 18.0, 8.0  # at a box, between edges to different boxes and
 FRAME_PAD = 14.0
 FRAME_LABEL = 18.0
 MARGIN = 12.0
+ROUND = ("parameter", "input")  # kinds of boxes with round corners
 
 
 def box_lines(node: Node, show: Sequence[str]) -> list[str]:
@@ -92,7 +93,8 @@ def _arranged(picture: Picture) -> Layout:
     for i, (w, h) in enumerate(sizes):
         layout.boxes.append(Box(x[i], y[vertex_rank[i]], w, h))
     layout.frames = _frames(picture, layout.boxes, left, right, across)
-    ports = _ports(chains, x, sizes)
+    rooms = [w - 2 * (PAD_X if node.kind in ROUND else PAD_Y) for node, (w, _) in zip(picture.nodes, sizes, strict=True)]
+    ports = _ports(chains, x, rooms)
     for j, chain in enumerate(chains):
         points = _points(chain, x, ports[j], layout.boxes, vertex_rank, tops, heights)
         route = Route(points[::-1] if ranking.reversed[j] else points)
@@ -208,9 +210,10 @@ def _frames(
 
 
 def _ports(
-    chains: Sequence[Sequence[int]], x: Sequence[float], sizes: Sequence[tuple[float, float]]
+    chains: Sequence[Sequence[int]], x: Sequence[float], rooms: Sequence[float]
 ) -> list[tuple[float, float]]:  # fmt: skip
-    """Where each edge leaves its upper and enters its lower box, beside its neighbours rather than on top of them."""
+    """Where each edge leaves its upper and enters its lower box, beside its neighbours rather than on top of them, and
+    within the straight part of the border, as wide as there is room."""
     lower: dict[int, dict[int, list[int]]] = {}
     upper: dict[int, dict[int, list[int]]] = {}
     for j, chain in enumerate(chains):
@@ -227,12 +230,12 @@ def _ports(
             places = [0.0]
             edges = []
             for u in sorted(neighbours, key=lambda u: (x[u], u)):
-                between_twins = 0.0 if u >= len(sizes) else TWIN_GAP  # passing twins are drawn as one
+                between_twins = 0.0 if u >= len(rooms) else TWIN_GAP  # passing twins are drawn as one
                 for m, j in enumerate(neighbours[u]):
                     edges.append(j)
                     places.append(places[-1] + (between_twins if m else PORT_GAP))
             wide = places[-1] - places[1]
-            scale = min(1.0, (sizes[v][0] - 2 * PAD_Y) / wide) if wide else 1.0
+            scale = min(1.0, rooms[v] / wide) if wide else 1.0
             for j, place in zip(edges, places[1:], strict=True):
                 at[j] = x[v] + (place - places[1] - wide / 2) * scale
     return list(zip(start, stop, strict=True))
