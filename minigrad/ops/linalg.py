@@ -46,6 +46,18 @@ _inner = Op(
 _inner.text = lambda y, a, b: "np.dot({0}, {1}, out={y})"
 
 
+_matvec = Op(
+    "matmul",
+    np.dot,
+    pulls=(lambda g, y, a, x: np.expand_dims(g, -1) * x, lambda g, y, a, x: np.matmul(g, a)),
+    pushes=(lambda t, y, a, x: np.matmul(t, x), lambda t, y, a, x: np.matmul(t, a.T)),
+    batched=True,
+    doc="A matrix times a vector.",
+)
+_matvec.fills = True
+_matvec.text = lambda y, a, x: "np.dot({0}, {1}, out={y})"
+
+
 def matmul(a: Any, b: Any) -> Any:
     """NumPy's a @ b for every rank from 1 up: a vector stands for a row on the left and for a column on the right."""
     a, b = _array(a), _array(b)
@@ -55,6 +67,10 @@ def matmul(a: Any, b: Any) -> Any:
         raise ValueError(f"matmul needs at least one axis on each side, got shapes {a.shape} and {b.shape}; use * instead.")
     if a.shape == b.shape:
         return _inner(a, b)
+    if a.ndim == 2 and b.shape == a.shape[1:]:
+        return _matvec(a, b)
+    if b.ndim == 2 and a.shape == b.shape[:1]:
+        return _matvec(b.T, a)
     row, column = a.ndim == 1, b.ndim == 1
     y = _matmul(np.reshape(a, (1, -1)) if row else a, np.reshape(b, (-1, 1)) if column else b)
     shape = list(y.shape)
