@@ -46,11 +46,11 @@ _inner = Op(
 _inner.text = lambda y, a, b: "np.dot({0}, {1}, out={y})"
 
 
-_matvec = Op(
+_matvec: Op = Op(
     "matmul",
     np.dot,
     pulls=(lambda g, y, a, x: np.expand_dims(g, -1) * x, lambda g, y, a, x: np.matmul(g, a)),
-    pushes=(lambda t, y, a, x: np.matmul(t, x), lambda t, y, a, x: np.matmul(t, a.T)),
+    pushes=(lambda t, y, a, x: np.matmul(t, x), lambda t, y, a, x: _matvec(a, t) if t.ndim == 1 else np.matmul(t, a.T)),
     batched=True,
     doc="A matrix times a vector.",
 )

@@ -15,7 +15,7 @@ from minigrad.drawing.layout import arranged
 from minigrad.drawing.ordering import crossings, ordered
 from minigrad.drawing.placing import Frames
 
-CROSSED = {"neuron": 0, "network": 2, "curvature": 12, "adam": 0, "cg": 10}  # the README's pictures
+CROSSED = {"neuron": 0, "network": 2, "curvature": 12, "adam": 0, "cg": 8}  # the README's pictures
 
 
 def seen(drawn):
