@@ -166,15 +166,18 @@ def test_long_edges_are_straight_where_nothing_is_in_the_way():
     assert len({x for x, _ in inner}) == 1
 
 
-@pytest.mark.parametrize(("n", "seconds"), [(1_000, 0.1), (10_000, 2.0)])
 @pytest.mark.parametrize("framed", [False, True])
-def test_large_graphs_are_laid_out_in_time(n, seconds, framed):
+def test_the_time_of_a_layout_does_not_grow_with_the_square_of_its_size(framed):
+    """Of eight times as many boxes: about 8, where a quadratic part would make it 64. How long it takes, `benchmarks` says."""
+    small, large = (min(timed(arranged, long_picture(n, framed)) for _ in range(2)) for n in (1_000, 8_000))
+    assert large < 25 * small
+
+
+def long_picture(n, framed):
     r = random.Random(1)
     edges = [Edge(r.randrange(max(0, i - 12), i), i, "", p) for i in range(1, n) for p in range(r.randrange(1, 3))]
     nodes = [Node(i, "multiply", module=f"M.l{i // 50}" if framed else "") for i in range(n)]
-    picture = with_clusters(Picture("", nodes, edges, direction="down"))
-    best = min(timed(arranged, picture) for _ in range(2))
-    assert best < 2 * seconds  # of processor time; twice, for what else runs on a shared machine slows this down too
+    return with_clusters(Picture("", nodes, edges, direction="down"))
 
 
 def timed(f, x):
