@@ -14,7 +14,7 @@ Three invariants carry everything else:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -529,10 +529,9 @@ def constant(array: Array) -> Tensor:
     return leaf
 
 
-def touch(leaves: Iterable[Tensor]) -> None:
-    """Say that the arrays of these leaves were written to; see `Tensor.touch`."""
-    for leaf in leaves:
-        leaf.index = _next_index()
+def touch(leaf: Tensor) -> None:
+    """`leaf.touch()` of what is known to be a leaf."""
+    leaf.index = _next_index()
 
 
 def lifted(x: Any) -> Any:

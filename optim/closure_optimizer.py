@@ -139,6 +139,9 @@ class ClosureOptimizer(Optimizer):
         """Not available: a step needs the closure. See `last_step`."""
         raise TypeError(f"`{type(self).__name__}.preview()`: a step needs the closure; look at `last_step` after it.")
 
+    def __getstate__(self) -> Values:
+        return super().__getstate__() | {"_curvature": None}
+
     def _curvature_of(self, closure: Any, leaves: list[Tensor]) -> Curvature | None:
         """How to replay this closure, if it is compiled and its loss is all that is needed of it."""
         if not isinstance(closure, Bound) or getattr(self, "needs_outputs", False):

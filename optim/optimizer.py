@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor
-from minigrad.replay import Bound, Elementwise, Gradient, recorded_rule
+from minigrad.replay import Bound, Elementwise, Gradient, aligned, recorded_rule
 from minigrad.tensor import constant, touch
 from optim.options import NON_NEGATIVE, WHOLE, checked
 
@@ -46,7 +46,6 @@ class Slot:
     clock: dict[str, Any]
     view: Array | None = None
     grad: Array | None = None  # its part of the group's vector of gradients, where a replay writes them
-    active: bool = True  # whether the replay that was last prepared differentiates it
 
 
 @dataclass(slots=True, eq=False)
@@ -79,22 +78,22 @@ class ParamGroup(MutableMapping[str, Any]):
     def __init__(self, optimizer: Optimizer, named: list[tuple[str, Tensor]], options: Values) -> None:
         self._check = optimizer._checked
         self._options = self._check(options)
-        self._prepare()
         self.dtype = named[0][1].dtype
+        self._note_options()
         self.slots: list[Slot] = []
         lo = 0
         for name, p in named:
             self.slots.append(Slot(p, name, p.shape, lo, lo + p.size, {"t": 0, **optimizer.scalars}))
             lo += p.size
-        self.w = np.empty(lo, self.dtype)
-        self.state = {
-            name: np.full(lo, start, self.dtype)
-            if (start := optimizer.initial(name, self._options))
-            else np.zeros(lo, self.dtype)
-            for name in optimizer.state_names
-        }
+        self.w = aligned(lo, self.dtype)
+        self.state = {name: aligned(lo, self.dtype, np.zeros) for name in optimizer.state_names}
+        for name, vector in self.state.items():
+            if start := optimizer.initial(name, self._options):  # zeros are pages that nobody has touched yet
+                vector.fill(start)
         self.vectors = (self.w, *self.state.values())
         self.g: Array | None = None
+        self.prepared: list[tuple[Tensor, Array | None, bool]] = []  # each with its array and whether it was live then
+        self.joint: Segment | None = None  # all parameters in one, if they are all live
         self.written: set[str] = set()  # the state vectors a rule has returned; the others need not be saved
 
     def __getitem__(self, key: str) -> Any:
@@ -111,7 +110,7 @@ class ParamGroup(MutableMapping[str, Any]):
         if "params" in changes:
             raise ValueError("the parameters of a group are fixed; add others with `add_param_group`.")
         self._options = self._check(self._options | changes)
-        self._prepare()
+        self._note_options()
 
     def __delitem__(self, key: str) -> None:
         raise TypeError(f"options of a group cannot be removed; set group[{key!r}] to the value wanted.")
@@ -126,10 +125,10 @@ class ParamGroup(MutableMapping[str, Any]):
         options = ", ".join(f"{key}: {value!r}" for key, value in self._options.items())
         return f"{{params: {[slot.name for slot in self.slots]}, {options}}}"
 
-    def _prepare(self) -> None:
+    def _note_options(self) -> None:
         """What the rule is given, and what of it a program depends on."""
-        self._for_rule = {key: value for key, value in self._options.items() if key not in ("maximize", "initial_lr")}
-        self._kinds = tuple(map(_kind_of, self._for_rule.values()))
+        self.for_rule = {key: value for key, value in self._options.items() if key not in ("maximize", "initial_lr")}
+        self.kinds = (self.dtype.char, *map(_kind_of, self.for_rule.values()))
 
     def adopt(self, slot: Slot) -> None:
         """Copy the parameter's present values into our vector and make its array a view of that."""
@@ -138,35 +137,39 @@ class ParamGroup(MutableMapping[str, Any]):
         slot.view[...] = p._data
         p._data = slot.view
 
-    def make_gradients(self) -> None:
-        """One vector for the gradients to be written to, and each parameter's part of it."""
+    def prepare(self) -> list[Slot]:
+        """Make one vector for the gradients to be written to, and each parameter's part of it. Returns the live parameters."""
         if self.g is None:
-            self.g = np.zeros_like(self.w)
+            self.g = aligned(self.w.size, self.dtype, np.zeros)
         for slot in self.slots:
+            if slot.tensor._data is not slot.view:  # another optimizer has adopted it since
+                self.adopt(slot)
             slot.grad = self.g[slot.lo : slot.hi].reshape(slot.shape)
-            slot.active = slot.tensor.requires_grad
-            if not slot.active:
+            if not slot.tensor.requires_grad:
                 slot.tensor.grad = None
+        self.prepared = [(slot.tensor, slot.view, slot.tensor.requires_grad) for slot in self.slots]
+        live = [slot for slot in self.slots if slot.tensor.requires_grad]
+        self.joint = Segment(self.slots, 0, self.w.size, {}, [], self.g) if len(live) == len(self.slots) else None
+        return live
 
     def as_prepared(self) -> bool:
-        """Whether the same parameters require a gradient as when `make_gradients` was called."""
-        return all(slot.tensor._requires_grad is slot.active for slot in self.slots)
+        """Whether the same parameters require a gradient, in the same arrays, as when `prepare` was called."""
+        for p, data, live in self.prepared:  # noqa: SIM110  # at every step; all() of a generator takes twice as long
+            if p._data is not data or p._requires_grad is not live:
+                return False
+        return True
 
     def whole(self) -> Segment | None:
-        """All parameters as one segment, if a replay has written all their gradients and they count alike."""
-        g, clock = self.g, self.slots[0].clock
-        if g is None:
-            return None
-        for slot in self.slots:
-            p = slot.tensor
-            if p.grad is not slot.grad or p._data is not slot.view or slot.clock is not clock or not p._requires_grad:
-                return None
-        return Segment(self.slots, 0, g.size, clock, [], g)
+        """All parameters as one segment, if they all are live and count alike; for use after a replay has reached all."""
+        if self.joint is not None:
+            clock = self.joint.clock = self.slots[0].clock
+            for slot in self.slots:
+                if slot.clock is not clock:
+                    return None
+        return self.joint
 
     def segments(self, call: str) -> list[Segment]:
         """What has a gradient, in as few stretches as possible. A large parameter is one by itself: that saves a copy."""
-        if whole := self.whole():
-            return [whole]
         found: list[Segment] = []
         last = None
         for slot in self.slots:
@@ -232,7 +235,7 @@ class Optimizer:
     def __init__(self, params: Params, **options: Any) -> None:
         self.defaults = self._checked(options)
         self._programs: dict[Any, Elementwise] = {}
-        self._replay: tuple[Gradient | None, list[Slot]] = None, []  # what was last replayed, and whose gradients it writes
+        self._replay: Gradient | None = None  # what was last replayed
         self.param_groups: list[ParamGroup] = []
         call = type(self).__name__
         if isinstance(params, Tensor | str | set | frozenset):
@@ -281,12 +284,14 @@ class Optimizer:
             TypeError, ValueError: the closure gives no scalar Tensor, or a gradient has another shape than its parameter.
                 The parameters are unchanged then. Non-finite gradients are not looked for and go into the parameters.
         """
+        reached_all = False
         if isinstance(closure, Bound):
-            loss: Tensor | None = self._replayed(closure)
+            loss: Tensor | None
+            loss, reached_all = self._replayed(closure)
         else:
             loss = None if closure is None else self._pulled_back(closure)
-        call = type(self).__name__
-        work = [(group, group.segments(call)) for group in self.param_groups]  # what can raise comes before any change
+        # What can raise comes before any change.
+        work = [(group, self._segments(group, reached_all)) for group in self.param_groups]
         for group, segments in work:
             if len(segments) == 1:
                 self._update(group, segments)
@@ -335,7 +340,7 @@ class Optimizer:
             vectors["g"][segment.lo : segment.hi] = segment.gradient(group.get("maximize", False))
         starts = {name: Tensor(vector, name=name) for name, vector in vectors.items()}
         clock = group.slots[0].clock
-        numbers = {**clock, "t": clock["t"] + 1, **group._for_rule}
+        numbers = {**clock, "t": clock["t"] + 1, **group.for_rule}
         out, _, _ = recorded_rule(lambda v, n: self.rule(*v.values(), **n), starts, numbers)
         made = {name: y for name, y in out.items() if isinstance(y, Tensor) and y.op is not None}
         for name, y in made.items():
@@ -402,6 +407,10 @@ class Optimizer:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.param_groups))})"
+
+    def __getstate__(self) -> Values:
+        """For copies: programs are made again."""
+        return self.__dict__ | {"_programs": {}, "_replay": None}
 
     # The parts
 
@@ -482,37 +491,39 @@ class Optimizer:
             loss.backward()
         return loss
 
-    def _as_prepared(self) -> bool:
-        return all(group.as_prepared() for group in self.param_groups)
-
-    def _replayed(self, bound: Bound) -> Tensor:
-        """The loss of a compiled closure, with all gradients written into the groups' vectors."""
-        gradient, slots = self._replay
-        if gradient is None or gradient.compiled is not bound.compiled or not self._as_prepared():
-            for group in self.param_groups:
-                group.make_gradients()
-            slots = [slot for slot in self._slots() if slot.active]
-            gradient = Gradient(bound.compiled, [slot.tensor for slot in slots], [slot.grad for slot in slots])
-            self._replay = gradient, slots
+    def _replayed(self, bound: Bound) -> tuple[Tensor, bool]:
+        """The loss of a compiled closure, with all gradients written into the groups' vectors; and whether it has them all."""
+        gradient = self._replay
+        ready = gradient is not None and gradient.compiled is bound.compiled
+        for group in self.param_groups:
+            ready = ready and group.as_prepared()
+        if gradient is None or not ready:
+            live = [slot for group in self.param_groups for slot in group.prepare()]
+            gradient = Gradient(bound.compiled, [slot.tensor for slot in live], [slot.grad for slot in live])
+            self._replay = gradient
         try:
             loss, reached = gradient(bound)
         except BaseException:
             self.zero_grad()  # what is in the vectors now belongs to no point
             raise
-        for slot, there in zip(slots, reached, strict=True):
-            slot.tensor.grad = slot.grad if there else None
-        return constant(loss)
+        for p, g, there in zip(gradient.leaves, gradient.into, reached, strict=True):
+            p.grad = g if there else None
+        return constant(loss), False not in reached
+
+    def _segments(self, group: ParamGroup, reached_all: bool) -> list[Segment]:
+        whole = group.whole() if reached_all else None
+        return group.segments(type(self).__name__) if whole is None else [whole]
 
     def _run(self, group: ParamGroup, lo: int, hi: int, g: Array, clock: dict[str, Any]) -> Values:
         vectors = [vector[lo:hi] for vector in (group.w, *group.state.values())]
         for vector in vectors:
             vector.flags.writeable = False  # these views only: a rule that works in place would change the state
-        return self.rule(vectors[0], g, *vectors[1:], **{**clock, "t": clock["t"] + 1}, **group._for_rule)
+        return self.rule(vectors[0], g, *vectors[1:], **{**clock, "t": clock["t"] + 1}, **group.for_rule)
 
     def _update(self, group: ParamGroup, segments: list[Segment]) -> None:
         """Run the rule, as one in-place program, on segments of one clock."""
         clock = segments[0].clock
-        numbers = {**group._for_rule, **clock, "t": clock["t"] + 1}
+        numbers = {**group.for_rule, **clock, "t": clock["t"] + 1}
         maximize = group._options.get("maximize", False)
         vectors = group.vectors
         n = group.w.size
@@ -522,7 +533,7 @@ class Optimizer:
             if segment.hi - segment.lo < n:
                 w, *state = (v[segment.lo : segment.hi] for v in vectors)
             pieces.append((w, g, *state))
-        program = self._program(group, clock, numbers)
+        program = self._program(group, numbers)
         out = program(pieces, numbers)
         if not program.written <= group.written:
             group.written |= program.written & group.state.keys()
@@ -530,11 +541,11 @@ class Optimizer:
         for segment in segments:
             for slot in segment.slots:
                 slot.clock = clock
-            touch([slot.tensor for slot in segment.slots])
+                touch(slot.tensor)
 
-    def _program(self, group: ParamGroup, clock: Values, numbers: Values) -> Elementwise:
+    def _program(self, group: ParamGroup, numbers: Values) -> Elementwise:
         """The rule's program for the group's dtype and for which of the numbers are zero; they are few."""
-        key = (group.dtype, group._kinds, *(value == 0 for value in clock.values()))
+        key = (group.kinds, *[numbers[name] == 0 for name in self.scalars])
         if key not in self._programs:
             names = ("w", "g", *group.state)
             call = f"`{type(self).__name__}.rule`"

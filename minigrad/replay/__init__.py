@@ -7,4 +7,5 @@ from minigrad.replay.compiled import Gradient as Gradient
 from minigrad.replay.compiled import compile as compile
 from minigrad.replay.elementwise import Elementwise as Elementwise
 from minigrad.replay.elementwise import recorded_rule as recorded_rule
+from minigrad.replay.memory import aligned as aligned
 from minigrad.replay.replays import Point as Point

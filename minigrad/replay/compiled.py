@@ -132,6 +132,10 @@ class Compiled:
     def __repr__(self) -> str:
         return f"<{self._call}, {len(self._replays)} captured>"
 
+    def __reduce__(self) -> Any:
+        """A copy captures for itself."""
+        return Compiled, (self.function, self.check)
+
     def _known(self, key: Any, make: Callable[[], Replay]) -> Any:
         """The replay for this key, captured now if there is none or if it does not hold any more."""
         replay = self._replays.get(key)

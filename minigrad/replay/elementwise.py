@@ -17,6 +17,7 @@ import numpy as np
 
 from minigrad.mode import scope
 from minigrad.replay.capture import Capture
+from minigrad.replay.memory import aligned
 from minigrad.tensor import Tensor
 
 __all__ = ["Elementwise", "recorded_rule"]
@@ -54,8 +55,8 @@ class Elementwise:
     ) -> None:  # fmt: skip
         self.vectors = tuple(vectors)
         starts = {name: Tensor(np.ones(2, dtype), name=name) for name in vectors}
-        self._scratch: list[Any] = []  # kept from call to call, so a program belongs to one thread
-        self._scratch_size = -1
+        self._rest: Sequence[Any] = ()  # scratch vectors and numbers, kept from call to call: a program belongs to one thread
+        self._size = -1
         out, leaves, sources = recorded_rule(f, starts, numbers)
         self._constants = {k: v for k, v in out.items() if not isinstance(v, Tensor)}
         results = {k: v for k, v in out.items() if isinstance(v, Tensor) and (v.ndim == 0 or k in starts)}
@@ -73,23 +74,24 @@ class Elementwise:
     def __call__(self, pieces: Sequence[Sequence[Any]], numbers: Mapping[str, Any]) -> dict[str, Any]:
         """Run on each piece, a tuple of 1-D arrays of one length in the order of `vectors`; the numbers are common to all."""
         used, kept = self._numbers(numbers)
-        scalars = self._scalars
-        block, step = self._block, self.block
-        size = min(step, max([piece[0].size for piece in pieces], default=0))
-        if size != self._scratch_size:
-            self._scratch_size, self._scratch = size, [np.empty(size, self.dtype) for _ in range(self.scratch)]
-        scratch = self._scratch
+        longest = pieces[0][0].size if len(pieces) == 1 else max((piece[0].size for piece in pieces), default=0)
+        if self._size != min(longest, self.block):
+            self._size = min(longest, self.block)
+            self._rest = *[aligned(self._size, self.dtype) for _ in range(self.scratch)], *self._scalars
         with np.errstate(all="ignore"):
             self._values[:] = used
             for piece in pieces:
-                n = piece[0].size
-                if n == size:
-                    block(*piece, *scratch, *scalars)
-                    continue
-                for lo in range(0, n, step):
-                    hi = min(lo + step, n)
-                    block(*[a[lo:hi] for a in piece], *[s[: hi - lo] for s in scratch], *scalars)
+                if piece[0].size == self._size:
+                    self._block(*piece, *self._rest)
+                else:
+                    self._by_blocks(piece)
         return self._constants | dict(zip(self._kept, kept, strict=True)) if kept else self._constants
+
+    def _by_blocks(self, piece: Sequence[Any]) -> None:
+        n, scratch = piece[0].size, self._rest[: self.scratch]
+        for lo in range(0, n, self.block):
+            hi = min(lo + self.block, n)
+            self._block(*[a[lo:hi] for a in piece], *[s[: hi - lo] for s in scratch], *self._scalars)
 
 
 def recorded_rule(

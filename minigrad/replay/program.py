@@ -17,7 +17,7 @@ import itertools
 import linecache
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ import numpy as np
 from minigrad.ops.index import _slice
 from minigrad.ops.shape import _broadcast_to, _reshape, _transpose
 from minigrad.replay.lines import Input, Line, Variable, axes_of, value_of
+from minigrad.replay.memory import Recycler, aligned
 
 __all__ = ["Program"]
 
@@ -81,34 +82,14 @@ class Program:
             self._idle.append(run)
 
 
-class Recycler:
-    """Hands out arrays of one shape; the memory of the last one is used again if nobody else has it any more.
+class _Block:
+    """Memory of the program's own: how many elements it needs, and a name for each shape in which it is used."""
 
-    Fresh pages cost more than the arithmetic on them, so for large results this halves the time of a call.
-    """
+    __slots__ = ("dtype", "names", "size")
 
-    __slots__ = ("_memory", "_take")
-
-    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
-        self._memory = np.empty(0, dtype)
-        self._take = (math.prod(shape), shape, dtype)
-
-    def __call__(self) -> Any:
-        size, shape, dtype = self._take
-        memory = self._memory
-        if memory.size != size or sys.getrefcount(memory) > _ALONE:
-            memory = self._memory = np.empty(size, dtype)
-        return memory.reshape(shape)
-
-
-def _count_alone() -> int:
-    """What `sys.getrefcount` says in `Recycler.__call__` of memory that nobody else has; it differs between Pythons."""
-    owner = [np.empty(0)]
-    memory = owner[0]
-    return sys.getrefcount(memory)
-
-
-_ALONE = _count_alone()
+    def __init__(self, dtype: Any) -> None:
+        self.size, self.dtype = 0, dtype
+        self.names: dict[tuple[int, ...], str] = {}
 
 
 class _Writer:
@@ -119,15 +100,14 @@ class _Writer:
         keeps: Sequence[Any], into: dict[int, Any],
     ) -> None:  # fmt: skip
         self.lines, self.outputs, self.keeps, self.into = list(lines), list(outputs), list(keeps), into
-        self.scope: dict[str, Any] = {"np": np}
+        self.scope: dict[str, Any] = {"np": np, "aligned": aligned}
         self.names: dict[int, str] = {}  # id of a line, input, variable, constant → how the text calls it
-        self.head: list[str] = []  # once for a workspace
+        self.head: list[str | _Block] = []  # once for a workspace
         self.body: list[str] = []  # at each call
         self.bytes = self.count = self.result_bytes = 0
         self._counters: dict[str, int] = {}
-        self._blocks: list[list[Any]] = []  # [elements, dtype, name of the memory, {shape: name of the buffer}]
-        self._storage: dict[int, list[Any]] = {}  # id of a line → the block its value lies in
-        self._free: dict[Any, dict[int, list[list[Any]]]] = {}  # blocks that nobody uses: dtype → elements → which
+        self._storage: dict[int, _Block] = {}  # id of a line → the block its value lies in
+        self._free: dict[Any, dict[int, list[_Block]]] = {}  # blocks that nobody uses: dtype → elements → which
         self._fixed: dict[int, Any] = {}  # id of a line that is a view of a buffer, made once → such a view
         self._numbers: dict[Any, Any] = {}
         self._made: dict[tuple[str, str], str] = {}
@@ -155,10 +135,11 @@ class _Writer:
             self.scope["leaves"] = [v.leaf for v in self.variables]
         unpack = [f"{arguments.pop()} = kept"] if given else []
         signature = ", ".join([*arguments, "kept"] if given else arguments)
+        head = [*self._head()]
         named = [name for name in self.scope if name[0] == "c" and name[1:].isdigit()]
         constants = [f"    # {name} is {_described(self.scope[name])}" for name in named]
         self.source = "\n".join([
-            "def workspace():", *constants, *(f"    {text}" for text in self.head), f"    def run({signature}):",
+            "def workspace():", *constants, *(f"    {text}" for text in head), f"    def run({signature}):",
             *(f"        {text}" for text in (*unpack, *variables, *self.body)), "    return run", "",
         ])  # fmt: skip
 
@@ -260,7 +241,7 @@ class _Writer:
         for root in self.dying.get(i, ()):
             if root in self._storage:
                 free = self._storage.pop(root)
-                self._free.setdefault(free[1], {}).setdefault(free[0], []).append(free)
+                self._free.setdefault(free.dtype, {}).setdefault(free.size, []).append(free)
 
     def _target(self, i: int, line: Line) -> str:
         shape, dtype = line.array.shape, line.array.dtype
@@ -279,17 +260,14 @@ class _Writer:
             if not free[nearest]:
                 del free[nearest]
         else:
-            block = [size, dtype, self._new("m"), {}]
-            self._blocks.append(block)
-            self.head.append(f"{block[2]}=")  # filled in when the size is known
+            block = _Block(dtype)
+            self.head.append(block)
             self.count += 1
-        if size > block[0]:
-            block[0] = size
+        block.size = max(block.size, size)
         self._storage[id(line)] = block
-        if shape not in block[3]:
-            block[3][shape] = name = self._new("t")
-            self.head.append(f"{name} = {block[2]}[:{size}].reshape({shape})")
-        return str(block[3][shape])
+        if shape not in block.names:
+            block.names[shape] = self._new("t")
+        return block.names[shape]
 
     def _result(self, line: Line) -> str:
         for n, y in enumerate(self.outputs):
@@ -429,18 +407,24 @@ class _Writer:
                 safe = safe and not roots & first  # the caller may write to a result
                 kept.append(self._name(x) if safe else f"np.array({self._name(x)})")
             text += ", (" + "".join(f"{k}, " for k in kept) + ")"
-        self._finish()
         return text
 
-    def _finish(self) -> None:
-        """The sizes of the memory blocks, known only now."""
-        blocks = {block[2]: block for block in self._blocks}
-        for i, text in enumerate(self.head):
-            name = text.removesuffix("=")
-            if name in blocks:
-                size, dtype = blocks[name][:2]
-                self.head[i] = f"{name} = np.empty({size}, {self._dtype(dtype)})"
-                self.bytes += size * dtype.itemsize
+    def _head(self) -> Iterator[str]:
+        """What is done once, now that the sizes of the blocks are known."""
+        for part in self.head:
+            if isinstance(part, str):
+                yield part
+                continue
+            self.bytes += part.size * part.dtype.itemsize
+            dtype = self._dtype(part.dtype)
+            if len(part.names) == 1:
+                ((shape, name),) = part.names.items()
+                yield f"{name} = aligned({shape}, {dtype})"
+                continue
+            memory = self._new("m")
+            yield f"{memory} = aligned({part.size}, {dtype})"
+            for shape, name in part.names.items():
+                yield f"{name} = {memory}[:{math.prod(shape)}].reshape({shape})"
 
 
 _OPERATORS: dict[Any, str] = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
@@ -462,7 +446,7 @@ def _reserved(name: str) -> bool:
     import keyword
 
     own = name[:1] in "tvsycmkuw" and name[1:].removesuffix("_new").isdigit()
-    return own or keyword.iskeyword(name) or name in ("leaves", "kept", "Recycler")
+    return own or keyword.iskeyword(name) or name in ("leaves", "kept", "aligned", "Recycler")
 
 
 def _view_text(line: Line, x: str) -> str:

@@ -33,7 +33,7 @@ def test_programs_of_update_rules_equal_the_rule(kind, options, dtype, n):
     program = None
     v = vectors(n, dtype, names)
     for t in (1, 2, 7):
-        numbers = {"t": t, **{k: 0.7 if k == "mu_product" else 1 for k in kind.scalars}, **group._for_rule}
+        numbers = {"t": t, **{k: 0.7 if k == "mu_product" else 1 for k in kind.scalars}, **group.for_rule}
         expected = kind.rule(*(v[name].copy() for name in names), **numbers)
         if program is None:
             program = Elementwise(lambda v, m: kind.rule(*(v[name] for name in names), **m), dtype, names, numbers)

@@ -3,12 +3,13 @@
 import copy
 import inspect
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 
 import optim
-from minigrad import StaleGraphError, Tensor, no_grad
+from minigrad import StaleGraphError, Tensor, compile, no_grad
 from models import MLP
 
 NAMES = ["SGD", "Momentum", "RMSprop", "Adam", "AdamW", "Adagrad", "NAdam", "Lion"]
@@ -163,6 +164,43 @@ def test_a_copied_optimizer_works_on_copied_parameters():
     (q,) = twin.param_groups[0]["params"]
     twin.step(lambda: 0.5 * (q * q).sum())
     assert (p.item(), q.item()) == (1.0, 0.5)
+
+
+@pytest.mark.parametrize(("name", "options"), [("SGD", {"lr": 0.02}), ("Adam", {"lr": 0.5}), ("NewtonCG", {})])
+def test_a_copy_of_an_optimizer_and_its_loss_replays_for_itself(name, options):
+    p = leaf([1.0, 3.0])
+    whole = {"p": p, "opt": getattr(optim, name)([p], **options), "loss": compile(partial(fourths, p))}
+    whole["opt"].step(whole["loss"].at())
+    twin = copy.deepcopy(whole)
+    before = p.data.copy()
+    for _ in range(3):
+        twin["opt"].step(twin["loss"].at())
+    np.testing.assert_array_equal(p.data, before)
+    for _ in range(3):
+        whole["opt"].step(whole["loss"].at())
+    np.testing.assert_array_equal(p.data, twin["p"].data)
+    assert not np.array_equal(p.data, before)
+
+
+def fourths(p):
+    return (p**4).sum()
+
+
+def test_two_optimizers_take_turns_in_replaying():
+    """Each makes the parameters views of its own vector, so the other has to notice."""
+    p, q = leaf([1.0, 2.0]), leaf([3.0])
+    first, second = optim.SGD([p, q], lr=0.5), optim.SGD([q, p], lr=0.25)
+    loss = compile(lambda: 0.5 * ((p * p).sum() + (q * q).sum()))
+    for opt, factor in ((first, 0.5), (first, 0.5), (second, 0.75), (second, 0.75), (first, 0.5)):
+        old = p.data.copy(), q.data.copy()
+        opt.step(loss.at())
+        np.testing.assert_array_equal(p.data, old[0] * factor)
+        np.testing.assert_array_equal(q.data, old[1] * factor)
+
+
+def test_vectors_begin_at_a_cache_line():
+    group = optim.Adam([leaf(np.ones(3)), leaf(np.ones(5))]).param_groups[0]
+    assert [v.ctypes.data % 64 for v in group.vectors] == [0] * len(group.vectors)
 
 
 @each

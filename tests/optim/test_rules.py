@@ -283,7 +283,7 @@ def test_rules_run_on_tensors_and_can_be_recorded(name):
     w = Tensor(group.w, requires_grad=True)
     state = [Tensor(v) for v in group.state.values()]
     clock = {**group.slots[0].clock, "t": 3}
-    out = opt.rule(w, Tensor([1.0, 2.0, 3.0]), *state, **clock, **group._for_rule)
+    out = opt.rule(w, Tensor([1.0, 2.0, 3.0]), *state, **clock, **group.for_rule)
     p.grad = np.array([1.0, 2.0, 3.0])
     assert out["w"].op is not None
     np.testing.assert_array_equal(out["w"].data, opt.preview()["param0"]["w"])
