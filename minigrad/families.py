@@ -48,7 +48,7 @@ scale: Op = Op(
     doc=_scale.__doc__ or "",
 )
 scale.fills = True
-scale.text = lambda y, g, d: ("{scale}({0}, {1}, out={y})", {"scale": _scale})
+scale.text = lambda y, g, d: ("{scale}({0}, {1}, {y})", {"scale": _scale})
 
 
 def register(function: Any, rule: Callable[..., Any], *, keywords: Sequence[str] = ()) -> Any:

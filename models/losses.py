@@ -137,7 +137,7 @@ def _minus_one_hot(e: Any, sums: Any, places: Any) -> Any:
 
 _minus_one_hot_op = Op("minus_one_hot", _minus_one_hot)
 _minus_one_hot_op.in_place = _minus_one_hot_op.calm = True
-_minus_one_hot_op.text = lambda y, e, sums, places: "np.divide({0}, {1}[:, None], out={y}); {y}.reshape(-1)[{2}] -= 1"
+_minus_one_hot_op.text = lambda y, e, sums, places: "np.divide({0}, {1}[:, None], {y}); {y}.reshape(-1)[{2}] -= 1"
 
 
 def _residual(x: Any, places: Any) -> Any:

@@ -506,9 +506,13 @@ class Optimizer:
         except BaseException:
             self.zero_grad()  # what is in the vectors now belongs to no point
             raise
-        for p, g, there in zip(gradient.leaves, gradient.into, reached, strict=True):
+        if False not in reached:
+            for p, g in gradient.pairs:
+                p.grad = g
+            return constant(loss), True
+        for (p, g), there in zip(gradient.pairs, reached, strict=True):
             p.grad = g if there else None
-        return constant(loss), False not in reached
+        return constant(loss), False
 
     def _segments(self, group: ParamGroup, reached_all: bool) -> list[Segment]:
         whole = group.whole() if reached_all else None

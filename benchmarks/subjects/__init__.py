@@ -28,4 +28,6 @@ class Subject(NamedTuple):
     gradient: Callable[[], Any]  # loss and gradients of all parameters, in the library's own form
     numbers: Callable[[Any], list[Any]]  # what `gradient` returned, as [loss, ∂W₁, ∂b₁, …] with W (n_in, n_out)
     step: Callable[[], Any] | None  # one step of Adam, from zero_grad to the update; returns the loss
-    capture: Callable[[], Any] | None = None  # `gradient` the first time, with all that is done for later calls
+    uncompiled: Callable[[], Any] | None = None  # the function of which `gradient` is the compiled form, for minigrad only,
+    capture: Callable[[], Any] | None = None  # the first call of that, compiled,
+    twice: Callable[[], Any] | None = None  # and the first two

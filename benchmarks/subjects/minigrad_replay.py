@@ -27,7 +27,8 @@ def build(net: Net, lr: float) -> Subject:
             h = np.tanh(mg.linear(h, w, b))
         return loss_of(mg.linear(h, parameters[-2], parameters[-1]), target)
 
-    both = mg.compile(mg.value_and_grad(functional))
+    uncompiled = mg.value_and_grad(functional)
+    both = mg.compile(uncompiled)
     parameters = [p.copy() for p in net.parameters]
     loss_of_batch = mg.compile(lambda x, target: loss_of(model(x), target))
     adam = Adam(model.parameters(), lr=lr)
@@ -36,6 +37,14 @@ def build(net: Net, lr: float) -> Subject:
         return adam.step(loss_of_batch.at(x, target)).data
 
     def capture() -> Any:
-        return mg.compile(mg.value_and_grad(functional))(parameters, x, target)
+        return mg.compile(uncompiled)(parameters, x, target)
 
-    return Subject(lambda: both(parameters, x, target), lambda result: [result[0], *result[1]], step, capture)
+    def twice() -> Any:
+        new = mg.compile(uncompiled)
+        new(parameters, x, target)
+        return new(parameters, x, target)
+
+    return Subject(
+        lambda: both(parameters, x, target), lambda result: [result[0], *result[1]], step,
+        lambda: uncompiled(parameters, x, target), capture, twice,
+    )  # fmt: skip

@@ -200,7 +200,7 @@ _power = elementwise(
 _power_const = elementwise(
     lambda x, p: np.power(x, p), lambda y, x, p: p * power(x, p - 1) if p else 0 * y, name="power"
 )  # fmt: skip
-_power_const.text = lambda y, x, p: ("np.power({0}, {p}, out={y})", {"p": p})
+_power_const.text = lambda y, x, p: ("np.power({0}, {p}, {y})", {"p": p})
 
 
 def power(a: Any, b: Any) -> Any:

@@ -33,7 +33,7 @@ _matmul = bilinear(
     batched=True,
 )
 _matmul.fills = True
-_matmul.text = lambda y, a, b: "np.dot({0}, {1}, out={y})" if a.ndim == b.ndim == 2 else "np.matmul({0}, {1}, out={y})"
+_matmul.text = lambda y, a, b: "np.dot({0}, {1}, {y})" if a.ndim == b.ndim == 2 else "np.matmul({0}, {1}, {y})"
 
 _inner = Op(
     "inner",
@@ -43,7 +43,7 @@ _inner = Op(
     batched=True,
     doc="Σ aᵢbᵢ of two vectors.",
 )
-_inner.text = lambda y, a, b: "np.dot({0}, {1}, out={y})"
+_inner.text = lambda y, a, b: "np.dot({0}, {1}, {y})"
 
 
 _matvec: Op = Op(
@@ -55,7 +55,7 @@ _matvec: Op = Op(
     doc="A matrix times a vector.",
 )
 _matvec.fills = True
-_matvec.text = lambda y, a, x: "np.dot({0}, {1}, out={y})"
+_matvec.text = lambda y, a, x: "np.dot({0}, {1}, {y})"
 
 
 def matmul(a: Any, b: Any) -> Any:
@@ -195,7 +195,7 @@ linear = Op(
 
 
 linear.text = lambda y, x, w, b: (
-    "np.dot({0}, {1}, out={y}); np.add({y}, {2}, out={y})" if x.dtype == w.dtype == b.dtype else None
+    "np.dot({0}, {1}, {y}); np.add({y}, {2}, {y})" if x.dtype == w.dtype == b.dtype else None
 )  # fmt: skip
 
 

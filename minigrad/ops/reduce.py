@@ -54,9 +54,7 @@ total = linear_op("sum", _sum, _spread, batched=True)
 
 def _sum_text(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
     if axis == (-2,) and not keepdims and x.dtype.kind == "f" and x.shape[-2]:
-        return ("np.dot({n}, {0}, out={y})" if x.ndim == 2 else "np.matmul({n}, {0}, out={y})"), {
-            "n": ones(x.shape[-2], x.dtype)
-        }
+        return ("np.dot({n}, {0}, {y})" if x.ndim == 2 else "np.matmul({n}, {0}, {y})"), {"n": ones(x.shape[-2], x.dtype)}
     return f"np.add.reduce({{0}}, axis={axis}, keepdims={keepdims}, out={{y}})"
 
 

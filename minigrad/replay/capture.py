@@ -38,7 +38,7 @@ class Capture:
         self.leaves: list[Tensor] = []
         self._live: list[bool] = []
         self._indices: list[tuple[Tensor, int]] = []
-        self._contents: dict[int, tuple[dict[str, Any] | list[Any], tuple[Any, ...], str]] = {}
+        self._contents: dict[int, tuple[dict[str, Any] | list[Any], Sequence[Any], tuple[Any, ...], str]] = {}
         self._switched = ""  # what was changed while it was captured, and perhaps changed back
         self._values: list[tuple[Any, Any]] = []
         self._generators: dict[int, tuple[np.random.Generator, Any]] = {}
@@ -63,11 +63,12 @@ class Capture:
         """The same of a dict or list (such as `vars(module)`), and of those within: each item must be this very object."""
         known = self._contents.get(id(container))
         if known is not None:
-            self._switched = self._switched or (what if _differs(container, known[1]) else "")
+            self._switched = self._switched or (what if _differs(container, known[2]) else "")
             return
         items = tuple(container.values() if isinstance(container, dict) else container)
         if not isinstance(container, tuple):  # which cannot change itself
-            self._contents[id(container)] = (container, items, what)
+            keys = tuple(container) if isinstance(container, dict) else range(len(items))
+            self._contents[id(container)] = (container, keys, items, what)
         for x in items:
             if isinstance(x, dict | list | tuple):
                 self.depends_on_contents(x, what)
@@ -80,7 +81,7 @@ class Capture:
         """What is not any more as it was when it was captured, or was not all the time; "" if all is."""
         if self._switched:
             return self._switched
-        for container, items, what in self._contents.values():
+        for container, _, items, what in self._contents.values():
             if _differs(container, items):
                 return what
         if any(leaf._requires_grad is not live for leaf, live in zip(self.leaves, self._live, strict=True)):
@@ -92,7 +93,10 @@ class Capture:
         return ""
 
     def guard(self) -> Callable[[], bool] | None:
-        """`not changed()`, asked at every call and therefore written out as one expression; None if nothing can change."""
+        """`not changed()`, asked at every call and therefore written out as one expression; None if nothing can change.
+
+        It raises KeyError where an attribute has another name by now.
+        """
         tests: list[str] = []
         scope: dict[str, Any] = {"same": np.array_equal}
 
@@ -100,11 +104,11 @@ class Capture:
             scope[f"g{len(scope)}"] = x
             return f"g{len(scope) - 1}"
 
-        for container, items, _ in self._contents.values():
+        for container, keys, items, _ in self._contents.values():
             name = named(container)
-            keys = map(named, container) if isinstance(container, dict) else map(str, range(len(items)))
             tests.append(f"len({name}) == {len(items)}")
-            tests += [f"{name}[{key}] is {named(x)}" for key, x in zip(keys, items, strict=True)]
+            known = [repr(key) if key.__class__ in (str, int) else named(key) for key in keys]
+            tests += [f"{name}[{key}] is {named(x)}" for key, x in zip(known, items, strict=True)]
         tests += [f"{named(leaf)}._requires_grad is {live}" for leaf, live in zip(self.leaves, self._live, strict=True)]
         tests += [f"{named(leaf)}.index == {index}" for leaf, index in self._indices]
         tests += [f"same({named(array)}, {named(values)})" for array, values in self._values]
@@ -123,7 +127,10 @@ class Capture:
     def operands(self, node: Tensor, inputs: Sequence[Any]) -> Sequence[Any]:
         """The inputs of a node that is being made, as it shall keep them."""
         self._made.append(weakref.ref(node))
-        return tuple(map(self.shown, inputs))
+        for x in inputs:
+            if x.__class__ is np.ndarray:
+                return tuple(map(self.shown, inputs))
+        return inputs
 
     def copied(self, leaf: Tensor, data: Any) -> None:
         """A leaf was made from this."""

@@ -95,7 +95,7 @@ class Compiled:
             replay = self._known(key, lambda: Whole(self.function, self._call, args, kwargs, values))
             if replay.asked_for_derivatives():
                 return self.function(*args, **kwargs)
-        self._last = replay if replay.match and not self.check else None
+        self._last = None if replay.tensors or kwargs or self.check else replay
         return replay.compared(values, args, kwargs) if self.check else replay(values)
 
     def at(self, *args: Any, **kwargs: Any) -> Bound:
@@ -197,7 +197,7 @@ class Gradient:
     """
 
     def __init__(self, compiled: Compiled, leaves: Sequence[Tensor], into: Sequence[Any]) -> None:
-        self.compiled, self.leaves, self.into = compiled, list(leaves), list(into)
+        self.compiled, self.pairs = compiled, list(zip(leaves, into, strict=True))
         self._last: Any = None
 
     def __call__(self, bound: Bound) -> tuple[Any, tuple[bool, ...]]:
@@ -209,9 +209,9 @@ class Gradient:
             kinds = key_of(bound.args, values, of._call), key_of(bound.kwargs, values, of._call) if bound.kwargs else None
             replay = of._known(
                 (self, *kinds),
-                lambda: LossAndGradient(of.function, of._call, bound.args, bound.kwargs, self.leaves, self.into),
+                lambda: LossAndGradient(of.function, of._call, bound.args, bound.kwargs, self.pairs),
             )
-            self._last = replay if replay.match else None
+            self._last = replay
         return bound.checked(replay(values)), replay.reached
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from minigrad.mode import scope
 from minigrad.replay.capture import Capture
 from minigrad.replay.memory import aligned
+from minigrad.replay.program import ufunc_call
 from minigrad.tensor import Tensor
 
 __all__ = ["Elementwise", "recorded_rule"]
@@ -41,8 +42,8 @@ class Elementwise:
     >>> average = Elementwise(lambda v, n: {"m": n["beta"] * v["m"] + v["g"]}, np.float64, ["m", "g"], {"beta": 0.5})
     >>> print(average.source.split("def block")[1])
     (m, g, beta):
-        np.multiply(beta, m, out=m)
-        np.add(m, g, out=m)
+        np.multiply(beta, m, m)
+        np.add(m, g, m)
     <BLANKLINE>
     >>> m = np.array([2.0, 4.0])
     >>> average([(m, np.ones(2))], {"beta": 0.25}), m
@@ -189,11 +190,11 @@ def _printed(
         holds[target] = node.index
         place[node.index] = target
         call = _named(node.op, functions)
-        keywords = "".join(f", {k}={v!r}" for k, v in node.params.items())
+        keywords = [f"{k}={v!r}" for k, v in node.params.items()]
         if isinstance(node.op.forward, np.ufunc):
-            lines.append(f"    {call}({', '.join(operands)}{keywords}, out={target})")
+            lines.append("    " + ufunc_call(node.op.forward, call, operands, target, keywords))
         else:
-            lines.append(f"    {target}[...] = {call}({', '.join(operands)}{keywords})")
+            lines.append(f"    {target}[...] = {call}({', '.join([*operands, *keywords])})")
     copies = [(name, place[t.index]) for name, t in results.items() if t.ndim and place[t.index] != name]
     old = [c for c in copies if c[1] in starts]  # these read an old value, so they come before anything overwrites it
     if {name for name, _ in old} & {source for _, source in old}:

@@ -16,7 +16,7 @@ from minigrad.mode import scope
 from minigrad.replay.capture import Capture
 from minigrad.tensor import Op, Tensor
 
-__all__ = ["Input", "Line", "Lines", "Variable", "axes_of", "foldable", "lines_of", "value_of"]
+__all__ = ["Input", "Line", "Lines", "Variable", "axes_of", "foldable", "inside", "lines_of", "nodes_of", "value_of"]
 
 
 class Input:
@@ -82,7 +82,10 @@ class Lines:
 
 def value_of(x: Any) -> Any:
     """The array or number behind an operand."""
-    return x.array if isinstance(x, Line | Input | Variable) else x
+    return x.array if isinstance(x, _WITH_ARRAY) else x
+
+
+_WITH_ARRAY = (Line, Input, Variable)
 
 
 def axes_of(line: Line) -> tuple[int, ...]:
@@ -98,36 +101,45 @@ def foldable(x: Any) -> bool:
         while not x.flags.writeable and isinstance(x.base, np.ndarray):
             x = x.base
         return not x.flags.writeable and x.base is None
-    return isinstance(x, int | float | complex | bool | np.generic)
+    return isinstance(x, _NUMBERS)
 
 
-def lines_of(inputs: Sequence[Tensor], outputs: Sequence[Any], capture: Capture) -> Lines:
-    """All that `outputs` follow from, from the inputs on. No recursion: creation order is the order."""
+_NUMBERS = (int, float, complex, bool, np.generic)
+
+
+def nodes_of(outputs: Sequence[Any], capture: Capture) -> list[Tensor]:
+    """All that `outputs` follow from and what is drawn anyway, in the order in which it was made. No recursion."""
     seen: dict[int, Tensor] = {}
     stack = [*capture.draws, *(y for y in outputs if isinstance(y, Tensor))]
     while stack:
         node = stack.pop()
         if node.index not in seen:
             seen[node.index] = node
-            if _inside(node, capture):
+            if inside(node, capture):
                 stack += [x for x in node.inputs if isinstance(x, Tensor)]
+    return [seen[index] for index in sorted(seen)]
+
+
+def lines_of(inputs: Sequence[Tensor], outputs: Sequence[Any], nodes: Sequence[Tensor], capture: Capture) -> Lines:
+    """The nodes written out, from the inputs on."""
     arguments = [Input(i, x) for i, x in enumerate(inputs)]
     refs: dict[int, Any] = {x.index: argument for x, argument in zip(inputs, arguments, strict=True)}
     lines: list[Line] = []
-    for index in sorted(seen):
-        if index not in refs:
-            _write(seen[index], refs, lines, capture)
+    for node in nodes:
+        if node.index not in refs:
+            _write(node, refs, lines, capture)
     found = [refs[y.index] if isinstance(y, Tensor) else y for y in outputs]
     return Lines(lines, arguments, found)
 
 
-def _inside(node: Tensor, capture: Capture) -> bool:
+def inside(node: Tensor, capture: Capture) -> bool:
+    """Whether this is an operation of the captured run."""
     return node.op is not None and node.mode.capturing is capture
 
 
 def _write(node: Tensor, refs: dict[int, Any], lines: list[Line], capture: Capture) -> None:
     """Append the line (or, for an op that is written out, the lines) of a node."""
-    if not _inside(node, capture):
+    if not inside(node, capture):
         if node._data.__class__ is not np.ndarray:
             node._data.item()  # raises: it was kept from another capture
         if node.op is None and node.mode.capturing is not capture:

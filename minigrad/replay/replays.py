@@ -5,13 +5,14 @@ and a loss with gradient and Hessian-vector products. Each captures in the same 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from minigrad.errors import CaptureError
 from minigrad.mode import current, no_grad, scope
-from minigrad.replay.arguments import any_live, plain, traced
+from minigrad.replay.arguments import any_live, like, plain, traced
 from minigrad.replay.capture import Capture
 from minigrad.replay.passes import simplified
 from minigrad.replay.stages import Run, Stages
@@ -20,7 +21,7 @@ from minigrad.replay.unpacking import matcher, packer
 from minigrad.sweeps import between, pull_back, push_forward
 from minigrad.tensor import Tensor, data_of, numeric
 from minigrad.transforms import linearize
-from minigrad.trees import flatten, leaves_like, tree_map
+from minigrad.trees import flatten, leaves_like
 
 __all__ = ["Linearized", "LossAndGradient", "Point", "Replay", "SecondOrder", "Whole"]
 
@@ -31,17 +32,38 @@ PORTION = 16  # directions at once
 class Replay:
     """A capture, made into programs.
 
+    Args:
+        args: those it was captured for; None if only the general way leads here.
+        built: makes the result from its leaves, and how many these are.
+
     Attributes:
         title: the function and what it was captured for.
         graph: the captured results by name, without their values; for pictures.
+
+    What only a second call needs is made then: the first one is slow enough.
     """
 
-    def __init__(self, title: str, stages: Stages, capture: Capture, outputs: Sequence[Any]) -> None:
+    def __init__(
+        self, title: str, stages: Stages, capture: Capture, outputs: Sequence[Any], args: tuple[Any, ...] | None,
+        built: Callable[[Sequence[Any]], Any], n: int = -1,
+    ) -> None:  # fmt: skip
         self.title, self.stages, self.capture = title, stages, capture
-        self.guards = capture.guard()
+        self._args = None if args is None else like(args)
+        self._built, self._n = built, n
         results = [y for y in outputs if isinstance(y, Tensor)]
         self.live = any(y._requires_grad for y in results)
         self.graph = {f"result {i}" if len(results) > 1 else "result": y for i, y in enumerate(results)}
+
+    @cached_property
+    def guards(self) -> Callable[[], bool] | None:
+        return self.capture.guard()
+
+    @cached_property
+    def match(self) -> Callable[[tuple[Any, ...]], Any]:
+        """The arrays in arguments of the kind that it was captured for, else None."""
+        if self._n >= 0:
+            self._built = packer(self._built, self._n)
+        return matcher(self._args)
 
     def holds(self) -> bool:
         """Whether what Python branched on is still as it was."""
@@ -68,21 +90,20 @@ class Whole(Replay):
         still = [not isinstance(y, Tensor | np.ndarray | np.generic) for y in outputs]  # Python values, returned as they are
         lines.outputs = [y for y, fixed in zip(lines.outputs, still, strict=True) if not fixed]
         stages = Stages(simplified(lines), [lines.inputs], [len(lines.outputs)])
-        super().__init__(_title(f, names, arrays), stages, capture, outputs)
         self.f, self.call, self.program = f, call, stages.programs[0]
         self.tensors = any(isinstance(v, Tensor) for v in values)
-        self.match = None if self.tensors or kwargs else matcher(args)
+        built, n = build_out, len(outputs)
         if self.tensors or any(still):
             fixed = [y if is_fixed else None for y, is_fixed in zip(outputs, still, strict=True)]
             wrap: Callable[[Any], Any] = Tensor if self.tensors else lambda y: y
 
-            def built(found: Sequence[Any]) -> Any:
+            def with_fixed(found: Sequence[Any]) -> Any:
                 given = iter(found)
                 return build_out([y if as_is else wrap(next(given)) for y, as_is in zip(fixed, still, strict=True)])
 
-            self._built: Callable[[Sequence[Any]], Any] = built
-        else:
-            self._built = packer(build_out, len(outputs))
+            built, n = with_fixed, -1
+        known = None if self.tensors or kwargs else args
+        super().__init__(_title(f, names, arrays), stages, capture, outputs, known, built, n)
 
     def __call__(self, values: Sequence[Any]) -> Any:
         return self._built(self.program(*(plain(values) if self.tensors else values)))
@@ -134,13 +155,11 @@ class Linearized(Replay):
         )
         inputs = [lines.inputs[:n], [], lines.inputs[n:]]
         stages = Stages(simplified(lines), inputs, [own, 0, len(outputs) - own])
-        super().__init__(f"linearize: {_title(f, names, arrays)}", stages, capture, outputs)
+        known = None if any(isinstance(a, Tensor) for a in arrays) else primals
+        title = f"linearize: {_title(f, names, arrays)}"
+        super().__init__(title, stages, capture, outputs, known, self._build_out, own)
         self.call = f"linearize({call})"
-        self._built = packer(self._build_out, own)
-        self._match = None if any(isinstance(a, Tensor) for a in arrays) else matcher(primals)
-        self._like = tree_map(
-            lambda x: np.broadcast_to(np.zeros((), x.dtype), x.shape), list(primals)
-        )  # what tangents are like
+        self._like = like(list(primals))  # what tangents are like
 
     def __call__(self, values: Sequence[Any]) -> tuple[Any, Function]:
         run = self.stages.start()
@@ -149,7 +168,7 @@ class Linearized(Replay):
 
         def pushforward(*tangents: Any) -> Any:
             nonlocal ready
-            given = self._match(tangents) if self._match else None
+            given = self.match(tangents)
             if given is not None and ready and current.mode.capturing is None:  # the short way
                 return self._built(run(2, given))
             given = leaves_like(list(tangents), self._like, f"{self.call}: the tangents")
@@ -179,9 +198,10 @@ class LossAndGradient(Replay):
     """The loss of a function of some leaves, with its gradient with respect to each written into an array."""
 
     def __init__(
-        self, f: Function, call: str, args: Any, kwargs: Any, leaves: Sequence[Tensor], into: Sequence[Any]
+        self, f: Function, call: str, args: Any, kwargs: Any, pairs: Sequence[tuple[Tensor, Any]]
     ) -> None:  # fmt: skip
         arrays, names, build = traced((args, kwargs), f)
+        leaves = [p for p, _ in pairs]
         reached: list[bool] = []
 
         def both(*args: Any, **kwargs: Any) -> Any:
@@ -190,11 +210,12 @@ class LossAndGradient(Replay):
             return [loss, *(g for g in gradients if g is not None)]
 
         lines, outputs, _, capture = captured_twice(both, arrays, names, build, call)
-        targets = [a for a, there in zip(into, reached, strict=True) if there]
+        targets = [a for (_, a), there in zip(pairs, reached, strict=True) if there]
         stages = Stages(simplified(lines), [lines.inputs], [len(outputs)], {i + 1: a for i, a in enumerate(targets)})
-        super().__init__(f"loss and gradient: {_title(f, names, arrays)}", stages, capture, outputs)
+        known = None if kwargs or any(isinstance(a, Tensor) for a in arrays) else args
+        title = f"loss and gradient: {_title(f, names, arrays)}"
+        super().__init__(title, stages, capture, outputs, known, tuple)
         self.reached = tuple(reached)
-        self.match = None if kwargs or any(isinstance(a, Tensor) for a in arrays) else matcher(args)
         self.program = stages.programs[0]
 
     def __call__(self, values: Sequence[Any]) -> Any:
@@ -247,7 +268,7 @@ class SecondOrder(Replay):
         )
         inputs = [lines.inputs[:n] + lines.inputs[n + m :], [], [], lines.inputs[n : n + m]]
         stages = Stages(simplified(lines), inputs, [1, m, 0, m])
-        super().__init__(f"loss, gradient, Hv: {_title(f, names, arrays)}", stages, capture, outputs)
+        super().__init__(f"loss, gradient, Hv: {_title(f, names, arrays)}", stages, capture, outputs, None, tuple)
 
 
 class Point:

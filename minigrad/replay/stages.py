@@ -9,6 +9,7 @@ Names: `known` the earliest stage in which all that a line reads is there, `aske
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 from minigrad.errors import StaleGraphError
@@ -33,36 +34,17 @@ class Stages:
         self, lines: Lines, inputs: Sequence[Sequence[Input]], counts: Sequence[int], into: dict[int, Any] | None = None
     ) -> None:  # fmt: skip
         last = len(counts) - 1
-        known: dict[int, int] = {id(x): s for s, group in enumerate(inputs) for x in group}
-        for line in lines.lines:
-            known[id(line)] = max((known.get(id(x), 0) for x in line.args), default=0)
-        asked: dict[int, int] = {}
-        wanted: list[list[Any]] = []
-        start = 0
-        for s, n in enumerate(counts):
-            wanted.append(lines.outputs[start : start + n])
-            start += n
-            for y in wanted[-1]:
-                asked[id(y)] = min(asked.get(id(y), s), s)
-        for line in reversed(lines.lines):
-            stage = asked.get(id(line), last) if line.op.repeatable else 0
-            line.stage = max(known[id(line)], min(stage, max(last - 1, 0)) if stage == last else stage)
-            for x in line.args:
-                asked[id(x)] = min(asked.get(id(x), line.stage), line.stage)
-        for s, group in enumerate(inputs):
-            for x in group:
-                x.stage = s
         if last:
-            start = len(lines.outputs) - counts[-1]
+            _put_in_stages(lines, inputs, counts)
             lines = regrouped(lines, last)
-            wanted[-1] = lines.outputs[start:]
+        wanted = [lines.outputs[end - n : end] for n, end in zip(counts, accumulate(counts), strict=True)]
         by_stage: list[list[Line]] = [[] for _ in counts]
         for line in lines.lines:
             by_stage[line.stage].append(line)
         given: list[list[Any]] = []
         for s, part in enumerate(by_stage):
-            used = [x for line in part for x in line.args] + wanted[s]
-            given.append(list({id(x): x for x in used if isinstance(x, Line | Input) and x.stage < s}.values()))
+            used = [x for line in part for x in line.args] + wanted[s] if s else []
+            given.append(list({id(x): x for x in used if isinstance(x, (Line, Input)) and x.stage < s}.values()))
         keeps = [
             list({id(x): x for later in given[s + 1 :] for x in later if x.stage == s}.values()) for s in range(len(counts))
         ]
@@ -78,6 +60,26 @@ class Stages:
 
     def start(self) -> Run:
         return Run(self)
+
+
+def _put_in_stages(lines: Lines, inputs: Sequence[Sequence[Input]], counts: Sequence[int]) -> None:
+    """Give every line and input its stage."""
+    last = len(counts) - 1
+    known: dict[int, int] = {id(x): s for s, group in enumerate(inputs) for x in group}
+    for line in lines.lines:
+        known[id(line)] = max((known.get(id(x), 0) for x in line.args), default=0)
+    asked: dict[int, int] = {}
+    owner = [s for s, n in enumerate(counts) for _ in range(n)]
+    for s, y in zip(owner, lines.outputs, strict=True):
+        asked[id(y)] = min(asked.get(id(y), s), s)
+    for line in reversed(lines.lines):
+        stage = asked.get(id(line), last) if line.op.repeatable else 0
+        line.stage = max(known[id(line)], min(stage, last - 1))
+        for x in line.args:
+            asked[id(x)] = min(asked.get(id(x), line.stage), line.stage)
+    for s, group in enumerate(inputs):
+        for x in group:
+            x.stage = s
 
 
 class Run:

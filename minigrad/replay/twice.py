@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad.errors import CaptureError
 from minigrad.replay.capture import Capture, captured, noting
-from minigrad.replay.lines import Input, Lines, lines_of
+from minigrad.replay.lines import Lines, inside, lines_of, nodes_of
 from minigrad.tensor import Tensor
 
 __all__ = ["captured_twice"]
@@ -30,27 +30,31 @@ def captured_twice(
     """
     values = [a._data if isinstance(a, Tensor) else np.asarray(a) for a in arrays]
     with noting():
-        first = captured(f, values, names, build, call)
-    lines = lines_of([*first[0], *leaves], first[1], first[3])
+        inputs, outputs, build_out, capture = captured(f, values, names, build, call)
+    nodes = nodes_of(outputs, capture)
+    lines = lines_of([*inputs, *leaves], outputs, nodes, capture)
     constants = [_memory(x) for line in lines.lines for x in line.args if isinstance(x, np.ndarray) and x.flags.writeable]
     marks = [(x, _mark(x)) for x in {id(x): x for x in constants}.values()]
     with noting():
-        again = captured(f, values, names, build, call)
-    difference = _difference(lines, lines_of([*again[0], *leaves], again[1], again[3]))
+        again, results, _, other = captured(f, values, names, build, call)
+    difference = _difference(
+        _Run([*inputs, *leaves], outputs, nodes, capture), _Run([*again, *leaves], results, nodes_of(results, other), other)
+    )
     if any(_mark(x) != mark for x, mark in marks):
         difference = "an array that it refers to was changed by it"
     for leaf in leaves:
-        first[3].reaches(leaf)
-    difference = difference or (first[3].changed() and f"it changes {first[3].changed()}")
-    first[3].close()
-    again[3].close()
+        capture.reaches(leaf)
+    difference = difference or (capture.changed() and f"it changes {capture.changed()}")
+    capture.close()
+    del again, results  # so that only what was kept elsewhere is left to close
+    other.close()
     if difference:
         raise CaptureError(
             f"{call}: run twice on the same arguments, the function was not the same ({difference}). Random numbers, counters "
             f"and changing arrays would be frozen. Draw random numbers with minigrad.uniform(rng, shape), pass what changes "
             f"as an argument and return what has changed, or do not compile it."
         )
-    return lines, first[1], first[2], first[3]
+    return lines, outputs, build_out, capture
 
 
 def _memory(x: Any) -> Any:
@@ -68,34 +72,51 @@ def _place(x: Any) -> Any:
     return x.__array_interface__["data"][0], x.shape, x.strides, x.dtype
 
 
-def _difference(a: Lines, b: Lines) -> str:
-    """How two captures differ, or nothing."""
-    if len(a.lines) != len(b.lines) or len(a.outputs) != len(b.outputs):
-        return f"{len(a.lines)} operations, then {len(b.lines)}"
-    place = {id(line): i for lines in (a.lines, b.lines) for i, line in enumerate(lines)}
+class _Run(NamedTuple):
+    """What one run of a function recorded."""
+
+    inputs: Sequence[Tensor]
+    outputs: Sequence[Any]
+    nodes: Sequence[Tensor]
+    capture: Capture
+
+
+def _difference(a: _Run, b: _Run) -> str:
+    """How two runs differ, or nothing."""
+    place: dict[int, int] = {}
+    done = []
+    for run in (a, b):
+        done.append([node for node in run.nodes if inside(node, run.capture)])
+        place |= {x.index: -1 - i for i, x in enumerate(run.inputs)}
+        place |= {node.index: i for i, node in enumerate(done[-1])}
+    if len(done[0]) != len(done[1]) or len(a.outputs) != len(b.outputs):
+        return f"{len(done[0])} operations, then {len(done[1])}"
 
     def same(x: Any, y: Any) -> bool:
         if x is y:
             return True
         if x.__class__ is not y.__class__:
             return False
-        if id(x) in place and id(y) in place:
-            return place[id(x)] == place[id(y)]
+        if isinstance(x, Tensor):
+            if x.index in place or y.index in place:
+                return place.get(x.index) == place.get(y.index)
+            if x.mode.capturing is not a.capture or y.mode.capturing is not b.capture:
+                return False  # different leaves from outside
+            x, y = a.capture.source(x), b.capture.source(y)
         if isinstance(x, np.ndarray):
             return _place(x) == _place(y) or (x.dtype == y.dtype and np.array_equal(x, y, equal_nan=x.dtype.kind in "fc"))
-        if isinstance(x, Input):
-            return bool(x.i == y.i)
-        if hasattr(x, "leaf"):
-            return bool(x.leaf is y.leaf)
         if isinstance(x, tuple | list):
             return len(x) == len(y) and all(map(same, x, y))
         return bool(x == y or (x != x and y != y))
 
-    for x, y in zip(a.lines, b.lines, strict=True):
-        if x.op is not y.op and x.op.name != y.op.name:
-            return f"{x.op.name}, then {y.op.name}"
-        if len(x.args) != len(y.args) or not all(map(same, x.args, y.args)) or x.params.keys() != y.params.keys():
-            return f"other operands of {x.op.name}"
-        if not all(same(x.params[k], y.params[k]) for k in x.params):
-            return f"other parameters of {x.op.name}"
+    for x, y in zip(*done, strict=True):
+        assert x.op is not None  # they are operations
+        assert y.op is not None
+        name = x.op.name
+        if name != y.op.name:
+            return f"{name}, then {y.op.name}"
+        if len(x.inputs) != len(y.inputs) or not all(map(same, x.inputs, y.inputs)):
+            return f"other operands of {name}"
+        if x.params.keys() != y.params.keys() or not all(same(x.params[k], y.params[k]) for k in x.params):
+            return f"other parameters of {name}"
     return "" if all(map(same, a.outputs, b.outputs)) else "other results"

@@ -13,10 +13,9 @@ import numpy as np
 __all__ = ["matcher", "packer"]
 
 
-def matcher(args: tuple[Any, ...]) -> Callable[[tuple[Any, ...]], Any] | None:
-    """A function that gives the arrays in `args` if they have this very structure, shapes and dtypes, and else None.
-
-    None if the structure is not made of plain tuples, lists, dicts and arrays only; the general way is taken then.
+def matcher(args: Any) -> Callable[[tuple[Any, ...]], Any]:
+    """A function that gives the arrays in `args` if they have this very structure, shapes and dtypes, and else None: the
+    general way is taken then, and always if the structure is not made of plain tuples, lists, dicts and arrays only.
 
     >>> arrays = matcher((np.zeros(2), [np.zeros(3)]))
     >>> arrays((np.ones(2), [np.ones(3)])), arrays((np.ones(2), [np.ones(4)]))
@@ -55,7 +54,7 @@ def matcher(args: tuple[Any, ...]) -> Callable[[tuple[Any, ...]], Any] | None:
         return all(take(x, part) for x, part in zip(tree.values() if kind is dict else tree, parts, strict=True))
 
     if not take(args, "args"):
-        return None
+        return lambda args: None
     text = "\n".join(["def match(args):", *lines, f"    return ({''.join(f'{a}, ' for a in arrays)})"])
     exec(compile(text, "<minigrad arguments>", "exec"), scope)  # our own text, made just above
     return scope["match"]  # type: ignore[no-any-return]  # the function just defined

@@ -6,7 +6,7 @@ import pytest
 from minigrad import Tensor, uniform
 from minigrad.replay import passes
 from minigrad.replay.capture import captured
-from minigrad.replay.lines import Line, foldable, lines_of
+from minigrad.replay.lines import Line, foldable, lines_of, nodes_of
 from minigrad.replay.stages import Stages
 
 rng = np.random.default_rng(0)
@@ -16,7 +16,7 @@ X, Y = rng.standard_normal((3, 3)), rng.standard_normal((3, 3))
 def lines(f, *arrays):
     names = [f"x{i}" for i in range(len(arrays))]
     inputs, outputs, _, capture = captured(f, arrays, names, lambda new: (new, {}), "test")
-    return lines_of(inputs, outputs, capture)
+    return lines_of(inputs, outputs, nodes_of(outputs, capture), capture)
 
 
 def after(change, f, *arrays):
