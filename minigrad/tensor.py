@@ -88,6 +88,7 @@ class Op:
         self.fills = isinstance(forward, np.ufunc) and forward.signature is None  # takes out=, an array for the result,
         self.in_place = self.fills  # which may be that of an operand
         self.__doc__ = doc or forward.__doc__ or ""
+        self.__module__ = None  # type: ignore[assignment]  # pickle takes it for "look for it"; that of the class would mislead
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         for x in inputs:
@@ -99,6 +100,10 @@ class Op:
 
     def __repr__(self) -> str:
         return f"Op({self.name!r})"
+
+    def __reduce__(self) -> str:
+        """There is one of each op: a copy is the op itself, and pickle looks for the module that has it under its name."""
+        return self.name
 
 
 def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
@@ -359,7 +364,7 @@ class Tensor(ArrayLike):
                     f"backward() without a gradient needs a scalar, got shape {data.shape}. "
                     f"Reduce it first, as with .sum(), or pass gradient= of that shape."
                 )
-            seed: Any = np.ones_like(data)
+            seed: Any = np.array(1, data.dtype).reshape(data.shape)
         else:
             seed = gradient if isinstance(gradient, Tensor) and create_graph else np.asarray(data_of(gradient))
             if seed.shape != data.shape:

@@ -9,23 +9,14 @@ from typing import Any
 import numpy as np
 
 from minigrad import relu, sigmoid, softplus
+from minigrad.ops.elementwise import square, tanh
 
 __all__ = ["ACTIVATIONS", "elu", "gelu", "identity", "leaky_relu", "relu", "sigmoid", "silu", "softplus", "square", "tanh"]
-
-
-def tanh(x: Any) -> Any:
-    """The hyperbolic tangent."""
-    return np.tanh(x)
 
 
 def identity(x: Any) -> Any:
     """x itself: with it, a network of any depth is a linear map."""
     return x
-
-
-def square(x: Any) -> Any:
-    """x², the activation of networks that can be solved by hand."""
-    return np.square(x)
 
 
 def silu(x: Any) -> Any:

@@ -123,8 +123,10 @@ def _exponentials(x: Any) -> tuple[Any, Any, Any]:
     return z, e, np.dot(e, ones(x.shape[1], e.dtype))
 
 
-def _cross_entropy(x: Any, places: Any) -> Any:
-    z, _, sums = _exponentials(x)
+def _cross_entropy(x: Any, places: Any, _kept: list[Any] | None = None) -> Any:
+    z, e, sums = _exponentials(x)
+    if _kept is not None and not _kept:
+        _kept += e, sums
     losses = np.log(sums) - np.reshape(z, (-1,))[places]
     return np.add.reduce(losses) / len(places)
 
@@ -154,11 +156,21 @@ def _softmax_jacobian(t: Any, y: Any, x: Any, places: Any) -> Any:
 _residual_op = Op(
     "softmax_residual", _residual, pulls=(_softmax_jacobian, None), pushes=(_softmax_jacobian, None), batched=True
 )  # fmt: skip
+
+
+def _slope(x: Any, places: Any, kept: Any) -> Any:
+    """Softmax minus one-hot. A sweep that is not recorded takes the exponentials that the loss has already computed."""
+    if not kept or x.__class__ is not np.ndarray:
+        return _residual_op(x, places)
+    e, sums = kept
+    return _minus_one_hot(e, sums, places)
+
+
 _cross_entropy_op = Op(
     "cross_entropy",
     _cross_entropy,
-    pulls=(lambda g, y, x, places: _residual_op(x, places) * (_for_each(g, x) / x.shape[0]), None),
-    pushes=(lambda t, y, x, places: _summed(t * _residual_op(x, places), x) / x.shape[0], None),
+    pulls=(lambda g, y, x, places, _kept=None: _slope(x, places, _kept) * (_for_each(g, x) / x.shape[0]), None),
+    pushes=(lambda t, y, x, places, _kept=None: _summed(t * _slope(x, places, _kept), x) / x.shape[0], None),
     batched=True,
 )
 
@@ -202,7 +214,10 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
         raise TypeError(f"cross_entropy needs integer labels, got dtype {labels.dtype}. For one-hot rows use labels.argmax(1).")
     if not x.size:
         raise ValueError(f"cross_entropy of an empty batch: logits of shape {x.shape}.")
-    return _cross_entropy_op(_in_floats(x), _with_checked(_places_op, labels, classes=x.shape[1]))
+    x, places = _in_floats(x), _with_checked(_places_op, labels, classes=x.shape[1])
+    if current.mode.capturing is not None:  # where what is kept would be that of one call for ever
+        return _cross_entropy_op(x, places)
+    return _cross_entropy_op(x, places, _kept=[])
 
 
 # Two classes

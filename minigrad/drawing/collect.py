@@ -255,7 +255,7 @@ def _node(
         return node
     node.op = str(op.name)
     node.arguments = tuple(text for text, _ in pairs)
-    node.params = ", ".join(f"{k}={_short(v)}" for k, v in x.params.items())
+    node.params = ", ".join(f"{k}={_short(v)}" for k, v in x.params.items() if k[0] != "_")  # those are what an op has kept
     node.source = x.mode.line.replace("\\", "/").rpartition("/")[2]  # a picture tells nobody how a disk is laid out
     node.about = position.get(x.mode.about, -x.mode.about) if x.mode.about else None
     node.flops = _flops(x)

@@ -147,3 +147,33 @@ def test_labels_of_every_kind_of_integer(dtype):
 def test_a_huge_unsigned_label_is_out_of_range():
     with pytest.raises(ValueError, match="labels in 0 … 2"):
         cross_entropy(np.zeros((1, 3)), np.array([2**64 - 1], np.uint64))
+
+
+def test_what_cross_entropy_keeps_serves_every_sweep_of_its_own_graph():
+    rng = np.random.default_rng(0)
+    values, labels = rng.normal(size=(2, 4, 3)), np.array([0, 2, 1, 1])
+    losses, leaves = [], []
+    for x in values:  # both are recorded before either is pulled back
+        leaves.append(mg.Tensor(x, requires_grad=True))
+        losses.append(cross_entropy(leaves[-1], labels))
+    for x, leaf, loss in zip(values, leaves, losses, strict=True):
+        p = np.exp(x) / np.exp(x).sum(1, keepdims=True)
+        expected = (p - np.eye(3)[labels]) / 4
+        for times in (1, 2):
+            loss.backward()
+            np.testing.assert_allclose(leaf.grad, times * expected, rtol=1e-12, atol=1e-15)
+        leaf.grad = None
+        loss.backward(create_graph=True)
+        np.testing.assert_allclose(leaf.grad.data, expected, rtol=1e-12, atol=1e-15)
+        (leaf.grad * leaf.grad).sum().backward()
+        assert "kept" not in mg.draw(loss).svg
+
+
+def test_a_linearized_cross_entropy_keeps_to_its_point():
+    rng = np.random.default_rng(1)
+    (x, other, t), labels = rng.normal(size=(3, 4, 3)), np.array([0, 2, 1, 1])
+    f = lambda x: cross_entropy(x, labels)  # noqa: E731
+    _, push = mg.linearize(f, x)
+    f(other)
+    np.testing.assert_allclose(push(t), mg.jvp(f, (x,), (t,))[1], rtol=1e-12)
+    np.testing.assert_allclose(push(t), np.sum(mg.grad(f)(x) * t), rtol=1e-12)

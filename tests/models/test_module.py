@@ -69,8 +69,9 @@ def test_two_parameters_of_one_path_are_refused():
         m.state_dict()
 
 
-def test_pickled_and_copied_models_are_models_of_their_own():
-    m = MLP((2, 3, 1))
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_pickled_and_copied_models_are_models_of_their_own(activation):
+    m = MLP((2, 3, 1), activation)
     for twin in (pickle.loads(pickle.dumps(m)), copy.deepcopy(m), copy.copy(m.layers[0].weight)):
         if isinstance(twin, Tensor):
             twin.assign(np.zeros(twin.shape))
