@@ -105,7 +105,7 @@ def _row_starts(n: int, classes: int) -> Any:
 def _centred(x: Any, out: Any = None) -> Any:
     """x − shift, of which exp is safe: one shift for the whole batch, which is quicker than one a row, and as good while the
     logits lie close together; where they do not, each row gets its own."""
-    values = np.real(x)
+    values = x if x.dtype.kind == "f" else np.real(x)
     top = np.maximum.reduce(values, axis=None)
     if not top - np.minimum.reduce(values, axis=None) < (16 if values.itemsize > 2 else 2):
         top = np.maximum.reduce(values, axis=-1, keepdims=True)
@@ -127,7 +127,7 @@ def _cross_entropy(x: Any, places: Any, _kept: list[Any] | None = None) -> Any:
     z, e, sums = _exponentials(x)
     if _kept is not None and not _kept:
         _kept += e, sums
-    losses = np.log(sums) - np.reshape(z, (-1,))[places]
+    losses = np.log(sums) - z.reshape(-1)[places]
     return np.add.reduce(losses) / len(places)
 
 
