@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -126,7 +125,7 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
             inputs = (*inputs[:position], x, *inputs[position + 1 :])
     mode = current.mode
     if mode.tracing:
-        mode = replace(mode, line=users_line())
+        mode = mode._replace(line=users_line())
     try:
         y = op.forward(*args, **params)
     except Exception as error:

@@ -92,7 +92,7 @@ class Compiled:
         if replay is None or replay.tensors or replay.guards or replay.live:
             if any_live(values) and current.mode.recording:
                 return self.function(*args, **kwargs)
-            replay = self._known(key, lambda: Whole(self.function, self._call, args, kwargs, values))
+            replay = self._known(key, lambda: Whole(self.function, self._call, args, kwargs, values, None if kwargs else key))
             if replay.asked_for_derivatives():
                 return self.function(*args, **kwargs)
         self._last = None if replay.tensors or kwargs or self.check else replay
@@ -105,12 +105,12 @@ class Compiled:
     def __linearize__(self, primals: tuple[Any, ...]) -> tuple[Any, Function] | None:
         """What `linearize` asks: the value and the push forward, replayed; None where the function itself has to run."""
         values: list[Any] = []
-        key = ("linearize", key_of(primals, values, self._call))
+        kind = key_of(primals, values, self._call)
         if current.mode.capturing is not None or (any_live(values) and current.mode.recording):
             return None
         if len(flatten(primals)[0]) != len(values):  # a Python number among them has a tangent too
             return None
-        replay = self._known(key, lambda: Linearized(self.function, self._call, primals))
+        replay = self._known(("linearize", kind), lambda: Linearized(self.function, self._call, primals, kind))
         return None if replay.asked_for_derivatives() else replay(values)  # type: ignore[no-any-return]  # a pair
 
     @property
@@ -209,9 +209,9 @@ class Gradient:
             kinds = key_of(bound.args, values, of._call), key_of(bound.kwargs, values, of._call) if bound.kwargs else None
             replay = of._known(
                 (self, *kinds),
-                lambda: LossAndGradient(of.function, of._call, bound.args, bound.kwargs, self.pairs),
+                lambda: LossAndGradient(of.function, of._call, bound.args, bound.kwargs, self.pairs, kinds[0]),
             )
-            self._last = replay
+            self._last = None if bound.kwargs else replay
         return bound.checked(replay(values)), replay.reached
 
 

@@ -33,7 +33,7 @@ class Replay:
     """A capture, made into programs.
 
     Args:
-        args: those it was captured for; None if only the general way leads here.
+        key: of the arguments that it was captured for (see `key_of`); None if only the general way leads here.
         built: makes the result from its leaves, and how many these are.
 
     Attributes:
@@ -44,12 +44,11 @@ class Replay:
     """
 
     def __init__(
-        self, title: str, stages: Stages, capture: Capture, outputs: Sequence[Any], args: tuple[Any, ...] | None,
+        self, title: str, stages: Stages, capture: Capture, outputs: Sequence[Any], key: Any,
         built: Callable[[Sequence[Any]], Any], n: int = -1,
     ) -> None:  # fmt: skip
         self.title, self.stages, self.capture = title, stages, capture
-        self._args = None if args is None else like(args)
-        self._built, self._n = built, n
+        self._key, self._built, self._n = key, built, n
         results = [y for y in outputs if isinstance(y, Tensor)]
         self.live = any(y._requires_grad for y in results)
         self.graph = {f"result {i}" if len(results) > 1 else "result": y for i, y in enumerate(results)}
@@ -63,7 +62,7 @@ class Replay:
         """The arrays in arguments of the kind that it was captured for, else None."""
         if self._n >= 0:
             self._built = packer(self._built, self._n)
-        return matcher(self._args)
+        return matcher(self._key or (None,))
 
     def holds(self) -> bool:
         """Whether what Python branched on is still as it was."""
@@ -84,7 +83,7 @@ class Replay:
 class Whole(Replay):
     """f's result from its arguments."""
 
-    def __init__(self, f: Function, call: str, args: Any, kwargs: Any, values: Sequence[Any]) -> None:
+    def __init__(self, f: Function, call: str, args: Any, kwargs: Any, values: Sequence[Any], key: Any) -> None:
         arrays, names, build = traced((args, kwargs), f)
         lines, outputs, build_out, capture = captured_twice(f, arrays, names, build, call)
         still = [not isinstance(y, Tensor | np.ndarray | np.generic) for y in outputs]  # Python values, returned as they are
@@ -102,8 +101,7 @@ class Whole(Replay):
                 return build_out([y if as_is else wrap(next(given)) for y, as_is in zip(fixed, still, strict=True)])
 
             built, n = with_fixed, -1
-        known = None if self.tensors or kwargs else args
-        super().__init__(_title(f, names, arrays), stages, capture, outputs, known, built, n)
+        super().__init__(_title(f, names, arrays), stages, capture, outputs, key, built, n)
 
     def __call__(self, values: Sequence[Any]) -> Any:
         return self._built(self.program(*(plain(values) if self.tensors else values)))
@@ -137,7 +135,7 @@ def _alike(x: Any, y: Any) -> bool:
 class Linearized(Replay):
     """f's value at the primals, and its push forward for any tangents, of which only what depends on them is run again."""
 
-    def __init__(self, f: Function, call: str, primals: tuple[Any, ...]) -> None:
+    def __init__(self, f: Function, call: str, primals: tuple[Any, ...], key: Any) -> None:
         arrays, names, build = traced((primals, {}), f)
         n = len(arrays)
         own = 0
@@ -155,9 +153,8 @@ class Linearized(Replay):
         )
         inputs = [lines.inputs[:n], [], lines.inputs[n:]]
         stages = Stages(simplified(lines), inputs, [own, 0, len(outputs) - own])
-        known = None if any(isinstance(a, Tensor) for a in arrays) else primals
         title = f"linearize: {_title(f, names, arrays)}"
-        super().__init__(title, stages, capture, outputs, known, self._build_out, own)
+        super().__init__(title, stages, capture, outputs, key, self._build_out, own)
         self.call = f"linearize({call})"
         self._like = like(list(primals))  # what tangents are like
 
@@ -198,7 +195,7 @@ class LossAndGradient(Replay):
     """The loss of a function of some leaves, with its gradient with respect to each written into an array."""
 
     def __init__(
-        self, f: Function, call: str, args: Any, kwargs: Any, pairs: Sequence[tuple[Tensor, Any]]
+        self, f: Function, call: str, args: Any, kwargs: Any, pairs: Sequence[tuple[Tensor, Any]], key: Any
     ) -> None:  # fmt: skip
         arrays, names, build = traced((args, kwargs), f)
         leaves = [p for p, _ in pairs]
@@ -212,9 +209,8 @@ class LossAndGradient(Replay):
         lines, outputs, _, capture = captured_twice(both, arrays, names, build, call)
         targets = [a for (_, a), there in zip(pairs, reached, strict=True) if there]
         stages = Stages(simplified(lines), [lines.inputs], [len(outputs)], {i + 1: a for i, a in enumerate(targets)})
-        known = None if kwargs or any(isinstance(a, Tensor) for a in arrays) else args
         title = f"loss and gradient: {_title(f, names, arrays)}"
-        super().__init__(title, stages, capture, outputs, known, tuple)
+        super().__init__(title, stages, capture, outputs, key, tuple)
         self.reached = tuple(reached)
         self.program = stages.programs[0]
 

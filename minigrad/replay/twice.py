@@ -31,11 +31,10 @@ def captured_twice(
     values = [a._data if isinstance(a, Tensor) else np.asarray(a) for a in arrays]
     with noting():
         inputs, outputs, build_out, capture = captured(f, values, names, build, call)
-    nodes = nodes_of(outputs, capture)
-    lines = lines_of([*inputs, *leaves], outputs, nodes, capture)
-    constants = [_memory(x) for line in lines.lines for x in line.args if isinstance(x, np.ndarray) and x.flags.writeable]
-    marks = [(x, _mark(x)) for x in {id(x): x for x in constants}.values()]
-    with noting():
+        nodes = nodes_of(outputs, capture)
+        lines = lines_of([*inputs, *leaves], outputs, nodes, capture)
+        constants = [_memory(x) for line in lines.lines for x in line.args if isinstance(x, np.ndarray) and x.flags.writeable]
+        marks = [(x, _mark(x)) for x in {id(x): x for x in constants}.values()]
         again, results, _, other = captured(f, values, names, build, call)
     difference = _difference(
         _Run([*inputs, *leaves], outputs, nodes, capture), _Run([*again, *leaves], results, nodes_of(results, other), other)

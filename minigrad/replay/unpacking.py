@@ -13,11 +13,11 @@ import numpy as np
 __all__ = ["matcher", "packer"]
 
 
-def matcher(args: Any) -> Callable[[tuple[Any, ...]], Any]:
-    """A function that gives the arrays in `args` if they have this very structure, shapes and dtypes, and else None: the
-    general way is taken then, and always if the structure is not made of plain tuples, lists, dicts and arrays only.
+def matcher(key: Any) -> Callable[[tuple[Any, ...]], Any]:
+    """A function that gives the arrays in arguments of just this key (see `key_of`), and None for others: the general way is
+    taken then, and always if the key is not one of plain tuples, lists, dicts and arrays only.
 
-    >>> arrays = matcher((np.zeros(2), [np.zeros(3)]))
+    >>> arrays = matcher((tuple, ((2,), np.dtype(float)), (list, ((3,), np.dtype(float)))))
     >>> arrays((np.ones(2), [np.ones(3)])), arrays((np.ones(2), [np.ones(4)]))
     ((array([1., 1.]), array([1., 1., 1.])), None)
     """
@@ -29,31 +29,33 @@ def matcher(args: Any) -> Callable[[tuple[Any, ...]], Any]:
     def unless(condition: str) -> None:
         lines.append(f"    if {condition}: return None")
 
-    def take(tree: Any, name: str) -> bool:
-        kind = tree.__class__
-        if kind is np.ndarray:
-            dtype = f"d{tree.dtype.num}"
-            if scope.setdefault(dtype, tree.dtype) is not tree.dtype:
+    def take(key: Any, name: str) -> bool:
+        kind, *inner = key
+        if kind.__class__ is tuple:  # the shape of an array
+            (known,) = inner
+            dtype = f"d{known.num}"
+            if scope.setdefault(dtype, known) is not known:
                 return False
-            unless(f"{name}.__class__ is not ndarray or {name}.shape != {tree.shape} or {name}.dtype is not {dtype}")
+            unless(f"{name}.__class__ is not ndarray or {name}.shape != {kind} or {name}.dtype is not {dtype}")
             arrays.append(name)
             return True
-        if kind not in (tuple, list, dict):
-            return False
-        parts = [next(names) for _ in tree]
+        parts = [next(names) for _ in inner]
+        source = name
         if kind is dict:
-            if not all(k.__class__ is str for k in tree):
+            words = [word for word, _ in inner]
+            if not all(word.__class__ is str for word in words):
                 return False
-            unless(f"{name}.__class__ is not dict or [*{name}] != {list(tree)!r}")
-            source = f"{name}.values()"
+            unless(f"{name}.__class__ is not dict or [*{name}] != {words!r}")
+            inner, source = [x for _, x in inner], f"{name}.values()"
+        elif kind is tuple or kind is list:
+            unless(f"{name}.__class__ is not {kind.__name__} or len({name}) != {len(inner)}")
         else:
-            unless(f"{name}.__class__ is not {kind.__name__} or len({name}) != {len(tree)}")
-            source = name
+            return False
         if parts:
             lines.append(f"    {', '.join(parts)}, = {source}")
-        return all(take(x, part) for x, part in zip(tree.values() if kind is dict else tree, parts, strict=True))
+        return all(map(take, inner, parts))
 
-    if not take(args, "args"):
+    if not take(key, "args"):
         return lambda args: None
     text = "\n".join(["def match(args):", *lines, f"    return ({''.join(f'{a}, ' for a in arrays)})"])
     exec(compile(text, "<minigrad arguments>", "exec"), scope)  # our own text, made just above

@@ -198,6 +198,16 @@ def test_two_optimizers_take_turns_in_replaying():
         np.testing.assert_array_equal(q.data, old[1] * factor)
 
 
+def test_a_replayed_loss_may_be_called_with_keywords_and_without():
+    p, x = leaf([2.0]), np.array([3.0])
+    loss = compile(lambda x, power=1: (p * x**power).sum())
+    opt = optim.SGD([p], lr=1.0)
+    for at, slope in ((loss.at(x, power=2), 9), (loss.at(x), 3), (loss.at(x), 3), (loss.at(x, power=2), 9), (loss.at(x=x), 3)):
+        old = p.item()
+        opt.step(at)
+        assert p.item() == old - slope
+
+
 def test_vectors_begin_at_a_cache_line():
     group = optim.Adam([leaf(np.ones(3)), leaf(np.ones(5))]).param_groups[0]
     assert [v.ctypes.data % 64 for v in group.vectors] == [0] * len(group.vectors)
