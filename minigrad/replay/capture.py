@@ -147,10 +147,14 @@ class Capture:
 
     def close(self) -> None:
         """Take the values out of all that was recorded: of a later call they would be wrong. The graph stays, for pictures."""
-        for node in [ref() for ref in self._made]:
+        gone: dict[Any, _Gone] = {}
+        for ref in self._made:
+            node = ref()
             if node is not None:
-                shape, dtype = node._data.shape, node._data.dtype
-                node._data = _Gone(shape, dtype, bytes(dtype.itemsize), strides=(0,) * len(shape))
+                shape, dtype = key = node._data.shape, node._data.dtype
+                if key not in gone:
+                    gone[key] = _Gone(shape, dtype, bytes(dtype.itemsize), strides=(0,) * len(shape))
+                node._data = gone[key]
                 node.args = ()
 
     def draws_from(self, rng: np.random.Generator) -> None:

@@ -272,7 +272,7 @@ class _Writer:
     def _result(self, line: Line) -> str:
         for n, y in enumerate(self.outputs):
             if y is line and n in self.into:
-                return self._constant(self.into[n])
+                return self._named(self.into[n])
         name = self._new("y")
         shape, dtype = line.array.shape, line.array.dtype
         self.result_bytes += line.array.nbytes
@@ -316,10 +316,11 @@ class _Writer:
     def _operand(self, x: Any, line: Line) -> str:
         """An operand's name. To a number beside arrays an array of no dimension is preferred: a ufunc takes half a
         microsecond to see what a Python number is."""
+        if not _plain(x):
+            return self._named(x)
         dtype = line.array.dtype
         if (
-            _plain(x)
-            and line.array.ndim
+            line.array.ndim
             and isinstance(line.op.forward, np.ufunc)
             and dtype.kind in "fc"
             and all(_plain(a) or value_of(a).dtype == dtype for a in line.args)
@@ -328,24 +329,19 @@ class _Writer:
             if key not in self._numbers:
                 with np.errstate(over="ignore"):
                     self._numbers[key] = np.array(x, dtype)
-            return self._constant(self._numbers[key])
-        return self._name(x)
+            return self._named(self._numbers[key])
+        return repr(x)
 
-    def _name(self, x: Any) -> str:
-        if id(x) in self.names and not _plain(x):
-            return self.names[id(x)]
-        if _plain(x):
-            return repr(x)
-        return self._constant(x)
-
-    def _constant(self, x: Any) -> str:
-        if id(x) not in self.names:
+    def _named(self, x: Any) -> str:
+        """The name of a line, an input, a variable or, at the first time a new one, a constant."""
+        name = self.names.get(id(x))
+        if name is None:
             name = self.names[id(x)] = self._new("c")
             self.scope[name] = x
-        return self.names[id(x)]
+        return name
 
     def _dtype(self, dtype: Any) -> str:
-        return _name_in_numpy(dtype) or self._constant(dtype)
+        return _name_in_numpy(dtype) or self._named(dtype)
 
     def _filled(self, line: Line, operands: list[str], target: str) -> str:
         template, extra = self.text[id(line)]
@@ -375,20 +371,20 @@ class _Writer:
             return self._dtype(v)
         if v is None or isinstance(v, str) or _plain(v) or (isinstance(v, tuple) and all(x is None or _plain(x) for x in v)):
             return repr(v)
-        return self._constant(v)
+        return self._named(v)
 
     def _returned(self, given: Sequence[Any]) -> str:
         """(results…) or ((results…), (kept…))."""
         first: set[int] = set()
         results = []
         for n, y in enumerate(self.outputs):
-            name = self._name(y) if isinstance(y, Line | Input | Variable) else self._constant(y)
+            name = self._named(y)
             own = id(y) in self.results and id(y) not in first
             first.add(id(y))
             if n in self.into:
                 if not own:
-                    self.body.append(f"np.copyto({self._constant(self.into[n])}, {name})")
-                results.append(self._constant(self.into[n]))
+                    self.body.append(f"np.copyto({self._named(self.into[n])}, {name})")
+                results.append(self._named(self.into[n]))
             elif own:
                 results.append(name)
             elif isinstance(y, Line) and self.kind.get(id(y)) == "scalar":
@@ -402,7 +398,7 @@ class _Writer:
                 roots = self.roots.get(id(x), set())
                 safe = isinstance(x, Line) and roots <= self.results and (roots or self.kind[id(x)] == "scalar")
                 safe = safe and not roots & first  # the caller may write to a result
-                kept.append(self._name(x) if safe else f"np.array({self._name(x)})")
+                kept.append(self._named(x) if safe else f"np.array({self._named(x)})")
             text += ", (" + "".join(f"{k}, " for k in kept) + ")"
         return text
 

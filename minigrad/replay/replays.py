@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,6 +29,23 @@ Function = Callable[..., Any]
 PORTION = 16  # directions at once
 
 
+class Title(NamedTuple):
+    """What a program is for, as its first line says: put into words only when it is read, for that takes a while."""
+
+    prefix: str
+    function: str
+    names: Sequence[str]
+    kinds: Sequence[tuple[Any, tuple[int, ...]]]
+
+    def __str__(self) -> str:
+        kinds = ", ".join(f"{n}: {dtype}{list(shape)}" for n, (dtype, shape) in zip(self.names, self.kinds, strict=False))
+        return f"{self.prefix}{self.function}({kinds})"
+
+
+def _title(prefix: str, f: Function, names: Sequence[str], arrays: Sequence[Any]) -> Title:
+    return Title(prefix, getattr(f, "__name__", type(f).__name__), names, [(a.dtype, a.shape) for a in arrays])
+
+
 class Replay:
     """A capture, made into programs.
 
@@ -44,7 +61,7 @@ class Replay:
     """
 
     def __init__(
-        self, title: str, stages: Stages, capture: Capture, outputs: Sequence[Any], key: Any,
+        self, title: Title, stages: Stages, capture: Capture, outputs: Sequence[Any], key: Any,
         built: Callable[[Sequence[Any]], Any], n: int = -1,
     ) -> None:  # fmt: skip
         self.title, self.stages, self.capture = title, stages, capture
@@ -101,7 +118,7 @@ class Whole(Replay):
                 return build_out([y if as_is else wrap(next(given)) for y, as_is in zip(fixed, still, strict=True)])
 
             built, n = with_fixed, -1
-        super().__init__(_title(f, names, arrays), stages, capture, outputs, key, built, n)
+        super().__init__(_title("", f, names, arrays), stages, capture, outputs, key, built, n)
 
     def __call__(self, values: Sequence[Any]) -> Any:
         return self._built(self.program(*(plain(values) if self.tensors else values)))
@@ -153,7 +170,7 @@ class Linearized(Replay):
         )
         inputs = [lines.inputs[:n], [], lines.inputs[n:]]
         stages = Stages(simplified(lines), inputs, [own, 0, len(outputs) - own])
-        title = f"linearize: {_title(f, names, arrays)}"
+        title = _title("linearize: ", f, names, arrays)
         super().__init__(title, stages, capture, outputs, key, self._build_out, own)
         self.call = f"linearize({call})"
         self._like = like(list(primals))  # what tangents are like
@@ -209,7 +226,7 @@ class LossAndGradient(Replay):
         lines, outputs, _, capture = captured_twice(both, arrays, names, build, call)
         targets = [a for (_, a), there in zip(pairs, reached, strict=True) if there]
         stages = Stages(simplified(lines), [lines.inputs], [len(outputs)], {i + 1: a for i, a in enumerate(targets)})
-        title = f"loss and gradient: {_title(f, names, arrays)}"
+        title = _title("loss and gradient: ", f, names, arrays)
         super().__init__(title, stages, capture, outputs, key, tuple)
         self.reached = tuple(reached)
         self.program = stages.programs[0]
@@ -264,7 +281,8 @@ class SecondOrder(Replay):
         )
         inputs = [lines.inputs[:n] + lines.inputs[n + m :], [], [], lines.inputs[n : n + m]]
         stages = Stages(simplified(lines), inputs, [1, m, 0, m])
-        super().__init__(f"loss, gradient, Hv: {_title(f, names, arrays)}", stages, capture, outputs, None, tuple)
+        title = _title("loss, gradient, Hv: ", f, names, arrays)
+        super().__init__(title, stages, capture, outputs, None, tuple)
 
 
 class Point:
@@ -316,8 +334,3 @@ class Point:
             for whole, found in zip(products, self._runs[(k,)](3, part), strict=True):
                 whole[first : first + k] = found[: n - first]
         return products
-
-
-def _title(f: Function, names: Sequence[str], arrays: Sequence[Any]) -> str:
-    kinds = ", ".join(f"{n}: {a.dtype}{list(a.shape)}" for n, a in zip(names, arrays, strict=False))
-    return f"{getattr(f, '__name__', type(f).__name__)}({kinds})"
