@@ -64,6 +64,18 @@ def test_far_out_logits(size, dtype):
         assert np.isfinite(mg.hvp(lambda z, target=target: binary_cross_entropy_with_logits(z, target), z, z)).all()
 
 
+@pytest.mark.parametrize("k", [1, 2, 10, 63, 64, 200])
+@pytest.mark.parametrize("spread", [1.0, 300.0])
+def test_cross_entropy_keeps_its_digits_for_rows_that_lie_far_apart(k, spread):
+    rng = np.random.default_rng(k)
+    z = rng.normal(size=(7, k)) + spread * np.arange(7)[:, None]
+    labels = rng.integers(0, k, 7)
+    loss, g = mg.value_and_grad(lambda z: cross_entropy(z, labels))(z)
+    expected = special.log_softmax(z, 1)
+    assert float(loss) == pytest.approx(-expected[np.arange(7), labels].mean(), rel=1e-12, abs=1e-15)
+    np.testing.assert_allclose(g, (np.exp(expected) - np.eye(k)[labels]) / 7, rtol=1e-11, atol=1e-17)
+
+
 def test_small_probabilities_keep_their_digits():
     loss = binary_cross_entropy_with_logits(np.array([40.0]), np.array([1.0]))
     assert float(loss) == pytest.approx(np.exp(-40.0), rel=1e-12)
