@@ -82,26 +82,29 @@ class _Run(NamedTuple):
 
 def _difference(a: _Run, b: _Run) -> str:
     """How two runs differ, or nothing."""
-    place: dict[int, int] = {}
+    place: list[dict[int, int]] = []  # of each run by itself, for the second may use what was kept from the first
     done = []
     for run in (a, b):
         done.append([node for node in run.nodes if inside(node, run.capture)])
-        place |= {x.index: -1 - i for i, x in enumerate(run.inputs)}
-        place |= {node.index: i for i, node in enumerate(done[-1])}
+        known = {x.index: -1 - i for i, x in enumerate(run.inputs)}
+        place.append(known | {node.index: i for i, node in enumerate(done[-1])})
+    first, second = place
     if len(done[0]) != len(done[1]) or len(a.outputs) != len(b.outputs):
         return f"{len(done[0])} operations, then {len(done[1])}"
 
     def same(x: Any, y: Any) -> bool:
+        if isinstance(x, Tensor) and isinstance(y, Tensor):
+            if x.index in first or y.index in second:
+                return first.get(x.index) == second.get(y.index)
+            if x is y:
+                return x.mode.capturing is not a.capture
+            if x.mode.capturing is not a.capture or y.mode.capturing is not b.capture:
+                return False  # different leaves from outside
+            x, y = a.capture.source(x), b.capture.source(y)
         if x is y:
             return True
         if x.__class__ is not y.__class__:
             return False
-        if isinstance(x, Tensor):
-            if x.index in place or y.index in place:
-                return place.get(x.index) == place.get(y.index)
-            if x.mode.capturing is not a.capture or y.mode.capturing is not b.capture:
-                return False  # different leaves from outside
-            x, y = a.capture.source(x), b.capture.source(y)
         if isinstance(x, np.ndarray):
             return _place(x) == _place(y) or (x.dtype == y.dtype and np.array_equal(x, y, equal_nan=x.dtype.kind in "fc"))
         if isinstance(x, tuple | list):

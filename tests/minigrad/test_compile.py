@@ -384,6 +384,9 @@ UNSAFE = {
     "gradient_and_hvp": lambda x: mg.gradient_and_hvp((w * w * x).sum(), [w])[0][0] * x,
     "accuracy": lambda x: x * models.accuracy(x, np.array([1, 0])),
     "a result of another capture": lambda x: kept.append(x * 2) or kept[0] * x,
+    "the first result": lambda x: kept.append(x * 2) or kept[0] + kept[-1],
+    "the first argument": lambda x: kept.append(x) or kept[0] * x,
+    "the first Tensor": lambda x: kept.append(Tensor(state)) or kept[0] * x,
 }
 COUNTS = Counts()
 
