@@ -39,6 +39,7 @@ class Capture:
         self._live: list[bool] = []
         self._indices: list[tuple[Tensor, int]] = []
         self._contents: dict[int, tuple[dict[str, Any] | list[Any], Sequence[Any], tuple[Any, ...], str]] = {}
+        self._inner: set[int] = set()  # the ids of those that lie in others: in which order such a dict is may matter
         self._switched = ""  # what was changed while it was captured, and perhaps changed back
         self._values: list[tuple[Any, Any]] = []
         self._generators: dict[int, tuple[np.random.Generator, Any]] = {}
@@ -71,6 +72,7 @@ class Capture:
             self._contents[id(container)] = (container, keys, items, what)
         for x in items:
             if isinstance(x, dict | list | tuple):
+                self._inner.add(id(x))
                 self.depends_on_contents(x, what)
 
     def depends_on_values(self, array: Any) -> None:
@@ -106,7 +108,8 @@ class Capture:
 
         for container, keys, items, _ in self._contents.values():
             name = named(container)
-            tests.append(f"len({name}) == {len(items)}")
+            ordered = isinstance(container, dict) and id(container) in self._inner
+            tests.append(f"[*{name}] == {named(list(keys))}" if ordered else f"len({name}) == {len(items)}")
             known = [repr(key) if key.__class__ in (str, int) else named(key) for key in keys]
             tests += [f"{name}[{key}] is {named(x)}" for key, x in zip(known, items, strict=True)]
         tests += [f"{named(leaf)}._requires_grad is {live}" for leaf, live in zip(self.leaves, self._live, strict=True)]

@@ -225,6 +225,23 @@ def test_what_a_module_holds_is_noticed_however_it_is_read(use, change):
     )  # outside a capture reads are not watched
 
 
+def test_the_order_of_a_dict_in_a_module_is_noticed():
+    class Chain(models.Module):
+        def __init__(self):
+            self.links = {"sin": np.sin, "square": np.square}
+
+        def forward(self, x):
+            for link in self.links.values():
+                x = link(x)
+            return x
+
+    chain = Chain()
+    compiled = compile(chain)
+    for _ in range(4):
+        equal(compiled(X), chain(X))
+        chain.links["sin"] = chain.links.pop("sin")  # from now on the last
+
+
 def test_a_module_that_is_asked_in_a_capture_of_another_thread():
     model, stop, seen = Autoencoder(), threading.Event(), []
 
