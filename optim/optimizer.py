@@ -125,6 +125,10 @@ class ParamGroup(MutableMapping[str, Any]):
         options = ", ".join(f"{key}: {value!r}" for key, value in self._options.items())
         return f"{{params: {[slot.name for slot in self.slots]}, {options}}}"
 
+    def __getstate__(self) -> Values:
+        """For copies, in which views are arrays by themselves: what a replay writes to is made again."""
+        return self.__dict__ | {"g": None, "prepared": [], "joint": None}
+
     def _note_options(self) -> None:
         """What the rule is given, and what of it a program depends on."""
         self.for_rule = {key: value for key, value in self._options.items() if key not in ("maximize", "initial_lr")}
@@ -141,10 +145,11 @@ class ParamGroup(MutableMapping[str, Any]):
         """Make one vector for the gradients to be written to, and each parameter's part of it. Returns the live parameters."""
         if self.g is None:
             self.g = aligned(self.w.size, self.dtype, np.zeros)
+            for slot in self.slots:
+                slot.grad = self.g[slot.lo : slot.hi].reshape(slot.shape)
         for slot in self.slots:
             if slot.tensor._data is not slot.view:  # another optimizer has adopted it since
                 self.adopt(slot)
-            slot.grad = self.g[slot.lo : slot.hi].reshape(slot.shape)
             if not slot.tensor.requires_grad:
                 slot.tensor.grad = None
         self.prepared = [(slot.tensor, slot.view, slot.tensor.requires_grad) for slot in self.slots]
@@ -473,6 +478,7 @@ class Optimizer:
             for slot in group.slots:
                 group.adopt(slot)
         self.param_groups += groups
+        self._replay = None  # it knows nothing of these
 
     def _pulled_back(self, closure: Callable[[], Tensor]) -> Tensor:
         """The closure's loss, with all gradients set."""

@@ -193,12 +193,20 @@ class Gradient:
         leaves: what is differentiated.
         into: an array for each.
 
-    `gradient(bound)` returns the loss and which leaves it depends on.
+    `gradient(bound)` returns the loss and which leaves it depends on. Two that differentiate the same with respect to the same,
+    into the same arrays, are equal, so what one has captured serves the other.
     """
 
     def __init__(self, compiled: Compiled, leaves: Sequence[Tensor], into: Sequence[Any]) -> None:
         self.compiled, self.pairs = compiled, list(zip(leaves, into, strict=True))
         self._last: Any = None
+        self._ids = tuple(id(x) for pair in self.pairs for x in pair)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Gradient) and self.compiled is other.compiled and self._ids == other._ids
+
+    def __hash__(self) -> int:
+        return hash(self._ids)
 
     def __call__(self, bound: Bound) -> tuple[Any, tuple[bool, ...]]:
         of, replay = self.compiled, self._last

@@ -198,6 +198,29 @@ def test_two_optimizers_take_turns_in_replaying():
         np.testing.assert_array_equal(q.data, old[1] * factor)
 
 
+def test_what_takes_turns_in_replaying_is_captured_once():
+    p, q = leaf([1.0, 2.0]), leaf([3.0])
+    losses = [compile(lambda: 0.5 * (p * p).sum() + (q * q).sum()), compile(lambda: (p * p).sum() * (q * q).sum())]
+    opts = [optim.SGD([p, q], lr=1e-3), optim.Adam([q, p], lr=1e-3)]
+    for _ in range(3):
+        for live in (True, False):
+            p.requires_grad = live
+            for loss in losses:
+                for opt in opts:
+                    opt.step(loss.at())
+    assert [repr(loss).split(", ")[1] for loss in losses] == ["4 captured>"] * 2  # by two optimizers, each with p and without
+
+
+def test_a_group_added_between_replayed_steps_takes_part_in_the_next():
+    p, q = leaf([1.0]), leaf([1.0], name="q")
+    loss = compile(lambda: 0.5 * ((p * p).sum() + (q * q).sum()))
+    opt = optim.SGD([p], lr=0.5)
+    opt.step(loss.at())
+    opt.add_param_group({"params": [q]})
+    opt.step(loss.at())
+    assert (p.item(), q.item()) == (0.25, 0.5)
+
+
 def test_a_replayed_loss_may_be_called_with_keywords_and_without():
     p, x = leaf([2.0]), np.array([3.0])
     loss = compile(lambda x, power=1: (p * x**power).sum())
