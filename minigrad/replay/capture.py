@@ -159,6 +159,7 @@ class Capture:
                     gone[key] = _Gone(shape, dtype, bytes(dtype.itemsize), strides=(0,) * len(shape))
                 node._data = gone[key]
                 node.args = ()
+        self._sources.clear()  # arguments among them, with their copies
 
     def draws_from(self, rng: np.random.Generator) -> None:
         """Random numbers are about to be drawn; `restore` will put the generator back."""

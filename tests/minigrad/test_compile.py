@@ -1,10 +1,12 @@
 """Replay: what a compiled function gives is what the function gives, at every call, or it says that it cannot."""
 
 import copy
+import gc
 import threading
 import time
 import tracemalloc
 import warnings
+import weakref
 from collections import namedtuple
 
 import numpy as np
@@ -449,6 +451,19 @@ def test_a_value_kept_from_a_capture_cannot_be_used():
             with pytest.raises(CaptureError, match="kept"):
                 use(x)
         assert "captured" in repr(x)
+
+
+@pytest.mark.parametrize("use", [
+    lambda f, x: f(x), lambda f, x: linearize(f, x)[1](x), lambda f, x: optim.SGD([w], lr=0.0).step(f.at(x)),
+])  # fmt: skip
+def test_a_capture_does_not_keep_the_arguments(use):
+    x, compiled = np.ones(2), compile(lambda x: (x * w * x).sum())
+    alive = weakref.ref(x)
+    with no_grad():
+        use(compiled, x)
+    del x
+    gc.collect()
+    assert alive() is None
 
 
 def test_what_eager_refuses_is_refused_as_well():
