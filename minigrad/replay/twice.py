@@ -35,10 +35,13 @@ def captured_twice(
         lines = lines_of([*inputs, *leaves], outputs, nodes, capture)
         constants = [_memory(x) for line in lines.lines for x in line.args if isinstance(x, np.ndarray) and x.flags.writeable]
         marks = [(x, _mark(x)) for x in {id(x): x for x in constants}.values()]
-        again, results, _, other = captured(f, values, names, build, call)
+        again, results, build_again, other = captured(f, values, names, build, call)
     difference = _difference(
         _Run([*inputs, *leaves], outputs, nodes, capture), _Run([*again, *leaves], results, nodes_of(results, other), other)
     )
+    leaf_numbers = range(len(outputs))
+    if not difference and build_out(leaf_numbers) != build_again(leaf_numbers):
+        difference = "results in another structure"
     if any(_mark(x) != mark for x, mark in marks):
         difference = "an array that it refers to was changed by it"
     for leaf in leaves:

@@ -429,6 +429,13 @@ def test_unsafe(name, nested):
     kept.clear()
 
 
+@pytest.mark.parametrize("wrap", [lambda n, y: {n: y}, lambda n, y: [y, *[[]] * n], lambda n, y: (y, None if n % 2 else ())])
+def test_results_in_another_structure(wrap):
+    runs = []
+    with pytest.raises(CaptureError, match="results in another structure"):
+        compile(lambda x: wrap(len(runs.append(0) or runs), x * 2))(X)
+
+
 def test_nothing_can_be_read_off_a_repr_while_capturing():
     texts = []
     compile(lambda x: (texts.append(f"{x} {x!r} {w}"), x)[1])(np.array([0.123, 4.567]))
