@@ -185,7 +185,24 @@ def _require_no_capture(call: str) -> None:
         raise CaptureError(f"{call}.at(...): an optimizer cannot step inside a compiled function; step outside of it.")
 
 
-class Gradient:
+class _Asked:
+    """What an optimizer asks of a compiled function. Two of one kind that ask for the same objects are equal, so what one has
+    captured serves the other: optimizers and losses may take turns."""
+
+    def __init__(self, compiled: Compiled, *objects: Any) -> None:
+        self.compiled = compiled
+        self._ids = tuple(map(id, objects))  # a subclass keeps the objects, so these stay theirs
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Asked) or type(other) is not type(self):
+            return NotImplemented
+        return self.compiled is other.compiled and self._ids == other._ids
+
+    def __hash__(self) -> int:
+        return hash(self._ids)
+
+
+class Gradient(_Asked):
     """Loss and gradient of bound functions, the gradient written into arrays: what a first-order optimizer asks.
 
     Args:
@@ -193,20 +210,13 @@ class Gradient:
         leaves: what is differentiated.
         into: an array for each.
 
-    `gradient(bound)` returns the loss and which leaves it depends on. Two that differentiate the same with respect to the same,
-    into the same arrays, are equal, so what one has captured serves the other.
+    `gradient(bound)` returns the loss and which leaves it depends on.
     """
 
     def __init__(self, compiled: Compiled, leaves: Sequence[Tensor], into: Sequence[Any]) -> None:
-        self.compiled, self.pairs = compiled, list(zip(leaves, into, strict=True))
+        super().__init__(compiled, *leaves, *into)
+        self.pairs = list(zip(leaves, into, strict=True))
         self._last: Any = None
-        self._ids = tuple(id(x) for pair in self.pairs for x in pair)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Gradient) and self.compiled is other.compiled and self._ids == other._ids
-
-    def __hash__(self) -> int:
-        return hash(self._ids)
 
     def __call__(self, bound: Bound) -> tuple[Any, tuple[bool, ...]]:
         of, replay = self.compiled, self._last
@@ -223,14 +233,15 @@ class Gradient:
         return bound.checked(replay(values)), replay.reached
 
 
-class Curvature:
+class Curvature(_Asked):
     """Loss, gradient and Hessian-vector products of bound functions: what a second-order optimizer asks.
 
     `curvature.at(bound)` is the `Point` at the present values of the leaves; the leaves may change afterwards.
     """
 
     def __init__(self, compiled: Compiled, leaves: Sequence[Tensor]) -> None:
-        self.compiled, self.leaves = compiled, list(leaves)
+        super().__init__(compiled, *leaves)
+        self.leaves = list(leaves)
 
     def at(self, bound: Bound) -> Point:
         values: list[Any] = []
