@@ -7,7 +7,8 @@ import time
 import tracemalloc
 import warnings
 import weakref
-from collections import namedtuple
+from collections import OrderedDict, namedtuple
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -309,6 +310,7 @@ def test_a_pushforward_made_outside_grows_stale():
 # What cannot be replayed is refused
 
 state, counter, kept = np.zeros(2), [0], []
+ring, turns, positions = np.zeros((8, 2)), [], np.array([0, 1])
 w = Tensor(np.ones(2), requires_grad=True)
 
 
@@ -338,6 +340,19 @@ def counted(x):
 def added(x):
     np.add(state, 1, out=state)
     return x * state
+
+
+def ringed(x):
+    """Each call writes the next row and reads it: other memory each time, of the same values the first few times."""
+    row = ring[len(turns) % len(ring)]
+    turns.append(row)
+    np.add(row, 1, out=row)
+    return x * row
+
+
+def turned_round(x):
+    positions[:] = positions[::-1].copy()
+    return x[positions]
 
 
 def trained(x):
@@ -395,6 +410,9 @@ UNSAFE = {
     "a kept activation": lambda x: Keeps.instance(x),
     "a switched mode": trained,
     "a changed array": added,
+    "a ring of arrays": ringed,
+    "a changed index": turned_round,
+    "a changed liveness": lambda x: (setattr(w, "requires_grad", not w.requires_grad), x * w)[1],
     "a changed list": lambda x: (counter.append(0), x * len(counter))[1],
     "a format": lambda x: (f"{x[0]:.3f}", x)[1],
     "%": lambda x: ("%.3f" % x[0], x)[1],  # noqa: UP031
@@ -434,6 +452,69 @@ def test_results_in_another_structure(wrap):
     runs = []
     with pytest.raises(CaptureError, match="results in another structure"):
         compile(lambda x: wrap(len(runs.append(0) or runs), x * 2))(X)
+
+
+v = Tensor(np.ones(2), requires_grad=True)
+maybe_scaled = mg.Op(
+    "maybe_scaled", lambda x, by=1.0: x * by,
+    pulls=(lambda g, y, x, by=1.0: g * by,), pushes=(lambda t, y, x, by=1.0: t * by,),
+)  # fmt: skip
+TWO_KINDS = {
+    "more operations": (lambda x: np.sin(x), lambda x: np.sin(np.sin(x)), "1 operations, then 2"),
+    "more results": (lambda x: (np.sin(x),), lambda x: (np.sin(x),) * 2, "operations, then"),
+    "other results": (lambda x: (x, np.sin(x)), lambda x: (np.sin(x), x), "other results"),
+    "a number returned": (lambda x: (x, 1), lambda x: (x, 2), "other results"),
+    "another operation": (lambda x: np.sin(x), lambda x: np.cos(x), "sin, then cos"),
+    "exchanged operands": (lambda x: x - np.exp(x), lambda x: np.exp(x) - x, "other operands of subtract"),
+    "more operands": (
+        lambda x: np.concatenate([x, x]), lambda x: np.concatenate([x, x, x]), "other operands of concatenate",
+    ),
+    "another leaf of the same value": (lambda x: x * w, lambda x: x * v, "other operands of multiply"),
+    "another leaf made inside": (
+        lambda x: x * Tensor(np.ones(2)), lambda x: x * Tensor(np.zeros(2)), "other operands of multiply",
+    ),
+    "a number of another kind": (lambda x: x * 2, lambda x: x * 2.0, "other operands of multiply"),
+    "another number": (lambda x: x * 2.0, lambda x: x * 3.0, "other operands of multiply"),
+    "an array of other values": (lambda x: x * np.ones(2), lambda x: x * np.zeros(2), "other operands of multiply"),
+    "an array of another dtype": (
+        lambda x: x * np.ones(2), lambda x: x * np.ones(2, np.float32), "other operands of multiply",
+    ),
+    "another axis": (lambda x: np.sum(x * w[:, None], axis=0), lambda x: np.sum(x * w[:, None], axis=1), "other parameters"),
+    "one axis more": (
+        lambda x: np.sum(x * w[:, None], axis=(0,)), lambda x: np.sum(x * w[:, None], axis=(0, 1)), "other parameters",
+    ),
+    "a parameter left out": (lambda x: maybe_scaled(x), lambda x: maybe_scaled(x, by=3.0), "other parameters"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TWO_KINDS)
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_function_that_does_another_thing_the_second_time_is_refused(name, turned):
+    *functions, what = TWO_KINDS[name]
+    first, second = reversed(functions) if turned else functions
+    turn = iter([first, second])
+    if turned:
+        what = "was not the same"
+    with pytest.raises(CaptureError, match=what):
+        compile(lambda x: next(turn)(x))(np.array([0.7, 1.3]))
+
+
+def test_what_is_made_anew_with_the_same_values_is_the_same():
+    """NaN too, which is not equal to itself."""
+    f = lambda x: x * np.array([np.nan, 2.0]) + Tensor(np.array([1.0, np.nan])) * float("nan")  # noqa: E731
+    equal(compile(f)(np.ones(2)), f(np.ones(2)))
+
+
+def test_a_tensor_keeps_the_values_that_its_array_had():
+    def f(x):
+        scratch = np.ones(2)
+        t = Tensor(scratch)
+        scratch += 1
+        return x * t + scratch
+
+    compiled = compile(f)
+    for k in range(3):
+        equal(compiled(np.full(2, k)), f(np.full(2, k)))
 
 
 def test_nothing_can_be_read_off_a_repr_while_capturing():
@@ -760,6 +841,32 @@ def test_an_argument_may_have_any_name(name):
     for shape in ((3,), (9_000,)):
         x = rng.standard_normal(shape)
         close(compile(f)(x, x), f(Tensor(x), Tensor(x)).data)
+
+
+def structure(tree):
+    """The containers of a tree, with their keys."""
+    if isinstance(tree, dict):
+        return [(k, structure(x)) for k, x in tree.items()]
+    if isinstance(tree, tuple | list):
+        return type(tree).__name__, [structure(x) for x in tree]
+    return getattr(tree, "dtype", tree)
+
+
+def test_arguments_of_another_structure_are_never_taken_for_those_of_the_last_call():
+    f = lambda *args: (structure(args), sum(np.sum(x) for x in flatten(args)[0] if x is not word))  # noqa: E731
+    word, swapped = "a", X.astype(X.dtype.newbyteorder())
+    kinds = [
+        (), (X,), (X, X), (X[0],), (X.astype(np.float32),), (swapped,), (X, swapped), (swapped, X), ((X, X),), ([X, X],),
+        ([X],), (Pair(X, X),), ({"a": X},), ({"b": X},), ({"a": X, "b": X},), ({"b": X, "a": X},), (OrderedDict(a=X),),
+        ([word],), ({1: X},), ({Fraction(1, 2): X},), ((),), ([],), ({},),
+    ]  # fmt: skip
+    for known in kinds:
+        for other in kinds:
+            compiled = compile(f)
+            for args in (known, known, other, other):
+                expected, found = f(*args), compiled(*args)
+                assert found[0] == expected[0]
+                close(found[1], expected[1], np.float32)
 
 
 def test_kinds_of_arrays():

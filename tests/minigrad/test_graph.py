@@ -267,3 +267,26 @@ def test_nodes_know_their_phase():
     y.backward(create_graph=True)
     assert y.mode.phase == "forward"
     assert x.grad.mode.phase == "backward"
+
+
+def test_a_switch_is_entered_once():
+    """A second time, in another thread or around itself, it could not put back what was there."""
+    x = Tensor(np.ones(2), requires_grad=True)
+    off = no_grad()
+    with off:
+        with pytest.raises(RuntimeError, match="entered once"), off:
+            pass
+        assert not (x * x).requires_grad
+    assert (x * x).requires_grad
+    with pytest.raises(RuntimeError, match="entered once"), off:
+        pass
+    assert (x * x).requires_grad
+
+
+def test_a_function_under_a_switch_may_call_itself():
+    @no_grad()
+    def depth(n):
+        return [Tensor(1.0, requires_grad=True) * 1, *(depth(n - 1) if n else [])]
+
+    assert not any(y.requires_grad for y in depth(3))
+    assert (Tensor(1.0, requires_grad=True) * 1).requires_grad

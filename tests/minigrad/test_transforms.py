@@ -349,3 +349,9 @@ def test_errors_name_the_transform_that_was_called():
     ):
         with pytest.raises((TypeError, ValueError), match=said):
             call()
+
+
+@pytest.mark.parametrize("argnums", [(1, -1), (-2, 0)])
+def test_an_argument_named_twice_is_refused(argnums):
+    with pytest.raises(ValueError, match="each argument once"):
+        grad(lambda x, y: (x * y).sum(), argnums)(np.ones(2), np.ones(2))
