@@ -250,6 +250,48 @@ def test_capped_cg_reports_only_true_negative_curvature(seed, n):
     assert found.d @ H @ found.d < -ε * (found.d @ found.d) * (1 - 1e-6)
 
 
+def between_ε_and_2ε(seed, n):
+    """(H, g, ε) where the least eigenvalue of H is −1.5ε: H + 2ε is positive definite, so CG may converge all the same."""
+    H, g, _ = symmetric(seed, n, -1.5, 1)
+    values, Q = np.linalg.eigh(H)
+    ε = 1e-2 * np.linalg.norm(H @ g) / np.linalg.norm(g)
+    values[0] = -1.5 * ε
+    H = (Q * values) @ Q.T
+    return H, g, 1e-2 * np.linalg.norm(H @ g) / np.linalg.norm(g)
+
+
+@many
+@given(seeds, st.integers(2, 12))
+def test_capped_cg_converges_to_no_direction_of_negative_curvature(seed, n):
+    """None of CG's directions need have it, but where it ends does."""
+    H, g, ε = between_ε_and_2ε(seed, n)
+    found = capped_cg(lambda v: H @ v, g, 1e-2, 1e-10, 20 * n)
+    curvature = found.d @ H @ found.d / (found.d @ found.d)
+    if found.why == "negative curvature":
+        assert curvature < -ε * (1 - 1e-6)
+    else:
+        assert curvature >= -ε * (1 + 1e-6)
+
+
+def test_a_difference_of_two_iterates_shows_negative_curvature_sooner():
+    """Where CG is too slow they are looked at; here always. What they show is true, and CG alone does not see it yet."""
+    sooner = 0
+    for seed in range(40):
+        H, g, ε = between_ε_and_2ε(seed, 12)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("optim.capped_cg._rate", lambda κ, j: 0.0)
+            found = capped_cg(H.dot, g, 1e-2, 1e-10, 200)
+            patch.setattr("optim.capped_cg._rate", lambda κ, j: math.inf)
+            without = capped_cg(H.dot, g, 1e-2, 1e-10, 200)
+        assert found.products <= without.products
+        if found.products < without.products:
+            sooner += 1
+            assert found.why == "negative curvature"
+            assert found.d @ H @ found.d < -ε * (found.d @ found.d) * (1 - 1e-6)
+            np.testing.assert_allclose(found.Hd, H @ found.d, rtol=1e-8, atol=1e-8)
+    assert sooner > 0
+
+
 @many
 @given(seeds, sizes)
 def test_the_cap_invents_no_negative_curvature(seed, n):

@@ -360,3 +360,14 @@ def test_counts():
     assert (f.counts.nfev, f.counts.njev, f.counts.nhev) == (1 + info.rejections + 1, 2, 2)
     assert info.n_hv == 2
     assert info.actual == pytest.approx(24.2 - 4.731884325, rel=1e-9)
+
+
+def test_rounding_is_not_counted_as_negative_curvature():
+    """A Hessian of rank 1: its other eigenvalues are 0 and come out as ±1e-17."""
+    lowest = []
+    for seed in range(10):
+        a, x = np.random.default_rng(seed).normal(size=(2, 5))
+        _, (info,) = course(lambda x, a=a: (a @ x - 1) ** 2, x, 1)
+        lowest.append(info.lambda_min)
+        assert info.negative == 0
+    assert min(lowest) < 0

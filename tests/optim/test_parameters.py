@@ -10,6 +10,7 @@ import pytest
 
 import optim
 from minigrad import StaleGraphError, Tensor, compile, no_grad
+from minigrad.replay import Bound
 from models import MLP
 
 NAMES = ["SGD", "Momentum", "RMSprop", "Adam", "AdamW", "Adagrad", "NAdam", "Lion"]
@@ -232,6 +233,58 @@ def test_a_replayed_loss_may_be_called_with_keywords_and_without():
         old = p.item()
         opt.step(at)
         assert p.item() == old - slope
+
+
+@each
+def test_parameters_frozen_and_thawed_between_replays_move_as_without_replaying(name):
+    """Their step counts fall behind, and their gradients are those of no step."""
+    twins = []
+    for _ in range(2):
+        p, q = leaf([1.0, 2.0]), leaf([3.0])
+        twins.append((p, q, getattr(optim, name)([p, q], lr=0.1), compile(lambda p=p, q=q: ((p * p).sum() * q * q).sum())))
+    for live in ((True, False), (True, True), (True, True), (True, False), (True, False), (True, True), (False, True)):
+        for p, q, opt, loss in twins:
+            p.requires_grad, q.requires_grad = live
+            opt.step(loss.at() if opt is twins[0][2] else loss.function)
+        for mine, theirs in zip(twins[0][:2], twins[1][:2], strict=True):
+            np.testing.assert_allclose(mine.data, theirs.data, rtol=1e-12)
+            assert (mine.grad is None) == (theirs.grad is None)
+
+
+def test_compiled_losses_take_turns_with_one_optimizer():
+    p = leaf([2.0, -4.0])
+    opt = optim.SGD([p], lr=1.0)
+    half, tenth = (compile(lambda factor=factor: factor * 0.5 * (p * p).sum()) for factor in (0.5, 0.1))
+    for loss, kept in ((half, 0.5), (tenth, 0.9), (tenth, 0.9), (half, 0.5), (tenth, 0.9)):
+        old = p.data.copy()
+        opt.step(loss.at())
+        np.testing.assert_allclose(p.data, kept * old, rtol=1e-15)
+
+
+def test_a_parameter_that_a_replayed_loss_does_not_reach_stays_as_it_is():
+    p, q = leaf([2.0]), leaf([3.0])
+    opt = optim.AdamW([p, q], lr=0.1, weight_decay=0.5)
+    both, one = compile(lambda: (p * p * q).sum()), compile(lambda: (p * p).sum())
+    for loss, moves in ((both, True), (one, False), (one, False), (both, True)):
+        old = q.data.copy()
+        opt.step(loss.at())
+        assert (q.grad is not None) == moves == (q.data != old).all()
+    assert opt.state_dict()["state"]["param1"]["t"] == 2
+
+
+def test_a_replayed_loss_that_is_refused_leaves_no_gradient():
+    class Refused(Bound):
+        def checked(self, loss):
+            raise FloatingPointError("refused")
+
+    p = leaf([2.0])
+    opt, loss = optim.SGD([p], lr=0.5), compile(lambda: 0.5 * (p * p).sum())
+    opt.step(loss.at())
+    assert p.grad is not None
+    with pytest.raises(FloatingPointError, match="refused"):
+        opt.step(Refused(loss, (), {}))
+    assert p.grad is None
+    np.testing.assert_array_equal(p.data, [1.0])
 
 
 def test_vectors_begin_at_a_cache_line():

@@ -162,6 +162,26 @@ def test_loading_a_misfit_changes_nothing():
         assert schedule.state_dict() == good
 
 
+def test_a_plateau_waits_after_a_reduction_and_leaves_small_changes():
+    """With patience 1 the second bad epoch reduces; two epochs of cooldown count for nothing."""
+    schedule = optim.ReduceLROnPlateau(sgd(1.0), patience=1, factor=0.5, cooldown=2)
+    found = [(schedule.step(1.0), schedule.get_last_lr()[0])[1] for _ in range(7)]
+    assert found == [1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.25]
+    schedule = optim.ReduceLROnPlateau(sgd(1.0), patience=0, factor=0.5, eps=0.3)
+    found = [(schedule.step(1.0), schedule.get_last_lr()[0])[1] for _ in range(4)]
+    assert found == [1.0, 0.5, 0.5, 0.5]
+
+
+def test_a_loaded_cycle_sets_the_momentum_too():
+    one, other = (optim.OneCycleLR(sgd(momentum=0.9), max_lr=1.0, total_steps=10) for _ in range(2))
+    for _ in range(4):
+        one.step()
+    other.load_state_dict(one.state_dict())
+    (group,), (loaded,) = one.groups, other.groups
+    assert loaded["lr"] == group["lr"]
+    assert loaded["momentum"] == group["momentum"] != 0.95
+
+
 def with_gradients(*arrays):
     params = [Tensor(np.zeros_like(a), requires_grad=True, name=f"p{i}") for i, a in enumerate(arrays)]
     for p, a in zip(params, arrays, strict=True):
@@ -181,7 +201,22 @@ def test_clipping_scales_all_gradients_alike():
 @pytest.mark.parametrize("scale", [1e-200, 1e-30, 1.0, 1e30, 1e200])
 def test_the_norm_neither_overflows_nor_vanishes(scale):
     params = with_gradients(np.array([3.0]) * scale, np.array([4.0]) * scale)
-    assert optim.clip_grad_norm_(params, math.inf) == pytest.approx(5 * scale, rel=1e-14)
+    np.testing.assert_allclose(optim.clip_grad_norm_(params, math.inf), 5 * scale, rtol=1e-14)  # approx lets 1e-12 pass
+
+
+def test_a_norm_that_is_nan_makes_all_gradients_nan():
+    params = with_gradients(np.array([3.0]), np.array([np.nan]))
+    assert math.isnan(optim.clip_grad_norm_(params, 1.0))
+    assert all(np.isnan(p.grad).all() for p in params)
+
+
+def test_clipping_values_leaves_the_graph_of_a_gradient_alone():
+    p = Tensor([3.0, 0.25], requires_grad=True)
+    (0.5 * p * p).sum().backward(create_graph=True)
+    before = p.grad
+    optim.clip_grad_value_([p], 1.0)
+    np.testing.assert_array_equal(before.data, [3.0, 0.25])
+    np.testing.assert_array_equal(p.grad.data, [1.0, 0.25])
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
