@@ -68,7 +68,7 @@ class Module(Noted):
                 elif isinstance(x, Tensor) and x.op is None and x.name is None:
                     x.name = path
         root = before.module.split(".")[0] or type(self).__name__
-        mode = before._replace(module=f"{root}.{self._path}" if before.module and self._path else root)
+        mode = before._replace(module=f"{root}.{self._path}" if self._path else root)
         if before.capturing is None:  # a cached one would keep the capture alive
             self._labels = (before, mode)
         return mode

@@ -189,3 +189,15 @@ def test_a_linearized_cross_entropy_keeps_to_its_point():
     f(other)
     np.testing.assert_allclose(push(t), mg.jvp(f, (x,), (t,))[1], rtol=1e-12)
     np.testing.assert_allclose(push(t), np.sum(mg.grad(f)(x) * t), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("dtype", "digits_lost"), [(np.float16, 4), (np.float32, 32), (np.float64, 32)])
+@pytest.mark.parametrize("apart", [1, 3, 10, 15, 30, 80, 100, 300, 800, 1000])
+def test_rows_far_apart_lose_nothing_to_each_other(dtype, digits_lost, apart):
+    """Both rows have the same softmax, so the loss is that of either."""
+    row = np.array([[0.0, 0.5]], dtype)
+    both, eps = np.concatenate([row, row + dtype(apart)]), np.finfo(dtype).eps
+    alone = cross_entropy(row, np.array([0]))
+    np.testing.assert_allclose(cross_entropy(both, np.array([0, 0])), alone, rtol=digits_lost * eps)
+    slope = grad(lambda x: cross_entropy(x, np.array([0, 0])))(both)
+    np.testing.assert_allclose(slope[0], slope[1], rtol=digits_lost * eps)

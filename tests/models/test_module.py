@@ -238,3 +238,12 @@ def test_layers_made_without_a_seed_differ():
     assert not np.array_equal(a.weight.data, b.weight.data)
     x = np.ones(1000)
     assert not np.array_equal(Dropout()(x), Dropout()(x))
+
+
+def test_a_part_that_was_asked_first_is_named_as_part_of_the_whole_later():
+    part = Linear(2, 2, rng=0)
+    part.bias.name = "mine"
+    part.parameters()
+    assert (part.weight.name, part.bias.name) == ("weight", "mine")
+    Sequential(np.tanh, part).parameters()
+    assert (part.weight.name, part.bias.name) == ("layers.1.weight", "mine")

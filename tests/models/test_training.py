@@ -174,6 +174,12 @@ def test_a_checkpoint_of_another_run_changes_nothing(tmp_path):
     assert other.param_groups[0]["lr"] == 0.5
     with pytest.raises(ValueError, match="schedule"):
         fit(model, other, loss, data, epochs=4, **(common | {"schedule": None}))
+    with pytest.raises(ValueError, match="random layers or callbacks"):
+        fit(model, other, loss, data, epochs=4, **(common | {"callbacks": []}))
+    without = Sequential(Linear(3, 5, rng=0), np.tanh, np.sin, Linear(5, 2, rng=1))  # which has the same parameters
+    adam = optim.Adam(without.named_parameters(), lr=0.01)
+    with pytest.raises(ValueError, match="random layers or callbacks"):
+        fit(without, adam, loss, data, epochs=4, **(common | {"schedule": optim.StepLR(adam, step_size=3, gamma=0.5)}))
     model.save(path)
     with pytest.raises(ValueError, match="parameters only"):
         fit(model, other, loss, data, epochs=4, **common)
@@ -307,6 +313,25 @@ def test_a_loss_that_is_not_finite_stops_before_the_step():
     with pytest.raises(FloatingPointError, match="epoch 1"):
         fit(model, optimizer, lambda out, y: cross_entropy(out, y) * np.nan, data, epochs=1, **common)
     assert all(np.array_equal(before[k], v) for k, v in model.state_dict().items())
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_a_trial_point_without_a_finite_loss_is_the_optimizers_to_reject(compile):
+    """The logarithm ends where the output is ±1, and a whole first step leads beyond."""
+    model, met = Sequential(Linear(1, 1, rng=0)), []
+    model.layers[0].weight.assign([[0.33]])
+    x = np.full((4, 1), 3.0)
+
+    def barrier(out, y):
+        value = -np.log(1 - out**2).mean()
+        if not compile:
+            met.append(value.item())
+        return value
+
+    optimizer = optim.LBFGS(model.named_parameters(), lr=100.0)
+    history = fit(model, optimizer, barrier, (x, x[:, 0]), epochs=5, batch_size=None, compile=compile, progress=False)
+    assert history["train_loss"][-1] < 0.1 * history["train_loss"][0]
+    assert compile or not np.isfinite(met).all()
 
 
 def test_evaluate_does_not_record_and_puts_the_mode_back():
