@@ -177,3 +177,11 @@ def test_a_step_too_short_to_move_is_none(kind):
     assert found.there is None
     assert found.why == ("no decrease" if kind else "stationary")
     assert f.counts.nfev == 1
+
+
+def test_when_the_trials_run_out_the_lowest_point_is_taken():
+    """−x falls for ever with the same slope: it satisfies Armijo's condition everywhere and Wolfe's nowhere."""
+    f = FunctionObjective(lambda x: -x.sum())
+    found = line_search("strong-wolfe", f, f(np.zeros(1)), np.ones(1), 1.0)
+    assert found.why == "sufficient decrease"
+    assert found.there.x[0] == found.a == 4.0 ** (found.trials - 1)
