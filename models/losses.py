@@ -12,7 +12,7 @@ import numpy as np
 
 from minigrad import Op, Tensor, elementwise, sigmoid, softmax
 from minigrad.mode import current
-from minigrad.ops.reduce import ones
+from minigrad.ops.reduce import ones, total
 from minigrad.tensor import apply, lifted
 
 __all__ = ["accuracy", "binary_cross_entropy_with_logits", "cross_entropy", "hinge_loss", "mse_loss"]
@@ -153,7 +153,7 @@ def _residual(x: Any, places: Any) -> Any:
 def _softmax_jacobian(t: Any, y: Any, x: Any, places: Any) -> Any:
     """(diag p − p pᵀ)·t row by row; symmetric, so it serves both directions."""
     p = softmax(x)
-    return p * (t - np.add.reduce(p * t, axis=-1, keepdims=True))
+    return p * (t - total(p * t, axis=(-1,), keepdims=True))
 
 
 _residual_op = Op(

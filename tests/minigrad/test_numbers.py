@@ -231,3 +231,23 @@ def test_the_constructor_copies():
     b = x.numpy()
     b[:] = 7
     np.testing.assert_array_equal(x.data, 1)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (1, 1), (5, 10), (4, 1024), (4, 1025), (2, 3, 7), (3, 1, 0)])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_sums_along_rows(shape, dtype, keepdims):
+    """They are products with a vector of ones up to a length, of any layout; infinities and NaN come through."""
+    x = np.random.default_rng(0).normal(size=shape).astype(dtype)
+    tall = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, -1, 0)), 0, -1)
+    for a in (x, tall, x[..., ::-1], np.repeat(x, 2, axis=0)[::2]):
+        y = np.sum(Tensor(a), axis=-1, keepdims=keepdims).data
+        exact = a.astype(np.float64).sum(-1, keepdims=keepdims)
+        assert (y.shape, y.dtype) == (exact.shape, dtype)
+        scale = np.abs(a.astype(np.float64)).sum(-1, keepdims=keepdims)
+        assert np.all(np.abs(y - exact) <= 4 * np.finfo(dtype).eps * scale)
+    if x.size:
+        x[(0,) * x.ndim] = np.inf
+        assert np.sum(Tensor(x), axis=-1).data.flat[0] == np.inf
+        x[(0,) * x.ndim] = np.nan
+        assert np.isnan(np.sum(Tensor(x), axis=-1).data.flat[0])
