@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from minigrad import Tensor
 from minigrad.replay import Bound, Curvature
+from optim.groups import Slot, Values
 from optim.objective import ClosureObjective, Counts, Evaluation, Objective
-from optim.optimizer import Optimizer, Params, Slot, Values
+from optim.optimizer import Optimizer, Params
 from optim.options import WHOLE, checked
 from optim.results import StepInfo
 from optim.solver import require_finite

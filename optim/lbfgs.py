@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optim.closure_optimizer import ClosureOptimizer, VectorSolver
+from optim.groups import Slot, Values
 from optim.line_search import STILL, blind, line_search
 from optim.objective import Evaluation, Objective
-from optim.optimizer import Params, Slot, Values
+from optim.optimizer import Params
 from optim.results import StepInfo
 from optim.trust_region import EPS, NOISE, unit_of
 

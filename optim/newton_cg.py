@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from minigrad import Tensor
 from optim.closure_optimizer import ClosureOptimizer, VectorSolver
+from optim.groups import Slot, Values
 from optim.objective import ClosureObjective, Evaluation, Objective
-from optim.optimizer import Params, Slot, Values
+from optim.optimizer import Params
 from optim.options import checked
 from optim.results import StepInfo
 from optim.solver import NewtonMethod, Solver, globalization_of
