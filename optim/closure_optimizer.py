@@ -149,7 +149,7 @@ class ClosureOptimizer(Optimizer):
             return None
         known = self._curvature
         if known is None or known.compiled is not closure.compiled or [*map(id, known.leaves)] != [*map(id, leaves)]:
-            known = self._curvature = Curvature(closure.compiled, leaves)
+            known = self._curvature = Curvature(closure.compiled, leaves, self)
         return known
 
     def _about_to_step(self, slots: Sequence[Slot]) -> None:

@@ -64,7 +64,7 @@ class FunctionObjective:
         """A compiled function's value now, its derivatives when asked for, from one capture for all points."""
         if self._curvature is None:
             leaf = Tensor(self._given(x), requires_grad=True, name="x")
-            self._curvature = Curvature(Compiled(lambda *args: fun.function(leaf, *args)), [leaf])
+            self._curvature = Curvature(Compiled(lambda *args: fun.function(leaf, *args)), [leaf], self)
         curvature = self._curvature
         curvature.leaves[0].assign(self._given(x))
         point = curvature.at(curvature.compiled.at(*self.args))

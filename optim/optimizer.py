@@ -334,7 +334,7 @@ class Optimizer:
             ready = ready and group.as_prepared()
         if gradient is None or not ready:
             live = [slot for group in self.param_groups for slot in group.prepare()]
-            gradient = Gradient(bound.compiled, [slot.tensor for slot in live], [slot.grad for slot in live])
+            gradient = Gradient(bound.compiled, [slot.tensor for slot in live], [slot.grad for slot in live], self)
             self._replay = gradient
         try:
             loss, reached = gradient(bound)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -146,6 +147,8 @@ class Compiled:
             if replay is None or not replay.holds():
                 new = make()
                 self._replays.pop(key, None)
+                for old in [k for k in self._replays if isinstance(k[0], _Asked) and k[0].owner() is None]:
+                    del self._replays[old]
                 replay = self._replays[key] = new
                 if len(self._replays) == MANY:
                     warnings.warn(
@@ -187,10 +190,11 @@ def _require_no_capture(call: str) -> None:
 
 class _Asked:
     """What an optimizer asks of a compiled function. Two of one kind that ask for the same objects are equal, so what one has
-    captured serves the other: optimizers and losses may take turns."""
+    captured serves the other: optimizers and losses may take turns. What was captured for an `owner` that is no more is let
+    go at the next capture."""
 
-    def __init__(self, compiled: Compiled, *objects: Any) -> None:
-        self.compiled = compiled
+    def __init__(self, compiled: Compiled, owner: Any, *objects: Any) -> None:
+        self.compiled, self.owner = compiled, weakref.ref(owner)
         self._ids = tuple(map(id, objects))  # a subclass keeps the objects, so these stay theirs
 
     def __eq__(self, other: object) -> bool:
@@ -209,12 +213,13 @@ class Gradient(_Asked):
         compiled: the function that is bound.
         leaves: what is differentiated.
         into: an array for each.
+        owner: the optimizer.
 
     `gradient(bound)` returns the loss and which leaves it depends on.
     """
 
-    def __init__(self, compiled: Compiled, leaves: Sequence[Tensor], into: Sequence[Any]) -> None:
-        super().__init__(compiled, *leaves, *into)
+    def __init__(self, compiled: Compiled, leaves: Sequence[Tensor], into: Sequence[Any], owner: Any) -> None:
+        super().__init__(compiled, owner, *leaves, *into)
         self.pairs = list(zip(leaves, into, strict=True))
         self._last: Any = None
 
@@ -239,8 +244,8 @@ class Curvature(_Asked):
     `curvature.at(bound)` is the `Point` at the present values of the leaves; the leaves may change afterwards.
     """
 
-    def __init__(self, compiled: Compiled, leaves: Sequence[Tensor]) -> None:
-        super().__init__(compiled, *leaves)
+    def __init__(self, compiled: Compiled, leaves: Sequence[Tensor], owner: Any) -> None:
+        super().__init__(compiled, owner, *leaves)
         self.leaves = list(leaves)
 
     def at(self, bound: Bound) -> Point:

@@ -1001,7 +1001,7 @@ def test_a_replayed_step_takes_little_memory():
         loss(x, y).backward()
 
     compiled = compile(loss)
-    replayed = Gradient(compiled, leaves, [np.zeros(p.shape) for p in leaves])
+    replayed = Gradient(compiled, leaves, [np.zeros(p.shape) for p in leaves], model)
     extra = peak(lambda: replayed(compiled.at(x, y)))
     assert compiled.memory.bytes + extra <= 0.6 * peak(eager)
 
@@ -1020,7 +1020,7 @@ def test_gradients_are_those_of_backward():
     leaves, loss, frozen = problem()
     y, into = np.array([0, 2, 1]), [np.full(p.shape, 7.0) for p in leaves]
     compiled = compile(loss)
-    gradient = Gradient(compiled, leaves, into)
+    gradient = Gradient(compiled, leaves, into, compiled)
     for k in range(3):
         value, reached = gradient(compiled.at(X * (k + 1), y))
         truth = loss(X * (k + 1), y)
@@ -1039,7 +1039,7 @@ def test_second_order_is_that_of_eager_and_may_stand_at_two_points():
     leaves, loss, _ = problem()
     y = np.array([0, 2, 1])
     compiled = compile(loss)
-    curvature = Curvature(compiled, leaves)
+    curvature = Curvature(compiled, leaves, compiled)
     points, truths = [], []
     vs = [[rng.standard_normal(p.shape) for p in leaves] for _ in range(2)]
     for _ in range(2):
