@@ -18,6 +18,11 @@ NAMES = ["SGD", "Momentum", "RMSprop", "Adam", "AdamW", "Adagrad", "NAdam", "Lio
 each = pytest.mark.parametrize("name", NAMES)
 
 
+def test_every_optimizer_with_a_rule_is_in_the_table():
+    made = {name: x for name, x in vars(optim).items() if isinstance(x, type) and issubclass(x, optim.Optimizer)}
+    assert {name for name, x in made.items() if x.rule is not optim.Optimizer.rule} == set(NAMES)
+
+
 def leaf(values, dtype=np.float64, name=None):
     return Tensor(np.array(values, dtype), requires_grad=True, name=name)
 
