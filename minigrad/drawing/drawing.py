@@ -126,7 +126,7 @@ class Drawing:
     def html(self) -> str:
         """One offline page to look around in, and to play the backward pass."""
         viewer: Any = importlib.import_module("minigrad.drawing.html")
-        return str(viewer.html(self))
+        return str(viewer.html(self.full, self.picture, self.views(), self.theme))
 
     @property
     def graphviz(self) -> Any:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib import resources
 from string import Template
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minigrad.drawing.geometry import Box, Layout
 from minigrad.drawing.layout import LEADING, PAD_Y, SIZE, arranged, box_lines
@@ -25,9 +25,6 @@ from minigrad.drawing.picture import Node, Picture, amount, lines_of
 from minigrad.drawing.svg import path_of
 from minigrad.drawing.text_width import FAMILY, printable, shortened, width
 from minigrad.drawing.theme import PHASE_NAMES, THEMES, Theme
-
-if TYPE_CHECKING:
-    from minigrad.drawing.drawing import Drawing
 
 __all__ = ["html"]
 
@@ -40,15 +37,22 @@ FACTS = (
 )  # fmt: skip
 
 
-def html(drawing: Drawing) -> str:
-    """The page as text: it needs no other file and no network."""
-    style = f"{_variables(drawing.theme)}\n{_file('viewer.css')}"
+def html(full: Picture, shown: Picture, levels: Sequence[tuple[str, Picture]], theme: Theme) -> str:
+    """The page as text: it needs no other file and no network.
+
+    Args:
+        full: the whole graph.
+        shown: as it is folded at the beginning.
+        levels: names of the levels of folding, with what each shows.
+    """
+    style = f"{_variables(theme)}\n{_file('viewer.css')}"
     script = '"use strict";\n{\n' + "\n".join(map(_file, SCRIPTS)) + "}\n"
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'; "
         "require-trusted-types-for 'script'; trusted-types 'none'"
     )
-    return Template(_file("template.html")).substitute(policy=policy, style=style, script=script, data=_json(_data(drawing)))
+    data = _data(full, shown, levels, theme)
+    return Template(_file("template.html")).substitute(policy=policy, style=style, script=script, data=_json(data))
 
 
 def _file(name: str) -> str:
@@ -112,25 +116,22 @@ def _is_dark(colour: str) -> bool:
 # Data
 
 
-def _data(drawing: Drawing) -> dict[str, Any]:
-    views, start, left_out = _views(drawing)
-    full = drawing.full
-    theme = "dark" if drawing.theme.name == "dark" else ""
-    notes = [*drawing.picture.notes, *left_out]
+def _data(full: Picture, shown: Picture, levels: Sequence[tuple[str, Picture]], theme: Theme) -> dict[str, Any]:
+    views, start, left_out = _views(shown, levels)
+    notes = [*shown.notes, *left_out]
     before = lines_of(Node(0, "", gradient="·"), ["grad"])[-1].removesuffix("·")  # what stands before a cotangent
     return {
-        "title": printable(full.title), "total": full.total, "notes": [printable(note) for note in notes], "theme": theme,
-        "gradient": before,
+        "title": printable(full.title), "total": full.total, "notes": [printable(note) for note in notes],
+        "theme": "dark" if theme.name == "dark" else "", "gradient": before,
         "font": FAMILY, "size": SIZE, "leading": LEADING, "pad": PAD_Y, "facts": FACTS, "phases": PHASE_NAMES,
         "start": start, "views": [_view(name, picture) for name, picture in views],
     }  # fmt: skip
 
 
-def _views(drawing: Drawing) -> tuple[list[tuple[str, Picture]], int, list[str]]:
+def _views(shown: Picture, levels: Sequence[tuple[str, Picture]]) -> tuple[list[tuple[str, Picture]], int, list[str]]:
     """The levels of folding, the position of the one that was asked for, and a sentence about each level left out."""
-    shown = drawing.picture
     key = [node.members for node in shown.nodes]
-    views = [(name, shown if key == [n.members for n in picture.nodes] else picture) for name, picture in drawing.views()]
+    views = [(name, shown if key == [n.members for n in picture.nodes] else picture) for name, picture in levels]
     if all(picture is not shown for _, picture in views):
         views.append(("overview", shown))
         views.sort(key=lambda view: -len(view[1].nodes))
