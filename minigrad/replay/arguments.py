@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from minigrad.tensor import Tensor
-from minigrad.trees import flatten, tree_map
+from minigrad.trees import flatten
 
-__all__ = ["any_live", "key_of", "like", "plain", "traced"]
+__all__ = ["any_live", "key_of", "plain", "traced"]
 
 
 def key_of(tree: Any, values: list[Any], call: str) -> Any:
@@ -84,17 +84,6 @@ def _paths(tree: Any, path: str, paths: list[str]) -> None:
         return
     for k, x in items:
         _paths(x, f"{path}_{k}", paths)
-
-
-def like(tree: Any) -> Any:
-    """The same tree with arrays of the same shapes and dtypes, which hold nothing."""
-
-    def hollow(x: Any) -> Any:
-        if isinstance(x, np.ndarray | np.generic | Tensor):
-            return np.ndarray(x.shape, x.dtype, bytes(x.dtype.itemsize), strides=(0,) * x.ndim)
-        return x
-
-    return tree_map(hollow, tree)
 
 
 def plain(values: Sequence[Any]) -> list[Any]:

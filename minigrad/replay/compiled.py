@@ -242,6 +242,11 @@ class Curvature(_Asked):
     """Loss, gradient and Hessian-vector products of bound functions: what a second-order optimizer asks.
 
     `curvature.at(bound)` is the `Point` at the present values of the leaves; the leaves may change afterwards.
+
+    Args:
+        compiled: the function that is bound.
+        leaves: what is differentiated.
+        owner: the optimizer, or whoever asks.
     """
 
     def __init__(self, compiled: Compiled, leaves: Sequence[Tensor], owner: Any) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from minigrad.errors import CaptureError
 from minigrad.mode import current, no_grad, scope
-from minigrad.replay.arguments import any_live, like, plain, traced
+from minigrad.replay.arguments import any_live, plain, traced
 from minigrad.replay.capture import Capture
 from minigrad.replay.passes import simplified
 from minigrad.replay.stages import Run, Stages
@@ -21,7 +21,7 @@ from minigrad.replay.unpacking import matcher, packer
 from minigrad.sweeps import between, pull_back, push_forward
 from minigrad.tensor import Tensor, data_of, numeric
 from minigrad.transforms import linearize
-from minigrad.trees import flatten, leaves_like
+from minigrad.trees import flatten, leaves_like, tree_map
 
 __all__ = ["Linearized", "LossAndGradient", "Point", "Replay", "SecondOrder", "Whole"]
 
@@ -173,7 +173,8 @@ class Linearized(Replay):
         title = _title("linearize: ", f, names, arrays)
         super().__init__(title, stages, capture, outputs, key, self._build_out, own)
         self.call = f"linearize({call})"
-        self._like = like(list(primals))  # what tangents are like
+        # What tangents are like.
+        self._like = tree_map(lambda x: np.broadcast_to(np.zeros((), x.dtype), x.shape), list(primals))
 
     def __call__(self, values: Sequence[Any]) -> tuple[Any, Function]:
         run = self.stages.start()
