@@ -194,10 +194,10 @@ class Autoencoder(models.Module):
     def __init__(self):
         self.weight = Tensor(np.array([1.0, 2.0]), requires_grad=True)
         self.scale, self.shifts = 2.0, (1.0, [3.0])
-        self.inner, self.table = [models.Dropout(0.5, rng=3)], {("a", 1): 2.0}
+        self.inner, self.table = [models.Dropout(0.5, rng=3)], {np.tanh: 2.0}
 
     def encode(self, x):
-        return x * self.weight * (self.scale if self.training else -1.0) + self.shifts[1][0] * self.table["a", 1]
+        return x * self.weight * (self.scale if self.training else -1.0) + self.shifts[1][0] * self.table[np.tanh]
 
     def forward(self, x):
         return self.encode(x)
@@ -212,7 +212,7 @@ class Autoencoder(models.Module):
 @pytest.mark.parametrize("change", [
     lambda m: m.eval(), lambda m: setattr(m, "scale", 7.0), lambda m: m.shifts[1].__setitem__(0, 9.0),
     lambda m: setattr(m, "weight", Tensor(np.array([5.0, 6.0]), requires_grad=True)),
-    lambda m: setattr(m.inner[0], "training", False), lambda m: m.table.update({("a", 1): -1.0}),
+    lambda m: setattr(m.inner[0], "training", False), lambda m: m.table.update({np.tanh: -1.0}),
 ])  # fmt: skip
 def test_what_a_module_holds_is_noticed_however_it_is_read(use, change):
     model = Autoencoder()
