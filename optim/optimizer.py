@@ -62,7 +62,7 @@ class Optimizer:
 
         It is plain NumPy without in-place writes, so it also runs on Tensors and can then be drawn.
         """
-        raise NotImplementedError
+        raise NotImplementedError("an optimizer needs a `rule` of its own; the docstring of `Optimizer` shows a whole one.")
 
     def __init__(self, params: Params, **options: Any) -> None:
         self.defaults = self._checked(options)

@@ -66,7 +66,9 @@ class LRSchedule:
 
     def rates(self) -> list[float]:
         """The learning rate of each group at `self.last_epoch`."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"`{type(self).__name__}` needs `rates(self)`, which returns one learning rate for each group."
+        )
 
     def step(self) -> None:
         """Go one epoch on and set the learning rates. What cannot be used as one raises and changes nothing."""

@@ -346,5 +346,5 @@ def test_preview_is_what_the_step_then_does(name):
 def test_an_optimizer_needs_a_rule():
     p = leaf([1.0])
     p.grad = np.ones(1)
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(NotImplementedError, match="needs a `rule`"):
         Optimizer([p], lr=1.0).step()
