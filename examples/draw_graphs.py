@@ -15,7 +15,7 @@ import numpy as np
 
 import optim
 from minigrad import Tensor, draw, hvp, softplus
-from minigrad.mode import scope
+from minigrad.extend import scope
 from models import MLP, mse_loss
 
 

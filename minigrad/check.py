@@ -164,7 +164,7 @@ def _culprit(f: Function, xs: Sequence[Any], rng: np.random.Generator) -> str | 
 
 
 def _op_is_right(op: Op, node: Any, rng: np.random.Generator) -> bool:
-    y = node._data
+    y = node.primal
     for i in node.live:
         x = np.asarray(node.args[i])
 

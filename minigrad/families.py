@@ -19,7 +19,7 @@ import numpy as np
 
 from minigrad.tensor import RULES, Op
 
-__all__ = ["bilinear", "constant", "elementwise", "linear_op", "register", "scale"]
+__all__ = ["bilinear", "constant_op", "elementwise", "linear_op", "register", "scale"]
 
 Rule = Callable[..., Any]
 
@@ -94,7 +94,7 @@ def _times(partial: Any, product: Any) -> Rule | None:
     return lambda g, y, *args, **params: product(g, partial(y, *args, **params))
 
 
-def constant(function: Any, name: str = "") -> Op:
+def constant_op(function: Any, name: str = "") -> Op:
     """An op whose derivative is zero wherever it exists (sign, floor, comparisons): its result is a constant."""
     op = Op(name or function.__name__, function)
     if isinstance(function, np.ufunc):

@@ -17,7 +17,7 @@ import numpy as np
 
 from minigrad.errors import StaleGraphError
 from minigrad.mode import scope
-from minigrad.sweeps import Rerun, between, pull_back, push_forward
+from minigrad.sweeps import LinearProgram, between, pull_back, push_forward
 from minigrad.tensor import Tensor, own
 from minigrad.transforms import hvp, jvp, vjp
 
@@ -67,20 +67,20 @@ class GaussNewton:
         self.leaves, self.outputs = list(leaves), outputs
         self._model, head = between(leaves, [outputs]), between([outputs], [loss])
         with scope(recording=True, phase="backward"):
-            found = pull_back(head, {loss.index: np.ones_like(loss._data)}, record=True).get(outputs.index)
-        self._slope = found if isinstance(found, Tensor) else Tensor(np.zeros_like(outputs._data) if found is None else found)
-        self._programs: dict[tuple[int, ...], Rerun] = {}
+            found = pull_back(head, {loss.index: np.ones_like(loss.primal)}, record=True).get(outputs.index)
+        self._slope = found if isinstance(found, Tensor) else Tensor(np.zeros_like(outputs.primal) if found is None else found)
+        self._programs: dict[tuple[int, ...], LinearProgram] = {}
         self._indices = [a.index for a in self.leaves]
 
     @property
     def slope(self) -> Any:
         """∂L/∂outputs."""
-        return self._slope._data.copy()
+        return self._slope.primal.copy()
 
     def pulled(self, cotangent: Any) -> list[Any]:
         """Jᵀ·cotangent."""
         ends = pull_back(self._model, {self.outputs.index: cotangent})
-        found = {i: ends.get(a.index, np.zeros_like(a._data)) for i, a in enumerate(self.leaves)}
+        found = {i: ends.get(a.index, np.zeros_like(a.primal)) for i, a in enumerate(self.leaves)}
         return list(own(found, cotangent).values())
 
     def product(self, vectors: Sequence[Any], lead: tuple[int, ...] = ()) -> list[Any]:
@@ -91,7 +91,7 @@ class GaussNewton:
             self._programs[lead] = self._linear(lead)
         return list(own(dict(enumerate(self._programs[lead](vectors))), *vectors).values())
 
-    def _linear(self, lead: tuple[int, ...]) -> Rerun:
+    def _linear(self, lead: tuple[int, ...]) -> LinearProgram:
         """The three sweeps as one recorded program, whose only leaves are the tangents."""
         starts = [Tensor(np.zeros(lead + a.shape, a.dtype), requires_grad=True) for a in self.leaves]
         place, slope = self.outputs.index, self._slope
@@ -101,6 +101,6 @@ class GaussNewton:
             curved = {} if t is None else push_forward(between([self.outputs], [slope]), {place: t}, lead=lead)
             u = curved.get(slope.index)
             ends = {} if u is None else pull_back(self._model, {place: u}, lead=lead)
-        zeros = [Tensor(np.zeros_like(t._data)) for t in starts]
+        zeros = [Tensor(np.zeros_like(t.primal)) for t in starts]
         found = [ends.get(a.index) for a in self.leaves]
-        return Rerun(starts, [c if isinstance(c, Tensor) else z for c, z in zip(found, zeros, strict=True)])
+        return LinearProgram(starts, [c if isinstance(c, Tensor) else z for c, z in zip(found, zeros, strict=True)])

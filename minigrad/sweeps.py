@@ -19,9 +19,9 @@ import numpy as np
 from minigrad.errors import CaptureError, DerivativeError, StaleGraphError
 from minigrad.mode import about, current
 
-__all__ = ["Rerun", "Slice", "between", "pull_back", "push_forward", "unbroadcast"]
+__all__ = ["LinearProgram", "Slice", "between", "pull_back", "push_forward", "unbroadcast"]
 
-type_of_shape = tuple[int, ...]
+Shape = tuple[int, ...]
 
 
 class Slice(NamedTuple):
@@ -51,7 +51,7 @@ def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
     leaves: list[Any] = []
     is_open = False
     guards: list[tuple[Any, int]] = []
-    stack = [node for node in targets if node._requires_grad]
+    stack = [node for node in targets if node.active]
     while stack:
         node = stack.pop()
         index = node.index
@@ -91,13 +91,13 @@ def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
             reach.add(index)
             nodes.append(node)
         elif not node.live:
-            is_open = is_open or node._requires_grad
+            is_open = is_open or node.active
             guards.append((node, index))
     assert sources is not None
     return Slice(nodes, list(sources), reach, is_open, guards)
 
 
-def pull_back(path: Slice, cotangents: dict[int, Any], *, record: bool = False, lead: type_of_shape = ()) -> dict[int, Any]:
+def pull_back(path: Slice, cotangents: dict[int, Any], *, record: bool = False, lead: Shape = ()) -> dict[int, Any]:
     """Walk `path` from outputs to inputs; `cotangents` maps a node's index to its cotangent. Returns those of the sources.
 
     Each contribution is brought to the input's own shape and dtype. Cotangents of interior nodes live only here.
@@ -115,7 +115,7 @@ def pull_back(path: Slice, cotangents: dict[int, Any], *, record: bool = False, 
                 if labelling and (mode.tracing or node.mode.module != mode.module):
                     mode = current.mode = about(mode, node)
                 op, inputs = node.op, node.inputs
-                y, args = (node, inputs) if record else (node._data, node.args)
+                y, args = (node, inputs) if record else (node.primal, node.args)
                 for position in node.live:
                     x = inputs[position]
                     index = x.index
@@ -126,7 +126,7 @@ def pull_back(path: Slice, cotangents: dict[int, Any], *, record: bool = False, 
                         c = pull(g, y, *args, **node.params)
                     else:
                         c = np.stack([pull(row, y, *args, **node.params) for row in g])
-                    value = x._data
+                    value = x.primal
                     shape = lead + value.shape if lead else value.shape
                     if c.shape != shape:
                         c = unbroadcast(c, shape, len(lead)) if op.broadcasts else _wrong_shape(op, c, x)
@@ -140,7 +140,7 @@ def pull_back(path: Slice, cotangents: dict[int, Any], *, record: bool = False, 
     return cotangents
 
 
-def push_forward(path: Slice, tangents: dict[int, Any], *, record: bool = False, lead: type_of_shape = ()) -> dict[int, Any]:
+def push_forward(path: Slice, tangents: dict[int, Any], *, record: bool = False, lead: Shape = ()) -> dict[int, Any]:
     """Walk `path` from inputs to outputs; `tangents` maps a source's index to its tangent. Returns those of all nodes."""
     reach = path.reach
     node = None
@@ -152,8 +152,8 @@ def push_forward(path: Slice, tangents: dict[int, Any], *, record: bool = False,
                 if labelling and (mode.tracing or node.mode.module != mode.module):
                     mode = current.mode = about(mode, node)
                 op, inputs = node.op, node.inputs
-                y, args = (node, inputs) if record else (node._data, node.args)
-                value = node._data
+                y, args = (node, inputs) if record else (node.primal, node.args)
+                value = node.primal
                 total: Any = None
                 for position in node.live:
                     x = inputs[position]
@@ -162,9 +162,9 @@ def push_forward(path: Slice, tangents: dict[int, Any], *, record: bool = False,
                     t = tangents.get(x.index)
                     if t is None:
                         continue
-                    if lead and op.broadcasts and x._data.ndim < value.ndim:
-                        ones = (1,) * (value.ndim - x._data.ndim)
-                        t = np.reshape(t, lead + ones + x._data.shape)
+                    if lead and op.broadcasts and x.primal.ndim < value.ndim:
+                        ones = (1,) * (value.ndim - x.primal.ndim)
+                        t = np.reshape(t, lead + ones + x.primal.shape)
                     push = op.pushes[position]
                     if not lead or op.batched:
                         part = push(t, y, *args, **node.params)
@@ -185,7 +185,7 @@ def push_forward(path: Slice, tangents: dict[int, Any], *, record: bool = False,
     return tangents
 
 
-class Rerun:
+class LinearProgram:
     """A recorded graph evaluated again for other values of its leaves; all that does not depend on them stays as it was.
 
     A push forward whose tangents are leaves and whose primals are plain arrays records nothing but linear operations on
@@ -204,8 +204,8 @@ class Rerun:
             slot[node.index] = len(slot)
             into = node.params if node.index not in memory else node.params | {"out": memory[node.index]}
             self.steps.append((node.op.forward, list(node.args), fill, node.params, into))
-        self.outputs = [slot.get(y.index, y._data) for y in outputs]  # an output that depends on no leaf is a constant
-        self.recorded = [y._data for y in outputs]  # the outputs for the values at which it was recorded
+        self.outputs = [slot.get(y.index, y.primal) for y in outputs]  # an output that depends on no leaf is a constant
+        self.recorded = [y.primal for y in outputs]  # the outputs for the values at which it was recorded
         self._idle = threading.Lock()
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
@@ -247,7 +247,7 @@ def _shared(nodes: Sequence[Any], outputs: Sequence[Any]) -> dict[int, Any]:
                 free.setdefault((memory[index].shape, memory[index].dtype), []).append(memory[index])
 
     for i, node in enumerate(nodes):
-        value = node._data
+        value = node.primal
         if node.op.in_place:
             release(dying[i])
         if node.op.fills and value.base is None and last.get(node.index, len(nodes)) < len(nodes):
@@ -258,7 +258,7 @@ def _shared(nodes: Sequence[Any], outputs: Sequence[Any]) -> dict[int, Any]:
     return memory
 
 
-def unbroadcast(c: Any, shape: type_of_shape, lead: int = 0) -> Any:
+def unbroadcast(c: Any, shape: Shape, lead: int = 0) -> Any:
     """The transpose of broadcasting: sum `c` over the axes along which an input of `shape` was repeated.
 
     The first `lead` axes belong to a batched sweep and are left alone.
@@ -288,7 +288,7 @@ def _wrong_shape(op: Any, c: Any, x: Any) -> Any:
 
 
 def _stale(user: str, leaf: Any, at: str) -> str:
-    who = f"{leaf.name!r}" if leaf.name else f"a leaf of shape {leaf._data.shape}"
+    who = f"{leaf.name!r}" if leaf.name else f"a leaf of shape {leaf.primal.shape}"
     return (
         f"{who} was changed after {user} had used it{at}, so this graph's gradient would be that of "
         f"another function. Run the forward pass again after changing parameters, then pull back."

@@ -25,7 +25,19 @@ from minigrad.arraylike import RULES, ArrayLike
 from minigrad.mode import Mode, current, scope, users_line
 from minigrad.sweeps import between, described, pull_back, rephrased
 
-__all__ = ["RULES", "ForEach", "Op", "Tensor", "apply", "constant", "data_of", "is_live", "lifted", "own", "touch"]
+__all__ = [
+    "RULES",
+    "ForEach",
+    "Op",
+    "Tensor",
+    "apply",
+    "constant_tensor",
+    "data_of",
+    "is_live",
+    "own",
+    "touch",
+    "traced_if_capturing",
+]
 
 Array = NDArray[Any]
 Rule = Callable[..., Any]
@@ -112,8 +124,8 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
     watched: tuple[Tensor, ...] = ()
     for position, x in enumerate(inputs):
         if isinstance(x, Tensor):
-            args.append(x._data)
-            if x._requires_grad:
+            args.append(x.primal)
+            if x.active:
                 live += (position,)
             elif x.op is None:
                 watched += (x,)
@@ -136,7 +148,7 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
     node = _new(Tensor)
     if mode.capturing is not None:
         inputs = mode.capturing.operands(node, inputs)
-    node._data = y
+    node.primal = y
     node.index = _next_index()
     node.grad = None
     node.name = None
@@ -155,11 +167,11 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
         node.params = params
         node.live = live
         node.watched = watched
-        node._requires_grad = bool(live)
+        node.active = bool(live)
     else:
         node.inputs = node.args = node.live = node.watched = ()
         node.params = _NO_PARAMS
-        node._requires_grad = False
+        node.active = False
     return node
 
 
@@ -205,12 +217,23 @@ class Tensor(ArrayLike):
     """
 
     __slots__ = (
-        "__weakref__", "_data", "_requires_grad", "args", "grad", "index", "inputs", "live", "mode", "name", "op", "params",
+        "__weakref__",
+        "active",
+        "args",
+        "grad",
+        "index",
+        "inputs",
+        "live",
+        "mode",
+        "name",
+        "op",
+        "params",
+        "primal",
         "watched",
     )  # fmt: skip
 
-    _data: Array
-    _requires_grad: bool  # a live leaf, or the result of an op with one upstream
+    primal: Array
+    active: bool  # a live leaf, or the result of an op with one upstream
     op: Op | None  # what made it; None for a leaf
     inputs: Sequence[Any]  # Tensors and plain operands, as they were given
     args: Sequence[Any]  # their values, so that a first-order sweep need not unwrap
@@ -225,10 +248,10 @@ class Tensor(ArrayLike):
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         if isinstance(data, Tensor):
             data._leaves_the_graph("Tensor(x)")
-            data = data._data
+            data = data.primal
         elif requires_grad and type(data) is int:
             data = float(data)  # a bare Python number carries no dtype of its own
-        self._data = numeric(np.array(data), "Tensor(data)")
+        self.primal = numeric(np.array(data), "Tensor(data)")
         if current.mode.capturing is not None:
             current.mode.capturing.copied(self, data)
         self.op = None
@@ -245,18 +268,18 @@ class Tensor(ArrayLike):
     @property
     def requires_grad(self) -> bool:
         """Whether derivatives flow through here. May be set on a leaf: False freezes it, True makes it live."""
-        return self._requires_grad
+        return self.active
 
     @requires_grad.setter
     def requires_grad(self, on: bool) -> None:
-        if on and self._data.dtype.kind not in "fc":
+        if on and self.primal.dtype.kind not in "fc":
             raise TypeError(
-                f"Tensor(data, requires_grad=True) needs floating point numbers, got dtype {self._data.dtype}. "
+                f"Tensor(data, requires_grad=True) needs floating point numbers, got dtype {self.primal.dtype}. "
                 f"Derivatives of integers do not exist; pass data.astype(float)."
             )
         if on and self.op is not None and not self.live:
             raise ValueError("requires_grad=True: this Tensor is the result of an operation; make a leaf of it by .detach().")
-        self._requires_grad = bool(on)
+        self.active = bool(on)
 
     @property
     def data(self) -> Array:
@@ -264,8 +287,8 @@ class Tensor(ArrayLike):
         the leaf as stale; those of a result are a read-only view."""
         self._leaves_the_graph(".data")
         if self.op is None:
-            return self._data
-        view = self._data.view()
+            return self.primal
+        view = self.primal.view()
         view.flags.writeable = False
         return view
 
@@ -285,14 +308,14 @@ class Tensor(ArrayLike):
                 f"assign: this Tensor is the result of {self.op.name}, not a leaf; "
                 f"change the leaves it was made from, or use .detach() first."
             )
-        if value is not self._data:  # `p.data -= step` has already changed the array in place
-            array = np.asarray(value._data if isinstance(value, Tensor) else value)
+        if value is not self.primal:  # `p.data -= step` has already changed the array in place
+            array = np.asarray(value.primal if isinstance(value, Tensor) else value)
             who = f" to {self.name!r}" if self.name else ""
-            if array.shape != self._data.shape:
-                raise ValueError(f"assign{who} needs shape {self._data.shape}, got {array.shape}.")
-            if not np.can_cast(numeric(array, f"assign{who}").dtype, self._data.dtype, "same_kind"):
-                raise TypeError(f"assign{who} needs dtype {self._data.dtype}, got {array.dtype}. Convert it with astype.")
-            self._data[...] = array
+            if array.shape != self.primal.shape:
+                raise ValueError(f"assign{who} needs shape {self.primal.shape}, got {array.shape}.")
+            if not np.can_cast(numeric(array, f"assign{who}").dtype, self.primal.dtype, "same_kind"):
+                raise TypeError(f"assign{who} needs dtype {self.primal.dtype}, got {array.dtype}. Convert it with astype.")
+            self.primal[...] = array
         self.touch()
 
     def touch(self) -> None:
@@ -302,37 +325,37 @@ class Tensor(ArrayLike):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self._data.shape
+        return self.primal.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return self._data.dtype
+        return self.primal.dtype
 
     @property
     def ndim(self) -> int:
-        return self._data.ndim
+        return self.primal.ndim
 
     @property
     def size(self) -> int:
-        return self._data.size
+        return self.primal.size
 
     def item(self) -> Any:
         """The one number it holds, as a Python number."""
         self._leaves_the_graph(".item()")
-        if self._data.size != 1:
+        if self.primal.size != 1:
             raise ValueError(f"item() needs a Tensor of one element, got shape {self.shape}.")
-        return self._data.item()
+        return self.primal.item()
 
     def numpy(self) -> Array:
         """A copy of the values, outside the graph."""
         self._leaves_the_graph(".numpy()")
-        return self._data.copy()
+        return self.primal.copy()
 
     def detach(self) -> Tensor:
         """A constant with the same values: no derivative passes."""
         if current.mode.capturing is not None:
             return apply(_detached, (self,), {})
-        return Tensor(self._data, name=self.name)
+        return Tensor(self.primal, name=self.name)
 
     def zero_grad(self) -> None:
         self._leaves_the_graph("zero_grad()")
@@ -351,12 +374,12 @@ class Tensor(ArrayLike):
             StaleGraphError: a leaf was changed since the graph was recorded.
         """
         self._leaves_the_graph("backward()")
-        if not self._requires_grad:
+        if not self.active:
             raise RuntimeError(
                 "backward() needs a Tensor that depends on a leaf with requires_grad=True; this one is a constant. "
                 "Was it made inside no_grad(), or from .data, .numpy() or .detach()?"
             )
-        data = self._data
+        data = self.primal
         if gradient is None:
             if data.size != 1:
                 raise ValueError(
@@ -373,7 +396,7 @@ class Tensor(ArrayLike):
             if seed.dtype != data.dtype:
                 seed = seed.astype(data.dtype)
         path = between(None, (self,))
-        if gradient is None and data.dtype.kind == "c" and any(leaf._data.dtype.kind != "c" for leaf in path.sources):
+        if gradient is None and data.dtype.kind == "c" and any(leaf.primal.dtype.kind != "c" for leaf in path.sources):
             raise TypeError(
                 "backward() of a complex Tensor has no gradient for a real leaf; take np.real or np.abs of it first."
             )
@@ -389,33 +412,33 @@ class Tensor(ArrayLike):
     # How it looks
 
     def __repr__(self) -> str:
-        if current.mode.capturing is not None or self._data.__class__ is not np.ndarray:  # there is no value to show
+        if current.mode.capturing is not None or self.primal.__class__ is not np.ndarray:  # there is no value to show
             return f"Tensor({self.dtype} {list(self.shape)}{f', name={self.name!r}' if self.name else ''}, captured)"
-        body = np.array2string(self._data, separator=", ", prefix="Tensor(")
+        body = np.array2string(self.primal, separator=", ", prefix="Tensor(")
         name = f", name={self.name!r}" if self.name else ""
         origin = f", op={self.op.name}" if self.op else ", requires_grad=True" if self.requires_grad else ""
-        dtype = "" if self._data.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self._data.dtype}"
+        dtype = "" if self.primal.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self.primal.dtype}"
         return f"Tensor({body}{dtype}{name}{origin})"
 
     def __len__(self) -> int:
-        if not self._data.ndim:
+        if not self.primal.ndim:
             raise TypeError("len() of a 0-d Tensor.")
-        return len(self._data)
+        return len(self.primal)
 
     def __iter__(self) -> Iterator[Tensor]:
-        if not self._data.ndim:
+        if not self.primal.ndim:
             raise TypeError("iteration over a 0-d Tensor; use .item() for its value.")
-        return (self[i] for i in range(len(self._data)))
+        return (self[i] for i in range(len(self.primal)))
 
     def __bool__(self) -> bool:
-        if self._data.size != 1:
+        if self.primal.size != 1:
             raise ValueError(f"the truth of a Tensor of shape {self.shape} is ambiguous; use .any() or .all().")
         self._leaves_the_graph("bool(), `if`, `while`, `and`, `or`, `max()`")
-        return bool(self._data)
+        return bool(self.primal)
 
     def __float__(self) -> float:
         self._leaves_the_graph("float()")
-        if self._requires_grad:  # NumPy asks for it in `a[0] = x`, the math module in `math.sin(x)`
+        if self.active:  # NumPy asks for it in `a[0] = x`, the math module in `math.sin(x)`
             raise TypeError(
                 "turning a recorded Tensor into a float would drop its gradient without a word; use .item() if that is "
                 "meant, NumPy's functions instead of the math module's, and np.stack instead of filling an array."
@@ -424,44 +447,44 @@ class Tensor(ArrayLike):
 
     def __int__(self) -> int:
         self._leaves_the_graph("int()")
-        return int(float(self)) if self._data.dtype.kind == "f" else int(self.item())
+        return int(float(self)) if self.primal.dtype.kind == "f" else int(self.item())
 
     def __index__(self) -> int:
-        if self._data.dtype.kind not in "iu" or self._data.ndim:
+        if self.primal.dtype.kind not in "iu" or self.primal.ndim:
             raise TypeError("only an integer 0-d Tensor can be used as an index.")
         self._leaves_the_graph("range() and slices")
-        return int(self._data)
+        return int(self.primal)
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else str(self)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         self._leaves_the_graph("np.asarray()")
-        if self._requires_grad:
+        if self.active:
             raise TypeError(
                 "turning a recorded Tensor into an ndarray would drop its gradient without a word; "
                 "use .numpy() if that is meant, or the NumPy function itself (np.stack for a list of Tensors)."
             )
-        return np.array(self._data, dtype=dtype, copy=copy)
+        return np.array(self.primal, dtype=dtype, copy=copy)
 
     @property
-    def _mask(self) -> Any:
-        """What np.ma asks of any operand; without an answer it would take `_data`, which it knows from its own arrays."""
+    def _data(self) -> Any:
+        """What np.ma asks of any operand; without an answer it would take the values and drop their gradient."""
         raise TypeError("np.ma does not work on Tensors, it would drop their gradient without a word; select with np.where.")
 
     def _leaves_the_graph(self, how: str) -> None:
         """Values may not be looked at, nor anything changed, while a function is captured: it would happen just this once."""
         if current.mode.capturing is not None:
             current.mode.capturing.forbid(self, how)
-        if self.mode.capturing is not None and self._data.__class__ is not np.ndarray:
-            self._data.item()  # raises, for it was kept from a capture and has no value any more
+        if self.mode.capturing is not None and self.primal.__class__ is not np.ndarray:
+            self.primal.item()  # raises, for it was kept from a capture and has no value any more
 
     def __reduce__(self) -> Any:
         """Copies and pickles are new leaves with an index and an array of their own."""
         self._leaves_the_graph("copy() and pickle")
         if self.live:
             raise TypeError("only leaves can be copied or pickled; use .detach() on the result of an operation.")
-        return Tensor, (self._data, self._requires_grad, self.name)
+        return Tensor, (self.primal, self.active, self.name)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError(
@@ -519,17 +542,17 @@ def _dispatch(func: Any, called: str, args: Sequence[Any], kwargs: dict[str, Any
     return rule(*args, **kwargs)
 
 
-def constant(array: Array) -> Tensor:
+def constant_tensor(array: Array) -> Tensor:
     """An array as a Tensor without a copy, for one that nobody else will write to."""
     leaf = _new(Tensor)
-    leaf._data = array
+    leaf.primal = array
     leaf.op = None
     leaf.inputs = leaf.args = leaf.live = leaf.watched = ()
     leaf.params = _NO_PARAMS
     leaf.index = _next_index()
     leaf.grad = leaf.name = None
     leaf.mode = current.mode
-    leaf._requires_grad = False
+    leaf.active = False
     return leaf
 
 
@@ -538,7 +561,7 @@ def touch(leaf: Tensor) -> None:
     leaf.index = _next_index()
 
 
-def lifted(x: Any) -> Any:
+def traced_if_capturing(x: Any) -> Any:
     """`x`; an array as a Tensor while a function is captured, so that all that is computed from it is written down too."""
     capturing = current.mode.capturing
     return x if capturing is None else capturing.shown(x)
@@ -550,12 +573,12 @@ def data_of(x: Any) -> Any:
     >>> data_of(Tensor(2.0) * 3.0)
     array(6.)
     """
-    return x._data if isinstance(x, Tensor) else x
+    return x.primal if isinstance(x, Tensor) else x
 
 
 def is_live(x: Any) -> bool:
     """Whether `x` is a Tensor through which derivatives flow."""
-    return isinstance(x, Tensor) and x._requires_grad
+    return isinstance(x, Tensor) and x.active
 
 
 def own(arrays: dict[int, Any], *shared: Any) -> dict[int, Any]:

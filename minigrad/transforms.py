@@ -19,8 +19,8 @@ import numpy as np
 from minigrad.errors import StaleGraphError
 from minigrad.mode import current, scope
 from minigrad.ops.elementwise import positive
-from minigrad.sweeps import Rerun, Slice, between, pull_back, push_forward
-from minigrad.tensor import Tensor, apply, data_of, lifted, numeric, own
+from minigrad.sweeps import LinearProgram, Slice, between, pull_back, push_forward
+from minigrad.tensor import Tensor, apply, data_of, numeric, own, traced_if_capturing
 from minigrad.trees import flatten, leaves_like
 
 __all__ = ["grad", "gradient_and_hvp", "hessian", "hvp", "jacobian", "jvp", "linearize", "value_and_grad", "vjp"]
@@ -77,7 +77,7 @@ def _differentiated(transform: str, f: Function, argnums: int | Sequence[int], h
         connected = path.open and outer
         grads = _pulled(path, y, _one_like(y), leaves, connected)
         gradient = build(grads)
-        value = _released(y, connected) if connected or _capturing() else y._data
+        value = _released(y, connected) if connected or _capturing() else y.primal
         result = tuple(gradient) if several else gradient[0]
         return ((value, _settled(aux, leaves, outer)), result) if has_aux else (value, result)
 
@@ -140,7 +140,7 @@ def linearize(f: Function, *primals: Any) -> tuple[Any, Function]:
     if staged is not None:
         return staged  # type: ignore[no-any-return]  # a pair
     path, leaves, build, outputs, build_out, outer = _recorded(f, primals, call)
-    again: list[Rerun] = []
+    again: list[LinearProgram] = []
 
     def pushforward(*tangents: Any) -> Any:
         _check(path)
@@ -248,13 +248,13 @@ def gradient_and_hvp(loss: Tensor, leaves: Sequence[Tensor]) -> tuple[list[Any],
     loss._leaves_the_graph("gradient_and_hvp(), which gives arrays")
     path = between(leaves, [loss])
     with scope(recording=True, phase="backward"):
-        cotangents = pull_back(path, {loss.index: np.ones_like(loss._data)}, record=True)
-    zeros = [np.zeros_like(a._data) for a in leaves]
+        cotangents = pull_back(path, {loss.index: np.ones_like(loss.primal)}, record=True)
+    zeros = [np.zeros_like(a.primal) for a in leaves]
     found = [cotangents.get(a.index, z) for a, z in zip(leaves, zeros, strict=True)]
     outputs = [g if isinstance(g, Tensor) else Tensor(g) for g in found]
     second = between(leaves, outputs)
     indices = [a.index for a in leaves]
-    again: list[Rerun] = []
+    again: list[LinearProgram] = []
 
     def product(vectors: Sequence[Any], lead: tuple[int, ...] = ()) -> list[Any]:
         if (lead or not again) and indices != [a.index for a in leaves]:
@@ -268,7 +268,7 @@ def gradient_and_hvp(loss: Tensor, leaves: Sequence[Tensor]) -> tuple[list[Any],
             found = again[0].recorded
         return list(own(dict(enumerate(found)), *vectors).values())
 
-    return list(own({i: y._data for i, y in enumerate(outputs)}).values()), product
+    return list(own({i: y.primal for i, y in enumerate(outputs)}).values()), product
 
 
 # The parts they are made of
@@ -292,16 +292,16 @@ def _fresh(trees: Any, call: str) -> tuple[list[Tensor], Callable[[Sequence[Any]
 
 
 def _leaf(x: Any, call: str) -> Tensor:
-    x = lifted(x)
+    x = traced_if_capturing(x)
     if isinstance(x, Tensor):
         if x.requires_grad:
             with scope(recording=True):
                 return apply(positive, (x,), {})
-        if _capturing() and numeric(x._data, call).dtype.kind in "fc":
+        if _capturing() and numeric(x.primal, call).dtype.kind in "fc":
             leaf = apply(positive, (x,), {})
-            leaf._requires_grad = True  # a leaf for the sweeps, and for replay still what follows from x
+            leaf.active = True  # a leaf for the sweeps, and for replay still what follows from x
             return leaf
-        array = x._data
+        array = x.primal
     else:
         array = np.asarray(float(x) if type(x) is int else x)  # a bare Python number carries no dtype of its own
     if numeric(array, call).dtype.kind not in "fc":
@@ -346,7 +346,7 @@ def _matching(given: Any, tree: Any, like: Sequence[Tensor], what: str) -> list[
     """Tangents or cotangents as a flat list, checked against the tree of values they belong to."""
     checked = []
     for t, x in zip(leaves_like(given, tree, what), like, strict=True):
-        t = lifted(t if isinstance(t, Tensor) else numeric(np.asarray(t), what))
+        t = traced_if_capturing(t if isinstance(t, Tensor) else numeric(np.asarray(t), what))
         if t.shape != x.shape:
             raise ValueError(f"{what} must have shape {x.shape}, got {t.shape}.")
         if t.dtype != x.dtype:
@@ -412,7 +412,7 @@ def _all_pushed_along(
 
 def _linear_part(
     path: Slice, leaves: Sequence[Tensor], outputs: Sequence[Tensor], lead: tuple[int, ...] = (), at: Sequence[Any] = ()
-) -> Rerun:  # fmt: skip
+) -> LinearProgram:  # fmt: skip
     """The push forward through `path` as a graph of its own, in which only the tangents are leaves, recorded `at` some."""
     given = at or [np.zeros(lead + a.shape, a.dtype) for a in leaves]
     starts = [Tensor(t, requires_grad=True) for t in given]
@@ -422,13 +422,13 @@ def _linear_part(
         ends = [tangents.get(y.index) for y in outputs]
         moved = [t if isinstance(t, Tensor) else Tensor(np.zeros(lead + y.shape, y.dtype))
                  for t, y in zip(ends, outputs, strict=True)]  # fmt: skip
-    return Rerun(starts, moved)
+    return LinearProgram(starts, moved)
 
 
 def _released(y: Tensor, connected: bool) -> Any:
     if connected:
         return y
-    return y.detach() if _capturing() else y._data.copy()
+    return y.detach() if _capturing() else y.primal.copy()
 
 
 def _results(found: dict[int, Any], connected: bool, shared: Sequence[Any]) -> list[Any]:
@@ -455,7 +455,7 @@ def _capturing() -> bool:
 
 def _one_like(y: Tensor) -> Any:
     """The cotangent of a loss. Read-only, so that a replay may count on its value."""
-    one = np.ones_like(y._data)
+    one = np.ones_like(y.primal)
     one.flags.writeable = False
     return one
 
@@ -486,7 +486,7 @@ def _directions_at_once(path: Slice, n: int, connected: bool) -> int:
     """How many directions one batched sweep takes. A recorded one takes all, for its pieces could not be joined as cheaply."""
     if connected or _capturing():
         return n
-    return min(n, BATCH_MOST, max(1, BATCH_BYTES // (sum(int(node._data.nbytes) for node in path.nodes) + 1)))
+    return min(n, BATCH_MOST, max(1, BATCH_BYTES // (sum(int(node.primal.nbytes) for node in path.nodes) + 1)))
 
 
 def _all_pushed(path: Slice, leaves: Sequence[Tensor], outputs: Sequence[Tensor], connected: bool) -> list[Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import relu, sigmoid, softplus
-from minigrad.ops.elementwise import square, tanh
+from minigrad.extend import square, tanh
 
 __all__ = ["ACTIVATIONS", "elu", "gelu", "identity", "leaky_relu", "relu", "sigmoid", "silu", "softplus", "square", "tanh"]
 

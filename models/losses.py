@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import Op, Tensor, elementwise, sigmoid, softmax
-from minigrad.mode import current
-from minigrad.ops.reduce import ones, total
-from minigrad.tensor import apply, lifted
+from minigrad.extend import apply, current, ones, total, traced_if_capturing
 
 __all__ = ["accuracy", "binary_cross_entropy_with_logits", "cross_entropy", "hinge_loss", "mse_loss"]
 
@@ -41,14 +39,14 @@ def _in_floats(x: Any, like: Any = None) -> Any:
     """Whole numbers as floats, of which their partner's kind: differences of unsigned or small ones would wrap around."""
     if x.dtype.kind in "fc":
         return x
-    return lifted(x).astype(like if like is not None and like.kind in "fc" else np.float64)
+    return traced_if_capturing(x).astype(like if like is not None and like.kind in "fc" else np.float64)
 
 
 def _with_checked(check: Op, x: Any, **params: Any) -> Any:
     """What `check` makes of x, a constant; where a function is captured it is an operation, done again at each of its calls."""
     if current.mode.capturing is not None:
         return apply(check, (x,), params)
-    checked = check.forward(x._data if isinstance(x, Tensor) else x, **params)
+    checked = check.forward(x.primal if isinstance(x, Tensor) else x, **params)
     return x if check.pulls else checked
 
 

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor
-from minigrad.mode import Mode, current
-from minigrad.replay.capture import Noted
+from minigrad.extend import Mode, Watched, current
 from models.files import load_tree, save_tree
 
 __all__ = ["Module"]
 
 
-class Module(Noted):
+class Module(Watched):
     """Base class of layers and networks: assign Tensors and Modules as attributes and define `forward`.
 
     A parameter is any leaf Tensor held by the module, directly or in nested modules, lists, tuples and dicts; its name is the

@@ -20,7 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from minigrad import CaptureError, Tensor, no_grad
-from minigrad.replay import Bound, Compiled
+from minigrad.extend import Bound, Compiled
 from models.files import load_tree, save_tree
 from models.module import Module
 

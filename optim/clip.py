@@ -111,7 +111,7 @@ def _having_gradients(call: str, parameters: Iterable[Tensor] | Tensor) -> list[
 
 def _norm(grad: Any, p: float) -> float:
     """‖grad‖ₚ, for p = 2 by the fast way unless that over- or underflows."""
-    x = np.ravel(grad._data if isinstance(grad, Tensor) else grad)
+    x = np.ravel(grad.primal if isinstance(grad, Tensor) else grad)
     if not x.size:
         return 0.0
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor
-from minigrad.replay import Bound, Curvature
+from minigrad.extend import Bound, CurvatureRequest
 from optim.groups import Slot, Values
 from optim.objective import ClosureObjective, Counts, Evaluation, Objective
 from optim.optimizer import Optimizer, Params
@@ -74,7 +74,7 @@ class ClosureOptimizer(Optimizer):
         self._solver = solver
         super().__init__(params, **options)
         self.last_step: Any = None
-        self._curvature: Curvature | None = None
+        self._curvature: CurvatureRequest | None = None
         self.counts = Counts()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Tensor:
@@ -143,13 +143,13 @@ class ClosureOptimizer(Optimizer):
     def __getstate__(self) -> Values:
         return super().__getstate__() | {"_curvature": None}
 
-    def _curvature_of(self, closure: Any, leaves: list[Tensor]) -> Curvature | None:
+    def _curvature_of(self, closure: Any, leaves: list[Tensor]) -> CurvatureRequest | None:
         """How to replay this closure, if it is compiled and its loss is all that is needed of it."""
         if not isinstance(closure, Bound) or getattr(self, "needs_outputs", False):
             return None
         known = self._curvature
         if known is None or known.compiled is not closure.compiled or [*map(id, known.leaves)] != [*map(id, leaves)]:
-            known = self._curvature = Curvature(closure.compiled, leaves, self)
+            known = self._curvature = CurvatureRequest(closure.compiled, leaves, self)
         return known
 
     def _about_to_step(self, slots: Sequence[Slot]) -> None:

@@ -26,10 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor, gradient_and_hvp
-from minigrad.mode import scope
-from minigrad.sweeps import between
-from minigrad.tensor import data_of
-from minigrad.trees import flatten
+from minigrad.extend import between, data_of, flatten, scope
 from optim.lanczos import Krylov, lanczos
 from optim.options import COUNT, NON_NEGATIVE, WHOLE, Kind, checked
 

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor, gradient_and_hvp
-from minigrad.gauss_newton import GaussNewton
-from minigrad.replay import Point
+from minigrad.extend import CurvaturePoint, GaussNewton
 
 __all__ = ["BudgetSpent", "Counts", "Derivatives", "Evaluation", "Graph", "Objective", "Product", "Vector"]
 
@@ -146,7 +145,7 @@ class Graph:
 
         return found._replace(ggn=self._counted(gauss_newton.product, decay), pulled=pulled)
 
-    def replayed(self, point: Point, decay: Any = 0.0) -> Derivatives:
+    def replayed(self, point: CurvaturePoint, decay: Any = 0.0) -> Derivatives:
         """The same of a loss that is replayed; the leaves are as they were at the point."""
         with np.errstate(all="ignore"):
             return self._found(point.gradient(), point.product, decay)

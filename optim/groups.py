@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor
-from minigrad.replay import aligned
+from minigrad.extend import aligned
 
 __all__ = ["Array", "ParamGroup", "Segment", "Slot", "Values"]
 
@@ -137,8 +137,8 @@ class ParamGroup(MutableMapping[str, Any]):
         """Copy the parameter's present values into our vector and make its array a view of that."""
         p = slot.tensor
         slot.view = self.w[slot.lo : slot.hi].reshape(slot.shape)
-        slot.view[...] = p._data
-        p._data = slot.view
+        slot.view[...] = p.primal
+        p.primal = slot.view
 
     def prepare(self) -> list[Slot]:
         """Make one vector for the gradients to be written to, and each parameter's part of it. Returns the live parameters."""
@@ -147,7 +147,7 @@ class ParamGroup(MutableMapping[str, Any]):
             for slot in self.slots:
                 slot.grad = self.g[slot.lo : slot.hi].reshape(slot.shape)
         for slot in self.slots:
-            if slot.tensor._data is not slot.view:  # another optimizer has adopted it since
+            if slot.tensor.primal is not slot.view:  # another optimizer has adopted it since
                 self.adopt(slot)
             if not slot.tensor.requires_grad:
                 slot.tensor.grad = None
@@ -159,7 +159,7 @@ class ParamGroup(MutableMapping[str, Any]):
     def as_prepared(self) -> bool:
         """Whether the same parameters require a gradient, in the same arrays, as when `prepare` was called."""
         for p, data, live in self.prepared:  # noqa: SIM110  # at every step; all() of a generator takes twice as long
-            if p._data is not data or p._requires_grad is not live:
+            if p.primal is not data or p.active is not live:
                 return False
         return True
 
@@ -178,13 +178,13 @@ class ParamGroup(MutableMapping[str, Any]):
         last = None
         for slot in self.slots:
             p = slot.tensor
-            if p._data is not slot.view:  # another optimizer has adopted it since
+            if p.primal is not slot.view:  # another optimizer has adopted it since
                 self.adopt(slot)
             grad = p.grad
             if grad is None or not p.requires_grad:
                 continue
             if grad.__class__ is not np.ndarray:
-                grad = np.asarray(grad._data if isinstance(grad, Tensor) else grad)
+                grad = np.asarray(grad.primal if isinstance(grad, Tensor) else grad)
             if grad.shape != slot.shape:
                 raise ValueError(f"`{call}.step()` needs {slot.name}.grad of shape {slot.shape}, got {grad.shape}.")
             if grad.dtype is not self.dtype:

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import Tensor
-from minigrad.mode import scope
-from minigrad.replay import Bound, Compiled, Curvature
+from minigrad.extend import Bound, Compiled, CurvatureRequest, scope
 from optim.evaluation import BudgetSpent, Counts, Derivatives, Evaluation, Graph, Objective, Vector
 
 __all__ = ["BudgetSpent", "ClosureObjective", "Counts", "Derivatives", "Evaluation", "FunctionObjective", "Objective"]
@@ -40,7 +39,7 @@ class FunctionObjective:
     ) -> None:  # fmt: skip
         self.fun, self.args, self.jac, self.hess, self.hessp, self.shape = fun, args, jac, hess, hessp, shape
         self.counts = Counts()
-        self._curvature: Curvature | None = None
+        self._curvature: CurvatureRequest | None = None
 
     def __call__(self, x: Vector) -> Evaluation:
         x = np.array(x, dtype=np.float64)
@@ -64,7 +63,7 @@ class FunctionObjective:
         """A compiled function's value now, its derivatives when asked for, from one capture for all points."""
         if self._curvature is None:
             leaf = Tensor(self._given(x), requires_grad=True, name="x")
-            self._curvature = Curvature(Compiled(lambda *args: fun.function(leaf, *args)), [leaf], self)
+            self._curvature = CurvatureRequest(Compiled(lambda *args: fun.function(leaf, *args)), [leaf], self)
         curvature = self._curvature
         curvature.leaves[0].assign(self._given(x))
         point = curvature.at(curvature.compiled.at(*self.args))
@@ -170,7 +169,7 @@ class ClosureObjective:
 
     def __init__(
         self, closure: Callable[[], Any], parameters: Sequence[Tensor], decay: Sequence[float], call: str,
-        counts: Counts | None = None, curvature: Curvature | None = None,
+        counts: Counts | None = None, curvature: CurvatureRequest | None = None,
     ) -> None:  # fmt: skip
         self.closure, self.parameters, self.call = closure, list(parameters), call
         self._curvature = curvature

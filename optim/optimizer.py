@@ -18,8 +18,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from minigrad import Tensor
-from minigrad.replay import Bound, Elementwise, Gradient, recorded_rule
-from minigrad.tensor import constant, touch
+from minigrad.extend import Bound, GradientRequest, UpdateProgram, constant_tensor, recorded_rule, touch
 from optim.groups import Array, ParamGroup, Segment, Slot, Values
 from optim.options import NON_NEGATIVE, WHOLE, checked
 
@@ -66,8 +65,8 @@ class Optimizer:
 
     def __init__(self, params: Params, **options: Any) -> None:
         self.defaults = self._checked(options)
-        self._programs: dict[Any, Elementwise] = {}
-        self._replay: Gradient | None = None  # what was last replayed
+        self._programs: dict[Any, UpdateProgram] = {}
+        self._replay: GradientRequest | None = None  # what was last replayed
         self.param_groups: list[ParamGroup] = []
         call = type(self).__name__
         if isinstance(params, Tensor | str | set | frozenset):
@@ -334,7 +333,7 @@ class Optimizer:
             ready = ready and group.as_prepared()
         if gradient is None or not ready:
             live = [slot for group in self.param_groups for slot in group.prepare()]
-            gradient = Gradient(bound.compiled, [slot.tensor for slot in live], [slot.grad for slot in live], self)
+            gradient = GradientRequest(bound.compiled, [slot.tensor for slot in live], [slot.grad for slot in live], self)
             self._replay = gradient
         try:
             loss, reached = gradient(bound)
@@ -344,10 +343,10 @@ class Optimizer:
         if False not in reached:
             for p, g in gradient.pairs:
                 p.grad = g
-            return constant(loss), True
+            return constant_tensor(loss), True
         for (p, g), there in zip(gradient.pairs, reached, strict=True):
             p.grad = g if there else None
-        return constant(loss), False
+        return constant_tensor(loss), False
 
     def _segments(self, group: ParamGroup, reached_all: bool) -> list[Segment]:
         whole = group.whole() if reached_all else None
@@ -382,7 +381,7 @@ class Optimizer:
                 slot.clock = clock
                 touch(slot.tensor)
 
-    def _program(self, group: ParamGroup, numbers: Values) -> Elementwise:
+    def _program(self, group: ParamGroup, numbers: Values) -> UpdateProgram:
         """The rule's program for the group's dtype and for which of the numbers are zero; they are few."""
         key = (group.kinds, *[numbers[name] == 0 for name in self.scalars])
         if key not in self._programs:
@@ -397,7 +396,7 @@ class Optimizer:
                 return out
 
             try:
-                self._programs[key] = Elementwise(rule, group.dtype, names, numbers)
+                self._programs[key] = UpdateProgram(rule, group.dtype, names, numbers)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"{call}: {error}") from error
         return self._programs[key]

@@ -150,7 +150,7 @@ def _walked(
     numbers: dict[str, str] = {}
     operands: list[list[tuple[str, int | None]]] = []
     place: dict[Key, int] = {}
-    arrays: dict[int, Key] = {id(t._data): t.index for t in seen.values() if not t.inputs}
+    arrays: dict[int, Key] = {id(t.primal): t.index for t in seen.values() if not t.inputs}
 
     def put(key: Key, x: Any, given: list[tuple[str, int | None]]) -> int:
         if key not in place:
@@ -170,7 +170,7 @@ def _walked(
                 if x.inputs:
                     given.append(("·", place[x.index]))
                     continue
-                array = x._data
+                array = x.primal
             else:
                 array = x
             if isinstance(x, Tensor) and x.name and x.op is None and array.ndim == 0 and x.mode.phase == "update":
@@ -233,7 +233,7 @@ def _node(
     i: int, key: Key, x: Any, pairs: list[tuple[str, int | None]], names: Mapping[Key, str], last: Mapping[Key, str],
     inputs: set[Key], position: Mapping[Key, int], describe: bool, timed: bool,
 ) -> Node:  # fmt: skip
-    array = x._data if isinstance(x, Tensor) else x
+    array = x.primal if isinstance(x, Tensor) else x
     own = (x.name if isinstance(x, Tensor) else "") or ""
     name = str(last.get(key) or own or names.get(key, "") or "")
     if _phase(x) == "update":
@@ -246,7 +246,7 @@ def _node(
         node.value = array_text(array)
     op = x.op if isinstance(x, Tensor) else None
     if op is None or not x.inputs:
-        live = isinstance(x, Tensor) and x._requires_grad
+        live = isinstance(x, Tensor) and x.active
         node.op = _op_name(x)
         node.kind = "input" if key in inputs else "parameter" if live else "input" if name else "constant"
         node.phase = "forward" if op is None else node.phase
@@ -296,7 +296,7 @@ def _short(value: Any) -> str:
 
 def _flops(t: Tensor) -> int:
     """Floating point operations, by the usual count: a product of matrices 2·m·n·k, elementwise 1 an element, moves 0."""
-    name, size = t.op.name if t.op is not None else "", int(t._data.size)
+    name, size = t.op.name if t.op is not None else "", int(t.primal.size)
     shapes = [np.shape(a) for a in t.args]
     if name in ("matmul", "linear", "dot") and shapes and shapes[0]:
         return 2 * size * int(shapes[0][-1]) + (size if name == "linear" else 0)
@@ -344,7 +344,7 @@ class _Watched(dict[int, Any]):
 
 def _play(picture: Picture, outputs: Sequence[tuple[str, Tensor]], position: Mapping[Key, int], wanted: bool) -> None:
     """Run the backward pass from the one scalar output beside the graph, and write down what it does."""
-    scalars = [t for _, t in outputs if t._requires_grad and t._data.size == 1 and t.mode.phase == "forward"]
+    scalars = [t for _, t in outputs if t.active and t.primal.size == 1 and t.mode.phase == "forward"]
     if len(scalars) != 1 or len(picture.nodes) > VALUES:
         if wanted:
             picture.notes.append("No gradients are shown: they need one scalar output that depends on a live leaf.")
@@ -352,7 +352,7 @@ def _play(picture: Picture, outputs: Sequence[tuple[str, Tensor]], position: Map
     y = scalars[0]
     try:
         path = between(None, (y,))
-        cotangents = _Watched({y.index: np.ones_like(y._data)})
+        cotangents = _Watched({y.index: np.ones_like(y.primal)})
         pull_back(path, cotangents)
     except Exception as error:  # a stale graph, or a rule that does not hold here; the picture can do without
         picture.notes.append(f"No gradients are shown: {error}")

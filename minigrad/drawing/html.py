@@ -51,7 +51,7 @@ def html(full: Picture, shown: Picture, levels: Sequence[tuple[str, Picture]], t
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'; "
         "require-trusted-types-for 'script'; trusted-types 'none'"
     )
-    data = _data(full, shown, levels, theme)
+    data = primal(full, shown, levels, theme)
     return Template(_file("template.html")).substitute(policy=policy, style=style, script=script, data=_json(data))
 
 
@@ -116,7 +116,7 @@ def _is_dark(colour: str) -> bool:
 # Data
 
 
-def _data(full: Picture, shown: Picture, levels: Sequence[tuple[str, Picture]], theme: Theme) -> dict[str, Any]:
+def primal(full: Picture, shown: Picture, levels: Sequence[tuple[str, Picture]], theme: Theme) -> dict[str, Any]:
     views, start, left_out = _views(shown, levels)
     notes = [*shown.notes, *left_out]
     before = lines_of(Node(0, "", gradient="·"), ["grad"])[-1].removesuffix("·")  # what stands before a cotangent

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.families import constant, elementwise, register
+from minigrad.families import constant_op, elementwise, register
 from minigrad.tensor import Op, Tensor, is_live
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
@@ -89,7 +89,7 @@ for _f in (np.sign, np.floor, np.ceil, np.rint, np.trunc, np.floor_divide, np.si
            np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal,
            np.isfinite, np.isnan, np.isinf, np.logical_and, np.logical_or, np.logical_not, np.logical_xor,
            np.invert, np.bitwise_and, np.bitwise_or, np.bitwise_xor):  # fmt: skip
-    constant(_f)
+    constant_op(_f)
 
 # Functions NumPy lacks
 
@@ -197,10 +197,10 @@ _power = elementwise(
     lambda y, a, b: b * np.power(a, np.where(np.equal(b, 0), 1, b - 1)),
     lambda y, a, b: y * np.log(np.where(np.equal(a, 0) & np.greater_equal(b, 0), 1, a)),
 )
-_power_const = elementwise(
+power_const_op = elementwise(
     lambda x, p: np.power(x, p), lambda y, x, p: p * power(x, p - 1) if p else 0 * y, name="power"
 )  # fmt: skip
-_power_const.text = lambda y, x, p: ("np.power({0}, {p}, {y})", {"p": p})
+power_const_op.text = lambda y, x, p: ("np.power({0}, {p}, {y})", {"p": p})
 
 
 def power(a: Any, b: Any) -> Any:
@@ -210,7 +210,7 @@ def power(a: Any, b: Any) -> Any:
             return square(a)
         if b == 1:
             return positive(a)
-        return _power_const(a, p=b)
+        return power_const_op(a, p=b)
     return _power(a, b) if isinstance(a, Tensor) or isinstance(b, Tensor) else np.power(a, b)
 
 

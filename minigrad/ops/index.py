@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from minigrad.families import constant, linear_op, register
+from minigrad.families import constant_op, linear_op, register
 from minigrad.mode import current
-from minigrad.tensor import RULES, ForEach, Op, Tensor, data_of, lifted
+from minigrad.tensor import RULES, ForEach, Op, Tensor, data_of, traced_if_capturing
 
 # Basic indexing: views. Its transpose puts g into zeros, and the transpose of that is indexing again.
 
@@ -39,7 +39,7 @@ def _result_ndim(shape: tuple[int, ...], index: tuple[Any, ...]) -> int:
     return sum(isinstance(i, slice) or i is None for i in full)
 
 
-_slice: Op = linear_op(
+getitem_op: Op = linear_op(
     "getitem",
     lambda x, index: x[index],
     lambda g, x, index: _place(g, shape=x.shape, index=index),
@@ -136,7 +136,7 @@ def getitem(x: Tensor, index: Any) -> Any:
     skeleton, arrays = _split(index)
     if arrays:
         _require_fitting_masks(x, index)
-    return gather(x, *arrays, index=skeleton) if arrays else _slice(x, index=skeleton)
+    return gather(x, *arrays, index=skeleton) if arrays else getitem_op(x, index=skeleton)
 
 
 def _require_fitting_masks(x: Any, index: Any) -> None:
@@ -188,7 +188,7 @@ def _known(index: Any) -> Any:
 
 
 def _as_dtype_of(values: Any, x: Any) -> Any:
-    values = lifted(values)
+    values = traced_if_capturing(values)
     return values if isinstance(values, Tensor) else np.asarray(values, dtype=x.dtype)
 
 
@@ -241,7 +241,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     return x[(slice(None),) * normalize_axis_index(axis, x.ndim) + (picked,)]
 
 
-_argsort = constant(lambda x, axis, kind: np.argsort(x, axis=axis, kind=kind), "argsort")
+_argsort = constant_op(lambda x, axis, kind: np.argsort(x, axis=axis, kind=kind), "argsort")
 
 
 def sort(x: Any, axis: int | None = -1) -> Any:
@@ -257,7 +257,7 @@ register(np.sort, sort, keywords=("axis",))
 # Results that are indices or truth values: constants
 
 for _f in (np.argmax, np.argmin, np.all, np.any, np.count_nonzero):
-    _op = constant(_f, _f.__name__)
+    _op = constant_op(_f, _f.__name__)
     register(_f, lambda x, axis=None, *, op=_op, **more: op(x, axis=axis, **more), keywords=("axis", "keepdims"))
 register(np.argsort, lambda x, axis=-1: _argsort(x, axis=axis, kind="quicksort"), keywords=("axis",))
 register(

@@ -10,7 +10,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from minigrad.families import bilinear, register
 from minigrad.ops.elementwise import in_floats, ratio
 from minigrad.ops.reduce import from_the_end, ones, total, with_axes
-from minigrad.tensor import Op, Tensor, lifted
+from minigrad.tensor import Op, Tensor, traced_if_capturing
 
 # y = a·b on the last two axes, the others broadcast; ȧ = g·bᵀ, ḃ = aᵀ·g
 
@@ -24,7 +24,7 @@ def _stacked(a: Any, b: Any, out: Any = None) -> Any:
     return np.matmul(a, b, out=out)
 
 
-_matmul = bilinear(
+matmul_op = bilinear(
     "matmul",
     _stacked,
     lambda g, a, b: np.matmul(g, b.mT),
@@ -32,10 +32,10 @@ _matmul = bilinear(
     broadcasts=True,
     batched=True,
 )
-_matmul.fills = True
-_matmul.text = lambda y, a, b: "np.dot({0}, {1}, {y})" if a.ndim == b.ndim == 2 else "np.matmul({0}, {1}, {y})"
+matmul_op.fills = True
+matmul_op.text = lambda y, a, b: "np.dot({0}, {1}, {y})" if a.ndim == b.ndim == 2 else "np.matmul({0}, {1}, {y})"
 
-_inner = Op(
+inner_op = Op(
     "inner",
     lambda a, b: np.dot(a, b),
     pulls=(lambda g, y, a, b: np.expand_dims(g, -1) * b, lambda g, y, a, b: np.expand_dims(g, -1) * a),
@@ -43,36 +43,36 @@ _inner = Op(
     batched=True,
     doc="Σ aᵢbᵢ of two vectors.",
 )
-_inner.text = lambda y, a, b: "np.dot({0}, {1}, {y})"
+inner_op.text = lambda y, a, b: "np.dot({0}, {1}, {y})"
 
 
-_matvec: Op = Op(
+matvec_op: Op = Op(
     "matmul",
     np.dot,
     pulls=(lambda g, y, a, x: np.expand_dims(g, -1) * x, lambda g, y, a, x: np.matmul(g, a)),
-    pushes=(lambda t, y, a, x: np.matmul(t, x), lambda t, y, a, x: _matvec(a, t) if t.ndim == 1 else np.matmul(t, a.T)),
+    pushes=(lambda t, y, a, x: np.matmul(t, x), lambda t, y, a, x: matvec_op(a, t) if t.ndim == 1 else np.matmul(t, a.T)),
     batched=True,
     doc="A matrix times a vector.",
 )
-_matvec.fills = True
-_matvec.text = lambda y, a, x: "np.dot({0}, {1}, {y})"
+matvec_op.fills = True
+matvec_op.text = lambda y, a, x: "np.dot({0}, {1}, {y})"
 
 
 def matmul(a: Any, b: Any) -> Any:
     """NumPy's a @ b for every rank from 1 up: a vector stands for a row on the left and for a column on the right."""
     a, b = _array(a), _array(b)
     if a.ndim > 1 and b.ndim > 1:
-        return _matmul(a, b)
+        return matmul_op(a, b)
     if not a.ndim or not b.ndim:
         raise ValueError(f"matmul needs at least one axis on each side, got shapes {a.shape} and {b.shape}; use * instead.")
     if a.shape == b.shape:
-        return _inner(a, b)
+        return inner_op(a, b)
     if a.ndim == 2 and b.shape == a.shape[1:]:
-        return _matvec(a, b)
+        return matvec_op(a, b)
     if b.ndim == 2 and a.shape == b.shape[:1]:
-        return _matvec(b.T, a)
+        return matvec_op(b.T, a)
     row, column = a.ndim == 1, b.ndim == 1
-    y = _matmul(np.reshape(a, (1, -1)) if row else a, np.reshape(b, (-1, 1)) if column else b)
+    y = matmul_op(np.reshape(a, (1, -1)) if row else a, np.reshape(b, (-1, 1)) if column else b)
     shape = list(y.shape)
     if column:
         del shape[-1]
@@ -82,7 +82,7 @@ def matmul(a: Any, b: Any) -> Any:
 
 
 def _array(x: Any) -> Any:
-    return lifted(x if isinstance(x, Tensor | np.ndarray) else np.asarray(x))
+    return traced_if_capturing(x if isinstance(x, Tensor | np.ndarray) else np.asarray(x))
 
 
 def dot(a: Any, b: Any) -> Any:
@@ -109,7 +109,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     if [a.shape[i] for i in left] != [b.shape[i] for i in right]:
         raise ValueError(f"np.tensordot(axes={axes}) of shapes {a.shape} and {b.shape}: the summed axes differ in length.")
     n = int(np.prod([a.shape[i] for i in left], dtype=int))
-    y = _matmul(
+    y = matmul_op(
         np.reshape(np.transpose(a, [*free_a, *left]), (int(np.prod([a.shape[i] for i in free_a], dtype=int)), n)),
         np.reshape(np.transpose(b, [*right, *free_b]), (n, int(np.prod([b.shape[i] for i in free_b], dtype=int)))),
     )

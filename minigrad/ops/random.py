@@ -28,10 +28,10 @@ def uniform(rng: np.random.Generator, shape: int | tuple[int, ...] = (), dtype: 
     if capture is None:
         return rng.random(shape, np.dtype(dtype))  # type: ignore[arg-type]  # the stubs want a literal
     capture.draws_from(rng)
-    node = apply(_uniform, (), {"rng": rng, "shape": shape, "dtype": np.dtype(dtype)})
+    node = apply(uniform_op, (), {"rng": rng, "shape": shape, "dtype": np.dtype(dtype)})
     capture.draws.append(node)
     return node
 
 
-_uniform = Op("uniform", lambda rng, shape, dtype: rng.random(shape, dtype))
-_uniform.repeatable = False
+uniform_op = Op("uniform", lambda rng, shape, dtype: rng.random(shape, dtype))
+uniform_op.repeatable = False

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from minigrad.families import constant, linear_op, register, scale
+from minigrad.families import constant_op, linear_op, register, scale
 from minigrad.ops.elementwise import in_floats, ratio
 from minigrad.tensor import Op, Tensor, data_of
 
@@ -100,7 +100,7 @@ def _real_only(call: str, x: Any) -> None:
         raise TypeError(f"{call} of a complex Tensor is not supported; write it with np.real, np.imag and np.abs.")
 
 
-_whole_prod = constant(lambda x, axis, keepdims: np.prod(x, axis=axis, keepdims=keepdims), "prod")
+_whole_prod = constant_op(lambda x, axis, keepdims: np.prod(x, axis=axis, keepdims=keepdims), "prod")
 
 
 def prod(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.families import constant, linear_op, register
+from minigrad.families import constant_op, linear_op, register
 from minigrad.sweeps import unbroadcast
-from minigrad.tensor import ForEach, Op, Tensor, data_of, lifted
+from minigrad.tensor import ForEach, Op, Tensor, data_of, traced_if_capturing
 
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple  # isort: skip
 
@@ -23,7 +23,7 @@ def lead(t: Any, x: Any) -> tuple[int, ...]:
 
 # Reshaping
 
-_reshape = linear_op(
+reshape_op = linear_op(
     "reshape",
     lambda x, shape: np.reshape(x, shape),
     lambda g, x, shape: np.reshape(g, lead_of(g, shape) + x.shape),
@@ -42,7 +42,7 @@ def reshape(x: Any, shape: Any, order: str = "C") -> Any:
     shape = (shape,) if isinstance(shape, int | np.integer) else tuple(int(n) for n in shape)
     if -1 in shape:
         shape = data_of(x).reshape(shape).shape
-    return _reshape(x, shape=shape)
+    return reshape_op(x, shape=shape)
 
 
 register(np.reshape, reshape, keywords=("shape", "order"))
@@ -50,11 +50,11 @@ register(np.ravel, lambda x, order="C": reshape(x, (-1,), order), keywords=("ord
 
 
 def squeeze(x: Any, axis: Any = None) -> Any:
-    return _reshape(x, shape=np.squeeze(data_of(x), axis).shape)
+    return reshape_op(x, shape=np.squeeze(data_of(x), axis).shape)
 
 
 def expand_dims(x: Any, axis: Any) -> Any:
-    return _reshape(x, shape=np.expand_dims(data_of(x), axis).shape)
+    return reshape_op(x, shape=np.expand_dims(data_of(x), axis).shape)
 
 
 register(np.squeeze, squeeze, keywords=("axis",))
@@ -63,7 +63,7 @@ register(np.expand_dims, expand_dims, keywords=("axis",))
 
 def _each(change: Any) -> Any:
     def rule(*xs: Any) -> Any:
-        found = [change(x if isinstance(x, Tensor) else lifted(np.asarray(x))) for x in xs]
+        found = [change(x if isinstance(x, Tensor) else traced_if_capturing(np.asarray(x))) for x in xs]
         return found[0] if len(found) == 1 else tuple(found)
 
     return rule
@@ -80,7 +80,7 @@ def _moved(t: Any, axes: tuple[int, ...]) -> Any:
     return np.transpose(t, (*range(extra), *(extra + a for a in axes)))
 
 
-_transpose = linear_op(
+transpose_op = linear_op(
     "transpose",
     lambda x, axes: _moved(x, axes),
     lambda g, x, axes: _moved(g, tuple(sorted(range(len(axes)), key=axes.__getitem__))),
@@ -93,19 +93,19 @@ def transpose(x: Any, axes: Any = None) -> Any:
     axes = tuple(reversed(range(n))) if axes is None else normalize_axis_tuple(axes, n, "axes")
     if len(axes) != n:
         raise ValueError(f"np.transpose(axes={axes}) needs each of the {n} axes once.")
-    return _transpose(x, axes=axes)
+    return transpose_op(x, axes=axes)
 
 
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     axes = list(range(x.ndim))
     axis1, axis2 = normalize_axis_index(axis1, x.ndim), normalize_axis_index(axis2, x.ndim)
     axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
-    return _transpose(x, axes=tuple(axes))
+    return transpose_op(x, axes=tuple(axes))
 
 
 def moveaxis(x: Any, source: Any, destination: Any) -> Any:
     probe = np.moveaxis(np.empty(tuple(range(2, 2 + x.ndim)), np.void), source, destination)
-    return _transpose(x, axes=tuple(n - 2 for n in probe.shape))
+    return transpose_op(x, axes=tuple(n - 2 for n in probe.shape))
 
 
 register(np.transpose, transpose, keywords=("axes",))
@@ -114,7 +114,7 @@ register(np.moveaxis, moveaxis)
 
 # Repeating by broadcasting
 
-_broadcast_to = linear_op(
+broadcast_to_op = linear_op(
     "broadcast_to",
     lambda x, shape: np.broadcast_to(x, shape),
     lambda g, x, shape: unbroadcast(g, lead_of(g, shape) + x.shape, g.ndim - len(shape)),
@@ -126,7 +126,7 @@ _broadcast_to = linear_op(
 
 
 def broadcast_to(x: Any, shape: Any) -> Any:
-    return _broadcast_to(x, shape=(int(shape),) if isinstance(shape, int | np.integer) else tuple(shape))
+    return broadcast_to_op(x, shape=(int(shape),) if isinstance(shape, int | np.integer) else tuple(shape))
 
 
 register(np.broadcast_to, broadcast_to, keywords=("shape",))
@@ -157,26 +157,26 @@ _concatenate = Op(
 
 def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     if axis is None:
-        return concatenate([reshape(lifted(a), (-1,)) for a in arrays])
+        return concatenate([reshape(traced_if_capturing(a), (-1,)) for a in arrays])
     first = data_of(arrays[0])
     axis = normalize_axis_index(axis, np.ndim(first)) - np.ndim(first)
-    return _concatenate(*(a if isinstance(a, Tensor) else lifted(np.asarray(a)) for a in arrays), axis=axis)
+    return _concatenate(*(a if isinstance(a, Tensor) else traced_if_capturing(np.asarray(a)) for a in arrays), axis=axis)
 
 
 def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
-    arrays = [a if isinstance(a, Tensor) else lifted(np.asarray(a)) for a in arrays]
+    arrays = [a if isinstance(a, Tensor) else traced_if_capturing(np.asarray(a)) for a in arrays]
     if len({a.shape for a in arrays}) != 1:
         raise ValueError(f"np.stack needs arrays of one shape, got {', '.join(str(a.shape) for a in arrays)}.")
     return concatenate([expand_dims(a, axis) for a in arrays], axis=axis)
 
 
 def hstack(arrays: Sequence[Any]) -> Any:
-    arrays = [np.reshape(lifted(a), (1,)) if np.ndim(data_of(a)) == 0 else a for a in arrays]
+    arrays = [np.reshape(traced_if_capturing(a), (1,)) if np.ndim(data_of(a)) == 0 else a for a in arrays]
     return concatenate(arrays, axis=0 if np.ndim(data_of(arrays[0])) == 1 else 1)
 
 
 def vstack(arrays: Sequence[Any]) -> Any:
-    return concatenate([np.reshape(lifted(a), (1, -1)) if np.ndim(data_of(a)) < 2 else a for a in arrays])
+    return concatenate([np.reshape(traced_if_capturing(a), (1, -1)) if np.ndim(data_of(a)) < 2 else a for a in arrays])
 
 
 register(np.concatenate, concatenate, keywords=("axis",))
@@ -187,7 +187,7 @@ register(np.vstack, vstack)
 # Selecting between two
 
 
-_where = Op(
+where_op = Op(
     "where",
     lambda condition, a, b: np.where(condition, a, b),
     pulls=(None, lambda g, y, c, a, b: np.where(c, g, 0), lambda g, y, c, a, b: np.where(c, 0, g)),
@@ -196,7 +196,7 @@ _where = Op(
     batched=True,
     doc="condition ? a : b, elementwise. Nothing leaks from the side that was not selected.",
 )
-_where.text = lambda y, c, a, b: (
+where_op.text = lambda y, c, a, b: (
     "np.copyto({y}, {2}); np.copyto({y}, {1}, where={0})" if y.nbytes > 1 << 16 and np.asarray(c).dtype == bool else None
 )  # fmt: skip
 
@@ -204,29 +204,29 @@ _where.text = lambda y, c, a, b: (
 def where(condition: Any, a: Any = None, b: Any = None) -> Any:
     if a is None or b is None:
         raise TypeError("np.where(condition) on a Tensor has no derivative; use np.nonzero(condition.numpy()).")
-    return _where(condition, a, b)
+    return where_op(condition, a, b)
 
 
 register(np.where, where)
 
 # Changing the dtype. The sweeps bring every derivative to the dtype of what it belongs to, so the rule is the identity.
 
-_astype = Op(
+astype_op = Op(
     "astype",
     lambda x, dtype: x.astype(dtype),
     pulls=(lambda g, y, x, dtype: g,),
     pushes=(lambda t, y, x, dtype: t,),
     batched=True,
 )
-_astype.text = lambda y, x, dtype: "np.copyto({y}, {0}, casting='unsafe')"
+astype_op.text = lambda y, x, dtype: "np.copyto({y}, {0}, casting='unsafe')"
 
-_as_constant = constant(lambda x, dtype: x.astype(dtype), "astype")
+_as_constant = constant_op(lambda x, dtype: x.astype(dtype), "astype")
 
 
 def astype(x: Any, dtype: Any) -> Any:
     """x in another dtype; a change to integers or bool is a constant."""
     dtype = np.dtype(dtype)
-    return _astype(x, dtype=dtype) if dtype.kind in "fc" else _as_constant(x, dtype=dtype)
+    return astype_op(x, dtype=dtype) if dtype.kind in "fc" else _as_constant(x, dtype=dtype)
 
 
 register("astype", astype)
@@ -240,7 +240,7 @@ for _f in (np.zeros_like, np.ones_like, np.empty_like):
 
 def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
     """An array like x with every element `fill_value`, which may be an array or a Tensor and is broadcast."""
-    fill_value = lifted(fill_value)
+    fill_value = traced_if_capturing(fill_value)
     if isinstance(fill_value, Tensor):
         return broadcast_to(astype(fill_value, dtype or x.dtype), x.shape)
     return np.full_like(data_of(x), fill_value, dtype=dtype)

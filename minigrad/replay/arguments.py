@@ -28,7 +28,7 @@ def key_of(tree: Any, values: list[Any], call: str) -> Any:
         return (kind, *[(k, key_of(x, values, call)) for k, x in tree.items()])
     if isinstance(tree, Tensor):
         values.append(tree)
-        return (Tensor, tree._data.shape, tree._data.dtype)
+        return (Tensor, tree.primal.shape, tree.primal.dtype)
     if isinstance(tree, np.generic):
         values.append(np.asarray(tree))
         return ((), tree.dtype)
@@ -51,7 +51,7 @@ def key_of(tree: Any, values: list[Any], call: str) -> Any:
 
 
 def any_live(values: Sequence[Any]) -> bool:
-    return any(isinstance(v, Tensor) and v._requires_grad for v in values)
+    return any(isinstance(v, Tensor) and v.active for v in values)
 
 
 def traced(tree: Any, f: Any) -> tuple[list[Any], list[str], Callable[[Sequence[Any]], Any]]:
@@ -88,4 +88,4 @@ def _paths(tree: Any, path: str, paths: list[str]) -> None:
 
 def plain(values: Sequence[Any]) -> list[Any]:
     """The arrays themselves, out of Tensors."""
-    return [v._data if isinstance(v, Tensor) else v for v in values]
+    return [v.primal if isinstance(v, Tensor) else v for v in values]

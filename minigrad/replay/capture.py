@@ -1,9 +1,9 @@
 """Capturing: running a function once on traced inputs, so that all it does becomes graph.
 
 Inside, every operation on a Tensor is recorded, constants too, and values may not be looked at: `Tensor` refuses
-`.item()`, `bool()` and the like through `Capture.forbid`. What the function depended on beside its inputs is noted: what
-objects of a `Noted` class hold of which it read anything (a module's `training` switch, a parameter, a list of layers), arrays
-whose values decided about shapes or positions, and generators it drew random numbers from.
+`.item()`, `bool()` and the like through `Capture.forbid`. The capture notes what the function depended on beside its inputs:
+the contents of each object of a `Watched` class of which it read anything (a module's `training` switch, a parameter, a list
+of layers), arrays whose values decided about shapes or positions, and generators it drew random numbers from.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import numpy as np
 
 from minigrad.errors import CaptureError
 from minigrad.mode import current, scope, users_line
-from minigrad.tensor import Tensor, constant
+from minigrad.tensor import Tensor, constant_tensor
 from minigrad.trees import flatten
 
-__all__ = ["Capture", "Noted", "captured", "noting"]
+__all__ = ["Capture", "Watched", "captured", "watching"]
 
 
 class Capture:
@@ -54,7 +54,7 @@ class Capture:
         if any(leaf is known for known in self.leaves):
             return
         self.leaves.append(leaf)
-        self._live.append(leaf._requires_grad)
+        self._live.append(leaf.active)
 
     def depends_on_index(self, leaf: Tensor) -> None:
         """The capture is good while the leaf is not changed."""
@@ -86,7 +86,7 @@ class Capture:
         for container, _, items, what in self._contents.values():
             if _differs(container, items):
                 return what
-        if any(leaf._requires_grad is not live for leaf, live in zip(self.leaves, self._live, strict=True)):
+        if any(leaf.active is not live for leaf, live in zip(self.leaves, self._live, strict=True)):
             return "requires_grad of a Tensor that it reaches"
         if any(leaf.index != index for leaf, index in self._indices):
             return "a Tensor that a vjp or linearize made outside depends on"
@@ -112,7 +112,7 @@ class Capture:
             tests.append(f"[*{name}] == {named(list(keys))}" if ordered else f"len({name}) == {len(items)}")
             known = [repr(key) if key.__class__ in (str, int) else named(key) for key in keys]
             tests += [f"{name}[{key}] is {named(x)}" for key, x in zip(known, items, strict=True)]
-        tests += [f"{named(leaf)}._requires_grad is {live}" for leaf, live in zip(self.leaves, self._live, strict=True)]
+        tests += [f"{named(leaf)}.active is {live}" for leaf, live in zip(self.leaves, self._live, strict=True)]
         tests += [f"{named(leaf)}.index == {index}" for leaf, index in self._indices]
         tests += [f"same({named(array)}, {named(values)})" for array, values in self._values]
         return eval(f"lambda: {' and '.join(tests)}", scope) if tests else None  # our own text, made just above
@@ -124,7 +124,7 @@ class Capture:
         if x.__class__ is not np.ndarray:
             return x
         if id(x) not in self._shown:
-            self._shown[id(x)] = constant(x)
+            self._shown[id(x)] = constant_tensor(x)
         return self._shown[id(x)]
 
     def operands(self, node: Tensor, inputs: Sequence[Any]) -> Sequence[Any]:
@@ -138,11 +138,11 @@ class Capture:
     def copied(self, leaf: Tensor, data: Any) -> None:
         """A leaf was made from this."""
         if isinstance(data, np.ndarray):
-            self._sources[id(leaf._data)] = (leaf._data, data)
+            self._sources[id(leaf.primal)] = (leaf.primal, data)
 
     def source(self, leaf: Tensor) -> Any:
         """The array that a leaf made inside stands for: what it was copied from, which may change, unless it has by now."""
-        copy, data = self._sources.get(id(leaf._data), (leaf._data, leaf._data))
+        copy, data = self._sources.get(id(leaf.primal), (leaf.primal, leaf.primal))
         return data if np.array_equal(copy, data, equal_nan=copy.dtype.kind in "fc") else copy
 
     def watch(self, nodes: Sequence[Tensor]) -> None:
@@ -150,14 +150,14 @@ class Capture:
 
     def close(self) -> None:
         """Take the values out of all that was recorded: of a later call they would be wrong. The graph stays, for pictures."""
-        gone: dict[Any, _Gone] = {}
+        gone: dict[Any, ValuelessArray] = {}
         for ref in self._made:
             node = ref()
             if node is not None:
-                shape, dtype = key = node._data.shape, node._data.dtype
+                shape, dtype = key = node.primal.shape, node.primal.dtype
                 if key not in gone:
-                    gone[key] = _Gone(shape, dtype, bytes(dtype.itemsize), strides=(0,) * len(shape))
-                node._data = gone[key]
+                    gone[key] = ValuelessArray(shape, dtype, bytes(dtype.itemsize), strides=(0,) * len(shape))
+                node.primal = gone[key]
                 node.args = ()
         self._sources.clear()  # arguments among them, with their copies
 
@@ -185,7 +185,7 @@ class Capture:
         )
 
 
-class _Gone(np.ndarray[Any, Any]):
+class ValuelessArray(np.ndarray[Any, Any]):
     """The shape and dtype of a value that is no more. A Tensor kept from a capture holds one, and may not be used."""
 
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
@@ -207,41 +207,41 @@ def _differs(container: dict[str, Any] | list[Any] | tuple[Any, ...], items: Seq
     return len(now) != len(items) or not all(map(is_, now, items))
 
 
-class Noted:
+class Watched:
     """Base of the classes whose objects decide what is recorded, modules above all: as soon as a function that is being
     captured reads an attribute or a method of one, the capture depends on all that the object holds.
 
-    A look at each read would make every use of a module slower, so there is one only within `noting`.
+    A look at each read would make every use of a module slower, so there is one only within `watching`.
     """
 
     __slots__ = ()
 
 
-def _noted(self: Any, name: str) -> Any:
+def _watched(self: Any, name: str) -> Any:
     capturing = current.mode.capturing
     if capturing is not None and name != "__class__":  # isinstance asks any object for that
-        contents = super(Noted, self).__getattribute__("__dict__")
+        contents = super(Watched, self).__getattribute__("__dict__")
         capturing.depends_on_contents(contents, f"what a {type(self).__name__} holds")
-    return super(Noted, self).__getattribute__(name)
+    return super(Watched, self).__getattribute__(name)
 
 
 _lock = threading.Lock()
-_within: list[int] = []  # the threads in a `noting` block
+_within: list[int] = []  # the threads in a `watching` block
 
 
 @contextmanager
-def noting() -> Iterator[None]:
-    """A block in which what is read of objects of `Noted` classes is told to the capture at work in the reading thread."""
+def watching() -> Iterator[None]:
+    """A block in which what is read of objects of `Watched` classes is told to the capture at work in the reading thread."""
     with _lock:
         _within.append(threading.get_ident())
-        Noted.__getattribute__ = _noted  # type: ignore[method-assign]  # where there was none, so it can be deleted again
+        Watched.__getattribute__ = _watched  # type: ignore[method-assign]  # where there was none, so it can be deleted again
     try:
         yield
     finally:
         with _lock:
             _within.remove(threading.get_ident())
             if not _within:
-                del Noted.__getattribute__
+                del Watched.__getattribute__
 
 
 def captured(

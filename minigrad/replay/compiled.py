@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from minigrad.errors import CaptureError
 from minigrad.mode import current
 from minigrad.replay.arguments import any_live, key_of, plain
-from minigrad.replay.replays import Linearized, LossAndGradient, Point, Replay, SecondOrder, Whole
+from minigrad.replay.replays import CurvaturePoint, Linearized, LossAndGradient, Replay, ResultReplay, SecondOrder
 from minigrad.tensor import Tensor
 from minigrad.trees import flatten
 
-__all__ = ["Bound", "Compiled", "Gradient", "Memory", "compile"]
+__all__ = ["Bound", "Compiled", "GradientRequest", "Memory", "compile"]
 
 Function = Callable[..., Any]
 MANY = 32  # captures of one function from which on something is probably amiss
@@ -93,7 +93,9 @@ class Compiled:
         if replay is None or replay.tensors or replay.guards or replay.live:
             if any_live(values) and current.mode.recording:
                 return self.function(*args, **kwargs)
-            replay = self._known(key, lambda: Whole(self.function, self._call, args, kwargs, values, None if kwargs else key))
+            replay = self._known(
+                key, lambda: ResultReplay(self.function, self._call, args, kwargs, values, None if kwargs else key)
+            )
             if replay.asked_for_derivatives():
                 return self.function(*args, **kwargs)
         self._last = None if replay.tensors or kwargs or self.check else replay
@@ -147,7 +149,7 @@ class Compiled:
             if replay is None or not replay.holds():
                 new = make()
                 self._replays.pop(key, None)
-                for old in [k for k in self._replays if isinstance(k[0], _Asked) and k[0].owner() is None]:
+                for old in [k for k in self._replays if isinstance(k[0], Request) and k[0].owner() is None]:
                     del self._replays[old]
                 replay = self._replays[key] = new
                 if len(self._replays) == MANY:
@@ -188,7 +190,7 @@ def _require_no_capture(call: str) -> None:
         raise CaptureError(f"{call}.at(...): an optimizer cannot step inside a compiled function; step outside of it.")
 
 
-class _Asked:
+class Request:
     """What an optimizer asks of a compiled function. Two of one kind that ask for the same objects are equal, so what one has
     captured serves the other: optimizers and losses may take turns. What was captured for an `owner` that is no more is let
     go at the next capture."""
@@ -198,7 +200,7 @@ class _Asked:
         self._ids = tuple(map(id, objects))  # a subclass keeps the objects, so these stay theirs
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, _Asked) or type(other) is not type(self):
+        if not isinstance(other, Request) or type(other) is not type(self):
             return NotImplemented
         return self.compiled is other.compiled and self._ids == other._ids
 
@@ -206,7 +208,7 @@ class _Asked:
         return hash(self._ids)
 
 
-class Gradient(_Asked):
+class GradientRequest(Request):
     """Loss and gradient of bound functions, the gradient written into arrays: what a first-order optimizer asks.
 
     Args:
@@ -238,10 +240,10 @@ class Gradient(_Asked):
         return bound.checked(replay(values)), replay.reached
 
 
-class Curvature(_Asked):
+class CurvatureRequest(Request):
     """Loss, gradient and Hessian-vector products of bound functions: what a second-order optimizer asks.
 
-    `curvature.at(bound)` is the `Point` at the present values of the leaves; the leaves may change afterwards.
+    `curvature.at(bound)` is the `CurvaturePoint` at the present values of the leaves; the leaves may change afterwards.
 
     Args:
         compiled: the function that is bound.
@@ -253,7 +255,7 @@ class Curvature(_Asked):
         super().__init__(compiled, owner, *leaves)
         self.leaves = list(leaves)
 
-    def at(self, bound: Bound) -> Point:
+    def at(self, bound: Bound) -> CurvaturePoint:
         values: list[Any] = []
         of = self.compiled
         _require_no_capture(of._call)
@@ -263,6 +265,6 @@ class Curvature(_Asked):
             make = lambda: SecondOrder(of.function, of._call, bound.args, bound.kwargs, self.leaves, lead)  # noqa: E731
             return of._known((self, lead, *kinds), make)  # type: ignore[no-any-return]  # what make gives
 
-        point = Point(replay, [*plain(values), *(p._data.copy() for p in self.leaves)])
+        point = CurvaturePoint(replay, [*plain(values), *(p.primal.copy() for p in self.leaves)])
         bound.checked(point.loss)
         return point

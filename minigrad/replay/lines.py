@@ -25,7 +25,7 @@ class Input:
     __slots__ = ("array", "i", "name", "stage")
 
     def __init__(self, i: int, tensor: Tensor) -> None:
-        self.i, self.name, self.array = i, tensor.name or f"x{i}", tensor._data
+        self.i, self.name, self.array = i, tensor.name or f"x{i}", tensor.primal
         self.stage = 0
 
 
@@ -39,7 +39,7 @@ class Variable:
 
     @property
     def array(self) -> Any:
-        return self.leaf._data
+        return self.leaf.primal
 
 
 class Line:
@@ -140,8 +140,8 @@ def inside(node: Tensor, capture: Capture) -> bool:
 def _write(node: Tensor, refs: dict[int, Any], lines: list[Line], capture: Capture) -> None:
     """Append the line (or, for an op that is written out, the lines) of a node."""
     if not inside(node, capture):
-        if node._data.__class__ is not np.ndarray:
-            node._data.item()  # raises: it was kept from another capture
+        if node.primal.__class__ is not np.ndarray:
+            node.primal.item()  # raises: it was kept from another capture
         if node.op is None and node.mode.capturing is not capture:
             refs[node.index] = Variable(node)
             capture.reaches(node)
@@ -169,5 +169,5 @@ def _write(node: Tensor, refs: dict[int, Any], lines: list[Line], capture: Captu
     for x in (*args, *node.params.values()):
         if isinstance(x, np.ndarray) and x.dtype == object:
             raise CaptureError(f"{capture.call}: {op.name} was given an array of objects.")
-    lines.append(Line(op, args, node.params, node._data, node.mode.phase, node.mode.module))
+    lines.append(Line(op, args, node.params, node.primal, node.mode.phase, node.mode.module))
     refs[node.index] = lines[-1]

@@ -13,11 +13,11 @@ import numpy as np
 
 from minigrad.families import scale
 from minigrad.ops import elementwise as e
-from minigrad.ops.shape import _astype, _broadcast_to, _reshape, _transpose
+from minigrad.ops.shape import astype_op, broadcast_to_op, reshape_op, transpose_op
 from minigrad.replay.lines import Input, Line, Lines, Variable, axes_of, foldable, value_of
 from minigrad.tensor import Op
 
-__all__ = ["common", "constants", "dead", "identities", "narrow", "regrouped", "simplified"]
+__all__ = ["drop_broadcasts", "drop_dead", "fold_constants", "identities", "merge_common", "premultiply", "simplified"]
 
 Change = Callable[[Line], Any]
 
@@ -27,13 +27,13 @@ def identities(line: Line) -> Any:
     op, args = line.op, line.args
     if op is e.positive or op.name == "detach":
         return args[0]
-    if op in (_reshape, _broadcast_to) and value_of(args[0]).shape == line.array.shape:
+    if op in (reshape_op, broadcast_to_op) and value_of(args[0]).shape == line.array.shape:
         return args[0]
-    if op is _astype and value_of(args[0]).dtype == line.array.dtype:
+    if op is astype_op and value_of(args[0]).dtype == line.array.dtype:
         return args[0]
-    if op is _transpose and axes_of(line) == tuple(range(line.array.ndim)):
+    if op is transpose_op and axes_of(line) == tuple(range(line.array.ndim)):
         return args[0]
-    if op is _transpose and isinstance(args[0], Line) and args[0].op is _transpose:
+    if op is transpose_op and isinstance(args[0], Line) and args[0].op is transpose_op:
         first = args[0]
         axes = tuple(axes_of(first)[a] for a in axes_of(line))
         return first.args[0] if axes == tuple(range(line.array.ndim)) else _like(line, (first.args[0],), {"axes": axes})
@@ -64,7 +64,7 @@ def _same_kind(x: Any, y: Any) -> bool:
     return isinstance(x, np.ndarray) and x.shape == y.shape and x.dtype == y.dtype
 
 
-def constants(line: Line) -> Any:
+def fold_constants(line: Line) -> Any:
     """What follows from constants that nobody can change is one."""
     if line.args and line.op.repeatable and all(map(foldable, line.args)):
         value = np.array(line.array)
@@ -73,7 +73,7 @@ def constants(line: Line) -> Any:
     return line
 
 
-def common() -> Change:
+def merge_common() -> Change:
     """What is computed twice is computed once: the same op on the same operands."""
     seen: dict[Any, Line] = {}
 
@@ -106,11 +106,11 @@ def _identity(x: Any) -> Any:
     return (type(x).__name__, repr(x))
 
 
-def narrow(line: Line) -> Any:
+def drop_broadcasts(line: Line) -> Any:
     """Elementwise operations broadcast by themselves: what was broadcast for them need not be."""
     if line.op.broadcasts and (isinstance(line.op.forward, np.ufunc) or line.op is scale):
         for i, x in enumerate(line.args):
-            small = x.args[0] if isinstance(x, Line) and x.op is _broadcast_to else _repeated(x)
+            small = x.args[0] if isinstance(x, Line) and x.op is broadcast_to_op else _repeated(x)
             if small is not None:
                 args = (*line.args[:i], small, *line.args[i + 1 :])
                 if np.broadcast_shapes(*(np.shape(value_of(a)) for a in args)) == line.array.shape:
@@ -128,7 +128,7 @@ def _repeated(x: Any) -> Any:
     return array
 
 
-def dead(program: Lines) -> Lines:
+def drop_dead(program: Lines) -> Lines:
     """Only what the outputs need, and what has to happen at each call: drawing random numbers."""
     needed = {id(y) for y in program.outputs} | {id(line) for line in program.lines if not line.op.repeatable}
     for line in reversed(program.lines):
@@ -138,7 +138,7 @@ def dead(program: Lines) -> Lines:
     return program
 
 
-def regrouped(program: Lines, last: int) -> Lines:
+def premultiply(program: Lines, last: int) -> Lines:
     """In the last stage, which runs many times, x·a·b·… with a, b, … known earlier becomes x·(a·b·…), by rounding only.
 
     The product is made in the stage before; where it is not finite or underflows, the factors are applied one by one.
@@ -179,7 +179,7 @@ def regrouped(program: Lines, last: int) -> Lines:
             product.stage = last - 1
             line.op, line.args, line.params = _times, (product, x), {}
             program.lines.insert(program.lines.index(line), product)
-    return dead(program)
+    return drop_dead(program)
 
 
 def _alike(x: Any, line: Line) -> bool:
@@ -233,7 +233,7 @@ _times.in_place = True
 
 def simplified(program: Lines) -> Lines:
     """All of these, in one walk: a line comes after its operands, so it finds them as simple as they get."""
-    changes = (narrow, identities, constants, common())
+    changes = (drop_broadcasts, identities, fold_constants, merge_common())
 
     def change(line: Any) -> Any:
         for each in changes:
@@ -242,4 +242,4 @@ def simplified(program: Lines) -> Lines:
             line = each(line)
         return line
 
-    return dead(program.rewritten(change))
+    return drop_dead(program.rewritten(change))

@@ -24,14 +24,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.ops.index import _slice
-from minigrad.ops.shape import _broadcast_to, _reshape, _transpose
+from minigrad.ops.index import getitem_op
+from minigrad.ops.shape import broadcast_to_op, reshape_op, transpose_op
 from minigrad.replay.lines import Input, Line, Variable, axes_of, value_of
 from minigrad.replay.memory import Recycler, aligned
 
 __all__ = ["Program", "ufunc_call"]
 
-VIEWS = (_reshape, _transpose, _broadcast_to, _slice)
+VIEWS = (reshape_op, transpose_op, broadcast_to_op, getitem_op)
 # Operations of sweeps that are never singular. The others may divide by 0 where their cotangent is 0, and say nothing.
 CALM = {"add", "subtract", "multiply", "negative", "square", "matmul", "inner", "linear", "sum", "tanh", "transpose", "reshape",
         "broadcast_to", "getitem", "maximum", "minimum", "where", "greater", "astype"}  # fmt: skip
@@ -132,7 +132,7 @@ class _Writer:
         for i, line in enumerate(self.lines):
             self._line(i, line)
         self.body.append(f"return {self._returned(given)}")
-        variables = [f"{self.names[id(v)]} = leaves[{i}]._data" for i, v in enumerate(self.variables)]
+        variables = [f"{self.names[id(v)]} = leaves[{i}].primal" for i, v in enumerate(self.variables)]
         if self.variables:
             self.scope["leaves"] = [v.leaf for v in self.variables]
         unpack = [f"{arguments.pop()} = kept"] if given else []
@@ -458,12 +458,12 @@ def _reserved(name: str) -> bool:
 
 
 def _view_text(line: Line, x: str) -> str:
-    if line.op is _transpose:
+    if line.op is transpose_op:
         axes = axes_of(line)
         return f"{x}.T" if axes == tuple(reversed(range(len(axes)))) else f"{x}.transpose({axes})"
-    if line.op is _reshape:
+    if line.op is reshape_op:
         return f"{x}.reshape({line.params['shape']})"
-    if line.op is _slice:
+    if line.op is getitem_op:
         return f"{x}[{', '.join(map(_index_text, line.params['index'])) or '()'}]"
     return f"np.broadcast_to({x}, {line.params['shape']})"
 

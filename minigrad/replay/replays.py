@@ -16,14 +16,14 @@ from minigrad.replay.arguments import any_live, plain, traced
 from minigrad.replay.capture import Capture
 from minigrad.replay.passes import simplified
 from minigrad.replay.stages import Run, Stages
-from minigrad.replay.twice import captured_twice
 from minigrad.replay.unpacking import matcher, packer
+from minigrad.replay.verified import captured_twice
 from minigrad.sweeps import between, pull_back, push_forward
 from minigrad.tensor import Tensor, data_of, numeric
 from minigrad.transforms import linearize
 from minigrad.trees import flatten, leaves_like, tree_map
 
-__all__ = ["Linearized", "LossAndGradient", "Point", "Replay", "SecondOrder", "Whole"]
+__all__ = ["CurvaturePoint", "Linearized", "LossAndGradient", "Replay", "ResultReplay", "SecondOrder"]
 
 Function = Callable[..., Any]
 PORTION = 16  # directions at once
@@ -67,7 +67,7 @@ class Replay:
         self.title, self.stages, self.capture = title, stages, capture
         self._key, self._built, self._n = key, built, n
         results = [y for y in outputs if isinstance(y, Tensor)]
-        self.live = any(y._requires_grad for y in results)
+        self.live = any(y.active for y in results)
         self.graph = {f"result {i}" if len(results) > 1 else "result": y for i, y in enumerate(results)}
 
     @cached_property
@@ -97,7 +97,7 @@ class Replay:
         return "\n".join([f"# {self.title}", *(program.source for program in self.stages.programs)])
 
 
-class Whole(Replay):
+class ResultReplay(Replay):
     """f's result from its arguments."""
 
     def __init__(self, f: Function, call: str, args: Any, kwargs: Any, values: Sequence[Any], key: Any) -> None:
@@ -242,7 +242,7 @@ def _pulled_back(call: str, loss: Any, leaves: Sequence[Tensor]) -> tuple[Tensor
         got = f"shape {loss.shape}" if isinstance(loss, Tensor) else type(loss).__name__
         raise TypeError(f"{call}: the function must return the loss, a scalar Tensor, got {got}.")
     path = between(leaves, [loss])
-    one = np.ones_like(loss._data)
+    one = np.ones_like(loss.primal)
     one.flags.writeable = False
     with scope(phase="backward"):
         found = pull_back(path, {loss.index: one}, record=True) if loss.index in path.reach else {}
@@ -266,7 +266,7 @@ class SecondOrder(Replay):
         def everything(*given: Any) -> Any:
             args, kwargs = build(given[:n])
             loss, found = _pulled_back(call, f(*args, **kwargs), leaves)
-            gradient = [np.zeros_like(p._data) if g is None else g for g, p in zip(found, leaves, strict=True)]
+            gradient = [np.zeros_like(p.primal) if g is None else g for g, p in zip(found, leaves, strict=True)]
             live = [g for g in gradient if isinstance(g, Tensor)]
             with scope(phase="tangent"):
                 start = {p.index: t for p, t in zip(leaves, given[n:], strict=True)}
@@ -286,7 +286,7 @@ class SecondOrder(Replay):
         super().__init__(title, stages, capture, outputs, None, tuple)
 
 
-class Point:
+class CurvaturePoint:
     """A loss at one point, with gradient and Hessian-vector products on demand.
 
     Args:

@@ -14,7 +14,7 @@ from typing import Any
 
 from minigrad.errors import StaleGraphError
 from minigrad.replay.lines import Input, Line, Lines, Variable
-from minigrad.replay.passes import regrouped
+from minigrad.replay.passes import premultiply
 from minigrad.replay.program import Program
 
 __all__ = ["Run", "Stages"]
@@ -36,7 +36,7 @@ class Stages:
         last = len(counts) - 1
         if last:
             _put_in_stages(lines, inputs, counts)
-            lines = regrouped(lines, last)
+            lines = premultiply(lines, last)
         wanted = [lines.outputs[end - n : end] for n, end in zip(counts, accumulate(counts), strict=True)]
         by_stage: list[list[Line]] = [[] for _ in counts]
         for line in lines.lines:

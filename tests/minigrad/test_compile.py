@@ -30,15 +30,14 @@ from minigrad import (
     value_and_grad,
     vjp,
 )
-from minigrad.replay import Curvature, Gradient
-from minigrad.trees import flatten
+from minigrad.extend import CurvatureRequest, GradientRequest, flatten
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((3, 2))
 
 
 def equal(a, b):
-    np.testing.assert_array_equal(np.asarray(a), np.asarray(b._data if isinstance(b, Tensor) else b))
+    np.testing.assert_array_equal(np.asarray(a), np.asarray(b.primal if isinstance(b, Tensor) else b))
 
 
 def close(a, b, dtype=np.float64):
@@ -134,7 +133,7 @@ def test_arrays_from_outside_are_followed(name):
     compiled = compile(lambda x: f(x, w))
     for _ in range(3):
         for a, b in zip(flat(compiled(X)), flat(f(Tensor(X), w)), strict=True):
-            close(a, np.asarray(b._data if isinstance(b, Tensor) else b))
+            close(a, np.asarray(b.primal if isinstance(b, Tensor) else b))
         w *= 1.7
     assert repr(compiled).endswith(", 1 captured>")
 
@@ -1001,7 +1000,7 @@ def test_a_replayed_step_takes_little_memory():
         loss(x, y).backward()
 
     compiled = compile(loss)
-    replayed = Gradient(compiled, leaves, [np.zeros(p.shape) for p in leaves], model)
+    replayed = GradientRequest(compiled, leaves, [np.zeros(p.shape) for p in leaves], model)
     extra = peak(lambda: replayed(compiled.at(x, y)))
     assert compiled.memory.bytes + extra <= 0.6 * peak(eager)
 
@@ -1020,7 +1019,7 @@ def test_gradients_are_those_of_backward():
     leaves, loss, frozen = problem()
     y, into = np.array([0, 2, 1]), [np.full(p.shape, 7.0) for p in leaves]
     compiled = compile(loss)
-    gradient = Gradient(compiled, leaves, into, compiled)
+    gradient = GradientRequest(compiled, leaves, into, compiled)
     for k in range(3):
         value, reached = gradient(compiled.at(X * (k + 1), y))
         truth = loss(X * (k + 1), y)
@@ -1039,7 +1038,7 @@ def test_second_order_is_that_of_eager_and_may_stand_at_two_points():
     leaves, loss, _ = problem()
     y = np.array([0, 2, 1])
     compiled = compile(loss)
-    curvature = Curvature(compiled, leaves, compiled)
+    curvature = CurvatureRequest(compiled, leaves, compiled)
     points, truths = [], []
     vs = [[rng.standard_normal(p.shape) for p in leaves] for _ in range(2)]
     for _ in range(2):

@@ -22,12 +22,12 @@ TABLE = runpy.run_path(str(Path(__file__).with_name("test_ops.py")))["TABLE"]
 def eager(f, xs):
     """What f gives on Tensors, as arrays."""
     with no_grad():
-        return [np.asarray(y._data if isinstance(y, Tensor) else y) for y in flatten(f(*map(Tensor, xs)))[0]]
+        return [np.asarray(y.primal if isinstance(y, Tensor) else y) for y in flatten(f(*map(Tensor, xs)))[0]]
 
 
 def transformed(f, xs):
     """What the transform f gives on arrays."""
-    return [np.asarray(y._data if isinstance(y, Tensor) else y) for y in flatten(f(*xs))[0]]
+    return [np.asarray(y.primal if isinstance(y, Tensor) else y) for y in flatten(f(*xs))[0]]
 
 
 def assert_alike(found, expected, exact, wide):

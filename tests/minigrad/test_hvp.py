@@ -293,7 +293,7 @@ def test_gauss_newton_of_a_recorded_loss(loss):
 def test_the_price_of_a_gauss_newton_product(monkeypatch):
     """4L − 2 matrix products for L layers: a push with 2L − 1, a pull with 2L − 1."""
     n, count = net("tanh", "cross_entropy"), []
-    for name in ("linear", "_matmul"):
+    for name in ("linear", "matmul_op"):
         op = getattr(mg.ops.linalg, name)
         monkeypatch.setattr(op, "forward", lambda *a, f=op.forward, **k: (count.append(1), f(*a, **k))[1])
     values, build = flatten(n.w)

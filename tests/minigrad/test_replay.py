@@ -1,11 +1,11 @@
-"""Elementwise programs: the numbers of the function they were made of, bit for bit, or a refusal."""
+"""Update programs: the numbers of the function they were made of, bit for bit, or a refusal."""
 
 import numpy as np
 import pytest
 
 import optim
 from minigrad import Tensor, replay
-from minigrad.replay import Elementwise
+from minigrad.extend import UpdateProgram
 
 rng = np.random.default_rng(0)
 
@@ -36,7 +36,7 @@ def test_programs_of_update_rules_equal_the_rule(kind, options, dtype, n):
         numbers = {"t": t, **{k: 0.7 if k == "mu_product" else 1 for k in kind.scalars}, **group.for_rule}
         expected = kind.rule(*(v[name].copy() for name in names), **numbers)
         if program is None:
-            program = Elementwise(lambda v, m: kind.rule(*(v[name] for name in names), **m), dtype, names, numbers)
+            program = UpdateProgram(lambda v, m: kind.rule(*(v[name] for name in names), **m), dtype, names, numbers)
         numbers_out = program([tuple(v[name] for name in names)], numbers)
         for name in program.written:
             np.testing.assert_array_equal(v[name], expected[name], err_msg=name)
@@ -45,8 +45,8 @@ def test_programs_of_update_rules_equal_the_rule(kind, options, dtype, n):
 
 
 def test_pieces_of_any_sizes(monkeypatch):
-    monkeypatch.setattr(replay.elementwise, "BLOCK_BYTES", 10 * 8)
-    program = Elementwise(lambda v, n: {"a": v["a"] + n["k"] * v["b"]}, np.float64, ["a", "b"], {"k": 2.0})
+    monkeypatch.setattr(replay.update_program, "BLOCK_BYTES", 10 * 8)
+    program = UpdateProgram(lambda v, n: {"a": v["a"] + n["k"] * v["b"]}, np.float64, ["a", "b"], {"k": 2.0})
     for sizes in ([4, 9], [1, 1, 30], [30, 1], [5, 5], [0, 20, 0]):
         pieces = [(np.arange(float(n)), np.ones(n)) for n in sizes]
         program(pieces, {"k": 3.0})
@@ -57,11 +57,11 @@ def test_pieces_of_any_sizes(monkeypatch):
 
 def test_the_old_value_is_kept_as_long_as_it_is_needed():
     f = lambda v, n: {"a": v["a"] * 2, "b": v["b"] + v["a"]}  # noqa: E731  # b needs the old a, after the new one is known
-    program = Elementwise(f, np.float64, ["a", "b"], {})
+    program = UpdateProgram(f, np.float64, ["a", "b"], {})
     a, b = np.ones(3), np.ones(3)
     program([(a, b)], {})
     assert (a[0], b[0]) == (2.0, 2.0)
-    same = Elementwise(lambda v, n: {"a": v["a"] + 1, "b": v["a"]}, np.float64, ["a", "b"], {})
+    same = UpdateProgram(lambda v, n: {"a": v["a"] + 1, "b": v["a"]}, np.float64, ["a", "b"], {})
     same([(a, b)], {})
     assert (a[0], b[0]) == (3.0, 2.0)
 
@@ -72,14 +72,14 @@ def test_an_input_may_hold_an_intermediate_only_while_nobody_needs_its_place():
         new = v["b"] + half
         return {"a": new, "b": new * half}
 
-    program = Elementwise(f, np.float64, ["a", "b"], {})
+    program = UpdateProgram(f, np.float64, ["a", "b"], {})
     a, b = np.full(3, 4.0), np.ones(3)
     program([(a, b)], {})
     assert (a[0], b[0]) == (3.0, 6.0)
 
 
 def test_numbers_may_change_and_results_may_be_numbers():
-    program = Elementwise(
+    program = UpdateProgram(
         lambda v, n: {"a": v["a"] * (1 - n["β"] ** n["t"]), "p": n["p"] * n["β"]},
         np.float32,
         ["a"],
@@ -91,7 +91,7 @@ def test_numbers_may_change_and_results_may_be_numbers():
 
 
 def test_functions_that_are_no_ufuncs():
-    program = Elementwise(lambda v, n: {"a": np.where(v["a"] > 0, np.sign(v["a"]), 0) + v["a"] ** 3}, np.float64, ["a"], {})
+    program = UpdateProgram(lambda v, n: {"a": np.where(v["a"] > 0, np.sign(v["a"]), 0) + v["a"] ** 3}, np.float64, ["a"], {})
     a = np.array([-2.0, 2.0])
     program([(a,)], {})
     np.testing.assert_array_equal(a, [-8, 9])
@@ -99,9 +99,9 @@ def test_functions_that_are_no_ufuncs():
 
 def test_control_flow_on_values_is_refused():
     with pytest.raises(TypeError, match=r"np\.where"):
-        Elementwise(lambda v, n: {"a": v["a"] if n["t"] > 3 else -v["a"]}, np.float64, ["a"], {"t": 1})
+        UpdateProgram(lambda v, n: {"a": v["a"] if n["t"] > 3 else -v["a"]}, np.float64, ["a"], {"t": 1})
 
 
 def test_an_exchange_is_refused():
     with pytest.raises(ValueError, match="exchange"):
-        Elementwise(lambda v, n: {"a": v["b"], "b": v["a"]}, np.float64, ["a", "b"], {})
+        UpdateProgram(lambda v, n: {"a": v["b"], "b": v["a"]}, np.float64, ["a", "b"], {})

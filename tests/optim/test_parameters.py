@@ -11,7 +11,7 @@ import pytest
 
 import optim
 from minigrad import StaleGraphError, Tensor, compile, no_grad
-from minigrad.replay import Bound
+from minigrad.extend import Bound
 from models import MLP
 
 NAMES = ["SGD", "Momentum", "RMSprop", "Adam", "AdamW", "Adagrad", "NAdam", "Lion"]

@@ -21,13 +21,13 @@ from minigrad.replay.memory import aligned
 from minigrad.replay.program import ufunc_call
 from minigrad.tensor import Tensor
 
-__all__ = ["Elementwise", "recorded_rule"]
+__all__ = ["UpdateProgram", "recorded_rule"]
 
 BLOCK_BYTES = 1 << 19  # of each vector. Smaller blocks cost more calls than the cache saves; a second thread finds its core
 # taken by BLAS, whose threads go on spinning after a matrix product (both measured with Adam inside a training loop).
 
 
-class Elementwise:
+class UpdateProgram:
     """An elementwise function as one in-place program.
 
     Args:
@@ -39,7 +39,7 @@ class Elementwise:
 
     `program.source` is the text. Calling the program writes into the vectors and returns the results that are numbers.
 
-    >>> average = Elementwise(lambda v, n: {"m": n["beta"] * v["m"] + v["g"]}, np.float64, ["m", "g"], {"beta": 0.5})
+    >>> average = UpdateProgram(lambda v, n: {"m": n["beta"] * v["m"] + v["g"]}, np.float64, ["m", "g"], {"beta": 0.5})
     >>> print(average.source.split("def block")[1])
     (m, g, beta):
         np.multiply(beta, m, m)

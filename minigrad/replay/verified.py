@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.errors import CaptureError
-from minigrad.replay.capture import Capture, captured, noting
+from minigrad.replay.capture import Capture, captured, watching
 from minigrad.replay.lines import Lines, inside, lines_of, nodes_of
 from minigrad.tensor import Tensor
 
@@ -28,8 +28,8 @@ def captured_twice(
     Returns:
         The lines, the leaves of f's result, the function that builds the result from such leaves, and the capture.
     """
-    values = [a._data if isinstance(a, Tensor) else np.asarray(a) for a in arrays]
-    with noting():
+    values = [a.primal if isinstance(a, Tensor) else np.asarray(a) for a in arrays]
+    with watching():
         inputs, outputs, build_out, capture = captured(f, values, names, build, call)
         nodes = nodes_of(outputs, capture)
         lines = lines_of([*inputs, *leaves], outputs, nodes, capture)

@@ -1,0 +1,41 @@
+"""The inside of minigrad that others may build on: `models`, `optim`, and ops of your own import it from here.
+
+What `minigrad` itself exports is for users. This is for code that makes ops, walks the graph, records a run, or asks a
+compiled function for derivatives. What is not named here may change without notice.
+"""
+
+from minigrad.families import bilinear as bilinear
+from minigrad.families import constant_op as constant_op
+from minigrad.families import elementwise as elementwise
+from minigrad.families import linear_op as linear_op
+from minigrad.families import register as register
+from minigrad.families import scale as scale
+from minigrad.gauss_newton import GaussNewton as GaussNewton
+from minigrad.mode import Mode as Mode
+from minigrad.mode import current as current
+from minigrad.mode import scope as scope
+from minigrad.ops.elementwise import square as square
+from minigrad.ops.elementwise import tanh as tanh
+from minigrad.ops.reduce import ones as ones
+from minigrad.ops.reduce import total as total
+from minigrad.replay.capture import Watched as Watched
+from minigrad.replay.compiled import Bound as Bound
+from minigrad.replay.compiled import Compiled as Compiled
+from minigrad.replay.compiled import CurvatureRequest as CurvatureRequest
+from minigrad.replay.compiled import GradientRequest as GradientRequest
+from minigrad.replay.memory import aligned as aligned
+from minigrad.replay.replays import CurvaturePoint as CurvaturePoint
+from minigrad.replay.update_program import UpdateProgram as UpdateProgram
+from minigrad.replay.update_program import recorded_rule as recorded_rule
+from minigrad.sweeps import between as between
+from minigrad.tensor import RULES as RULES
+from minigrad.tensor import ForEach as ForEach
+from minigrad.tensor import Op as Op
+from minigrad.tensor import apply as apply
+from minigrad.tensor import constant_tensor as constant_tensor
+from minigrad.tensor import data_of as data_of
+from minigrad.tensor import is_live as is_live
+from minigrad.tensor import touch as touch
+from minigrad.tensor import traced_if_capturing as traced_if_capturing
+from minigrad.trees import flatten as flatten
+from minigrad.trees import tree_map as tree_map
