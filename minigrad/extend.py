@@ -18,6 +18,9 @@ from minigrad.ops.elementwise import square as square
 from minigrad.ops.elementwise import tanh as tanh
 from minigrad.ops.reduce import ones as ones
 from minigrad.ops.reduce import total as total
+from minigrad.packing import Packing as Packing
+from minigrad.packing import portion as portion
+from minigrad.packing import portions as portions
 from minigrad.replay.capture import Watched as Watched
 from minigrad.replay.compiled import Bound as Bound
 from minigrad.replay.compiled import Compiled as Compiled
