@@ -74,7 +74,7 @@ class Packing:
 def portion(n: int, bytes_each: int, most: int = PORTION_MOST) -> int:
     """How many of n directions to take at once, of which each holds so many bytes on its way: 1 … n.
 
-    >>> portion(1000, 1 << 20), portion(10, 1), portion(10, 1 << 30)
+    >>> portion(1000, 10**6), portion(10, 1), portion(10, 1 << 30)
     (4, 10, 1)
     """
     return max(1, min(n, most, PORTION_BYTES // (bytes_each + 1)))
