@@ -1,16 +1,51 @@
-"""What a Tensor can do as an array: NumPy's operators and methods, each the rule of the NumPy function of that meaning."""
+"""What a Tensor can do as an array: NumPy's operators, methods and functions, each the rule of the function of that meaning.
+
+`RULES` is the one table. NumPy hands over its functions through two protocols; that for ufuncs, the hot one, is in
+`tensor.py`, beside the `apply` that it mostly calls.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["RULES", "ArrayLike"]
+__all__ = ["REDUCTIONS", "RULES", "ArrayLike", "dispatch"]
 
 RULES: dict[Any, Callable[..., Any]] = {}
 """What each NumPy function or ufunc does when it meets a Tensor. Filled by the tables under `ops`."""
+
+
+REDUCTIONS: dict[Any, Any] = {
+    np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min,
+    np.logical_and: np.all, np.logical_or: np.any,
+}  # fmt: skip
+
+
+def dispatch(func: Any, called: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """Send a NumPy call that met a Tensor to its rule; what has none raises, for a guess would be a silent wrong number."""
+    rule = RULES.get(func)
+    if rule is None:
+        raise TypeError(
+            f"{called} has no derivative rule in minigrad. Use functions that do, call it on .numpy() if no derivative "
+            f"is needed, or add a rule: make an op with minigrad.elementwise, minigrad.linear_op or minigrad.Op and connect it "
+            f"with minigrad.register(function, op)."
+        )
+    if kwargs:
+        if kwargs.get("out") is not None:
+            raise TypeError(f"{called}(out=...) would overwrite values the graph needs; write `y = {called}(...)` instead.")
+        known = getattr(rule, "keywords", ())
+        for word, value in list(kwargs.items()):
+            if word not in known:
+                if value is not None and value is not np._NoValue:
+                    raise TypeError(
+                        f"{called}({word}=...) is not supported on Tensors"
+                        + (f" (supported: {', '.join(sorted(known))})" if known else "")
+                        + ". For where= select with np.where first; for dtype= use .astype."
+                    )
+                del kwargs[word]
+    return rule(*args, **kwargs)
 
 
 class ArrayLike:
@@ -186,3 +221,9 @@ class ArrayLike:
 
     def any(self, axis: Any = None) -> Any:
         return RULES[np.any](self, axis)
+
+    # NumPy's protocol for functions
+
+    def __array_function__(self, func: Any, types: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        module = func.__module__.removeprefix("numpy")
+        return dispatch(func, f"np{module}.{func.__name__}", args, kwargs)

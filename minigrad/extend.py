@@ -11,13 +11,16 @@ from minigrad.families import linear_op as linear_op
 from minigrad.families import register as register
 from minigrad.families import scale as scale
 from minigrad.gauss_newton import GaussNewton as GaussNewton
+from minigrad.leaving import touch as touch
 from minigrad.mode import Mode as Mode
 from minigrad.mode import current as current
 from minigrad.mode import scope as scope
 from minigrad.ops.elementwise import square as square
 from minigrad.ops.elementwise import tanh as tanh
-from minigrad.ops.reduce import ones as ones
-from minigrad.ops.reduce import total as total
+from minigrad.ops.fused import cross_entropy_op as cross_entropy_op
+from minigrad.ops.fused import logistic_op as logistic_op
+from minigrad.ops.fused import mse_op as mse_op
+from minigrad.ops.fused import places_op as places_op
 from minigrad.packing import Packing as Packing
 from minigrad.packing import portion as portion
 from minigrad.packing import portions as portions
@@ -27,6 +30,7 @@ from minigrad.replay.compiled import Compiled as Compiled
 from minigrad.replay.compiled import CurvatureRequest as CurvatureRequest
 from minigrad.replay.compiled import GradientRequest as GradientRequest
 from minigrad.replay.memory import aligned as aligned
+from minigrad.replay.printing import printed as printed
 from minigrad.replay.replays import CurvaturePoint as CurvaturePoint
 from minigrad.replay.update_program import UpdateProgram as UpdateProgram
 from minigrad.replay.update_program import recorded_rule as recorded_rule
@@ -38,7 +42,6 @@ from minigrad.tensor import apply as apply
 from minigrad.tensor import constant_tensor as constant_tensor
 from minigrad.tensor import data_of as data_of
 from minigrad.tensor import is_live as is_live
-from minigrad.tensor import touch as touch
 from minigrad.tensor import traced_if_capturing as traced_if_capturing
 from minigrad.trees import flatten as flatten
 from minigrad.trees import tree_map as tree_map

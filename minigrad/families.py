@@ -47,8 +47,6 @@ scale: Op = Op(
     batched=True,
     doc=_scale.__doc__ or "",
 )
-scale.fills = True
-scale.text = lambda y, g, d: ("{scale}({0}, {1}, {y})", {"scale": _scale})
 
 
 def register(function: Any, rule: Callable[..., Any], *, keywords: Sequence[str] = ()) -> Any:

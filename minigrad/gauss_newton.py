@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 
 from minigrad.errors import StaleGraphError
+from minigrad.leaving import leave_graph
+from minigrad.linear_program import LinearProgram
 from minigrad.mode import scope
-from minigrad.sweeps import LinearProgram, between, pull_back, push_forward
-from minigrad.tensor import Tensor, own
+from minigrad.sweeps import between, own, pull_back, push_forward
+from minigrad.tensor import Tensor
 from minigrad.transforms import hvp, jvp, vjp
 
 __all__ = ["GaussNewton", "ggn_vp"]
@@ -63,7 +65,7 @@ class GaussNewton:
     """
 
     def __init__(self, loss: Tensor, outputs: Tensor, leaves: Sequence[Tensor]) -> None:
-        loss._leaves_the_graph("GaussNewton(), which gives arrays")
+        leave_graph(loss, "GaussNewton(), which gives arrays")
         self.leaves, self.outputs = list(leaves), outputs
         self._model, head = between(leaves, [outputs]), between([outputs], [loss])
         with scope(recording=True, phase="backward"):

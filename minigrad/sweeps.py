@@ -10,16 +10,15 @@ Names: `y` a node's value, `x` an input's, `t` a tangent, `g` a cotangent, `c` o
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.errors import CaptureError, DerivativeError, StaleGraphError
+from minigrad.errors import DerivativeError, StaleGraphError, described, rephrased
 from minigrad.mode import about, current
 
-__all__ = ["LinearProgram", "Slice", "between", "pull_back", "push_forward", "unbroadcast"]
+__all__ = ["Slice", "between", "own", "pull_back", "push_forward", "unbroadcast"]
 
 Shape = tuple[int, ...]
 
@@ -30,14 +29,14 @@ class Slice(NamedTuple):
     nodes: list[Any]  # in creation order, which is a topological order; sources not included
     sources: list[Any]
     reach: set[int]  # indices of the nodes and the sources
-    open: bool  # the targets depend on another live leaf as well, so a sweep of this slice must be recorded
+    must_record: bool  # the targets depend on another live leaf as well, so a sweep of this slice must be recorded
     guards: list[tuple[Any, int]]  # other leaves that were used, with their index at that time
 
     def check(self) -> None:
         """Raise StaleGraphError if a leaf that was used has changed since the slice was made."""
         for leaf, index in self.guards:
             if leaf.index != index:
-                raise StaleGraphError(_stale("the function", leaf, ""))
+                raise _stale("the function", leaf)
 
 
 def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
@@ -45,44 +44,16 @@ def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
 
     An input newer than its user can only be a leaf that was changed after recording: `StaleGraphError`.
     """
-    wanted = None if sources is None else {s.index for s in sources}
-    first = 0 if wanted is None else min(wanted, default=0)
-    seen: dict[int, Any] = {}
-    leaves: list[Any] = []
-    is_open = False
-    guards: list[tuple[Any, int]] = []
-    stack = [node for node in targets if node.active]
-    while stack:
-        node = stack.pop()
-        index = node.index
-        if index in seen:
-            continue
-        seen[index] = node
-        if wanted is not None and index in wanted:
-            is_open = is_open or bool(node.live)
-            continue
-        inputs = node.inputs
-        for position in node.live:
-            x = inputs[position]
-            if x.index > index:
-                raise StaleGraphError(_stale(node.op.name, x, _at(node)))
-            if x.index < first:
-                is_open = True
-                if x.op is None:
-                    guards.append((x, x.index))
-            else:
-                stack.append(x)
-        for x in node.watched:
-            if x.index > index:
-                raise StaleGraphError(_stale(node.op.name, x, _at(node)))
-            guards.append((x, x.index))
-    nodes: list[Any] = []
-    if wanted is None:
+    if sources is None:
+        seen, guards, _ = _behind(targets, set(), 0)
+        nodes: list[Any] = []
+        leaves: list[Any] = []
         for index in sorted(seen):
-            node = seen[index]
-            (nodes if node.live else leaves).append(node)
+            (nodes if seen[index].live else leaves).append(seen[index])
         return Slice(nodes, leaves, set(seen), False, guards)
-    reach = set(wanted)
+    wanted = {s.index for s in sources}
+    seen, guards, must_record = _behind(targets, wanted, min(wanted, default=0))
+    nodes, reach = [], set(wanted)
     for index in sorted(seen):
         if index in wanted:
             continue
@@ -91,10 +62,73 @@ def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
             reach.add(index)
             nodes.append(node)
         elif not node.live:
-            is_open = is_open or node.active
+            must_record = must_record or node.active
             guards.append((node, index))
-    assert sources is not None
-    return Slice(nodes, list(sources), reach, is_open, guards)
+    return Slice(nodes, list(sources), reach, must_record, guards)
+
+
+def _behind(targets: Iterable[Any], wanted: set[int], first: int) -> tuple[dict[int, Any], list[tuple[Any, int]], bool]:
+    """All that `targets` depend on, by index, as far as the `wanted` and down to the index `first`; the guards met; and
+    whether another live leaf lies behind."""
+    seen: dict[int, Any] = {}
+    guards: list[tuple[Any, int]] = []
+    beyond = False
+    stack = [node for node in targets if node.active]
+    while stack:
+        node = stack.pop()
+        index = node.index
+        if index in seen:
+            continue
+        seen[index] = node
+        if index in wanted:
+            beyond = beyond or bool(node.live)
+            continue
+        inputs = node.inputs
+        for position in node.live:
+            x = inputs[position]
+            if x.index > index:
+                raise _stale(node, x)
+            if x.index >= first:
+                stack.append(x)
+                continue
+            beyond = True
+            if x.op is None:
+                guards.append((x, x.index))
+        for x in node.watched:
+            if x.index > index:
+                raise _stale(node, x)
+            guards.append((x, x.index))
+    return seen, guards, beyond
+
+
+class _Sweep:
+    """What both sweeps do around their loop: NumPy is silent, nodes made are labelled, an error names the node it is at."""
+
+    __slots__ = ("_before", "_doing", "_silence", "labelling", "node")
+
+    def __init__(self, doing: str) -> None:
+        self._doing, self._before = doing, current.mode
+        self._silence = np.errstate(divide="ignore", invalid="ignore", over="ignore")
+        self.labelling = self._before.phase != "forward"
+        self.node: Any = None
+
+    def __enter__(self) -> _Sweep:
+        self._silence.__enter__()
+        return self
+
+    def label(self) -> None:
+        """Record from here on what helps to differentiate `node` as work for that node's module."""
+        mode = current.mode
+        if mode.tracing or self.node.mode.module != mode.module:
+            current.mode = about(mode, self.node)
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        current.mode = self._before
+        self._silence.__exit__(kind, error, traceback)
+        node = self.node
+        if isinstance(error, Exception) and node is not None:
+            at = f"while {self._doing} {node.op.name}({described(node.args)}){_at(node)}"
+            raise rephrased(error, f"{at}: {error}") from error
 
 
 def pull_back(path: Slice, cotangents: dict[int, Any], *, record: bool = False, lead: Shape = ()) -> dict[int, Any]:
@@ -103,159 +137,70 @@ def pull_back(path: Slice, cotangents: dict[int, Any], *, record: bool = False, 
     Each contribution is brought to the input's own shape and dtype. Cotangents of interior nodes live only here.
     """
     reach = path.reach
-    node = None
-    before = mode = current.mode
-    labelling = mode.phase != "forward"
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        try:
-            for node in reversed(path.nodes):
-                g = cotangents.pop(node.index, None)
-                if g is None:
+    with _Sweep("pulling back through") as sweep:
+        for node in reversed(path.nodes):
+            g = cotangents.pop(node.index, None)
+            if g is None:
+                continue
+            sweep.node = node
+            if sweep.labelling:
+                sweep.label()
+            op, inputs = node.op, node.inputs
+            y, args = (node, inputs) if record else (node.primal, node.args)
+            for position in node.live:
+                x = inputs[position]
+                index = x.index
+                if index not in reach:
                     continue
-                if labelling and (mode.tracing or node.mode.module != mode.module):
-                    mode = current.mode = about(mode, node)
-                op, inputs = node.op, node.inputs
-                y, args = (node, inputs) if record else (node.primal, node.args)
-                for position in node.live:
-                    x = inputs[position]
-                    index = x.index
-                    if index not in reach:
-                        continue
-                    pull = op.pulls[position]
-                    if not lead or op.batched:
-                        c = pull(g, y, *args, **node.params)
-                    else:
-                        c = np.stack([pull(row, y, *args, **node.params) for row in g])
-                    value = x.primal
-                    shape = lead + value.shape if lead else value.shape
-                    if c.shape != shape:
-                        c = unbroadcast(c, shape, len(lead)) if op.broadcasts else _wrong_shape(op, c, x)
-                    if c.dtype is not value.dtype:
-                        c = _cast(c, value.dtype)
-                    cotangents[index] = cotangents[index] + c if index in cotangents else c
-        except Exception as error:
-            raise _explained(error, node, "pulling back through") from error
-        finally:
-            current.mode = before
+                pull = op.pulls[position]
+                if not lead or op.batched:
+                    c = pull(g, y, *args, **node.params)
+                else:
+                    c = np.stack([pull(row, y, *args, **node.params) for row in g])
+                value = x.primal
+                shape = lead + value.shape if lead else value.shape
+                if c.shape != shape:
+                    c = unbroadcast(c, shape, len(lead)) if op.broadcasts else _wrong_shape(op, c, x)
+                if c.dtype is not value.dtype:
+                    c = _cast(c, value.dtype)
+                cotangents[index] = cotangents[index] + c if index in cotangents else c
     return cotangents
 
 
 def push_forward(path: Slice, tangents: dict[int, Any], *, record: bool = False, lead: Shape = ()) -> dict[int, Any]:
     """Walk `path` from inputs to outputs; `tangents` maps a source's index to its tangent. Returns those of all nodes."""
     reach = path.reach
-    node = None
-    before = mode = current.mode
-    labelling = mode.phase != "forward"
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        try:
-            for node in path.nodes:
-                if labelling and (mode.tracing or node.mode.module != mode.module):
-                    mode = current.mode = about(mode, node)
-                op, inputs = node.op, node.inputs
-                y, args = (node, inputs) if record else (node.primal, node.args)
-                value = node.primal
-                total: Any = None
-                for position in node.live:
-                    x = inputs[position]
-                    if x.index not in reach:
-                        continue
-                    t = tangents.get(x.index)
-                    if t is None:
-                        continue
-                    if lead and op.broadcasts and x.primal.ndim < value.ndim:
-                        ones = (1,) * (value.ndim - x.primal.ndim)
-                        t = np.reshape(t, lead + ones + x.primal.shape)
-                    push = op.pushes[position]
-                    if not lead or op.batched:
-                        part = push(t, y, *args, **node.params)
-                    else:
-                        part = np.stack([push(row, y, *args, **node.params) for row in t])
-                    total = part if total is None else total + part
-                if total is None:
+    with _Sweep("pushing forward through") as sweep:
+        for node in path.nodes:
+            sweep.node = node
+            if sweep.labelling:
+                sweep.label()
+            op, inputs = node.op, node.inputs
+            y, args = (node, inputs) if record else (node.primal, node.args)
+            value = node.primal
+            total: Any = None
+            for position in node.live:
+                x = inputs[position]
+                t = tangents.get(x.index) if x.index in reach else None
+                if t is None:
                     continue
-                if total.shape != lead + value.shape:
-                    total = np.broadcast_to(total, lead + value.shape) if op.broadcasts else _wrong_shape(op, total, node)
-                if total.dtype is not value.dtype:
-                    total = _cast(total, value.dtype)
-                tangents[node.index] = total
-        except Exception as error:
-            raise _explained(error, node, "pushing forward through") from error
-        finally:
-            current.mode = before
+                if lead and op.broadcasts and x.primal.ndim < value.ndim:
+                    ones = (1,) * (value.ndim - x.primal.ndim)
+                    t = np.reshape(t, lead + ones + x.primal.shape)
+                push = op.pushes[position]
+                if not lead or op.batched:
+                    part = push(t, y, *args, **node.params)
+                else:
+                    part = np.stack([push(row, y, *args, **node.params) for row in t])
+                total = part if total is None else total + part
+            if total is None:
+                continue
+            if total.shape != lead + value.shape:
+                total = np.broadcast_to(total, lead + value.shape) if op.broadcasts else _wrong_shape(op, total, node)
+            if total.dtype is not value.dtype:
+                total = _cast(total, value.dtype)
+            tangents[node.index] = total
     return tangents
-
-
-class LinearProgram:
-    """A recorded graph evaluated again for other values of its leaves; all that does not depend on them stays as it was.
-
-    A push forward whose tangents are leaves and whose primals are plain arrays records nothing but linear operations on
-    the tangents. Run again, it costs only those: what many Hessian-vector products at one point need. Intermediate values
-    are written into the arrays of the recorded run, as few of them as will do; fresh memory would cost as much as the
-    arithmetic on it. A second thread that comes meanwhile takes fresh memory.
-    """
-
-    def __init__(self, leaves: Sequence[Any], outputs: Sequence[Any]) -> None:
-        nodes = between(leaves, outputs).nodes
-        memory = _shared(nodes, outputs)
-        slot = {leaf.index: i for i, leaf in enumerate(leaves)}
-        self.steps: list[tuple[Any, list[Any], list[tuple[int, int]], dict[str, Any], dict[str, Any]]] = []
-        for node in nodes:
-            fill = [(p, slot[node.inputs[p].index]) for p in node.live if node.inputs[p].index in slot]
-            slot[node.index] = len(slot)
-            into = node.params if node.index not in memory else node.params | {"out": memory[node.index]}
-            self.steps.append((node.op.forward, list(node.args), fill, node.params, into))
-        self.outputs = [slot.get(y.index, y.primal) for y in outputs]  # an output that depends on no leaf is a constant
-        self.recorded = [y.primal for y in outputs]  # the outputs for the values at which it was recorded
-        self._idle = threading.Lock()
-
-    def __call__(self, values: Sequence[Any]) -> list[Any]:
-        slots = list(values)
-        mine = self._idle.acquire(blocking=False)
-        try:
-            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                for forward, args, fill, params, into in self.steps:
-                    args = args.copy()
-                    for position, slot in fill:
-                        args[position] = slots[slot]
-                    slots.append(forward(*args, **(into if mine else params)))
-        finally:
-            if mine:
-                self._idle.release()
-        return [slots[i] if isinstance(i, int) else i.copy() for i in self.outputs]
-
-
-def _shared(nodes: Sequence[Any], outputs: Sequence[Any]) -> dict[int, Any]:
-    """Index of a node → an array for its value, in place of an operand where its op allows. Outputs get none, nor do values
-    that may be views of another's."""
-    roots: dict[int, set[int]] = {}  # whose memory a node's value may lie in
-    last: dict[int, int] = {}  # the step that reads this memory for the last time
-    for i, node in enumerate(nodes):
-        read: set[int] = set().union(*(roots.get(node.inputs[p].index, ()) for p in node.live))
-        last.update(dict.fromkeys(read, i))
-        roots[node.index] = {node.index} if node.op.fills else read
-    for y in outputs:
-        last.update(dict.fromkeys(roots.get(y.index, ()), len(nodes)))
-    dying: list[list[int]] = [[] for _ in range(len(nodes) + 1)]
-    for index, i in last.items():
-        dying[i].append(index)
-    memory: dict[int, Any] = {}
-    free: dict[Any, list[Any]] = {}
-
-    def release(indices: Sequence[int]) -> None:
-        for index in indices:
-            if index in memory:
-                free.setdefault((memory[index].shape, memory[index].dtype), []).append(memory[index])
-
-    for i, node in enumerate(nodes):
-        value = node.primal
-        if node.op.in_place:
-            release(dying[i])
-        if node.op.fills and value.base is None and last.get(node.index, len(nodes)) < len(nodes):
-            known = free.get((value.shape, value.dtype))
-            memory[node.index] = known.pop() if known else value
-        if not node.op.in_place:
-            release(dying[i])
-    return memory
 
 
 def unbroadcast(c: Any, shape: Shape, lead: int = 0) -> Any:
@@ -287,10 +232,12 @@ def _wrong_shape(op: Any, c: Any, x: Any) -> Any:
     raise DerivativeError(f"the rule of {op.name} gave a derivative of shape {c.shape} for a value of shape {x.shape}.")
 
 
-def _stale(user: str, leaf: Any, at: str) -> str:
+def _stale(user: Any, leaf: Any) -> StaleGraphError:
+    """The error that `leaf` was changed after `user` (a node, or a word for it) had used it."""
     who = f"{leaf.name!r}" if leaf.name else f"a leaf of shape {leaf.primal.shape}"
-    return (
-        f"{who} was changed after {user} had used it{at}, so this graph's gradient would be that of "
+    by, at = (user, "") if isinstance(user, str) else (user.op.name, _at(user))
+    return StaleGraphError(
+        f"{who} was changed after {by} had used it{at}, so this graph's gradient would be that of "
         f"another function. Run the forward pass again after changing parameters, then pull back."
     )
 
@@ -299,23 +246,14 @@ def _at(node: Any) -> str:
     return f" at {node.mode.line}" if node.mode.line else ""
 
 
-def _explained(error: Exception, node: Any, doing: str) -> Exception:
-    """`error` again, with the op, its operands and the user's line in the text, and of the same class where possible."""
-    if node is None:
-        return error
-    return rephrased(error, f"while {doing} {node.op.name}({described(node.args)}){_at(node)}: {error}")
-
-
-def described(args: Iterable[Any]) -> str:
-    """Operands as an error shows them: "(3, 2) float64, 2.0"."""
-    return ", ".join(f"{x.shape} {x.dtype}" if isinstance(x, np.ndarray) else repr(x) for x in args)
-
-
-def rephrased(error: Exception, message: str) -> Exception:
-    """An exception with a better message that the handlers written for `error` still catch."""
-    for kind in type(error).__mro__:
-        if kind in (ValueError, TypeError, IndexError, ZeroDivisionError, FloatingPointError, OverflowError,
-                    np.linalg.LinAlgError, CaptureError, DerivativeError, StaleGraphError, NotImplementedError,
-                    MemoryError, RuntimeError):  # fmt: skip
-            return kind(message)  # type: ignore[no-any-return]  # each of these takes one text
-    return RuntimeError(message)
+def own(arrays: dict[int, Any], *shared: Any) -> dict[int, Any]:
+    """Give each receiver an array of its own: a sweep may hand out one array twice (x + z), or a view of another."""
+    taken = {id(x) for x in shared}
+    for key, x in arrays.items():
+        if x.__class__ is not np.ndarray:
+            arrays[key] = np.asarray(x)
+        elif x.base is not None or id(x) in taken:
+            arrays[key] = x.copy()
+        else:
+            taken.add(id(x))
+    return arrays

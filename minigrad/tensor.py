@@ -13,7 +13,6 @@ Three invariants carry everything else:
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -21,28 +20,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.arraylike import RULES, ArrayLike
+from minigrad.arraylike import REDUCTIONS, RULES, ArrayLike, dispatch
+from minigrad.errors import described, rephrased
+from minigrad.leaving import Leaving, leave_graph, next_index, numeric
 from minigrad.mode import Mode, current, scope, users_line
-from minigrad.sweeps import between, described, pull_back, rephrased
+from minigrad.sweeps import between, own, pull_back
 
-__all__ = [
-    "RULES",
-    "ForEach",
-    "Op",
-    "Tensor",
-    "apply",
-    "constant_tensor",
-    "data_of",
-    "is_live",
-    "own",
-    "touch",
-    "traced_if_capturing",
-]
+__all__ = ["RULES", "ForEach", "Op", "Tensor", "apply", "constant_tensor", "data_of", "is_live", "traced_if_capturing"]
 
 Array = NDArray[Any]
 Rule = Callable[..., Any]
 
-_next_index = itertools.count(1).__next__  # atomic in CPython, hence safe between threads
 _PLAIN = (float, int, complex, bool)
 
 
@@ -92,12 +80,6 @@ class Op:
         self.some_constant = pulls.only_first if isinstance(pulls, ForEach) else None in pulls
         self.arity = None if isinstance(pulls, ForEach) else len(pulls)
         self.broadcasts, self.batched = broadcasts, batched
-        self.repeatable = True  # False: each evaluation differs (random numbers)
-        self.text: Callable[..., Any] | None = None  # how replay writes it with a buffer; see `minigrad.replay.program`
-        self.calm = False  # never singular, so that a replay need not silence NumPy's warnings for it
-        self.expands = False  # replay writes out `forward` op by op instead of calling it
-        self.fills = isinstance(forward, np.ufunc) and forward.signature is None  # takes out=, an array for the result,
-        self.in_place = self.fills  # which may be that of an operand
         self.__doc__ = doc or forward.__doc__ or ""
         self.__module__ = None  # type: ignore[assignment]  # pickle takes it for "look for it"; that of the class would mislead
 
@@ -149,7 +131,7 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
     if mode.capturing is not None:
         inputs = mode.capturing.operands(node, inputs)
     node.primal = y
-    node.index = _next_index()
+    node.index = next_index()
     node.grad = None
     node.name = None
     node.mode = mode
@@ -194,14 +176,7 @@ def _operand(op: Op, x: Any) -> Any:
     )
 
 
-def numeric(array: Array, call: str) -> Array:
-    """`array` itself if it holds numbers; TypeError otherwise."""
-    if array.dtype.kind not in "biufc":
-        raise TypeError(f"{call} needs numbers, got an array of dtype {array.dtype}. Convert it to float first.")
-    return array
-
-
-class Tensor(ArrayLike):
+class Tensor(ArrayLike, Leaving):
     """An array that remembers the op, the inputs and the parameters that made it.
 
     Args:
@@ -217,22 +192,10 @@ class Tensor(ArrayLike):
     """
 
     __slots__ = (
-        "__weakref__",
-        "active",
-        "args",
-        "grad",
-        "index",
-        "inputs",
-        "live",
-        "mode",
-        "name",
-        "op",
-        "params",
-        "primal",
-        "watched",
+        "__weakref__", "active", "args", "grad", "index", "inputs", "live", "mode", "name", "op", "params", "primal", "watched",
     )  # fmt: skip
 
-    primal: Array
+    primal: Array  # the value itself, for code that has asked `leave_graph`; users have `.data`
     active: bool  # a live leaf, or the result of an op with one upstream
     op: Op | None  # what made it; None for a leaf
     inputs: Sequence[Any]  # Tensors and plain operands, as they were given
@@ -247,7 +210,7 @@ class Tensor(ArrayLike):
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         if isinstance(data, Tensor):
-            data._leaves_the_graph("Tensor(x)")
+            leave_graph(data, "Tensor(x)")
             data = data.primal
         elif requires_grad and type(data) is int:
             data = float(data)  # a bare Python number carries no dtype of its own
@@ -257,7 +220,7 @@ class Tensor(ArrayLike):
         self.op = None
         self.inputs = self.args = self.live = self.watched = ()
         self.params = _NO_PARAMS
-        self.index = _next_index()
+        self.index = next_index()
         self.grad = None
         self.name = name
         self.mode = current.mode
@@ -282,48 +245,6 @@ class Tensor(ArrayLike):
         self.active = bool(on)
 
     @property
-    def data(self) -> Array:
-        """The values. A leaf's are the ndarray itself, and assigning to `.data` copies into it and marks older graphs of
-        the leaf as stale; those of a result are a read-only view."""
-        self._leaves_the_graph(".data")
-        if self.op is None:
-            return self.primal
-        view = self.primal.view()
-        view.flags.writeable = False
-        return view
-
-    @data.setter
-    def data(self, value: Any) -> None:
-        self.assign(value)
-
-    def assign(self, value: Any) -> None:
-        """Overwrite a leaf's values in place; the shape and dtype stay. Graphs recorded before refuse to pull back.
-
-        Raises:
-            ValueError: another shape, or this Tensor is the result of an operation.
-        """
-        self._leaves_the_graph("assign()")
-        if self.op is not None:
-            raise ValueError(
-                f"assign: this Tensor is the result of {self.op.name}, not a leaf; "
-                f"change the leaves it was made from, or use .detach() first."
-            )
-        if value is not self.primal:  # `p.data -= step` has already changed the array in place
-            array = np.asarray(value.primal if isinstance(value, Tensor) else value)
-            who = f" to {self.name!r}" if self.name else ""
-            if array.shape != self.primal.shape:
-                raise ValueError(f"assign{who} needs shape {self.primal.shape}, got {array.shape}.")
-            if not np.can_cast(numeric(array, f"assign{who}").dtype, self.primal.dtype, "same_kind"):
-                raise TypeError(f"assign{who} needs dtype {self.primal.dtype}, got {array.dtype}. Convert it with astype.")
-            self.primal[...] = array
-        self.touch()
-
-    def touch(self) -> None:
-        """Say that this leaf's array was written to; graphs recorded before are stale from now on."""
-        self._leaves_the_graph("touch()")
-        self.index = _next_index()
-
-    @property
     def shape(self) -> tuple[int, ...]:
         return self.primal.shape
 
@@ -339,18 +260,6 @@ class Tensor(ArrayLike):
     def size(self) -> int:
         return self.primal.size
 
-    def item(self) -> Any:
-        """The one number it holds, as a Python number."""
-        self._leaves_the_graph(".item()")
-        if self.primal.size != 1:
-            raise ValueError(f"item() needs a Tensor of one element, got shape {self.shape}.")
-        return self.primal.item()
-
-    def numpy(self) -> Array:
-        """A copy of the values, outside the graph."""
-        self._leaves_the_graph(".numpy()")
-        return self.primal.copy()
-
     def detach(self) -> Tensor:
         """A constant with the same values: no derivative passes."""
         if current.mode.capturing is not None:
@@ -358,7 +267,7 @@ class Tensor(ArrayLike):
         return Tensor(self.primal, name=self.name)
 
     def zero_grad(self) -> None:
-        self._leaves_the_graph("zero_grad()")
+        leave_graph(self, "zero_grad()")
         self.grad = None
 
     def backward(self, gradient: Any = None, create_graph: bool = False) -> None:
@@ -373,7 +282,7 @@ class Tensor(ArrayLike):
             RuntimeError: no leaf with `requires_grad=True` leads here.
             StaleGraphError: a leaf was changed since the graph was recorded.
         """
-        self._leaves_the_graph("backward()")
+        leave_graph(self, "backward()")
         if not self.active:
             raise RuntimeError(
                 "backward() needs a Tensor that depends on a leaf with requires_grad=True; this one is a constant. "
@@ -409,17 +318,6 @@ class Tensor(ArrayLike):
         for leaf, g in updates:
             leaf.grad = g if leaf.grad is None else leaf.grad + g
 
-    # How it looks
-
-    def __repr__(self) -> str:
-        if current.mode.capturing is not None or self.primal.__class__ is not np.ndarray:  # there is no value to show
-            return f"Tensor({self.dtype} {list(self.shape)}{f', name={self.name!r}' if self.name else ''}, captured)"
-        body = np.array2string(self.primal, separator=", ", prefix="Tensor(")
-        name = f", name={self.name!r}" if self.name else ""
-        origin = f", op={self.op.name}" if self.op else ", requires_grad=True" if self.requires_grad else ""
-        dtype = "" if self.primal.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self.primal.dtype}"
-        return f"Tensor({body}{dtype}{name}{origin})"
-
     def __len__(self) -> int:
         if not self.primal.ndim:
             raise TypeError("len() of a 0-d Tensor.")
@@ -430,116 +328,19 @@ class Tensor(ArrayLike):
             raise TypeError("iteration over a 0-d Tensor; use .item() for its value.")
         return (self[i] for i in range(len(self.primal)))
 
-    def __bool__(self) -> bool:
-        if self.primal.size != 1:
-            raise ValueError(f"the truth of a Tensor of shape {self.shape} is ambiguous; use .any() or .all().")
-        self._leaves_the_graph("bool(), `if`, `while`, `and`, `or`, `max()`")
-        return bool(self.primal)
-
-    def __float__(self) -> float:
-        self._leaves_the_graph("float()")
-        if self.active:  # NumPy asks for it in `a[0] = x`, the math module in `math.sin(x)`
-            raise TypeError(
-                "turning a recorded Tensor into a float would drop its gradient without a word; use .item() if that is "
-                "meant, NumPy's functions instead of the math module's, and np.stack instead of filling an array."
-            )
-        return float(self.item())
-
-    def __int__(self) -> int:
-        self._leaves_the_graph("int()")
-        return int(float(self)) if self.primal.dtype.kind == "f" else int(self.item())
-
-    def __index__(self) -> int:
-        if self.primal.dtype.kind not in "iu" or self.primal.ndim:
-            raise TypeError("only an integer 0-d Tensor can be used as an index.")
-        self._leaves_the_graph("range() and slices")
-        return int(self.primal)
-
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec else str(self)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        self._leaves_the_graph("np.asarray()")
-        if self.active:
-            raise TypeError(
-                "turning a recorded Tensor into an ndarray would drop its gradient without a word; "
-                "use .numpy() if that is meant, or the NumPy function itself (np.stack for a list of Tensors)."
-            )
-        return np.array(self.primal, dtype=dtype, copy=copy)
-
-    @property
-    def _data(self) -> Any:
-        """What np.ma asks of any operand; without an answer it would take the values and drop their gradient."""
-        raise TypeError("np.ma does not work on Tensors, it would drop their gradient without a word; select with np.where.")
-
-    def _leaves_the_graph(self, how: str) -> None:
-        """Values may not be looked at, nor anything changed, while a function is captured: it would happen just this once."""
-        if current.mode.capturing is not None:
-            current.mode.capturing.forbid(self, how)
-        if self.mode.capturing is not None and self.primal.__class__ is not np.ndarray:
-            self.primal.item()  # raises, for it was kept from a capture and has no value any more
-
-    def __reduce__(self) -> Any:
-        """Copies and pickles are new leaves with an index and an array of their own."""
-        self._leaves_the_graph("copy() and pickle")
-        if self.live:
-            raise TypeError("only leaves can be copied or pickled; use .detach() on the result of an operation.")
-        return Tensor, (self.primal, self.active, self.name)
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        raise TypeError(
-            "Tensors are not changed in place, the graph would no longer be true. Write "
-            "`x = minigrad.index_set(x, index, value)` (or index_add), or np.where(mask, value, x); "
-            "to overwrite a parameter outside the graph use `p.assign(array)`."
-        )
-
-    # NumPy's two protocols
-
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        called = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
-        if method == "reduce" and ufunc in _REDUCTIONS:
-            kwargs.setdefault("axis", 0)
-            return _dispatch(_REDUCTIONS[ufunc], called, inputs, kwargs)
-        if method != "__call__":
+        if method == "__call__":
+            rule = RULES.get(ufunc)
+            if rule.__class__ is Op and not kwargs:  # nearly always; straight to `apply` saves two calls of three
+                return apply(rule, inputs, _NO_PARAMS)
+            return dispatch(ufunc, f"np.{ufunc.__name__}", inputs, kwargs)
+        called = f"np.{ufunc.__name__}.{method}"
+        if method != "reduce" or ufunc not in REDUCTIONS:
             raise TypeError(f"{called} is not supported on Tensors; use the NumPy function for it (np.sum, np.prod, ...).")
-        return _dispatch(ufunc, called, inputs, kwargs)
-
-    def __array_function__(self, func: Any, types: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-        module = func.__module__.removeprefix("numpy")
-        return _dispatch(func, f"np{module}.{func.__name__}", args, kwargs)
+        return dispatch(REDUCTIONS[ufunc], called, inputs, {"axis": 0} | kwargs)
 
 
 _detached = Op("detach", lambda x: x)  # without rules, so no derivative passes
-
-_REDUCTIONS: dict[Any, Any] = {
-    np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min,
-    np.logical_and: np.all, np.logical_or: np.any,
-}  # fmt: skip
-
-
-def _dispatch(func: Any, called: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """Send a NumPy call that met a Tensor to its rule; what has none raises, for a guess would be a silent wrong number."""
-    rule = RULES.get(func)
-    if rule is None:
-        raise TypeError(
-            f"{called} has no derivative rule in minigrad. Use functions that do, call it on .numpy() if no derivative "
-            f"is needed, or add a rule: make an op with minigrad.elementwise, minigrad.linear_op or minigrad.Op and connect it "
-            f"with minigrad.register(function, op)."
-        )
-    if kwargs:
-        if kwargs.get("out") is not None:
-            raise TypeError(f"{called}(out=...) would overwrite values the graph needs; write `y = {called}(...)` instead.")
-        known = getattr(rule, "keywords", ())
-        for word, value in list(kwargs.items()):
-            if word not in known:
-                if value is not None and value is not np._NoValue:
-                    raise TypeError(
-                        f"{called}({word}=...) is not supported on Tensors"
-                        + (f" (supported: {', '.join(sorted(known))})" if known else "")
-                        + ". For where= select with np.where first; for dtype= use .astype."
-                    )
-                del kwargs[word]
-    return rule(*args, **kwargs)
 
 
 def constant_tensor(array: Array) -> Tensor:
@@ -549,16 +350,11 @@ def constant_tensor(array: Array) -> Tensor:
     leaf.op = None
     leaf.inputs = leaf.args = leaf.live = leaf.watched = ()
     leaf.params = _NO_PARAMS
-    leaf.index = _next_index()
+    leaf.index = next_index()
     leaf.grad = leaf.name = None
     leaf.mode = current.mode
     leaf.active = False
     return leaf
-
-
-def touch(leaf: Tensor) -> None:
-    """`leaf.touch()` of what is known to be a leaf."""
-    leaf.index = _next_index()
 
 
 def traced_if_capturing(x: Any) -> Any:
@@ -579,16 +375,3 @@ def data_of(x: Any) -> Any:
 def is_live(x: Any) -> bool:
     """Whether `x` is a Tensor through which derivatives flow."""
     return isinstance(x, Tensor) and x.active
-
-
-def own(arrays: dict[int, Any], *shared: Any) -> dict[int, Any]:
-    """Give each receiver an array of its own: a sweep may hand out one array twice (x + z), or a view of another."""
-    taken = {id(x) for x in shared}
-    for key, x in arrays.items():
-        if x.__class__ is not np.ndarray:
-            arrays[key] = np.asarray(x)
-        elif x.base is not None or id(x) in taken:
-            arrays[key] = x.copy()
-        else:
-            taken.add(id(x))
-    return arrays

@@ -17,10 +17,13 @@ from typing import Any
 import numpy as np
 
 from minigrad.errors import StaleGraphError
+from minigrad.leaving import leave_graph, numeric
+from minigrad.linear_program import LinearProgram
 from minigrad.mode import current, scope
 from minigrad.ops.elementwise import positive
-from minigrad.sweeps import LinearProgram, Slice, between, pull_back, push_forward
-from minigrad.tensor import Tensor, apply, data_of, numeric, own, traced_if_capturing
+from minigrad.packing import Packing, portion, portions
+from minigrad.sweeps import between, own, pull_back, push_forward
+from minigrad.tensor import Tensor, apply, data_of, traced_if_capturing
 from minigrad.trees import flatten, leaves_like
 
 __all__ = ["grad", "gradient_and_hvp", "hessian", "hvp", "jacobian", "jvp", "linearize", "value_and_grad", "vjp"]
@@ -51,38 +54,45 @@ def _differentiated(transform: str, f: Function, argnums: int | Sequence[int], h
     call = _called(transform, f)
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        outer = current.mode.recording
         trees = [_argument(args, i, call) for i in positions]
         if len({i % len(args) for i in positions}) < len(positions):
             raise ValueError(f"{call}: argnums must name each argument once, got {tuple(positions)}.")
-        leaves, build = _fresh(trees, call)
-        replaced = list(args)
-        for i, tree in zip(positions, build(leaves), strict=True):
-            replaced[i] = tree
-        with scope(recording=True):
-            out = f(*replaced, **kwargs)
         aux = None
-        if has_aux:
-            if not (isinstance(out, tuple) and len(out) == 2):
-                raise TypeError(f"{call} with has_aux=True needs f to return (loss, aux), got {type(out).__name__}.")
-            out, aux = out
-        y = _output(out, call)
-        if y.size != 1:
-            raise ValueError(f"{call} needs a scalar loss, got shape {y.shape}. Reduce it (sum, mean), or use jacobian or vjp.")
-        if y.dtype.kind == "c" and any(
-            a.dtype.kind != "c" for a in leaves
-        ):  # of a complex argument it is the complex derivative
+
+        def loss_of(*fresh: Any) -> Tensor:
+            nonlocal aux
+            replaced = list(args)
+            for i, tree in zip(positions, fresh, strict=True):
+                replaced[i] = tree
+            out = f(*replaced, **kwargs)
+            if has_aux:
+                out, aux = _with_aux(out, call)
+            return _scalar(out, call)
+
+        run = _Recording.of(loss_of, trees, call)
+        (y,) = run.outputs
+        if y.dtype.kind == "c" and any(a.dtype.kind != "c" for a in run.leaves):  # else it is the complex derivative
             raise TypeError(f"{call}: a complex loss has no gradient for a real argument. Return np.real or np.abs of it.")
-        path = _slice(leaves, [y])
-        connected = path.open and outer
-        grads = _pulled(path, y, _one_like(y), leaves, connected)
-        gradient = build(grads)
-        value = _released(y, connected) if connected or _capturing() else y.primal
+        gradient = run.build(run.pull([_one_like(y)]))
+        value = run.released(y)
         result = tuple(gradient) if several else gradient[0]
-        return ((value, _settled(aux, leaves, outer)), result) if has_aux else (value, result)
+        return ((value, _settled(aux, run.leaves)), result) if has_aux else (value, result)
 
     wrapped.__name__ = call
     return wrapped
+
+
+def _with_aux(out: Any, call: str) -> tuple[Any, Any]:
+    if not (isinstance(out, tuple) and len(out) == 2):
+        raise TypeError(f"{call} with has_aux=True needs f to return (loss, aux), got {type(out).__name__}.")
+    return out
+
+
+def _scalar(out: Any, call: str) -> Tensor:
+    y = _output(out, call)
+    if y.size != 1:
+        raise ValueError(f"{call} needs a scalar loss, got shape {y.shape}. Reduce it (sum, mean), or use jacobian or vjp.")
+    return y
 
 
 def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
@@ -111,17 +121,14 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     (array([ 2., 60.]),)
     """
     call = _called("vjp", f)
-    path, leaves, build, outputs, build_out, outer = _recorded(f, primals, call)
-    like = build_out(outputs)
+    run = _Recording.of(f, primals, call)
+    like = run.build_out(run.outputs)
 
     def pullback(cotangent: Any) -> Any:
-        _check(path)
-        given = _matching(cotangent, like, outputs, f"{call}: the cotangent")
-        connected = current.mode.recording and (path.open or _any_live(given))
-        return tuple(build(_pulled_many(path, outputs, given, leaves, connected)))
+        run.check()
+        return tuple(run.build(run.pull(_matching(cotangent, like, run.outputs, f"{call}: the cotangent"))))
 
-    connected = path.open and outer
-    return build_out([_released(y, connected) for y in outputs]), pullback
+    return run.value(), pullback
 
 
 def linearize(f: Function, *primals: Any) -> tuple[Any, Function]:
@@ -139,22 +146,20 @@ def linearize(f: Function, *primals: Any) -> tuple[Any, Function]:
     staged = f.__linearize__(primals) if hasattr(f, "__linearize__") else None
     if staged is not None:
         return staged  # type: ignore[no-any-return]  # a pair
-    path, leaves, build, outputs, build_out, outer = _recorded(f, primals, call)
+    run = _Recording.of(f, primals, call)
     again: list[LinearProgram] = []
 
     def pushforward(*tangents: Any) -> Any:
-        _check(path)
-        given = _matching(list(tangents), build(leaves), leaves, f"{call}: the tangents")
-        connected = current.mode.recording and (path.open or _any_live(given))
-        if connected or _capturing():
-            return build_out(_pushed(path, leaves, given, outputs, connected))
+        run.check()
+        given = _matching(list(tangents), run.build(run.leaves), run.leaves, f"{call}: the tangents")
+        if run.is_recorded(given):
+            return run.build_out(run.push(given))
         if not again:
-            again.append(_linear_part(path, leaves, outputs))
+            again.append(run.linear_part())
         found = again[0]([data_of(t) for t in given])
-        return build_out(list(own(dict(enumerate(found)), *given).values()))
+        return run.build_out(list(own(dict(enumerate(found)), *given).values()))
 
-    connected = path.open and outer
-    return build_out([_released(y, connected) for y in outputs]), pushforward
+    return run.value(), pushforward
 
 
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -166,11 +171,9 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list) or len(primals) != len(tangents):
         raise TypeError(f"{_called('jvp', f)} needs primals and tangents as tuples of one length: jvp(f, (x,), (t,)).")
     call = _called("jvp", f)
-    path, leaves, build, outputs, build_out, outer = _recorded(f, primals, call)
-    given = _matching(list(tangents), build(leaves), leaves, f"{call}: the tangents")
-    connected = outer and path.open
-    moved = _pushed(path, leaves, given, outputs, outer and (path.open or _any_live(given)))
-    return build_out([_released(y, connected) for y in outputs]), build_out(moved)
+    run = _Recording.of(f, primals, call)
+    given = _matching(list(tangents), run.build(run.leaves), run.leaves, f"{call}: the tangents")
+    return run.value(), run.build_out(run.push(given))
 
 
 def hvp(f: Function, x: Any, v: Any) -> Any:
@@ -194,27 +197,20 @@ def jacobian(f: Function) -> Function:
     """
 
     def wrapped(x: Any) -> Any:
-        call = _called("jacobian", f)
-        path, leaves, build, outputs, build_out, outer = _recorded(f, (x,), call)
-        connected = outer and path.open
-        n_in, n_out = sum(a.size for a in leaves), sum(y.size for y in outputs)
-        if not n_in or not n_out:
-            rows = [[np.zeros(y.shape + a.shape, y.dtype) for a in leaves] for y in outputs]
-        elif n_in <= n_out:
-            pushed = _all_pushed(path, leaves, outputs, connected)
-            columns = [np.moveaxis(t, 0, -1) for t in pushed]  # (*y.shape, n_in)
-            rows = [[c.reshape(y.shape + a.shape) for c, a in _parted(column, leaves)]
-                    for column, y in zip(columns, outputs, strict=True)]  # fmt: skip
+        run = _Recording.of(f, (x,), _called("jacobian", f))
+        into, out = Packing(run.leaves), Packing(run.outputs)
+        if not into.n or not out.n:
+            rows = [[np.zeros(y.shape + a.shape, y.dtype) for a in run.leaves] for y in run.outputs]
+        elif into.n <= out.n:
+            columns = [np.moveaxis(t, 0, -1) for t in run.push_all(into)]  # (*y.shape, n_in) for each output
+            rows = [into.pieces(column) for column in columns]
         else:
-            pulled = _all_pulled(path, outputs, leaves, connected)
-            rows, start = [], 0
-            for y in outputs:
-                rows.append([np.reshape(c[start : start + y.size], y.shape + a.shape)
-                             for c, a in zip(pulled, leaves, strict=True)])  # fmt: skip
-                start += y.size
-        if not connected and not _capturing():
+            pulled = run.pull_all(out)  # (n_out, *x.shape) for each leaf
+            rows = [[np.reshape(c[place], shape + a.shape) for c, a in zip(pulled, run.leaves, strict=True)]
+                    for place, shape in zip(out.places, out.shapes, strict=True)]  # fmt: skip
+        if not run.is_recorded():
             rows = [list(own(dict(enumerate(row))).values()) for row in rows]
-        return build_out([build(row)[0] for row in rows])
+        return run.build_out([run.build(row)[0] for row in rows])
 
     return wrapped
 
@@ -245,14 +241,14 @@ def gradient_and_hvp(loss: Tensor, leaves: Sequence[Tensor]) -> tuple[list[Any],
     >>> gradient, product([np.ones(2)])
     ([array([ 3., 12.])], [array([ 6., 12.])])
     """
-    loss._leaves_the_graph("gradient_and_hvp(), which gives arrays")
+    leave_graph(loss, "gradient_and_hvp(), which gives arrays")
     path = between(leaves, [loss])
     with scope(recording=True, phase="backward"):
         cotangents = pull_back(path, {loss.index: np.ones_like(loss.primal)}, record=True)
-    zeros = [np.zeros_like(a.primal) for a in leaves]
-    found = [cotangents.get(a.index, z) for a, z in zip(leaves, zeros, strict=True)]
-    outputs = [g if isinstance(g, Tensor) else Tensor(g) for g in found]
-    second = between(leaves, outputs)
+    found = [cotangents.get(a.index) for a in leaves]
+    outputs = [g if isinstance(g, Tensor) else Tensor(np.zeros_like(a.primal) if g is None else g)
+               for g, a in zip(found, leaves, strict=True)]  # fmt: skip
+    run = _Recording(leaves, outputs, arrays_only=True)
     indices = [a.index for a in leaves]
     again: list[LinearProgram] = []
 
@@ -260,11 +256,11 @@ def gradient_and_hvp(loss: Tensor, leaves: Sequence[Tensor]) -> tuple[list[Any],
         if (lead or not again) and indices != [a.index for a in leaves]:
             raise StaleGraphError("the parameters were changed before this Hessian product was asked for. Run the loss again.")
         if lead:
-            return _all_pushed_along(second, leaves, vectors, outputs, lead[0])
+            return run.push_many(vectors, lead[0])
         if again:
             found = again[0](vectors)
         else:
-            again.append(_linear_part(second, leaves, outputs, at=vectors))
+            again.append(run.linear_part(at=vectors))
             found = again[0].recorded
         return list(own(dict(enumerate(found)), *vectors).values())
 
@@ -283,12 +279,6 @@ def _argument(args: Sequence[Any], i: int, call: str) -> Any:
         return args[i]
     except IndexError:
         raise TypeError(f"{call}: argument {i} is to be differentiated, but only {len(args)} were given by position.") from None
-
-
-def _fresh(trees: Any, call: str) -> tuple[list[Tensor], Callable[[Sequence[Any]], Any]]:
-    """A new leaf for every array in the trees; a live Tensor's leaf stays connected to it."""
-    values, build = flatten(trees)
-    return [_leaf(x, call) for x in values], build
 
 
 def _leaf(x: Any, call: str) -> Tensor:
@@ -320,24 +310,6 @@ def _output(out: Any, call: str) -> Tensor:
     )
 
 
-def _recorded(f: Function, primals: Sequence[Any], call: str) -> tuple[Slice, list[Tensor], Any, list[Tensor], Any, bool]:
-    outer = current.mode.recording
-    leaves, build = _fresh(list(primals), call)
-    with scope(recording=True):
-        out = f(*build(leaves))
-    values, build_out = flatten(out)
-    outputs = [_output(y, call) for y in values]
-    return _slice(leaves, outputs), leaves, build, outputs, build_out, outer
-
-
-def _slice(leaves: list[Tensor], outputs: list[Tensor]) -> Slice:
-    """What lies between; from here on the leaves are no longer live for anyone else."""
-    path = between(leaves, outputs)
-    for leaf in leaves:
-        leaf.requires_grad = bool(leaf.live)
-    return path
-
-
 def _any_live(xs: Sequence[Any]) -> bool:
     return any(isinstance(x, Tensor) and x.requires_grad for x in xs)
 
@@ -357,95 +329,138 @@ def _matching(given: Any, tree: Any, like: Sequence[Tensor], what: str) -> list[
     return checked
 
 
-def _pulled(path: Slice, y: Tensor, seed: Any, leaves: Sequence[Tensor], connected: bool) -> list[Any]:
-    return _pulled_many(path, [y], [seed], leaves, connected)
+class _Recording:
+    """The graph between leaves and outputs, and the sweeps over it.
 
+    A sweep is recorded where its results belong to an outer graph (`must_record`, or a live tangent or cotangent was given,
+    and recording is on), and while a function is captured. What it returns is then a list of Tensors, else of arrays of the
+    caller's own.
 
-def _pulled_many(
-    path: Slice, outputs: Sequence[Tensor], seeds: Sequence[Any], leaves: Sequence[Tensor], connected: bool,
-    lead: tuple[int, ...] = (),
-) -> list[Any]:  # fmt: skip
-    cotangents: dict[int, Any] = {}
-    for y, g in zip(outputs, seeds, strict=True):
-        if y.index in path.reach:
-            cotangents[y.index] = cotangents[y.index] + g if y.index in cotangents else g
-    if connected or _capturing():
-        with scope(recording=True, phase="backward"):
-            pull_back(path, cotangents, record=True, lead=lead)
-    else:
-        cotangents = pull_back(path, {i: data_of(g) for i, g in cotangents.items()}, lead=lead)
-    found = {i: cotangents.get(a.index) for i, a in enumerate(leaves)}
-    for i, a in enumerate(leaves):
-        if found[i] is None:
-            found[i] = np.zeros(lead + a.shape, a.dtype)
-    return _results(found, connected, seeds)
+    Args:
+        leaves, outputs: Tensors.
+        build, build_out: make the trees that the leaves and the outputs were taken from.
+        arrays_only: give arrays, whatever the outputs also depend on.
+    """
 
+    def __init__(
+        self, leaves: Sequence[Tensor], outputs: Sequence[Tensor], build: Any = list, build_out: Any = list,
+        arrays_only: bool = False,
+    ) -> None:  # fmt: skip
+        self.leaves, self.outputs, self.build, self.build_out = leaves, outputs, build, build_out
+        self.path = between(leaves, outputs)
+        self._arrays_only = arrays_only
 
-def _pushed(
-    path: Slice, leaves: Sequence[Tensor], given: Sequence[Any], outputs: Sequence[Tensor], connected: bool,
-    lead: tuple[int, ...] = (),
-) -> list[Any]:  # fmt: skip
-    tangents = {a.index: t for a, t in zip(leaves, given, strict=True)}
-    if connected or _capturing():
+    @classmethod
+    def of(cls, f: Function, primals: Sequence[Any], call: str) -> _Recording:
+        """`f` run on fresh leaves in place of the primals. Once its graph is known, they are live for nobody else."""
+        values, build = flatten(list(primals))
+        leaves = [_leaf(x, call) for x in values]
+        with scope(recording=True):
+            out = f(*build(leaves))
+        results, build_out = flatten(out)
+        run = cls(leaves, [_output(y, call) for y in results], build, build_out)
+        for leaf in leaves:
+            leaf.requires_grad = bool(leaf.live)
+        return run
+
+    def is_connected(self, given: Sequence[Any] = ()) -> bool:
+        """Whether what a sweep of `given` returns belongs to an outer graph."""
+        return current.mode.recording and not self._arrays_only and (self.path.must_record or _any_live(given))
+
+    def is_recorded(self, given: Sequence[Any] = ()) -> bool:
+        """Whether a sweep of `given` runs on Tensors."""
+        return _capturing() or self.is_connected(given)
+
+    def value(self) -> Any:
+        """The outputs as f returned them."""
+        return self.build_out([self.released(y) for y in self.outputs])
+
+    def released(self, y: Tensor) -> Any:
+        """An output as the caller gets it: still part of an outer graph, or without a past."""
+        return _released(y, self.is_connected())
+
+    def check(self) -> None:
+        """Raise if a leaf that was used has changed; and if one changes later, a replay must not go on with its old values."""
+        self.path.check()
+        if _capturing():
+            for leaf, _ in self.path.guards:
+                current.mode.capturing.depends_on_index(leaf)
+
+    def pull(self, seeds: Sequence[Any], lead: tuple[int, ...] = ()) -> list[Any]:
+        """The pull back of a cotangent for each output, one for each leaf."""
+        cotangents: dict[int, Any] = {}
+        for y, g in zip(self.outputs, seeds, strict=True):
+            if y.index in self.path.reach:
+                cotangents[y.index] = cotangents[y.index] + g if y.index in cotangents else g
+        return self._swept(pull_back, "backward", cotangents, seeds, self.leaves, lead)
+
+    def push(self, tangents: Sequence[Any], lead: tuple[int, ...] = ()) -> list[Any]:
+        """The push forward of a tangent for each leaf, one for each output."""
+        starts = {a.index: t for a, t in zip(self.leaves, tangents, strict=True)}
+        return self._swept(push_forward, "tangent", starts, tangents, self.outputs, lead)
+
+    def _swept(
+        self, sweep: Any, phase: str, start: dict[int, Any], given: Sequence[Any], ends: Sequence[Tensor], lead: tuple[int, ...]
+    ) -> list[Any]:
+        connected = self.is_connected(given)
+        if connected or _capturing():
+            with scope(recording=True, phase=phase):
+                found = sweep(self.path, start, record=True, lead=lead)
+        else:
+            found = sweep(self.path, {i: data_of(g) for i, g in start.items()}, lead=lead)
+        results = [found.get(x.index) for x in ends]
+        results = [np.zeros(lead + x.shape, x.dtype) if r is None else r for r, x in zip(results, ends, strict=True)]
+        if connected:
+            return results
+        if _capturing():
+            return [r.detach() if isinstance(r, Tensor) else r for r in results]
+        return list(own(dict(enumerate(results)), *given).values())
+
+    def push_all(self, packing: Packing) -> list[Any]:
+        """The push forwards of all unit vectors of the leaves, (n, *y.shape) for each output."""
+        if self.is_recorded():  # all at once, for recorded pieces could not be joined as cheaply
+            return self.push(packing.basis(0, packing.n), (packing.n,))
+        n, k = packing.n, self._portion(packing.n)
+        linear = self.linear_part((k,))
+        columns = [np.empty((n, *y.shape), y.dtype) for y in self.outputs]
+        for part in portions(n, k):  # the last one is filled up with zeros
+            for column, found in zip(columns, linear(packing.basis(part.start, k)), strict=True):
+                column[part] = found[: part.stop - part.start]
+        return columns
+
+    def pull_all(self, packing: Packing) -> list[Any]:
+        """The pull backs of all unit vectors of the outputs, (n, *x.shape) for each leaf."""
+        n = packing.n
+        parts = []
+        for part in portions(n, n if self.is_recorded() else self._portion(n)):
+            count = part.stop - part.start
+            parts.append(self.pull(packing.basis(part.start, count), (count,)))
+        return parts[0] if len(parts) == 1 else [np.concatenate(rows) for rows in zip(*parts, strict=True)]
+
+    def push_many(self, tangents: Sequence[Any], n: int) -> list[Any]:
+        """The push forwards of n ≥ 1 tangents, (n, *y.shape) for each output, in portions."""
+        parts = [self.push([t[part] for t in tangents], (part.stop - part.start,)) for part in portions(n, self._portion(n))]
+        return [np.concatenate(rows) for rows in zip(*parts, strict=True)]
+
+    def _portion(self, n: int) -> int:
+        return portion(n, sum(int(node.primal.nbytes) for node in self.path.nodes))
+
+    def linear_part(self, lead: tuple[int, ...] = (), at: Sequence[Any] = ()) -> LinearProgram:
+        """The push forward as a graph of its own, in which only the tangents are leaves, recorded `at` some."""
+        starts = [Tensor(t, requires_grad=True) for t in at or [np.zeros(lead + a.shape, a.dtype) for a in self.leaves]]
+        tangents: dict[int, Any] = {a.index: t for a, t in zip(self.leaves, starts, strict=True)}
         with scope(recording=True, phase="tangent"):
-            push_forward(path, tangents, record=True, lead=lead)
-    else:
-        tangents = push_forward(path, {i: data_of(t) for i, t in tangents.items()}, lead=lead)
-    found = {i: tangents.get(y.index) for i, y in enumerate(outputs)}
-    for i, y in enumerate(outputs):
-        if found[i] is None:
-            found[i] = np.zeros(lead + y.shape, y.dtype)
-    return _results(found, connected, given)
-
-
-def _all_pushed_along(
-    path: Slice, leaves: Sequence[Tensor], given: Sequence[Any], outputs: Sequence[Tensor], n: int
-) -> list[Any]:  # fmt: skip
-    """The push forwards of n ≥ 1 given tangents, (n, *y.shape) for each output, in portions."""
-    k = _directions_at_once(path, n, connected=False)
-    parts = []
-    for first in range(0, n, k):
-        some = [t[first : first + k] for t in given]
-        parts.append(_pushed(path, leaves, some, outputs, connected=False, lead=(min(k, n - first),)))
-    return [np.concatenate(rows) for rows in zip(*parts, strict=True)]
-
-
-def _linear_part(
-    path: Slice, leaves: Sequence[Tensor], outputs: Sequence[Tensor], lead: tuple[int, ...] = (), at: Sequence[Any] = ()
-) -> LinearProgram:  # fmt: skip
-    """The push forward through `path` as a graph of its own, in which only the tangents are leaves, recorded `at` some."""
-    given = at or [np.zeros(lead + a.shape, a.dtype) for a in leaves]
-    starts = [Tensor(t, requires_grad=True) for t in given]
-    tangents: dict[int, Any] = {a.index: t for a, t in zip(leaves, starts, strict=True)}
-    with scope(recording=True, phase="tangent"):
-        push_forward(path, tangents, lead=lead)
-        ends = [tangents.get(y.index) for y in outputs]
-        moved = [t if isinstance(t, Tensor) else Tensor(np.zeros(lead + y.shape, y.dtype))
-                 for t, y in zip(ends, outputs, strict=True)]  # fmt: skip
-    return LinearProgram(starts, moved)
+            push_forward(self.path, tangents, lead=lead)
+            ends = [tangents.get(y.index) for y in self.outputs]
+            moved = [t if isinstance(t, Tensor) else Tensor(np.zeros(lead + y.shape, y.dtype))
+                     for t, y in zip(ends, self.outputs, strict=True)]  # fmt: skip
+        return LinearProgram(starts, moved)
 
 
 def _released(y: Tensor, connected: bool) -> Any:
     if connected:
         return y
     return y.detach() if _capturing() else y.primal.copy()
-
-
-def _results(found: dict[int, Any], connected: bool, shared: Sequence[Any]) -> list[Any]:
-    """What a sweep hands out: Tensors of the outer graph, or arrays of the caller's own."""
-    if connected:
-        return list(found.values())
-    if _capturing():
-        return [x.detach() if isinstance(x, Tensor) else x for x in found.values()]
-    return list(own(found, *shared).values())
-
-
-def _check(path: Slice) -> None:
-    """Raise if a leaf that was used has changed; and if it does so later, a replay must not go on with the old values."""
-    path.check()
-    if _capturing():
-        for leaf, _ in path.guards:
-            current.mode.capturing.depends_on_index(leaf)
 
 
 def _capturing() -> bool:
@@ -460,64 +475,8 @@ def _one_like(y: Tensor) -> Any:
     return one
 
 
-def _settled(aux: Any, leaves: Sequence[Tensor], outer: bool) -> Any:
-    """What f returned beside the loss: Tensors where they depend on something live outside, else arrays."""
+def _settled(aux: Any, leaves: Sequence[Tensor]) -> Any:
+    """`aux` as the caller gets it: Tensors where they depend on something live outside f, else arrays."""
     values, build = flatten(aux)
-    return build([_released(x, outer and between(leaves, [x]).open) if isinstance(x, Tensor) else x for x in values])
-
-
-def _basis(values: Sequence[Tensor], first: int, count: int) -> list[Any]:
-    """Unit vectors first … first + count − 1 of the joint space of `values`, one array (count, *shape) for each."""
-    basis, start = [], 0
-    for x in values:
-        block = np.zeros((count, x.size), x.dtype)
-        mine = np.arange(max(first, start), min(first + count, start + x.size))
-        block[mine - first, mine - start] = 1
-        basis.append(block.reshape((count, *x.shape)))
-        start += x.size
-    return basis
-
-
-BATCH_BYTES = 1 << 22  # of all values of the graph times the directions: beyond the cache a batch is slower, not faster
-BATCH_MOST = 64
-
-
-def _directions_at_once(path: Slice, n: int, connected: bool) -> int:
-    """How many directions one batched sweep takes. A recorded one takes all, for its pieces could not be joined as cheaply."""
-    if connected or _capturing():
-        return n
-    return min(n, BATCH_MOST, max(1, BATCH_BYTES // (sum(int(node.primal.nbytes) for node in path.nodes) + 1)))
-
-
-def _all_pushed(path: Slice, leaves: Sequence[Tensor], outputs: Sequence[Tensor], connected: bool) -> list[Any]:
-    """The push forwards of all unit vectors, (n_in, *y.shape) for each output."""
-    n = sum(a.size for a in leaves)
-    k = _directions_at_once(path, n, connected)
-    if connected or _capturing():
-        return _pushed(path, leaves, _basis(leaves, 0, n), outputs, connected, lead=(n,))
-    linear = _linear_part(path, leaves, outputs, lead=(k,))
-    columns = [np.empty((n, *y.shape), y.dtype) for y in outputs]
-    for first in range(0, n, k):  # the last batch is filled up with zeros
-        for column, part in zip(columns, linear(_basis(leaves, first, k)), strict=True):
-            column[first : first + k] = part[: n - first]
-    return columns
-
-
-def _all_pulled(path: Slice, outputs: Sequence[Tensor], leaves: Sequence[Tensor], connected: bool) -> list[Any]:
-    """The pull backs of all unit vectors, (n_out, *x.shape) for each leaf."""
-    n = sum(y.size for y in outputs)
-    k = _directions_at_once(path, n, connected)
-    parts = []
-    for first in range(0, n, k):
-        count = min(k, n - first)
-        parts.append(_pulled_many(path, outputs, _basis(outputs, first, count), leaves, connected, lead=(count,)))
-    return parts[0] if len(parts) == 1 else [np.concatenate(rows) for rows in zip(*parts, strict=True)]
-
-
-def _parted(column: Any, leaves: Sequence[Tensor]) -> list[tuple[Any, Tensor]]:
-    """(*y.shape, n) cut into one piece for each leaf."""
-    parts, start = [], 0
-    for a in leaves:
-        parts.append((column[..., start : start + a.size], a))
-        start += a.size
-    return parts
+    outer = current.mode.recording
+    return build([_released(x, outer and between(leaves, [x]).must_record) if isinstance(x, Tensor) else x for x in values])

@@ -81,12 +81,15 @@ _fmin = elementwise(np.fmin, lambda y, a, b: _chosen(np.less, a, b), lambda y, a
 _fmax_const = elementwise(np.fmax, lambda y, x, c: _chosen(np.greater, x, c, tie=0), None, name="fmax", bounded=True)
 _fmin_const = elementwise(np.fmin, lambda y, x, c: _chosen(np.less, x, c, tie=0), None, name="fmin", bounded=True)
 
+EXTREMA = (_maximum, _minimum, _maximum_const, _minimum_const)
+
 heaviside = elementwise(np.heaviside, None, lambda y, x, h: _one_where(np.equal(x, 0), y), bounded=True)
 
 # Constants almost everywhere
 
+greater = constant_op(np.greater)
 for _f in (np.sign, np.floor, np.ceil, np.rint, np.trunc, np.floor_divide, np.signbit,
-           np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal,
+           np.less, np.less_equal, np.greater_equal, np.equal, np.not_equal,
            np.isfinite, np.isnan, np.isinf, np.logical_and, np.logical_or, np.logical_not, np.logical_xor,
            np.invert, np.bitwise_and, np.bitwise_or, np.bitwise_xor):  # fmt: skip
     constant_op(_f)
@@ -129,7 +132,6 @@ sigmoid: Op = elementwise(_sigmoid, lambda y, x: y * sigmoid(-x), name="sigmoid"
 softplus: Op = elementwise(_softplus, lambda y, x: sigmoid(x), name="softplus", bounded=True)
 relu: Op = elementwise(lambda x: np.maximum(x, 0), lambda y, x: _one_where(x > 0, y), name="relu", bounded=True)
 gap: Op = elementwise(_gap, 1, -1, name="gap")  # a − b, and 0 where both are the same infinity
-sigmoid.expands = softplus.expands = relu.expands = ratio.expands = gap.expands = True
 sigmoid.__doc__ = "σ(x) = 1/(1 + e⁻ˣ), elementwise; σ′ = σ(1 − σ). Exact to rounding for any x."
 softplus.__doc__ = "log(1 + eˣ), elementwise; its derivative is the sigmoid. Exact to rounding for any x."
 relu.__doc__ = "max(x, 0), elementwise, with derivative 0 at 0."
@@ -200,7 +202,6 @@ _power = elementwise(
 power_const_op = elementwise(
     lambda x, p: np.power(x, p), lambda y, x, p: p * power(x, p - 1) if p else 0 * y, name="power"
 )  # fmt: skip
-power_const_op.text = lambda y, x, p: ("np.power({0}, {p}, {y})", {"p": p})
 
 
 def power(a: Any, b: Any) -> Any:

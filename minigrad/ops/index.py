@@ -73,12 +73,12 @@ class _Slot:
         return "·"
 
 
-_SLOT = _Slot()
+SLOT = _Slot()
 
 
 def _filled(index: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
     remaining = iter(arrays)
-    return tuple(next(remaining) if i is _SLOT else i for i in index)
+    return tuple(next(remaining) if i is SLOT else i for i in index)
 
 
 gather: Op = Op(
@@ -88,9 +88,6 @@ gather: Op = Op(
     pushes=ForEach(lambda i, t, y, x, *arrays, index: gather(t, *arrays, index=index), only_first=True),
     doc="x[index] with integer arrays in the index.",
 )
-gather.text = lambda y, x, *arrays, index: (
-    f"{{0}}[{', '.join(f'{{{i + 1}}}' for i in range(len(index)))}]" if all(i is _SLOT for i in index) else None
-)  # fmt: skip
 scatter: Op = Op(
     "scatter",
     _scatter,
@@ -113,12 +110,12 @@ def _split(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
             if not mask.ndim:
                 raise IndexError("a bare bool is not supported as an index of a Tensor; use x[None] or x[None][:0].")
             found = np.nonzero(mask)
-            skeleton += [_SLOT] * len(found)
+            skeleton += [SLOT] * len(found)
             arrays += found
         elif isinstance(value, np.ndarray):
             if value.dtype.kind not in "iu":
                 raise IndexError(f"an index array must hold integers or booleans, got dtype {value.dtype}.")
-            skeleton.append(_SLOT)
+            skeleton.append(SLOT)
             arrays.append(i)
         elif i is None or i is Ellipsis or isinstance(i, slice):
             skeleton.append(i)

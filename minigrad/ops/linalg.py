@@ -32,8 +32,6 @@ matmul_op = bilinear(
     broadcasts=True,
     batched=True,
 )
-matmul_op.fills = True
-matmul_op.text = lambda y, a, b: "np.dot({0}, {1}, {y})" if a.ndim == b.ndim == 2 else "np.matmul({0}, {1}, {y})"
 
 inner_op = Op(
     "inner",
@@ -43,8 +41,6 @@ inner_op = Op(
     batched=True,
     doc="Σ aᵢbᵢ of two vectors.",
 )
-inner_op.text = lambda y, a, b: "np.dot({0}, {1}, {y})"
-
 
 matvec_op: Op = Op(
     "matmul",
@@ -54,8 +50,6 @@ matvec_op: Op = Op(
     batched=True,
     doc="A matrix times a vector.",
 )
-matvec_op.fills = True
-matvec_op.text = lambda y, a, x: "np.dot({0}, {1}, {y})"
 
 
 def matmul(a: Any, b: Any) -> Any:
@@ -192,11 +186,6 @@ linear = Op(
     (2, 4)
     """,
 )
-
-
-linear.text = lambda y, x, w, b: (
-    "np.dot({0}, {1}, {y}); np.add({y}, {2}, {y})" if x.dtype == w.dtype == b.dtype else None
-)  # fmt: skip
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:

@@ -34,4 +34,3 @@ def uniform(rng: np.random.Generator, shape: int | tuple[int, ...] = (), dtype: 
 
 
 uniform_op = Op("uniform", lambda rng, shape, dtype: rng.random(shape, dtype))
-uniform_op.repeatable = False

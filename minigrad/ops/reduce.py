@@ -44,7 +44,7 @@ def ones(n: int, dtype: Any) -> Any:
     return vector
 
 
-def _along_rows(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+def along_rows(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     """What x is multiplied by where its sum is over the last axis; longer rows are summed more exactly by add.reduce."""
     if axis != (-1,) or x.ndim < 2 or x.dtype.kind != "f" or not 0 < x.shape[-1] <= 1024:
         return None
@@ -55,25 +55,13 @@ def _along_rows(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
 def _sum(x: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
     if axis == (-2,) and not keepdims and x.dtype.kind == "f" and x.shape[-2]:
         return np.matmul(ones(x.shape[-2], x.dtype), x)
-    right = _along_rows(x, axis, keepdims)
+    right = along_rows(x, axis, keepdims)
     if right is not None:
         return np.dot(x, right) if x.ndim == 2 else np.matmul(x, right)
     return np.add.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]  # the stubs want a literal bool
 
 
 total = linear_op("sum", _sum, _spread, batched=True)
-
-
-def _sum_text(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
-    if axis == (-2,) and not keepdims and x.dtype.kind == "f" and x.shape[-2]:
-        return ("np.dot({n}, {0}, {y})" if x.ndim == 2 else "np.matmul({n}, {0}, {y})"), {"n": ones(x.shape[-2], x.dtype)}
-    right = _along_rows(x, axis, keepdims)
-    if right is not None:
-        return ("np.dot({0}, {n}, {y})" if x.ndim == 2 else "np.matmul({0}, {n}, {y})"), {"n": right}
-    return f"np.add.reduce({{0}}, axis={axis}, keepdims={keepdims}, out={{y}})"
-
-
-total.text = _sum_text
 
 
 def sum(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
@@ -130,8 +118,8 @@ def _share(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     return hit / np.add.reduce(hit, axis=axis, keepdims=True)
 
 
-def _extremum(name: str, ufunc: np.ufunc) -> Any:
-    op = Op(
+def _extremum(name: str, ufunc: np.ufunc) -> Op:
+    return Op(
         name,
         lambda x, axis, keepdims: ufunc.reduce(x, axis=axis, keepdims=keepdims),
         pulls=(lambda g, y, x, axis, keepdims: with_axes(g, axis, keepdims) * _share(y, x, axis, keepdims),),
@@ -139,18 +127,20 @@ def _extremum(name: str, ufunc: np.ufunc) -> Any:
         batched=True,
     )
 
-    op.text = lambda y, x, axis, keepdims: (
-        f"np.{ufunc.__name__}.reduce({{0}}, axis={axis}, keepdims={keepdims}, out={{y}})"
-    )  # fmt: skip
 
-    def rule(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-        return op(x, axis=from_the_end(axis, x.ndim), keepdims=bool(keepdims))
-
-    return rule
+max_op, min_op = _extremum("max", np.maximum), _extremum("min", np.minimum)
 
 
-max = register((np.max, np.amax), _extremum("max", np.maximum), keywords=("axis", "keepdims"))
-min = register((np.min, np.amin), _extremum("min", np.minimum), keywords=("axis", "keepdims"))
+def max(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    return max_op(x, axis=from_the_end(axis, x.ndim), keepdims=bool(keepdims))
+
+
+def min(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    return min_op(x, axis=from_the_end(axis, x.ndim), keepdims=bool(keepdims))
+
+
+register((np.max, np.amax), max, keywords=("axis", "keepdims"))
+register((np.min, np.amin), min, keywords=("axis", "keepdims"))
 
 # Spread. std has a rule of its own, because through sqrt(var) a constant would give 0·∞.
 

@@ -196,9 +196,6 @@ where_op = Op(
     batched=True,
     doc="condition ? a : b, elementwise. Nothing leaks from the side that was not selected.",
 )
-where_op.text = lambda y, c, a, b: (
-    "np.copyto({y}, {2}); np.copyto({y}, {1}, where={0})" if y.nbytes > 1 << 16 and np.asarray(c).dtype == bool else None
-)  # fmt: skip
 
 
 def where(condition: Any, a: Any = None, b: Any = None) -> Any:
@@ -218,15 +215,14 @@ astype_op = Op(
     pushes=(lambda t, y, x, dtype: t,),
     batched=True,
 )
-astype_op.text = lambda y, x, dtype: "np.copyto({y}, {0}, casting='unsafe')"
 
-_as_constant = constant_op(lambda x, dtype: x.astype(dtype), "astype")
+astype_constant_op = constant_op(lambda x, dtype: x.astype(dtype), "astype")
 
 
 def astype(x: Any, dtype: Any) -> Any:
     """x in another dtype; a change to integers or bool is a constant."""
     dtype = np.dtype(dtype)
-    return astype_op(x, dtype=dtype) if dtype.kind in "fc" else _as_constant(x, dtype=dtype)
+    return astype_op(x, dtype=dtype) if dtype.kind in "fc" else astype_constant_op(x, dtype=dtype)
 
 
 register("astype", astype)

@@ -14,6 +14,7 @@ import numpy as np
 from minigrad.errors import CaptureError
 from minigrad.mode import scope
 from minigrad.replay.capture import Capture
+from minigrad.replay.printing import printing
 from minigrad.tensor import Op, Tensor
 
 __all__ = ["Input", "Line", "Lines", "Variable", "axes_of", "foldable", "inside", "lines_of", "nodes_of", "value_of"]
@@ -150,7 +151,7 @@ def _write(node: Tensor, refs: dict[int, Any], lines: list[Line], capture: Captu
         return
     op = node.op
     assert op is not None
-    if op.expands:
+    if printing(op).inlined:
         with scope(recording=False, capturing=capture, phase=node.mode.phase, module=node.mode.module):
             whole = op.forward(*node.inputs, **node.params)
         if isinstance(whole, Tensor) and whole.shape == node.shape and whole.dtype == node.dtype:

@@ -15,6 +15,7 @@ from minigrad.families import scale
 from minigrad.ops import elementwise as e
 from minigrad.ops.shape import astype_op, broadcast_to_op, reshape_op, transpose_op
 from minigrad.replay.lines import Input, Line, Lines, Variable, axes_of, foldable, value_of
+from minigrad.replay.printing import printed, printing
 from minigrad.tensor import Op
 
 __all__ = ["drop_broadcasts", "drop_dead", "fold_constants", "identities", "merge_common", "premultiply", "simplified"]
@@ -66,7 +67,7 @@ def _same_kind(x: Any, y: Any) -> bool:
 
 def fold_constants(line: Line) -> Any:
     """What follows from constants that nobody can change is one."""
-    if line.args and line.op.repeatable and all(map(foldable, line.args)):
+    if line.args and printing(line.op).deterministic and all(map(foldable, line.args)):
         value = np.array(line.array)
         value.flags.writeable = False
         return value
@@ -78,7 +79,7 @@ def merge_common() -> Change:
     seen: dict[Any, Line] = {}
 
     def change(line: Line) -> Any:
-        if not line.op.repeatable:
+        if not printing(line.op).deterministic:
             return line
         params = tuple(sorted([(k, _identity(v)) for k, v in line.params.items()])) if line.params else ()
         try:
@@ -130,7 +131,7 @@ def _repeated(x: Any) -> Any:
 
 def drop_dead(program: Lines) -> Lines:
     """Only what the outputs need, and what has to happen at each call: drawing random numbers."""
-    needed = {id(y) for y in program.outputs} | {id(line) for line in program.lines if not line.op.repeatable}
+    needed = {id(y) for y in program.outputs} | {id(line) for line in program.lines if not printing(line.op).deterministic}
     for line in reversed(program.lines):
         if id(line) in needed:
             needed.update(map(id, line.args))
@@ -222,13 +223,17 @@ def multiplier(*factors: Any, zero_wins: tuple[str, ...], dtype: Any) -> Callabl
 
 
 _multiplier = Op("multiplier", multiplier)
-_multiplier.text = lambda y, *factors, zero_wins, dtype: (
-    "{multiplier}(" + ", ".join(f"{{{i}}}" for i in range(len(factors))) + ", zero_wins={zero_wins}, dtype={dtype})",
-    {"multiplier": multiplier, "zero_wins": zero_wins, "dtype": dtype},
-)  # fmt: skip
 _times = Op("times", lambda product, x: product(x))
-_times.text = lambda y, product, x: "{0}({1}, {y})"
-_times.in_place = True
+
+
+def _multiplier_text(y: Any, *factors: Any, zero_wins: tuple[str, ...], dtype: Any) -> Any:
+    operands = ", ".join(f"{{{i}}}" for i in range(len(factors)))
+    names = {"multiplier": multiplier, "zero_wins": zero_wins, "dtype": dtype}
+    return f"{{multiplier}}({operands}, zero_wins={{zero_wins}}, dtype={{dtype}})", names
+
+
+printed(_multiplier, _multiplier_text)
+printed(_times, lambda y, product, x: "{0}({1}, {y})", may_alias=True)
 
 
 def simplified(program: Lines) -> Lines:

@@ -4,9 +4,8 @@ Every line that can write into a given array (`out=`) gets a buffer, chosen by l
 last time where the op works in place, else one that is free, else a new one. Results and what a later stage needs go into
 arrays of their own. Views of buffers are made once. Only memory that the program itself allocated is ever written to.
 
-How an op is written: a ufunc as `np.f(a, b, y)`, with y for the result; an op with a `text(y, *args, **params)` as
-that says, which is NumPy text with `{y}` for the buffer and `{0}`, `{1}`, … for the operands (or None for "just call it", or
-(text, names) with further objects it names); everything else as a call of its `forward`.
+How an op is written: a ufunc as `np.f(a, b, y)`, with y for the result; an op with a template as that says (see
+`minigrad.replay.printing`); everything else as a call of its `forward`.
 
 Names: `t0` a buffer, `v0` a view, `s0` a number, `y0` a result, `c0` a constant, `m0` the memory behind buffers.
 """
@@ -28,13 +27,11 @@ from minigrad.ops.index import getitem_op
 from minigrad.ops.shape import broadcast_to_op, reshape_op, transpose_op
 from minigrad.replay.lines import Input, Line, Variable, axes_of, value_of
 from minigrad.replay.memory import Recycler, aligned
+from minigrad.replay.printing import printing
 
 __all__ = ["Program", "ufunc_call"]
 
 VIEWS = (reshape_op, transpose_op, broadcast_to_op, getitem_op)
-# Operations of sweeps that are never singular. The others may divide by 0 where their cotangent is 0, and say nothing.
-CALM = {"add", "subtract", "multiply", "negative", "square", "matmul", "inner", "linear", "sum", "tanh", "transpose", "reshape",
-        "broadcast_to", "getitem", "maximum", "minimum", "where", "greater", "astype"}  # fmt: skip
 RECYCLED = 1 << 16  # bytes from which a result's memory is used again once the caller has let go of it
 _numbered = itertools.count()
 
@@ -62,7 +59,7 @@ class Program:
         writer = _Writer(lines, inputs, outputs, given, keeps, into or {})
         self.source = writer.source
         self.bytes, self.buffers, self.result_bytes = writer.bytes, writer.count, writer.result_bytes
-        self.quiet = any(line.phase != "forward" and not (line.op.calm or line.op.name in CALM) for line in lines)
+        self.quiet = any(line.phase != "forward" and not printing(line.op).never_singular for line in lines)
         name = f"<minigrad program {next(_numbered)}>"
         linecache.cache[name] = (len(self.source), None, self.source.splitlines(True), name)  # so that tracebacks show it
         scope: dict[str, Any] = writer.scope
@@ -196,7 +193,8 @@ class _Writer:
             return "view"
         if isinstance(line.op.forward, np.ufunc):
             return "into" if line.array.ndim else "scalar"
-        found = line.op.text(line.array, *map(value_of, line.args), **line.params) if line.op.text else None
+        text_of = printing(line.op).template
+        found = text_of(line.array, *map(value_of, line.args), **line.params) if text_of else None
         if found is None:
             return "call"
         template, names = found if isinstance(found, tuple) else (found, {})
@@ -247,7 +245,7 @@ class _Writer:
         shape, dtype = line.array.shape, line.array.dtype
         if id(line) in self.results:
             return self._result(line)
-        for x in line.args if line.op.in_place else ():
+        for x in line.args if printing(line.op).may_alias else ():
             block = self._storage.get(id(x))
             if block and self.last.get(id(x)) == i and x.array.shape == shape and x.array.dtype == dtype:
                 self._storage[id(line)] = self._storage.pop(id(x))

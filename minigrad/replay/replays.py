@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.errors import CaptureError
+from minigrad.leaving import numeric
 from minigrad.mode import current, no_grad, scope
 from minigrad.replay.arguments import any_live, plain, traced
 from minigrad.replay.capture import Capture
@@ -19,7 +20,7 @@ from minigrad.replay.stages import Run, Stages
 from minigrad.replay.unpacking import matcher, packer
 from minigrad.replay.verified import captured_twice
 from minigrad.sweeps import between, pull_back, push_forward
-from minigrad.tensor import Tensor, data_of, numeric
+from minigrad.tensor import Tensor, data_of
 from minigrad.transforms import linearize
 from minigrad.trees import flatten, leaves_like, tree_map
 

@@ -15,6 +15,7 @@ from typing import Any
 from minigrad.errors import StaleGraphError
 from minigrad.replay.lines import Input, Line, Lines, Variable
 from minigrad.replay.passes import premultiply
+from minigrad.replay.printing import printing
 from minigrad.replay.program import Program
 
 __all__ = ["Run", "Stages"]
@@ -73,7 +74,7 @@ def _put_in_stages(lines: Lines, inputs: Sequence[Sequence[Input]], counts: Sequ
     for s, y in zip(owner, lines.outputs, strict=True):
         asked[id(y)] = min(asked.get(id(y), s), s)
     for line in reversed(lines.lines):
-        stage = asked.get(id(line), last) if line.op.repeatable else 0
+        stage = asked.get(id(line), last) if printing(line.op).deterministic else 0
         line.stage = max(known[id(line)], min(stage, last - 1))
         for x in line.args:
             asked[id(x)] = min(asked.get(id(x), line.stage), line.stage)

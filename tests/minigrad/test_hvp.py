@@ -195,7 +195,7 @@ def test_the_hessian_does_not_depend_on_how_its_directions_are_batched(monkeypat
     """One direction at a time, some, all; the last batch is not full."""
     n = net("tanh", "cross_entropy")
     wanted = np.stack([flat(hvp(n.f, n.w, e)) for e in basis(n.w)], axis=1)
-    monkeypatch.setattr(mg.transforms, "BATCH_BYTES", batch_bytes)
+    monkeypatch.setattr("minigrad.packing.PORTION_BYTES", batch_bytes)
     H = dense_hessian(n.f, n.w)
     np.testing.assert_allclose(H, wanted, rtol=0, atol=1e-14 * np.abs(wanted).max())
 

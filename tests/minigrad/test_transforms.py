@@ -299,7 +299,7 @@ def test_directions_at_once_are_those_one_by_one(kind):
 
 @pytest.mark.parametrize("bytes_at_once", [1, 3000, 1 << 30])
 def test_directions_at_once_in_any_portions(bytes_at_once, monkeypatch):
-    monkeypatch.setattr("minigrad.transforms.BATCH_BYTES", bytes_at_once)
+    monkeypatch.setattr("minigrad.packing.PORTION_BYTES", bytes_at_once)
     w = Tensor(np.linspace(-1, 1, 7), requires_grad=True)
     product = gradient_and_hvp((w**3).sum(), [w])[1]
     np.testing.assert_allclose(product([np.eye(7)], lead=(7,))[0], np.diag(6 * w.data), rtol=1e-14)

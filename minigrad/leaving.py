@@ -1,0 +1,183 @@
+"""The ways out of the graph, and back into a leaf: which values a Tensor gives away, and which changes it takes.
+
+A value that leaves the graph carries no derivative, and while a function is captured it would be frozen into the program.
+So every exit asks `leave_graph` first, and the exits that NumPy or Python take without being asked (`float`, `np.asarray`,
+`x[i] = ...`) refuse a Tensor through which derivatives flow, and say what to write instead.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minigrad.mode import Mode, current
+
+__all__ = ["Leaving", "leave_graph", "next_index", "numeric", "touch"]
+
+
+next_index = itertools.count(1).__next__  # atomic in CPython, hence safe between threads
+
+
+def leave_graph(x: Any, how: str) -> None:
+    """Raise where the value of x may not be looked at or changed; `how` names what was tried, for the error.
+
+    Raises:
+        CaptureError: a function is being captured, or x was kept from a capture and has no value any more.
+    """
+    if current.mode.capturing is not None:
+        current.mode.capturing.forbid(x, how)
+    if x.mode.capturing is not None and x.primal.__class__ is not np.ndarray:
+        x.primal.item()  # raises: this is the placeholder that a finished capture leaves behind
+
+
+def touch(leaf: Any) -> None:
+    """`leaf.touch()`, for callers that know it is a leaf."""
+    leaf.index = next_index()
+
+
+def numeric(array: NDArray[Any], call: str) -> NDArray[Any]:
+    """`array` itself if it holds numbers; TypeError otherwise."""
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"{call} needs numbers, got an array of dtype {array.dtype}. Convert it to float first.")
+    return array
+
+
+class Leaving:
+    """Values, numbers, arrays, text and copies of a Tensor; the subclass says what it holds."""
+
+    __slots__ = ()
+
+    primal: NDArray[Any]
+    active: bool
+    op: Any
+    live: Sequence[int]
+    name: str | None
+    mode: Mode
+
+    @property
+    def data(self) -> NDArray[Any]:
+        """The values. A leaf's are the ndarray itself, and assigning to `.data` copies into it and marks older graphs of
+        the leaf as stale; those of a result are a read-only view."""
+        leave_graph(self, ".data")
+        if self.op is None:
+            return self.primal
+        view = self.primal.view()
+        view.flags.writeable = False
+        return view
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self.assign(value)
+
+    def assign(self, value: Any) -> None:
+        """Overwrite a leaf's values in place; the shape and dtype stay. Graphs recorded before refuse to pull back.
+
+        Raises:
+            ValueError: another shape, or this Tensor is the result of an operation.
+        """
+        leave_graph(self, "assign()")
+        if self.op is not None:
+            raise ValueError(
+                f"assign: this Tensor is the result of {self.op.name}, not a leaf; "
+                f"change the leaves it was made from, or use .detach() first."
+            )
+        if value is not self.primal:  # `p.data -= step` has already changed the array in place
+            array = np.asarray(value.primal if isinstance(value, Leaving) else value)
+            who = f" to {self.name!r}" if self.name else ""
+            if array.shape != self.primal.shape:
+                raise ValueError(f"assign{who} needs shape {self.primal.shape}, got {array.shape}.")
+            if not np.can_cast(numeric(array, f"assign{who}").dtype, self.primal.dtype, "same_kind"):
+                raise TypeError(f"assign{who} needs dtype {self.primal.dtype}, got {array.dtype}. Convert it with astype.")
+            self.primal[...] = array
+        self.touch()
+
+    def touch(self) -> None:
+        """Say that this leaf's array was written to; graphs recorded before are stale from now on."""
+        leave_graph(self, "touch()")
+        touch(self)
+
+    def item(self) -> Any:
+        """The one number it holds, as a Python number."""
+        leave_graph(self, ".item()")
+        if self.primal.size != 1:
+            raise ValueError(f"item() needs a Tensor of one element, got shape {self.primal.shape}.")
+        return self.primal.item()
+
+    def numpy(self) -> NDArray[Any]:
+        """A copy of the values, outside the graph."""
+        leave_graph(self, ".numpy()")
+        return self.primal.copy()
+
+    # Numbers and truth values, taken by Python and NumPy without being told to
+
+    def __bool__(self) -> bool:
+        if self.primal.size != 1:
+            raise ValueError(f"the truth of a Tensor of shape {self.primal.shape} is ambiguous; use .any() or .all().")
+        leave_graph(self, "bool(), `if`, `while`, `and`, `or`, `max()`")
+        return bool(self.primal)
+
+    def __float__(self) -> float:
+        leave_graph(self, "float()")
+        if self.active:  # NumPy asks for it in `a[0] = x`, the math module in `math.sin(x)`
+            raise TypeError(
+                "turning a recorded Tensor into a float would drop its gradient without a word; use .item() if that is "
+                "meant, NumPy's functions instead of the math module's, and np.stack instead of filling an array."
+            )
+        return float(self.item())
+
+    def __int__(self) -> int:
+        leave_graph(self, "int()")
+        return int(float(self)) if self.primal.dtype.kind == "f" else int(self.item())
+
+    def __index__(self) -> int:
+        if self.primal.dtype.kind not in "iu" or self.primal.ndim:
+            raise TypeError("only an integer 0-d Tensor can be used as an index.")
+        leave_graph(self, "range() and slices")
+        return int(self.primal)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        leave_graph(self, "np.asarray()")
+        if self.active:
+            raise TypeError(
+                "turning a recorded Tensor into an ndarray would drop its gradient without a word; "
+                "use .numpy() if that is meant, or the NumPy function itself (np.stack for a list of Tensors)."
+            )
+        return np.array(self.primal, dtype=dtype, copy=copy)
+
+    @property
+    def _data(self) -> Any:
+        """What np.ma asks of any operand; without an answer it would take the values and drop their gradient."""
+        raise TypeError("np.ma does not work on Tensors, it would drop their gradient without a word; select with np.where.")
+
+    def __reduce__(self) -> Any:
+        """Copies and pickles are new leaves with an index and an array of their own."""
+        leave_graph(self, "copy() and pickle")
+        if self.live:
+            raise TypeError("only leaves can be copied or pickled; use .detach() on the result of an operation.")
+        return type(self), (self.primal, self.active, self.name)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError(
+            "Tensors are not changed in place, the graph would no longer be true. Write "
+            "`x = minigrad.index_set(x, index, value)` (or index_add), or np.where(mask, value, x); "
+            "to overwrite a parameter outside the graph use `p.assign(array)`."
+        )
+
+    # Text
+
+    def __repr__(self) -> str:
+        name = f", name={self.name!r}" if self.name else ""
+        x = self.primal
+        if current.mode.capturing is not None or x.__class__ is not np.ndarray:  # there is no value to show
+            return f"Tensor({x.dtype} {list(x.shape)}{name}, captured)"
+        body = np.array2string(x, separator=", ", prefix="Tensor(")
+        origin = f", op={self.op.name}" if self.op else ", requires_grad=True" if self.active else ""
+        dtype = "" if x.dtype in (np.float64, np.int64, np.bool_) else f", dtype={x.dtype}"
+        return f"Tensor({body}{dtype}{name}{origin})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)

@@ -1,0 +1,102 @@
+"""A recorded graph run again op by op, in its own memory: the second way to evaluate a graph, without text.
+
+What `replay` prints and compiles pays off over many calls. Here nothing is made beforehand, so it pays off from the second
+evaluation on: `linearize` and CG ask for the same linear map at one point again and again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.sweeps import between
+
+__all__ = ["LinearProgram"]
+
+
+class LinearProgram:
+    """A recorded graph evaluated again for other values of its leaves; all that does not depend on them stays as it was.
+
+    A push forward whose tangents are leaves and whose primals are plain arrays records nothing but linear operations on
+    the tangents. Run again, it costs only those: what many Hessian-vector products at one point need. Intermediate values
+    are written into the arrays of the recorded run, as few of them as will do; fresh memory would cost as much as the
+    arithmetic on it. A second thread that comes meanwhile takes fresh memory.
+    """
+
+    def __init__(self, leaves: Sequence[Any], outputs: Sequence[Any]) -> None:
+        nodes = between(leaves, outputs).nodes
+        memory = _buffers(nodes, outputs)
+        slot = {leaf.index: i for i, leaf in enumerate(leaves)}
+        self.steps: list[tuple[Any, list[Any], list[tuple[int, int]], dict[str, Any], dict[str, Any]]] = []
+        for node in nodes:
+            fill = [(p, slot[node.inputs[p].index]) for p in node.live if node.inputs[p].index in slot]
+            slot[node.index] = len(slot)
+            into = node.params if node.index not in memory else node.params | {"out": memory[node.index]}
+            self.steps.append((node.op.forward, list(node.args), fill, node.params, into))
+        self.outputs = [slot.get(y.index, y.primal) for y in outputs]  # an output that depends on no leaf is a constant
+        self.recorded = [y.primal for y in outputs]  # the outputs for the values at which it was recorded
+        self._idle = threading.Lock()
+
+    def __call__(self, values: Sequence[Any]) -> list[Any]:
+        slots = list(values)
+        mine = self._idle.acquire(blocking=False)
+        try:
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                for forward, args, fill, params, into in self.steps:
+                    args = args.copy()
+                    for position, slot in fill:
+                        args[position] = slots[slot]
+                    slots.append(forward(*args, **(into if mine else params)))
+        finally:
+            if mine:
+                self._idle.release()
+        return [slots[i] if isinstance(i, int) else i.copy() for i in self.outputs]
+
+
+def _buffers(nodes: Sequence[Any], outputs: Sequence[Any]) -> dict[int, Any]:
+    """Index of a node → an array for its value, in place of an operand where its op allows. Outputs get none, nor do values
+    that may be views of another's."""
+    roots: dict[int, set[int]] = {}  # whose memory a node's value may lie in
+    last: dict[int, int] = {}  # the step that reads this memory for the last time
+    for i, node in enumerate(nodes):
+        read: set[int] = set().union(*(roots.get(node.inputs[p].index, ()) for p in node.live))
+        last.update(dict.fromkeys(read, i))
+        roots[node.index] = {node.index} if _takes_out(node.op) else read
+    for y in outputs:
+        last.update(dict.fromkeys(roots.get(y.index, ()), len(nodes)))
+    dying: list[list[int]] = [[] for _ in range(len(nodes) + 1)]
+    for index, i in last.items():
+        dying[i].append(index)
+    memory: dict[int, Any] = {}
+    free: dict[Any, list[Any]] = {}
+
+    def release(indices: Sequence[int]) -> None:
+        for index in indices:
+            if index in memory:
+                free.setdefault((memory[index].shape, memory[index].dtype), []).append(memory[index])
+
+    for i, node in enumerate(nodes):
+        value = node.primal
+        in_place = isinstance(node.op.forward, np.ufunc) and node.op.forward.signature is None
+        if in_place:
+            release(dying[i])
+        if _takes_out(node.op) and value.base is None and last.get(node.index, len(nodes)) < len(nodes):
+            known = free.get((value.shape, value.dtype))
+            memory[node.index] = known.pop() if known else value
+        if not in_place:
+            release(dying[i])
+    return memory
+
+
+def _takes_out(op: Any) -> bool:
+    """Whether `op.forward` can write its result into a given array: a ufunc, np.dot, or a function with a parameter `out`."""
+    forward = op.forward
+    if isinstance(forward, np.ufunc):
+        return forward.signature is None
+    if forward is np.dot:
+        return True
+    code = getattr(forward, "__code__", None)
+    return code is not None and "out" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]

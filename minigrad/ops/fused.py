@@ -1,0 +1,166 @@
+"""Losses as one op each: their values and derivatives take fewer passes over the logits than their parts would.
+
+A rule that needs a fast first-order form is an op of its own, with its own derivative: softmax minus one-hot, the gradient
+of cross entropy, is `softmaxsoftmax_residual_op`. So every order and both modes are right, and the first order is quick.
+
+Names: `g` cotangent of the loss, `t` tangent, `places` where the logits at the labels lie in the flattened logits.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from minigrad.families import elementwise
+from minigrad.ops.elementwise import sigmoid
+from minigrad.ops.reduce import ones, softmax, total
+from minigrad.tensor import Op
+
+
+def _for_each(g: Any, x: Any) -> Any:
+    """The cotangent of a scalar, ready to multiply an array like x (also when a batched sweep gives it leading axes)."""
+    return g[(..., *(None,) * x.ndim)] if g.ndim else g
+
+
+def _summed(x: Any, like: Any) -> Any:
+    return np.add.reduce(x, axis=tuple(range(-like.ndim, 0)))
+
+
+# Mean squared error
+
+
+def _mse(p: Any, q: Any) -> Any:
+    d = (p - q).ravel()
+    return np.dot(d, d) / d.size if d.dtype != np.float16 else np.mean(d * d)
+
+
+mse_op = Op(
+    "mse_loss",
+    _mse,
+    pulls=(
+        lambda g, y, p, q: (p - q) * (2 / p.size * _for_each(g, p)),
+        lambda g, y, p, q: (q - p) * (2 / p.size * _for_each(g, p)),
+    ),
+    pushes=(
+        lambda t, y, p, q: _summed(t * (p - q), p) * (2 / p.size),
+        lambda t, y, p, q: _summed(t * (q - p), p) * (2 / p.size),
+    ),
+    batched=True,
+)
+
+
+# Cross entropy
+
+
+@lru_cache(maxsize=64)
+def _row_starts(n: int, classes: int) -> Any:
+    """Where each of n rows starts in the flattened logits; read-only and kept."""
+    starts = np.arange(n) * classes
+    starts.flags.writeable = False
+    return starts
+
+
+def _centred(x: Any, out: Any = None) -> Any:
+    """x − shift, of which exp is safe: one shift for the whole batch, which is quicker than one a row, and as good while the
+    logits lie close together; where they do not, each row gets its own."""
+    values = x if x.dtype.kind == "f" else np.real(x)
+    top = np.maximum.reduce(values, axis=None)
+    if not top - np.minimum.reduce(values, axis=None) < (16 if values.itemsize > 2 else 2):
+        if x.shape[1] < 64:  # along short rows NumPy takes up to nine times as long as down the columns of a copy
+            top = np.maximum.reduce(np.ascontiguousarray(values.T), axis=0)[:, None]
+        else:
+            top = np.maximum.reduce(values, axis=-1, keepdims=True)
+    return np.subtract(x, top, out=out)
+
+
+centred_op = Op("centred", _centred)
+
+
+def _exponentials(x: Any) -> tuple[Any, Any, Any]:
+    """z = x − shift, eᶻ, and Σeᶻ of each row."""
+    z = centred_op(x)
+    e = np.exp(z)
+    return z, e, np.dot(e, ones(x.shape[1], e.dtype))
+
+
+def _cross_entropy(x: Any, places: Any, _saves: list[Any] | None = None) -> Any:
+    """−mean log softmax at `places`. An empty list given as `_saves` is filled with the exponentials and their sums, which the
+    gradient needs again; it belongs to the node, and only a sweep that is not recorded reads it."""
+    z, e, sums = _exponentials(x)
+    if _saves is not None and not _saves:
+        _saves += e, sums
+    losses = np.log(sums) - z.reshape(-1)[places]
+    return np.add.reduce(losses) / len(places)
+
+
+def _minus_one_hot(e: Any, sums: Any, places: Any) -> Any:
+    p = np.divide(e, sums[:, None], order="C")
+    p.reshape(-1)[places] -= 1
+    return p
+
+
+minus_one_hot_op = Op("minus_one_hot", _minus_one_hot)
+
+
+def _residual(x: Any, places: Any) -> Any:
+    _, e, sums = _exponentials(x)
+    return minus_one_hot_op(e, sums, places)
+
+
+def _softmax_jacobian(t: Any, y: Any, x: Any, places: Any) -> Any:
+    """(diag p − p pᵀ)·t row by row; symmetric, so it serves both directions."""
+    p = softmax(x)
+    return p * (t - total(p * t, axis=(-1,), keepdims=True))
+
+
+softmax_residual_op = Op(
+    "softmax_residual", _residual, pulls=(_softmax_jacobian, None), pushes=(_softmax_jacobian, None), batched=True
+)  # fmt: skip
+
+
+def _slope(x: Any, places: Any, saved: Any) -> Any:
+    """Softmax minus one-hot. A sweep that is not recorded takes the exponentials that the loss has already computed."""
+    if not saved or x.__class__ is not np.ndarray:
+        return softmax_residual_op(x, places)
+    e, sums = saved
+    return _minus_one_hot(e, sums, places)
+
+
+cross_entropy_op = Op(
+    "cross_entropy",
+    _cross_entropy,
+    pulls=(lambda g, y, x, places, _saves=None: _slope(x, places, _saves) * (_for_each(g, x) / x.shape[0]), None),
+    pushes=(lambda t, y, x, places, _saves=None: _summed(t * _slope(x, places, _saves), x) / x.shape[0], None),
+    batched=True,
+)
+
+
+_UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+
+
+def _places_of(labels: Any, classes: int) -> Any:
+    """Where the logits at the labels lie in the flattened logits, after a look whether the labels are in range."""
+    if labels.dtype.kind == "u" or not labels.dtype.isnative:
+        labels = labels.astype(np.int64)  # a huge one becomes negative, which is out of range as well
+    unsigned = labels.view(_UNSIGNED[labels.itemsize])  # a negative label is a huge one, so one comparison does for both ends
+    if np.maximum.reduce(unsigned) >= classes:
+        raise ValueError(f"cross_entropy needs labels in 0 … {classes - 1}, got {labels.min()} … {labels.max()}.")
+    return labels + _row_starts(len(labels), classes)
+
+
+places_op = Op("places_of", _places_of)
+
+
+# Two classes
+
+
+def _logistic(z: Any, y: Any) -> Any:
+    up = np.real(z) > 0
+    return (np.where(up, z, 0) - y * z) + np.log1p(np.exp(np.where(up, -z, z)))
+
+
+logistic_op = elementwise(
+    _logistic, lambda loss, z, y: sigmoid(z) - y, lambda loss, z, y: -z, name="logistic_loss", bounded=True
+)
