@@ -8,21 +8,19 @@ of layers), arrays whose values decided about shapes or positions, and generator
 
 from __future__ import annotations
 
-import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from operator import is_
 from typing import Any
 
 import numpy as np
 
 from minigrad.errors import CaptureError
-from minigrad.mode import current, scope, users_line
+from minigrad.mode import scope, users_line
 from minigrad.tensor import Tensor, constant_tensor
 from minigrad.trees import flatten
 
-__all__ = ["Capture", "Watched", "captured", "watching"]
+__all__ = ["Capture", "captured"]
 
 
 class Capture:
@@ -205,43 +203,6 @@ def _differs(container: dict[str, Any] | list[Any] | tuple[Any, ...], items: Seq
     """Whether a container holds other objects than these by now."""
     now = container.values() if isinstance(container, dict) else container
     return len(now) != len(items) or not all(map(is_, now, items))
-
-
-class Watched:
-    """Base of the classes whose objects decide what is recorded, modules above all: as soon as a function that is being
-    captured reads an attribute or a method of one, the capture depends on all that the object holds.
-
-    A look at each read would make every use of a module slower, so there is one only within `watching`.
-    """
-
-    __slots__ = ()
-
-
-def _watched(self: Any, name: str) -> Any:
-    capturing = current.mode.capturing
-    if capturing is not None and name != "__class__":  # isinstance asks any object for that
-        contents = super(Watched, self).__getattribute__("__dict__")
-        capturing.depends_on_contents(contents, f"what a {type(self).__name__} holds")
-    return super(Watched, self).__getattribute__(name)
-
-
-_lock = threading.Lock()
-_within: list[int] = []  # the threads in a `watching` block
-
-
-@contextmanager
-def watching() -> Iterator[None]:
-    """A block in which what is read of objects of `Watched` classes is told to the capture at work in the reading thread."""
-    with _lock:
-        _within.append(threading.get_ident())
-        Watched.__getattribute__ = _watched  # type: ignore[method-assign]  # where there was none, so it can be deleted again
-    try:
-        yield
-    finally:
-        with _lock:
-            _within.remove(threading.get_ident())
-            if not _within:
-                del Watched.__getattribute__
 
 
 def captured(

@@ -1,4 +1,8 @@
-"""`compile`: a function captured once for each kind of arguments, and from then on run as straight-line NumPy."""
+"""`compile`: a function captured once for each kind of arguments, and from then on run as straight-line NumPy.
+
+Here is what a caller asks of a compiled function, its result and its push forward. What an optimizer asks of one, the
+gradient and the curvature of a loss, is in `closures`.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,24 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
-from minigrad.errors import CaptureError
-from minigrad.mode import current
-from minigrad.replay.arguments import any_live, key_of, plain
-from minigrad.replay.replays import CurvaturePoint, Linearized, LossAndGradient, Replay, ResultReplay, SecondOrder
-from minigrad.tensor import Tensor
-from minigrad.trees import flatten
+import numpy as np
 
-__all__ = ["Bound", "Compiled", "GradientRequest", "Memory", "compile"]
+from minigrad.errors import CaptureError
+from minigrad.leaving import numeric
+from minigrad.mode import current, no_grad
+from minigrad.replay.arguments import any_live, key_of, matcher, packer, plain, traced
+from minigrad.replay.capture import Capture
+from minigrad.replay.passes import simplified
+from minigrad.replay.stages import Stages
+from minigrad.replay.verified import captured_twice
+from minigrad.tensor import Tensor, data_of
+from minigrad.transforms import linearize
+from minigrad.trees import flatten, leaves_like, tree_map
+
+__all__ = ["Bound", "Compiled", "Memory", "Replay", "Request", "compile", "titled"]
 
 Function = Callable[..., Any]
 MANY = 32  # captures of one function from which on something is probably amiss
@@ -72,7 +84,7 @@ class Compiled:
         self.function, self.check = f, bool(check)
         self.__name__ = getattr(f, "__name__", type(f).__name__)
         self.__doc__ = getattr(f, "__doc__", None)
-        self._call = f"compile({self.__name__})"
+        self.call = f"compile({self.__name__})"
         self._replays: dict[Any, Any] = {}
         self._last: Any = None
         self._lock = threading.RLock()
@@ -86,15 +98,15 @@ class Compiled:
             if arrays is not None and (not last.guards or last.holds()) and not last.asked_for_derivatives():
                 return last(arrays)
         values: list[Any] = []
-        key = key_of(args, values, self._call)
+        key = key_of(args, values, self.call)
         if kwargs:
-            key = (key, key_of(kwargs, values, self._call))
+            key = (key, key_of(kwargs, values, self.call))
         replay = self._replays.get(key)
         if replay is None or replay.tensors or replay.guards or replay.live:
             if any_live(values) and current.mode.recording:
                 return self.function(*args, **kwargs)
-            replay = self._known(
-                key, lambda: ResultReplay(self.function, self._call, args, kwargs, values, None if kwargs else key)
+            replay = self.replay_for(
+                key, lambda: ResultReplay(self.function, self.call, args, kwargs, values, None if kwargs else key)
             )
             if replay.asked_for_derivatives():
                 return self.function(*args, **kwargs)
@@ -108,12 +120,12 @@ class Compiled:
     def __linearize__(self, primals: tuple[Any, ...]) -> tuple[Any, Function] | None:
         """What `linearize` asks: the value and the push forward, replayed; None where the function itself has to run."""
         values: list[Any] = []
-        kind = key_of(primals, values, self._call)
+        kind = key_of(primals, values, self.call)
         if current.mode.capturing is not None or (any_live(values) and current.mode.recording):
             return None
         if len(flatten(primals)[0]) != len(values):  # a Python number among them has a tangent too
             return None
-        replay = self._known(("linearize", kind), lambda: Linearized(self.function, self._call, primals, kind))
+        replay = self.replay_for(("linearize", kind), lambda: Linearized(self.function, self.call, primals, kind))
         return None if replay.asked_for_derivatives() else replay(values)  # type: ignore[no-any-return]  # a pair
 
     @property
@@ -133,13 +145,13 @@ class Compiled:
         return list(self._replays.values())[-1].graph  # type: ignore[no-any-return]  # a dict of Tensors
 
     def __repr__(self) -> str:
-        return f"<{self._call}, {len(self._replays)} captured>"
+        return f"<{self.call}, {len(self._replays)} captured>"
 
     def __reduce__(self) -> Any:
         """A copy captures for itself."""
         return Compiled, (self.function, self.check)
 
-    def _known(self, key: Any, make: Callable[[], Replay]) -> Any:
+    def replay_for(self, key: Any, make: Callable[[], Replay]) -> Any:
         """The replay for this key, captured now if there is none or if it does not hold any more."""
         replay = self._replays.get(key)
         if replay is not None and replay.holds():
@@ -154,7 +166,7 @@ class Compiled:
                 replay = self._replays[key] = new
                 if len(self._replays) == MANY:
                     warnings.warn(
-                        f"{self._call} has been captured {MANY} times, for other shapes or Python numbers each time. Pass a "
+                        f"{self.call} has been captured {MANY} times, for other shapes or Python numbers each time. Pass a "
                         f"number that changes as np.asarray(number, dtype), and pad batches to one shape.",
                         RuntimeWarning, stacklevel=4,
                     )  # fmt: skip
@@ -162,7 +174,7 @@ class Compiled:
 
     def _require_a_call(self) -> None:
         if not self._replays:
-            raise ValueError(f"{self._call} has not been called yet, so nothing is captured.")
+            raise ValueError(f"{self.call} has not been called yet, so nothing is captured.")
 
 
 class Bound:
@@ -185,11 +197,6 @@ class Bound:
         return loss
 
 
-def _require_no_capture(call: str) -> None:
-    if current.mode.capturing is not None:
-        raise CaptureError(f"{call}.at(...): an optimizer cannot step inside a compiled function; step outside of it.")
-
-
 class Request:
     """What an optimizer asks of a compiled function. Two of one kind that ask for the same objects are equal, so what one has
     captured serves the other: optimizers and losses may take turns. What was captured for an `owner` that is no more is let
@@ -208,63 +215,181 @@ class Request:
         return hash(self._ids)
 
 
-class GradientRequest(Request):
-    """Loss and gradient of bound functions, the gradient written into arrays: what a first-order optimizer asks.
+class Title(NamedTuple):
+    """What a program is for, as its first line says: put into words only when it is read, for that takes a while."""
+
+    prefix: str
+    function: str
+    names: Sequence[str]
+    kinds: Sequence[tuple[Any, tuple[int, ...]]]
+
+    def __str__(self) -> str:
+        kinds = ", ".join(f"{n}: {dtype}{list(shape)}" for n, (dtype, shape) in zip(self.names, self.kinds, strict=False))
+        return f"{self.prefix}{self.function}({kinds})"
+
+
+def titled(prefix: str, f: Function, names: Sequence[str], arrays: Sequence[Any]) -> Title:
+    return Title(prefix, getattr(f, "__name__", type(f).__name__), names, [(a.dtype, a.shape) for a in arrays])
+
+
+class Replay:
+    """A capture, made into programs.
 
     Args:
-        compiled: the function that is bound.
-        leaves: what is differentiated.
-        into: an array for each.
-        owner: the optimizer.
+        key: of the arguments that it was captured for (see `key_of`); None if only the general way leads here.
+        built: makes the result from its leaves, and how many these are.
 
-    `gradient(bound)` returns the loss and which leaves it depends on.
+    Attributes:
+        title: the function and what it was captured for.
+        graph: the captured results by name, without their values; for pictures.
+
+    What only a second call needs is made then: the first one is slow enough.
     """
 
-    def __init__(self, compiled: Compiled, leaves: Sequence[Tensor], into: Sequence[Any], owner: Any) -> None:
-        super().__init__(compiled, owner, *leaves, *into)
-        self.pairs = list(zip(leaves, into, strict=True))
-        self._last: Any = None
+    def __init__(
+        self, title: Title, stages: Stages, capture: Capture, outputs: Sequence[Any], key: Any,
+        built: Callable[[Sequence[Any]], Any], n: int = -1,
+    ) -> None:  # fmt: skip
+        self.title, self.stages, self.capture = title, stages, capture
+        self._key, self._built, self._n = key, built, n
+        results = [y for y in outputs if isinstance(y, Tensor)]
+        self.live = any(y.active for y in results)
+        self.graph = {f"result {i}" if len(results) > 1 else "result": y for i, y in enumerate(results)}
 
-    def __call__(self, bound: Bound) -> tuple[Any, tuple[bool, ...]]:
-        of, replay = self.compiled, self._last
-        _require_no_capture(of._call)
-        values = replay.match(bound.args) if replay is not None and not bound.kwargs else None
-        if values is None or (replay.guards and not replay.holds()):
-            values = []
-            kinds = key_of(bound.args, values, of._call), key_of(bound.kwargs, values, of._call) if bound.kwargs else None
-            replay = of._known(
-                (self, *kinds),
-                lambda: LossAndGradient(of.function, of._call, bound.args, bound.kwargs, self.pairs, kinds[0]),
-            )
-            self._last = None if bound.kwargs else replay
-        return bound.checked(replay(values)), replay.reached
+    @cached_property
+    def guards(self) -> Callable[[], bool] | None:
+        return self.capture.guard()
+
+    @cached_property
+    def match(self) -> Callable[[tuple[Any, ...]], Any]:
+        """The arrays in arguments of the kind that it was captured for, else None."""
+        if self._n >= 0:
+            self._built = packer(self._built, self._n)
+        return matcher(self._key or (None,))
+
+    def holds(self) -> bool:
+        """Whether what Python branched on is still as it was."""
+        try:
+            return self.guards is None or self.guards()
+        except KeyError:  # an attribute has another name now
+            return False
+
+    def asked_for_derivatives(self) -> bool:
+        """Whether f's results would be live: f reaches live leaves, parameters for instance, and recording is on."""
+        return self.live and current.mode.recording
+
+    @property
+    def source(self) -> str:
+        return "\n".join([f"# {self.title}", *(program.source for program in self.stages.programs)])
 
 
-class CurvatureRequest(Request):
-    """Loss, gradient and Hessian-vector products of bound functions: what a second-order optimizer asks.
+class ResultReplay(Replay):
+    """f's result from its arguments."""
 
-    `curvature.at(bound)` is the `CurvaturePoint` at the present values of the leaves; the leaves may change afterwards.
+    def __init__(self, f: Function, call: str, args: Any, kwargs: Any, values: Sequence[Any], key: Any) -> None:
+        arrays, names, build = traced((args, kwargs), f)
+        lines, outputs, build_out, capture = captured_twice(f, arrays, names, build, call)
+        still = [not isinstance(y, Tensor | np.ndarray | np.generic) for y in outputs]  # Python values, returned as they are
+        lines.outputs = [y for y, fixed in zip(lines.outputs, still, strict=True) if not fixed]
+        stages = Stages(simplified(lines), [lines.inputs], [len(lines.outputs)])
+        self.f, self.call, self.program = f, call, stages.programs[0]
+        self.tensors = any(isinstance(v, Tensor) for v in values)
+        built, n = build_out, len(outputs)
+        if self.tensors or any(still):
+            fixed = [y if is_fixed else None for y, is_fixed in zip(outputs, still, strict=True)]
+            wrap: Callable[[Any], Any] = Tensor if self.tensors else lambda y: y
 
-    Args:
-        compiled: the function that is bound.
-        leaves: what is differentiated.
-        owner: the optimizer, or whoever asks.
-    """
+            def with_fixed(found: Sequence[Any]) -> Any:
+                given = iter(found)
+                return build_out([y if as_is else wrap(next(given)) for y, as_is in zip(fixed, still, strict=True)])
 
-    def __init__(self, compiled: Compiled, leaves: Sequence[Tensor], owner: Any) -> None:
-        super().__init__(compiled, owner, *leaves)
-        self.leaves = list(leaves)
+            built, n = with_fixed, -1
+        super().__init__(titled("", f, names, arrays), stages, capture, outputs, key, built, n)
 
-    def at(self, bound: Bound) -> CurvaturePoint:
-        values: list[Any] = []
-        of = self.compiled
-        _require_no_capture(of._call)
-        kinds = key_of(bound.args, values, of._call), key_of(bound.kwargs, values, of._call)
+    def __call__(self, values: Sequence[Any]) -> Any:
+        return self._built(self.program(*(plain(values) if self.tensors else values)))
 
-        def replay(lead: tuple[int, ...]) -> SecondOrder:
-            make = lambda: SecondOrder(of.function, of._call, bound.args, bound.kwargs, self.leaves, lead)  # noqa: E731
-            return of._known((self, lead, *kinds), make)  # type: ignore[no-any-return]  # what make gives
+    def compared(self, values: Sequence[Any], args: Any, kwargs: Any) -> Any:
+        """The result, after f itself has given the same."""
+        before = [(rng, rng.bit_generator.state) for rng in self.capture.generators]
+        result = self(values)
+        for rng, state in before:
+            rng.bit_generator.state = state
+        with no_grad():
+            expected = self.f(*args, **kwargs)
+        for i, (a, b) in enumerate(zip(flatten(result)[0], flatten(expected)[0], strict=True)):
+            x, y = map(np.asarray, plain([a, b]))
+            if x.dtype != y.dtype or x.shape != y.shape or not _alike(x, y):
+                raise CaptureError(
+                    f"{self.call}: result {i} of the replay ({x.dtype} {x.shape}) differs from that of the function itself "
+                    f"({y.dtype} {y.shape}). Does it depend on something that has changed since it was captured: a global, an "
+                    f"attribute, an array computed from another? Pass that as an argument."
+                )
+        return result
 
-        point = CurvaturePoint(replay, [*plain(values), *(p.primal.copy() for p in self.leaves)])
-        bound.checked(point.loss)
-        return point
+
+def _alike(x: Any, y: Any) -> bool:
+    if y.dtype.kind not in "fc":
+        return np.array_equal(x, y)
+    most = np.abs(y[np.isfinite(y)]).max(initial=0.0)
+    return np.allclose(x, y, rtol=0, atol=float(1e4 * np.finfo(y.dtype).eps * most), equal_nan=True)
+
+
+class Linearized(Replay):
+    """f's value at the primals, and its push forward for any tangents, of which only what depends on them is run again."""
+
+    def __init__(self, f: Function, call: str, primals: tuple[Any, ...], key: Any) -> None:
+        arrays, names, build = traced((primals, {}), f)
+        n = len(arrays)
+        own = 0
+
+        def both(*given: Any) -> Any:
+            nonlocal own
+            out, pushforward = linearize(f, *build(given[:n])[0])
+            results, self._build_out = flatten(out)
+            own = len(results)
+            return [*results, *flatten(pushforward(*build(given[n:])[0]))[0]]
+
+        everything = [*arrays, *(np.zeros_like(a) for a in plain(arrays))]
+        lines, outputs, _, capture = captured_twice(
+            both, everything, [*names, *(f"d_{name}" for name in names)], lambda new: (new, {}), call
+        )
+        inputs = [lines.inputs[:n], [], lines.inputs[n:]]
+        stages = Stages(simplified(lines), inputs, [own, 0, len(outputs) - own])
+        title = titled("linearize: ", f, names, arrays)
+        super().__init__(title, stages, capture, outputs, key, self._build_out, own)
+        self.call = f"linearize({call})"
+        # What tangents are like.
+        self._like = tree_map(lambda x: np.broadcast_to(np.zeros((), x.dtype), x.shape), list(primals))
+
+    def __call__(self, values: Sequence[Any]) -> tuple[Any, Function]:
+        run = self.stages.start()
+        out = run(0, plain(values))
+        ready = False
+
+        def pushforward(*tangents: Any) -> Any:
+            nonlocal ready
+            given = self.match(tangents)
+            if given is not None and ready and current.mode.capturing is None:  # the short way
+                return self._built(run(2, given))
+            given = leaves_like(list(tangents), self._like, f"{self.call}: the tangents")
+            if current.mode.capturing is not None or (any_live(given) and current.mode.recording):
+                raise CaptureError(
+                    f"{self.call}: this pushforward is a replay and cannot be recorded; linearize the function itself."
+                )
+            if not ready:
+                run(1)
+                ready = True
+            return self._built(run(2, [self._fitting(t, x) for t, x in zip(given, flatten(self._like)[0], strict=True)]))
+
+        return self._built(out), pushforward
+
+    def _fitting(self, t: Any, x: Any) -> Any:
+        t = numeric(np.asarray(data_of(t)), f"{self.call}: a tangent")
+        if t.shape != x.shape:
+            raise ValueError(f"{self.call}: the tangents must have shape {x.shape}, got {t.shape}.")
+        if t.dtype is not x.dtype:
+            if t.dtype.kind == "c" and x.dtype.kind != "c":
+                raise TypeError(f"{self.call}: the tangents are complex, but the value they belong to is {x.dtype}.")
+            t = t.astype(x.dtype)
+        return t

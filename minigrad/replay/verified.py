@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.errors import CaptureError
-from minigrad.replay.capture import Capture, captured, watching
+from minigrad.replay.capture import Capture, captured
 from minigrad.replay.lines import Lines, inside, lines_of, nodes_of
+from minigrad.replay.watched import watching
 from minigrad.tensor import Tensor
 
 __all__ = ["captured_twice"]

@@ -1,0 +1,223 @@
+"""What an optimizer asks of a compiled loss: its gradient, written into given arrays, and its curvature.
+
+A request remembers for whom it asks, so that optimizers and losses may take turns, and finds its replay among those of the
+compiled function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.errors import CaptureError
+from minigrad.mode import current, scope
+from minigrad.packing import portion, portions
+from minigrad.replay.arguments import key_of, plain, traced
+from minigrad.replay.compiled import Bound, Compiled, Replay, Request, titled
+from minigrad.replay.passes import simplified
+from minigrad.replay.stages import Run, Stages
+from minigrad.replay.verified import captured_twice
+from minigrad.sweeps import between, pull_back, push_forward
+from minigrad.tensor import Tensor
+
+__all__ = ["CurvaturePoint", "CurvatureRequest", "GradientRequest"]
+
+Function = Callable[..., Any]
+
+
+def _require_no_capture(call: str) -> None:
+    if current.mode.capturing is not None:
+        raise CaptureError(f"{call}.at(...): an optimizer cannot step inside a compiled function; step outside of it.")
+
+
+class GradientRequest(Request):
+    """Loss and gradient of bound functions, the gradient written into arrays: what a first-order optimizer asks.
+
+    Args:
+        compiled: the function that is bound.
+        leaves: what is differentiated.
+        into: an array for each.
+        owner: the optimizer.
+
+    `gradient(bound)` returns the loss and which leaves it depends on.
+    """
+
+    def __init__(self, compiled: Compiled, leaves: Sequence[Tensor], into: Sequence[Any], owner: Any) -> None:
+        super().__init__(compiled, owner, *leaves, *into)
+        self.pairs = list(zip(leaves, into, strict=True))
+        self._last: Any = None
+
+    def __call__(self, bound: Bound) -> tuple[Any, tuple[bool, ...]]:
+        of, replay = self.compiled, self._last
+        _require_no_capture(of.call)
+        values = replay.match(bound.args) if replay is not None and not bound.kwargs else None
+        if values is None or (replay.guards and not replay.holds()):
+            values = []
+            kinds = key_of(bound.args, values, of.call), key_of(bound.kwargs, values, of.call) if bound.kwargs else None
+            replay = of.replay_for(
+                (self, *kinds),
+                lambda: LossAndGradient(of.function, of.call, bound.args, bound.kwargs, self.pairs, kinds[0]),
+            )
+            self._last = None if bound.kwargs else replay
+        return bound.checked(replay(values)), replay.reached
+
+
+class CurvatureRequest(Request):
+    """Loss, gradient and Hessian-vector products of bound functions: what a second-order optimizer asks.
+
+    `curvature.at(bound)` is the `CurvaturePoint` at the present values of the leaves; the leaves may change afterwards.
+
+    Args:
+        compiled: the function that is bound.
+        leaves: what is differentiated.
+        owner: the optimizer, or whoever asks.
+    """
+
+    def __init__(self, compiled: Compiled, leaves: Sequence[Tensor], owner: Any) -> None:
+        super().__init__(compiled, owner, *leaves)
+        self.leaves = list(leaves)
+
+    def at(self, bound: Bound) -> CurvaturePoint:
+        values: list[Any] = []
+        of = self.compiled
+        _require_no_capture(of.call)
+        kinds = key_of(bound.args, values, of.call), key_of(bound.kwargs, values, of.call)
+
+        def replay(lead: tuple[int, ...]) -> SecondOrder:
+            make = lambda: SecondOrder(of.function, of.call, bound.args, bound.kwargs, self.leaves, lead)  # noqa: E731
+            return of.replay_for((self, lead, *kinds), make)  # type: ignore[no-any-return]  # what make gives
+
+        point = CurvaturePoint(replay, [*plain(values), *(p.primal.copy() for p in self.leaves)])
+        bound.checked(point.loss)
+        return point
+
+
+class LossAndGradient(Replay):
+    """The loss of a function of some leaves, with its gradient with respect to each written into an array."""
+
+    def __init__(
+        self, f: Function, call: str, args: Any, kwargs: Any, pairs: Sequence[tuple[Tensor, Any]], key: Any
+    ) -> None:  # fmt: skip
+        arrays, names, build = traced((args, kwargs), f)
+        leaves = [p for p, _ in pairs]
+        reached: list[bool] = []
+
+        def both(*args: Any, **kwargs: Any) -> Any:
+            loss, gradients = _pulled_back(call, f(*args, **kwargs), leaves)
+            reached[:] = [g is not None for g in gradients]
+            return [loss, *(g for g in gradients if g is not None)]
+
+        lines, outputs, _, capture = captured_twice(both, arrays, names, build, call)
+        targets = [a for (_, a), there in zip(pairs, reached, strict=True) if there]
+        stages = Stages(simplified(lines), [lines.inputs], [len(outputs)], {i + 1: a for i, a in enumerate(targets)})
+        title = titled("loss and gradient: ", f, names, arrays)
+        super().__init__(title, stages, capture, outputs, key, tuple)
+        self.reached = tuple(reached)
+        self.program = stages.programs[0]
+
+    def __call__(self, values: Sequence[Any]) -> Any:
+        """The loss."""
+        return self.program(*plain(values))[0]
+
+
+def _pulled_back(call: str, loss: Any, leaves: Sequence[Tensor]) -> tuple[Tensor, list[Any]]:
+    if not isinstance(loss, Tensor) or loss.size != 1:
+        got = f"shape {loss.shape}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise TypeError(f"{call}: the function must return the loss, a scalar Tensor, got {got}.")
+    path = between(leaves, [loss])
+    one = np.ones_like(loss.primal)
+    one.flags.writeable = False
+    with scope(phase="backward"):
+        found = pull_back(path, {loss.index: one}, record=True) if loss.index in path.reach else {}
+    return loss, [found.get(p.index) for p in leaves]
+
+
+class SecondOrder(Replay):
+    """A loss as a function of some leaves: value, gradient and Hessian-vector products, each when asked for.
+
+    Args:
+        leaves: Tensors that f reaches from outside.
+        lead: () for one direction at a time, (k,) for k.
+    """
+
+    def __init__(
+        self, f: Function, call: str, args: Any, kwargs: Any, leaves: Sequence[Tensor], lead: tuple[int, ...] = ()
+    ) -> None:  # fmt: skip
+        arrays, names, build = traced((args, kwargs), f)
+        n, m = len(arrays), len(leaves)
+
+        def everything(*given: Any) -> Any:
+            args, kwargs = build(given[:n])
+            loss, found = _pulled_back(call, f(*args, **kwargs), leaves)
+            gradient = [np.zeros_like(p.primal) if g is None else g for g, p in zip(found, leaves, strict=True)]
+            live = [g for g in gradient if isinstance(g, Tensor)]
+            with scope(phase="tangent"):
+                start = {p.index: t for p, t in zip(leaves, given[n:], strict=True)}
+                moved = push_forward(between(leaves, live), start, record=True, lead=lead)
+            product = [moved.get(g.index) if isinstance(g, Tensor) else None for g in gradient]
+            zeros = [np.zeros(lead + p.shape, p.dtype) for p in leaves]
+            return [loss, *gradient, *(z if t is None else t for t, z in zip(product, zeros, strict=True))]
+
+        tangents = [np.zeros(lead + p.shape, p.dtype) for p in leaves]
+        names = [*names, *(f"d_{p.name or i}" for i, p in enumerate(leaves))]
+        lines, outputs, _, capture = captured_twice(
+            everything, [*arrays, *tangents], names, lambda new: (new, {}), call, leaves
+        )
+        inputs = [lines.inputs[:n] + lines.inputs[n + m :], [], [], lines.inputs[n : n + m]]
+        stages = Stages(simplified(lines), inputs, [1, m, 0, m])
+        title = titled("loss, gradient, Hv: ", f, names, arrays)
+        super().__init__(title, stages, capture, outputs, None, tuple)
+
+
+class CurvaturePoint:
+    """A loss at one point, with gradient and Hessian-vector products on demand.
+
+    Args:
+        replay: for `lead`, () for one direction at a time or (k,) for k, what to run.
+        values: of the arguments and, after them, of the leaves; they may not be changed.
+    """
+
+    __slots__ = ("_done", "_gradient", "_replay", "_runs", "_values", "loss")
+
+    def __init__(self, replay: Callable[[tuple[int, ...]], SecondOrder], values: Sequence[Any]) -> None:
+        self._replay, self._values = replay, values
+        self._runs: dict[tuple[int, ...], Run] = {(): replay(()).stages.start()}
+        self.loss = self._runs[()](0, values)[0]
+        self._done = 0
+
+    def gradient(self) -> Sequence[Any]:
+        """∇f, one array for each leaf."""
+        if self._done < 1:
+            self._gradient = self._runs[()](1)
+            self._done = 1
+        return self._gradient  # type: ignore[no-any-return]  # a tuple of arrays
+
+    def product(self, vectors: Sequence[Any], lead: tuple[int, ...] = ()) -> Sequence[Any]:
+        """H·v, one array for each leaf; with lead=(k,) of k directions at once."""
+        if lead:
+            return self._products(vectors, lead[0])
+        if self._done < 2:
+            self.gradient()
+            self._runs[()](2)
+            self._done = 2
+        return self._runs[()](3, vectors)  # type: ignore[no-any-return]  # a tuple of arrays
+
+    def _products(self, vectors: Sequence[Any], n: int) -> list[Any]:
+        """In portions that fit a cache; the last one is filled up with zeros."""
+        one = self._replay(()).stages.programs[-1]
+        k = portion(n, one.bytes + one.result_bytes)
+        if (k,) not in self._runs:
+            run = self._runs[(k,)] = self._replay((k,)).stages.start()
+            run(0, self._values)
+            run(1)
+            run(2)
+        products = [np.empty(v.shape, v.dtype) for v in vectors]
+        for place in portions(n, k):
+            part, count = [v[place] for v in vectors], place.stop - place.start
+            if count < k:
+                part = [np.concatenate([v, np.zeros((k - count, *v.shape[1:]), v.dtype)]) for v in part]
+            for whole, found in zip(products, self._runs[(k,)](3, part), strict=True):
+                whole[place] = found[:count]
+        return products
