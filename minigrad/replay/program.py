@@ -45,18 +45,22 @@ class Program:
         given: lines and inputs that an earlier stage keeps for this one.
         keeps: lines and inputs that this stage has to keep for a later one.
         outputs: the results: lines of this or an earlier stage, inputs, variables or constants.
-        into: output number → array that it is written to, instead of a new one.
+        into: output number → array that it is written to, instead of a new one; or the input whose array it overwrites,
+            which is then no result.
+        any_length: the lines are elementwise on vectors, and run on vectors of any one length; inputs without dimension
+            are Python floats. `workspace(n)` gives the function for length n.
 
     Attributes:
         source: the text.
-        buffers: (bytes, how many) of the memory it works in.
+        workspace: makes the memory and the function that works in it.
+        bytes, buffers, result_bytes: see `Memory`.
     """
 
     def __init__(
         self, lines: Sequence[Line], inputs: Sequence[Input], outputs: Sequence[Any], *, given: Sequence[Any] = (),
-        keeps: Sequence[Any] = (), into: dict[int, Any] | None = None,
+        keeps: Sequence[Any] = (), into: dict[int, Any] | None = None, any_length: bool = False,
     ) -> None:  # fmt: skip
-        writer = _Writer(lines, inputs, outputs, given, keeps, into or {})
+        writer = _Writer(lines, inputs, outputs, given, keeps, into or {}, any_length)
         self.source = writer.source
         self.bytes, self.buffers, self.result_bytes = writer.bytes, writer.count, writer.result_bytes
         self.quiet = any(line.phase != "forward" and not printing(line.op).never_singular for line in lines)
@@ -64,14 +68,14 @@ class Program:
         linecache.cache[name] = (len(self.source), None, self.source.splitlines(True), name)  # so that tracebacks show it
         scope: dict[str, Any] = writer.scope
         exec(compile(self.source, name, "exec"), scope)  # our own text, made just above
-        self._make = scope["workspace"]
+        self.workspace: Callable[..., Callable[..., Any]] = scope["workspace"]
         self._idle: list[Callable[..., Any]] = []  # workspaces that no thread is using
 
     def __call__(self, *arguments: Any) -> Any:
         try:
             run = self._idle.pop()
         except IndexError:
-            run = self._make()
+            run = self.workspace()
         try:
             if not self.quiet:
                 return run(*arguments)
@@ -82,12 +86,13 @@ class Program:
 
 
 class _Block:
-    """Memory of the program's own: how many elements it needs, and a name for each shape in which it is used."""
+    """Memory: how many elements it needs, and a name for each shape in which it is used. It is the program's own, or that
+    of an input which is overwritten."""
 
-    __slots__ = ("dtype", "names", "size")
+    __slots__ = ("borrowed", "dtype", "names", "size")
 
-    def __init__(self, dtype: Any) -> None:
-        self.size, self.dtype = 0, dtype
+    def __init__(self, dtype: Any, borrowed: bool = False) -> None:
+        self.size, self.dtype, self.borrowed = 0, dtype, borrowed
         self.names: dict[tuple[int, ...], str] = {}
 
 
@@ -96,8 +101,9 @@ class _Writer:
 
     def __init__(
         self, lines: Sequence[Line], inputs: Sequence[Input], outputs: Sequence[Any], given: Sequence[Any],
-        keeps: Sequence[Any], into: dict[int, Any],
+        keeps: Sequence[Any], into: dict[int, Any], any_length: bool,
     ) -> None:  # fmt: skip
+        self.any_length = any_length
         self.lines, self.outputs, self.keeps, self.into = list(lines), list(outputs), list(keeps), into
         self.scope: dict[str, Any] = {"np": np, "aligned": aligned}
         self.names: dict[int, str] = {}  # id of a line, input, variable, constant → how the text calls it
@@ -124,6 +130,13 @@ class _Writer:
         if given:
             arguments.append("(" + ", ".join(self.names[id(x)] for x in given) + ",)")
         self._taken = taken
+        self._homes: dict[int, Input] = {}  # id of an output → the input that it overwrites
+        for n, home in self.into.items():
+            if isinstance(home, Input):
+                self._homes.setdefault(id(self.outputs[n]), home)
+                block = self._storage[id(home)] = _Block(home.array.dtype, borrowed=True)
+                block.names[home.array.shape] = self.names[id(home)]
+        self.overwritten = set(self._storage)
         self._plan()
         self._section = ("", "")
         for i, line in enumerate(self.lines):
@@ -138,8 +151,9 @@ class _Writer:
         named = [name for name in self.scope if name[0] == "c" and name[1:].isdigit()]
         constants = [f"    # {name} is {_described(self.scope[name])}" for name in named]
         self.source = "\n".join([
-            "def workspace():", *constants, *(f"    {text}" for text in head), f"    def run({signature}):",
-            *(f"        {text}" for text in (*unpack, *variables, *self.body)), "    return run", "",
+            f"def workspace({'n' if any_length else ''}):", *constants, *(f"    {text}" for text in head),
+            f"    def run({signature}):", *(f"        {text}" for text in (*unpack, *variables, *self.body)),
+            "    return run", "",
         ])  # fmt: skip
 
     # Who lives how long
@@ -148,7 +162,7 @@ class _Writer:
         """For every line: what kind it is, which buffers its value may lie in, and which line is the last to read each."""
         self.kind: dict[int, str] = {}
         self.text: dict[int, Any] = {}
-        roots: dict[int, set[int]] = {}  # id of a line → ids of the lines whose memory it may show
+        roots = {key: {key} for key in self._storage}  # id of a line or input → ids of those whose memory it may show
         self.variables: list[Variable] = []
         mine = {id(line) for line in self.lines}
         for line in self.lines:
@@ -198,7 +212,7 @@ class _Writer:
         if found is None:
             return "call"
         template, names = found if isinstance(found, tuple) else (found, {})
-        if not line.array.ndim:
+        if not line.array.ndim and not template.startswith("{y}[()]"):
             template = template.replace(", {y})", ")").replace(", out={y})", ")")
             if "{y}" in template:
                 return "call"
@@ -229,24 +243,35 @@ class _Writer:
             self._view(line, operands[0])
         else:
             name = self.names[id(line)] = self._new("s" if not line.array.ndim else "u")
-            sign = _OPERATORS.get(line.op.forward) if line.array.dtype.kind == "f" else None
-            if sign and all(self.kind.get(id(x)) == "scalar" or _plain(x) for x in line.args):
-                self.body.append(f"{name} = {operands[0]} {sign} {operands[1]}")  # NumPy's scalars are quicker than its ufuncs
+            sign = self._operator(line)
+            if sign:
+                self.body.append(f"{name} = {operands[0]} {sign} {operands[1]}")  # quicker than a ufunc on NumPy's scalars
             elif id(line) in self.text:
                 self.body.append(f"{name} = {self._filled(line, operands, '')}")
             else:
                 self.body.append(f"{name} = {self._function(line)}({', '.join([*operands, *self._keywords(line)])})")
         for root in self.dying.get(i, ()):
-            if root in self._storage:
-                free = self._storage.pop(root)
+            free = self._storage.pop(root, None)
+            if free is not None and not free.borrowed:
                 self._free.setdefault(free.dtype, {}).setdefault(free.size, []).append(free)
 
     def _target(self, i: int, line: Line) -> str:
         shape, dtype = line.array.shape, line.array.dtype
+        home = self._homes.get(id(line))
+        if home is not None and self._vacant(home, line, i):
+            return self.names[id(home)]
+        if home is not None:
+            self.results.discard(id(line))  # it is copied there at the end
         if id(line) in self.results:
             return self._result(line)
+        if not shape:
+            name = self._new("t")
+            self.head.append(f"{name} = np.empty((), {self._dtype(dtype)})")
+            return name
         for x in line.args if printing(line.op).may_alias else ():
             block = self._storage.get(id(x))
+            if block and block.borrowed and self.last.get(id(line)) == len(self.lines):
+                continue  # a result may lie in no other result's place
             if block and self.last.get(id(x)) == i and x.array.shape == shape and x.array.dtype == dtype:
                 self._storage[id(line)] = self._storage.pop(id(x))
                 return self.names[id(x)]
@@ -266,6 +291,16 @@ class _Writer:
         if shape not in block.names:
             block.names[shape] = self._new("t")
         return block.names[shape]
+
+    def _vacant(self, home: Input, line: Line, i: int) -> bool:
+        """Whether line number i may write its value over the input `home`; if so, its value lies there from now on."""
+        block = next((block for block in self._storage.values() if self.names[id(home)] in block.names.values()), None)
+        for holder in [key for key, held in self._storage.items() if held is block and block]:
+            last = self.last.get(holder, -1)
+            if last > i or (last == i and not printing(line.op).may_alias):
+                return False
+            del self._storage[holder]
+        return True
 
     def _result(self, line: Line) -> str:
         for n, y in enumerate(self.outputs):
@@ -346,6 +381,18 @@ class _Writer:
         named = {k: self._called(k, v) if callable(v) else self._parameter(v) for k, v in extra.items()}
         return str(template.format(*operands, y=target, **named))
 
+    def _operator(self, line: Line) -> str | None:
+        """How Python writes this operation on numbers; None for arrays, and for what has no sign."""
+        if line.array.dtype.kind != "f" or line.op.forward not in _OPERATORS:
+            return None
+        if line.op.forward is np.power and not self.any_length:  # NumPy's power of a NumPy number may round otherwise
+            return None
+        return _OPERATORS[line.op.forward] if all(map(self._is_number, line.args)) else None
+
+    def _is_number(self, x: Any) -> bool:
+        given = self.any_length and isinstance(x, Input) and not x.array.ndim
+        return given or self.kind.get(id(x)) == "scalar" or _plain(x)
+
     def _function(self, line: Line) -> str:
         return self._called(line.op.name, line.op.forward)
 
@@ -375,20 +422,29 @@ class _Writer:
         """(results…) or ((results…), (kept…))."""
         first: set[int] = set()
         results = []
+        copies: list[tuple[Any, str, set[int]]] = []
         for n, y in enumerate(self.outputs):
             name = self._named(y)
             own = id(y) in self.results and id(y) not in first
             first.add(id(y))
             if n in self.into:
-                if not own:
-                    self.body.append(f"np.copyto({self._named(self.into[n])}, {name})")
-                results.append(self._named(self.into[n]))
-            elif own:
+                target = self.into[n]
+                if not own and y is not target:
+                    copies.append((target, name, self.roots.get(id(y), set()) & self.overwritten))
+                if not isinstance(target, Input):
+                    results.append(self._named(target))
+            elif own or self.any_length:
                 results.append(name)
             elif isinstance(y, Line) and self.kind.get(id(y)) == "scalar":
                 results.append(f"np.asarray({name})")
             else:
                 results.append(f"np.array({name})")
+        old = [copy for copy in copies if copy[2]]  # they read what others overwrite, so they come first
+        if {id(target) for target, _, _ in old} & set().union(*(read for _, _, read in old)):
+            names = sorted(self._named(target) for target, _, _ in old)
+            raise ValueError(f"a rule cannot exchange its vectors {names}; write one of them as 1 * x.")
+        for target, name, _ in sorted(copies, key=lambda copy: not copy[2]):
+            self.body.append(f"np.copyto({self._named(target)}, {name})")
         text = "(" + "".join(f"{r}, " for r in results) + ")"
         if self.keeps:
             kept = []
@@ -410,7 +466,7 @@ class _Writer:
             dtype = self._dtype(part.dtype)
             if len(part.names) == 1:
                 ((shape, name),) = part.names.items()
-                yield f"{name} = aligned({shape}, {dtype})"
+                yield f"{name} = aligned({'(n,)' if self.any_length else shape}, {dtype})"
                 continue
             memory = self._new("m")
             yield f"{memory} = aligned({part.size}, {dtype})"
@@ -435,7 +491,7 @@ def _name_in_numpy(dtype: Any) -> str:
     return f"np.{name}" if getattr(np, name, None) is dtype.type and np.dtype(name) == dtype else ""
 
 
-_OPERATORS: dict[Any, str] = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
+_OPERATORS: dict[Any, str] = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/", np.power: "**"}
 
 
 def _plain(x: Any) -> bool:
