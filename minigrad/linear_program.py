@@ -59,14 +59,7 @@ class LinearProgram:
 def _buffers(nodes: Sequence[Any], outputs: Sequence[Any]) -> dict[int, Any]:
     """Index of a node → an array for its value, in place of an operand where its op allows. Outputs get none, nor do values
     that may be views of another's."""
-    roots: dict[int, set[int]] = {}  # whose memory a node's value may lie in
-    last: dict[int, int] = {}  # the step that reads this memory for the last time
-    for i, node in enumerate(nodes):
-        read: set[int] = set().union(*(roots.get(node.inputs[p].index, ()) for p in node.live))
-        last.update(dict.fromkeys(read, i))
-        roots[node.index] = {node.index} if _takes_out(node.op) else read
-    for y in outputs:
-        last.update(dict.fromkeys(roots.get(y.index, ()), len(nodes)))
+    last = _last_reads(nodes, outputs)
     dying: list[list[int]] = [[] for _ in range(len(nodes) + 1)]
     for index, i in last.items():
         dying[i].append(index)
@@ -89,6 +82,19 @@ def _buffers(nodes: Sequence[Any], outputs: Sequence[Any]) -> dict[int, Any]:
         if not in_place:
             release(dying[i])
     return memory
+
+
+def _last_reads(nodes: Sequence[Any], outputs: Sequence[Any]) -> dict[int, int]:
+    """Index of a node → the number of the last node that reads the memory of its value; outputs are read after all nodes."""
+    roots: dict[int, set[int]] = {}  # whose memory a node's value may lie in
+    last: dict[int, int] = {}
+    for i, node in enumerate(nodes):
+        read: set[int] = set().union(*(roots.get(node.inputs[p].index, ()) for p in node.live))
+        last.update(dict.fromkeys(read, i))
+        roots[node.index] = {node.index} if _takes_out(node.op) else read
+    for y in outputs:
+        last.update(dict.fromkeys(roots.get(y.index, ()), len(nodes)))
+    return last
 
 
 def _takes_out(op: Any) -> bool:

@@ -263,7 +263,7 @@ class Tensor(ArrayLike, Leaving):
     def detach(self) -> Tensor:
         """A constant with the same values: no derivative passes."""
         if current.mode.capturing is not None:
-            return apply(_detached, (self,), {})
+            return apply(detach_op, (self,), {})
         return Tensor(self.primal, name=self.name)
 
     def zero_grad(self) -> None:
@@ -340,7 +340,7 @@ class Tensor(ArrayLike, Leaving):
         return dispatch(REDUCTIONS[ufunc], called, inputs, {"axis": 0} | kwargs)
 
 
-_detached = Op("detach", lambda x: x)  # without rules, so no derivative passes
+detach_op = Op("detach", lambda x: x)  # without rules, so no derivative passes
 
 
 def constant_tensor(array: Array) -> Tensor:

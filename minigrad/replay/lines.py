@@ -151,24 +151,30 @@ def _write(node: Tensor, refs: dict[int, Any], lines: list[Line], capture: Captu
         return
     op = node.op
     assert op is not None
-    if printing(op).inlined:
-        with scope(recording=False, capturing=capture, phase=node.mode.phase, module=node.mode.module):
-            whole = op.forward(*node.inputs, **node.params)
-        if isinstance(whole, Tensor) and whole.shape == node.shape and whole.dtype == node.dtype:
-            inner: dict[int, Tensor] = {}
-            stack = [whole]
-            while stack:
-                x = stack.pop()
-                if x.index not in refs and x.index not in inner:
-                    inner[x.index] = x
-                    stack += [i for i in x.inputs if isinstance(i, Tensor)]
-            for index in sorted(inner):
-                _write(inner[index], refs, lines, capture)
-            refs[node.index] = refs[whole.index]
-            return
+    if printing(op).inlined and _write_inlined(node, op, refs, lines, capture):
+        return
     args = [refs[x.index] if isinstance(x, Tensor) else x for x in node.inputs]
     for x in (*args, *node.params.values()):
         if isinstance(x, np.ndarray) and x.dtype == object:
             raise CaptureError(f"{capture.call}: {op.name} was given an array of objects.")
     lines.append(Line(op, args, node.params, node.primal, node.mode.phase, node.mode.module))
     refs[node.index] = lines[-1]
+
+
+def _write_inlined(node: Tensor, op: Op, refs: dict[int, Any], lines: list[Line], capture: Capture) -> bool:
+    """Append the lines of what `op` does, recorded op by op; False where that gives another shape or dtype."""
+    with scope(recording=False, capturing=capture, phase=node.mode.phase, module=node.mode.module):
+        whole = op.forward(*node.inputs, **node.params)
+    if not isinstance(whole, Tensor) or whole.shape != node.shape or whole.dtype != node.dtype:
+        return False
+    inner: dict[int, Tensor] = {}
+    stack = [whole]
+    while stack:
+        x = stack.pop()
+        if x.index not in refs and x.index not in inner:
+            inner[x.index] = x
+            stack += [i for i in x.inputs if isinstance(i, Tensor)]
+    for index in sorted(inner):
+        _write(inner[index], refs, lines, capture)
+    refs[node.index] = refs[whole.index]
+    return True

@@ -16,7 +16,7 @@ from minigrad.ops import elementwise as e
 from minigrad.ops.shape import astype_op, broadcast_to_op, reshape_op, transpose_op
 from minigrad.replay.lines import Input, Line, Lines, Variable, axes_of, foldable, value_of
 from minigrad.replay.printing import printed, printing
-from minigrad.tensor import Op
+from minigrad.tensor import Op, detach_op
 
 __all__ = ["drop_broadcasts", "drop_dead", "fold_constants", "identities", "merge_common", "premultiply", "simplified"]
 
@@ -25,28 +25,59 @@ Change = Callable[[Line], Any]
 
 def identities(line: Line) -> Any:
     """Operations that change nothing are their operand: +x, x·1, a reshape, cast or broadcast to what x is already."""
-    op, args = line.op, line.args
-    if op is e.positive or op.name == "detach":
-        return args[0]
-    if op in (reshape_op, broadcast_to_op) and value_of(args[0]).shape == line.array.shape:
-        return args[0]
-    if op is astype_op and value_of(args[0]).dtype == line.array.dtype:
-        return args[0]
-    if op is transpose_op and axes_of(line) == tuple(range(line.array.ndim)):
-        return args[0]
-    if op is transpose_op and isinstance(args[0], Line) and args[0].op is transpose_op:
-        first = args[0]
-        axes = tuple(axes_of(first)[a] for a in axes_of(line))
-        return first.args[0] if axes == tuple(range(line.array.ndim)) else _like(line, (first.args[0],), {"axes": axes})
-    if op is e.multiply or op is scale:
-        for one, other in (args, args[::-1]):
-            if _is_one(one) and _same_kind(value_of(other), line.array):
-                return other
-    if op is scale and ((_is_number(args[0]) and args[0]) or (_is_number(args[1]) and np.isfinite(args[1]))):
-        return Line(e.multiply, args, {}, line.array, line.phase, line.module)  # only 0·∞ needs its care
-    if op is e.divide and _is_one(args[1]) and _same_kind(value_of(args[0]), line.array):
-        return args[0]
+    rule = _IDENTITIES.get(line.op)
+    return line if rule is None else rule(line)
+
+
+def _unchanged_shape(line: Line) -> Any:
+    return line.args[0] if value_of(line.args[0]).shape == line.array.shape else line
+
+
+def _unchanged_dtype(line: Line) -> Any:
+    return line.args[0] if value_of(line.args[0]).dtype == line.array.dtype else line
+
+
+def _transposed(line: Line) -> Any:
+    """Two transposes are one, and one that leaves the axes as they are is none."""
+    in_order, first = tuple(range(line.array.ndim)), line.args[0]
+    if axes_of(line) == in_order:
+        return first
+    if not isinstance(first, Line) or first.op is not transpose_op:
+        return line
+    axes = tuple(axes_of(first)[a] for a in axes_of(line))
+    return first.args[0] if axes == in_order else _like(line, (first.args[0],), {"axes": axes})
+
+
+def _times_one(line: Line) -> Any:
+    for one, other in (line.args, line.args[::-1]):
+        if _is_one(one) and _same_kind(value_of(other), line.array):
+            return other
     return line
+
+
+def _scaled(line: Line) -> Any:
+    """`scale` is a product, where no factor can be 0 against an infinite one."""
+    g, d = line.args
+    if (_is_number(g) and g) or (_is_number(d) and np.isfinite(d)):
+        return _times_one(Line(e.multiply, line.args, {}, line.array, line.phase, line.module))
+    return _times_one(line)
+
+
+def _by_one(line: Line) -> Any:
+    return line.args[0] if _is_one(line.args[1]) and _same_kind(value_of(line.args[0]), line.array) else line
+
+
+_IDENTITIES: dict[Op, Change] = {
+    e.positive: lambda line: line.args[0],
+    detach_op: lambda line: line.args[0],
+    reshape_op: _unchanged_shape,
+    broadcast_to_op: _unchanged_shape,
+    astype_op: _unchanged_dtype,
+    transpose_op: _transposed,
+    e.multiply: _times_one,
+    scale: _scaled,
+    e.divide: _by_one,
+}
 
 
 def _like(line: Line, args: tuple[Any, ...], params: dict[str, Any]) -> Line:

@@ -137,7 +137,8 @@ class _Writer:
                 block = self._storage[id(home)] = _Block(home.array.dtype, borrowed=True)
                 block.names[home.array.shape] = self.names[id(home)]
         self.overwritten = set(self._storage)
-        self._plan()
+        self._find_kinds()
+        self._find_lifetimes()
         self._section = ("", "")
         for i, line in enumerate(self.lines):
             self._line(i, line)
@@ -158,13 +159,12 @@ class _Writer:
 
     # Who lives how long
 
-    def _plan(self) -> None:
-        """For every line: what kind it is, which buffers its value may lie in, and which line is the last to read each."""
+    def _find_kinds(self) -> None:
+        """For every line: what kind it is, and which buffers its value may lie in."""
         self.kind: dict[int, str] = {}
         self.text: dict[int, Any] = {}
         roots = {key: {key} for key in self._storage}  # id of a line or input → ids of those whose memory it may show
         self.variables: list[Variable] = []
-        mine = {id(line) for line in self.lines}
         for line in self.lines:
             for x in line.args:
                 self._meet(x)
@@ -172,7 +172,10 @@ class _Writer:
             aliased = set().union(*(roots.get(id(x), set()) for x in line.args)) if kind in ("view", "call") else set()
             roots[id(line)] = aliased if kind in ("view", "call") else {id(line)} if kind == "into" else set()
         self.roots = roots
-        end = len(self.lines)
+
+    def _find_lifetimes(self) -> None:
+        """For every buffer: the last line that reads it, and whether it goes to the caller or to a later stage."""
+        roots, end = self.roots, len(self.lines)
         self.last: dict[int, int] = {}
         for i, line in enumerate(self.lines):
             for x in line.args:
@@ -186,9 +189,7 @@ class _Writer:
         self.dying: dict[int, list[int]] = {}  # number of a line → ids of the lines that it is the last to read
         for root, i in self.last.items():
             self.dying.setdefault(i, []).append(root)
-        for y in self.outputs:
-            if id(y) in mine and self.kind[id(y)] == "into":
-                self.results.add(id(y))
+        self.results |= {id(y) for y in self.outputs if self.kind.get(id(y)) == "into"}
         for y in self.keeps:
             self.results |= {root for root in roots.get(id(y), ()) if self.kind[root] == "into"}
 
@@ -256,26 +257,35 @@ class _Writer:
                 self._free.setdefault(free.dtype, {}).setdefault(free.size, []).append(free)
 
     def _target(self, i: int, line: Line) -> str:
-        shape, dtype = line.array.shape, line.array.dtype
+        """The name of the array that a line writes into."""
         home = self._homes.get(id(line))
-        if home is not None and self._vacant(home, line, i):
-            return self.names[id(home)]
         if home is not None:
+            if self._vacant(home, line, i):
+                return self.names[id(home)]
             self.results.discard(id(line))  # it is copied there at the end
         if id(line) in self.results:
             return self._result(line)
-        if not shape:
+        if not line.array.ndim:
             name = self._new("t")
-            self.head.append(f"{name} = np.empty((), {self._dtype(dtype)})")
+            self.head.append(f"{name} = np.empty((), {self._dtype(line.array.dtype)})")
             return name
+        return self._operands_place(i, line) or self._free_place(line)
+
+    def _operands_place(self, i: int, line: Line) -> str | None:
+        """That of an operand which is read here for the last time, if the op may write over it."""
         for x in line.args if printing(line.op).may_alias else ():
             block = self._storage.get(id(x))
-            if block and block.borrowed and self.last.get(id(line)) == len(self.lines):
+            if block is None or self.last.get(id(x)) != i or not _alike(x.array, line.array):
+                continue
+            if block.borrowed and self.last.get(id(line)) == len(self.lines):
                 continue  # a result may lie in no other result's place
-            if block and self.last.get(id(x)) == i and x.array.shape == shape and x.array.dtype == dtype:
-                self._storage[id(line)] = self._storage.pop(id(x))
-                return self.names[id(x)]
-        size = line.array.size
+            self._storage[id(line)] = self._storage.pop(id(x))
+            return self.names[id(x)]
+        return None
+
+    def _free_place(self, line: Line) -> str:
+        """That of a block which nobody uses, or a new one."""
+        shape, dtype, size = line.array.shape, line.array.dtype, line.array.size
         free = self._free.get(dtype)
         if free:
             nearest = min(free, key=lambda n: (n < size, abs(n - size)))
@@ -439,22 +449,27 @@ class _Writer:
                 results.append(f"np.asarray({name})")
             else:
                 results.append(f"np.array({name})")
-        old = [copy for copy in copies if copy[2]]  # they read what others overwrite, so they come first
+        self._copy(copies)
+        text = "(" + "".join(f"{r}, " for r in results) + ")"
+        return f"{text}, {self._kept(first)}" if self.keeps else text
+
+    def _copy(self, copies: list[tuple[Any, str, set[int]]]) -> None:
+        """Write each named value over its target. Those that read what others overwrite come first."""
+        old = [copy for copy in copies if copy[2]]
         if {id(target) for target, _, _ in old} & set().union(*(read for _, _, read in old)):
             names = sorted(self._named(target) for target, _, _ in old)
             raise ValueError(f"a rule cannot exchange its vectors {names}; write one of them as 1 * x.")
         for target, name, _ in sorted(copies, key=lambda copy: not copy[2]):
             self.body.append(f"np.copyto({self._named(target)}, {name})")
-        text = "(" + "".join(f"{r}, " for r in results) + ")"
-        if self.keeps:
-            kept = []
-            for x in self.keeps:
-                roots = self.roots.get(id(x), set())
-                safe = isinstance(x, Line) and roots <= self.results and (roots or self.kind[id(x)] == "scalar")
-                safe = safe and not roots & first  # the caller may write to a result
-                kept.append(self._named(x) if safe else f"np.array({self._named(x)})")
-            text += ", (" + "".join(f"{k}, " for k in kept) + ")"
-        return text
+
+    def _kept(self, results: set[int]) -> str:
+        """What later stages get: copies, unless the memory is theirs alone, for the caller may write to a result."""
+        kept = []
+        for x in self.keeps:
+            roots = self.roots.get(id(x), set())
+            safe = isinstance(x, Line) and roots <= self.results and (roots or self.kind[id(x)] == "scalar")
+            kept.append(self._named(x) if safe and not roots & results else f"np.array({self._named(x)})")
+        return "(" + "".join(f"{k}, " for k in kept) + ")"
 
     def _head(self) -> Iterator[str]:
         """What is done once, now that the sizes of the blocks are known."""
@@ -492,6 +507,10 @@ def _name_in_numpy(dtype: Any) -> str:
 
 
 _OPERATORS: dict[Any, str] = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/", np.power: "**"}
+
+
+def _alike(x: Any, y: Any) -> bool:
+    return bool(x.shape == y.shape and x.dtype == y.dtype)
 
 
 def _plain(x: Any) -> bool:

@@ -37,9 +37,8 @@ def captured_twice(
         constants = [_memory(x) for line in lines.lines for x in line.args if isinstance(x, np.ndarray) and x.flags.writeable]
         marks = [(x, _mark(x)) for x in {id(x): x for x in constants}.values()]
         again, results, build_again, other = captured(f, values, names, build, call)
-    difference = _difference(
-        _Run([*inputs, *leaves], outputs, nodes, capture), _Run([*again, *leaves], results, nodes_of(results, other), other)
-    )
+    first = _Run([*inputs, *leaves], outputs, nodes, capture)
+    difference = _Comparison(first, _Run([*again, *leaves], results, nodes_of(results, other), other)).difference()
     leaf_numbers = range(len(outputs))
     if not difference and build_out(leaf_numbers) != build_again(leaf_numbers):
         difference = "results in another structure"
@@ -84,45 +83,61 @@ class _Run(NamedTuple):
     capture: Capture
 
 
-def _difference(a: _Run, b: _Run) -> str:
-    """How two runs differ, or nothing."""
-    place: list[dict[int, int]] = []  # of each run by itself, for the second may use what was kept from the first
-    done = []
-    for run in (a, b):
-        done.append([node for node in run.nodes if inside(node, run.capture)])
-        known = {x.index: -1 - i for i, x in enumerate(run.inputs)}
-        place.append(known | {node.index: i for i, node in enumerate(done[-1])})
-    first, second = place
-    if len(done[0]) != len(done[1]) or len(a.outputs) != len(b.outputs):
-        return f"{len(done[0])} operations, then {len(done[1])}"
+class _Comparison:
+    """Two runs side by side, node by node.
 
-    def same(x: Any, y: Any) -> bool:
-        if isinstance(x, Tensor) and isinstance(y, Tensor):
-            if x.index in first or y.index in second:
-                return first.get(x.index) == second.get(y.index)
-            if x is y:
-                return x.mode.capturing is not a.capture
-            if x.mode.capturing is not a.capture or y.mode.capturing is not b.capture:
-                return False  # different leaves from outside
-            x, y = a.capture.source(x), b.capture.source(y)
-        if x is y:
-            return True
-        if x.__class__ is not y.__class__:
-            return False
-        if isinstance(x, np.ndarray):
-            return _place(x) == _place(y) or (x.dtype == y.dtype and np.array_equal(x, y, equal_nan=x.dtype.kind in "fc"))
-        if isinstance(x, tuple | list):
-            return len(x) == len(y) and all(map(same, x, y))
-        return bool(x == y or (x != x and y != y))
+    `places` gives each run's nodes and inputs their numbers, in each run by itself, for the second run may use what was kept
+    from the first.
+    """
 
-    for x, y in zip(*done, strict=True):
+    def __init__(self, a: _Run, b: _Run) -> None:
+        self.a, self.b = a, b
+        self.done = [[node for node in run.nodes if inside(node, run.capture)] for run in (a, b)]
+        self.places: list[dict[int, int]] = []
+        for run, done in zip((a, b), self.done, strict=True):
+            known = {x.index: -1 - i for i, x in enumerate(run.inputs)}
+            self.places.append(known | {node.index: i for i, node in enumerate(done)})
+
+    def difference(self) -> str:
+        """How the second run differs from the first, or nothing."""
+        first, second = self.done
+        if len(first) != len(second) or len(self.a.outputs) != len(self.b.outputs):
+            return f"{len(first)} operations, then {len(second)}"
+        for x, y in zip(first, second, strict=True):
+            if found := self._of_nodes(x, y):
+                return found
+        return "" if all(map(self.same, self.a.outputs, self.b.outputs)) else "other results"
+
+    def _of_nodes(self, x: Tensor, y: Tensor) -> str:
         assert x.op is not None  # they are operations
         assert y.op is not None
         name = x.op.name
         if name != y.op.name:
             return f"{name}, then {y.op.name}"
-        if len(x.inputs) != len(y.inputs) or not all(map(same, x.inputs, y.inputs)):
+        if len(x.inputs) != len(y.inputs) or not all(map(self.same, x.inputs, y.inputs)):
             return f"other operands of {name}"
-        if x.params.keys() != y.params.keys() or not all(same(x.params[k], y.params[k]) for k in x.params):
+        if x.params.keys() != y.params.keys() or not all(self.same(x.params[k], y.params[k]) for k in x.params):
             return f"other parameters of {name}"
-    return "" if all(map(same, a.outputs, b.outputs)) else "other results"
+        return ""
+
+    def same(self, x: Any, y: Any) -> bool:
+        """Whether two operands, parameters or results stand for the same thing."""
+        if isinstance(x, Tensor) and isinstance(y, Tensor):
+            first, second = self.places
+            if x.index in first or y.index in second:
+                return first.get(x.index) == second.get(y.index)
+            if x is y:
+                return x.mode.capturing is not self.a.capture
+            if x.mode.capturing is not self.a.capture or y.mode.capturing is not self.b.capture:
+                return False  # different leaves from outside
+            x, y = self.a.capture.source(x), self.b.capture.source(y)
+        return x is y or self._equal(x, y)
+
+    def _equal(self, x: Any, y: Any) -> bool:
+        if x.__class__ is not y.__class__:
+            return False
+        if isinstance(x, np.ndarray):
+            return _place(x) == _place(y) or (x.dtype == y.dtype and np.array_equal(x, y, equal_nan=x.dtype.kind in "fc"))
+        if isinstance(x, tuple | list):
+            return len(x) == len(y) and all(map(self.same, x, y))
+        return bool(x == y or (x != x and y != y))
