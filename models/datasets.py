@@ -343,8 +343,8 @@ def train_test_split(
 
     test_size: the fraction of rows in test, between 0 and 1, exclusive. It is rounded to whole rows, of which
     each side needs at least one.
-    stratify: give each class its share of test, to within one row. `data.y` or the last array has the
-    classes.
+    stratify: give each class its share of test, to within one row. The classes are in `data.y`, or in the
+    last array.
     Raises ValueError or TypeError on a bad size, arrays of different lengths, or classes that are not integers.
     scikit-learn's function of this name takes the arrays one by one and returns train and test parts
     alternating.
