@@ -1,1 +1,1 @@
-"""Side by side with the peers: `python -m benchmarks.training` and the others in `benchmarks/README.md`."""
+"""Comparisons with the peers. `benchmarks/README.md` lists them; one is `python -m benchmarks.training`."""

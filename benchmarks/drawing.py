@@ -1,8 +1,9 @@
-"""What drawing costs: our layout beside Graphviz' `dot`, on graphs of 100 to 10,000 boxes; and draw as a whole.
+"""The cost of drawing: our layout beside Graphviz' `dot` on graphs of 100 to 10,000 boxes, and all of `draw`.
 
-The graphs look like recorded programs: each box has one or two inputs among the last twelve. Our time is that of
-`arranged`, a function call; dot's is that of the program from DOT text to SVG with its own layout, which is all one can ask
-of it, less the time it takes for a graph of one box. At 10,000 boxes dot needs minutes and is left out.
+The graphs look like recorded programs: each box has one or two inputs among the last twelve. Our time is that
+of the function call `arranged`. dot cannot be timed without its output, so its time is that of the program
+from DOT text to SVG, minus the time that it takes for a graph of one box. At 10,000 boxes dot needs minutes
+and is left out.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ LIMIT = 120  # seconds for one run of dot
 
 
 def graph(n: int, modules: int = 0) -> Picture:
-    """n boxes, the same each time; with `modules`, in so many frames."""
+    """A graph of n boxes, the same each time. `modules` is the number of frames that the boxes lie in."""
     rng = random.Random(n)
     nodes = [Node(i, "multiply", module=f"Net.layers.{i * modules // n}" if modules else "", shape=(64, 32)) for i in range(n)]
     edges = [Edge(rng.randrange(max(0, i - 12), i), i, "", p) for i in range(1, n) for p in range(rng.randrange(1, 3))]
@@ -48,7 +49,7 @@ def main() -> None:
     print(machine.line(here))
     busy = machine.Busy()
     result: dict[str, Any] = {"machine": here, "layout ms": {}, "framed ms": {}, "svg ms": {}, "dot ms": {}}
-    dot_ms(graph(1), 1)  # the first run reads the program from the disk
+    dot_ms(graph(1), 1)  # not measured: the first run reads the program from the disk
     start = dot_ms(graph(1), 5)
     print(f"{'boxes':>8} {'layout':>10} {'in frames':>10} {'SVG text':>10} {'dot':>10}")
     for n in SIZES:
@@ -82,7 +83,7 @@ def ms(work: Any, rounds: int) -> float:
 
 
 def dot_ms(picture: Picture, rounds: int, start: float = 0.0) -> float | None:
-    """Milliseconds of the program dot beyond `start`, or None if it is not there or takes too long."""
+    """Milliseconds that the program dot takes beyond `start`; None if it is missing or takes too long."""
     if shutil.which("dot") is None:
         return None
     text = dot(picture).encode()

@@ -1,7 +1,7 @@
-"""What the measurements run on: the environment every child process gets, and the line that describes it.
+"""The machine that measurements run on: the environment of every child process, and its description.
 
-Imports no library that is measured: `benchmarks.whole` needs its own process small, because a child's peak memory
-counts from the size of the process that started it.
+This file imports no library that is measured. `benchmarks.whole` needs its own process small, because a
+child's peak memory counts from the size of the process that started it.
 """
 
 from __future__ import annotations
@@ -20,30 +20,35 @@ from typing import Any
 
 THREADS = 2
 PACKAGES = {"PyTorch": "torch", "JAX": "jax", "HIPS autograd": "autograd", "tinygrad": "tinygrad", "MLX": "mlx"}
-COMPILERS = {"PyTorch, compiled": "g++", "tinygrad": "clang", "MLX": "g++"}  # programs they start themselves
+COMPILERS = {"PyTorch, compiled": "g++", "tinygrad": "clang", "MLX": "g++"}  # programs that the peers start
 
 
 @cache
 def environment() -> dict[str, str]:
     """The environment of every measured process: two threads, and the fastest kernels OpenBLAS has for this processor.
 
-    OpenBLAS does not know every processor and then falls back to kernels of half the speed, and OPENBLAS_CORETYPE may
-    already be set to such a family. So the family is chosen here, by measuring a matrix product, alike for all NumPy runs.
+    OpenBLAS does not know every processor and then falls back to kernels of half the speed, and
+    OPENBLAS_CORETYPE may already be set to such a family. So the family is chosen here, by measuring a matrix
+    product, and all NumPy runs get the same one.
     """
     settings = {"OPENBLAS_NUM_THREADS": str(THREADS), "OMP_NUM_THREADS": str(THREADS), "MKL_NUM_THREADS": str(THREADS)}
     plain = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")} | settings
-    # Installed packages have their byte code beside them; without this ours would be compiled anew at every import.
+    # Installed packages have their byte code beside them. With this variable set, our files would have none
+    # and be compiled anew at every import.
     plain.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [sys.executable, "-c", "import json; from minigrad import doctor; print(json.dumps(doctor.measured()))"]
     speeds = json.loads(subprocess.run(command, env=plain, capture_output=True, text=True, check=True).stdout)
     family = max(speeds, key=lambda name: float(speeds[name]["gflops"]))
-    if speeds[family]["gflops"] < 1.1 * speeds[""]["gflops"]:  # no more than two measurements of the same may differ
+    if speeds[family]["gflops"] < 1.1 * speeds[""]["gflops"]:  # so much is noise
         family = ""
     return plain | ({"OPENBLAS_CORETYPE": family} if family else {})
 
 
 def missing(names: Iterable[str]) -> dict[str, str]:
-    """Those of the measured that cannot run here, and what is not installed; "PyTorch, compiled" is of the peer PyTorch."""
+    """{name: what is not installed} for the subjects that cannot run here.
+
+    The package of a subject is that of the name before the comma: "PyTorch, compiled" needs PyTorch.
+    """
     lacks = {}
     for name in names:
         package, compiler = PACKAGES.get(name.partition(",")[0]), COMPILERS.get(name)
@@ -60,9 +65,9 @@ def say_missing(lacks: dict[str, str]) -> None:
 
 
 def describe(names: Iterable[str] = ()) -> dict[str, Any]:
-    """Processor, BLAS and versions, those of the measured peers too, as one flat dict.
+    """Processor, BLAS and versions, also those of the measured peers, as one flat dict.
 
-    Asked of a child, which sees what measured processes see.
+    A child process finds them out, so they are those that the measured processes see.
     """
     command = [sys.executable, "-m", "benchmarks.machine"]
     said = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True).stdout
@@ -88,13 +93,13 @@ def line(machine: dict[str, Any]) -> str:
 
 
 class Busy:
-    """Watches how much of the machine other programs take meanwhile; needs Linux."""
+    """Watches how much of the machine other programs use during a measurement. It needs Linux."""
 
     def __init__(self) -> None:
         self.start = self._used()
 
     def report(self) -> bool:
-        """Print how much it was; whether that is so much that the result should not be kept."""
+        """Print the share that other programs used; True if it is too large for the result to be stored."""
         if not self.start:
             return False
         total, others = (now - then for now, then in zip(self._used(), self.start))
@@ -106,7 +111,10 @@ class Busy:
 
     @staticmethod
     def _used() -> tuple[float, ...]:
-        """Ticks of all processors so far, and those not spent idle, waiting, or by us and our finished children."""
+        """Ticks of all processors so far: all of them, and those that other programs used.
+
+        The latter are neither idle nor waiting, and belong neither to us nor to our finished children.
+        """
         path = Path("/proc/stat")
         if not path.exists():
             return ()

@@ -1,4 +1,4 @@
-"""The four nets, and one batch and one set of parameters for each, the same in every process."""
+"""The four nets, each with one batch and one set of parameters that are the same in every process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Array = NDArray[Any]
 
 
 class Net(NamedTuple):
-    """A tanh network of these sizes on one batch; float32.
+    """A tanh network of these sizes with one batch. Parameters and `x` are float32.
 
     `parameters` alternates W (n_in, n_out) and b (n_out,); `x` is (batch, n_in); `target` is (batch, n_out) for the mean
     squared error and (batch,), int64, for the cross entropy.

@@ -1,4 +1,4 @@
-"""Results kept between runs: small JSON files in `results/`."""
+"""The results of the last runs: small JSON files in `results/`."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def save(path: Path, result: dict[str, Any]) -> None:
 
 
 def change(now: float, before: float | None) -> str:
-    """ "+3%" against the last stored run, or nothing."""
+    """The change since the last stored run, such as "+3%"; "" if there is none."""
     return "" if not before else f"{100 * (now / before - 1):+.0f}%"

@@ -1,7 +1,8 @@
-"""Curvature: a Hessian-vector product at fixed weights, a whole Hessian, and Newton-CG from start to end, beside the peers.
+"""Hessian-vector products at fixed weights, a whole Hessian, and a whole run of Newton-CG, beside the peers.
 
-Fair as in `benchmarks.training`: every subject has a process of its own, stopped while it is not its turn; rounds are
-paired, and what is reported is the median of ratios within a round. All products and Hessians are compared before timing.
+The comparison is fair in the same way as `benchmarks.training`. Every subject has a process of its own, which
+is stopped while others have their turn. Rounds are paired, and the median of the ratios within a round is
+reported. All products and Hessians are compared before timing.
 
     python -m benchmarks.second_order [--repeat N] [--only TASK] [--quick]
 """

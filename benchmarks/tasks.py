@@ -1,4 +1,4 @@
-"""The problems of `benchmarks.second_order`: the same data in every process, and the losses written for an `np`-like module."""
+"""The problems of `benchmarks.second_order`: equal data in every process, losses for any `np`-like module."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def direction(of: Net) -> list[Any]:
 
 
 def small_net() -> tuple[Any, Any, Any]:
-    """(weights as one float64 vector, x, T₆(x)) of the net that the edge of stability is studied on."""
+    """(weights as one float64 vector, x, T₆(x)) of the net on which the edge of stability is studied."""
     rng = np.random.default_rng(0)
     parts = [
         rng.standard_normal(n * m) / np.sqrt(n) if m else np.zeros(n)

@@ -1,19 +1,21 @@
 """Loss + all gradients, and a whole step of Adam, on four nets: minigrad beside its peers.
 
-How it is made fair. All compute the same numbers, which is checked before timing. Rounds are paired and interleaved
-(each subject has a turn of a few hundredths of a second in every round, in rotating order) and what is reported is the
-median over rounds of the ratio within a round, so that drift of the machine cancels.
+Four things make it fair. All subjects compute the same numbers, which is checked before timing. Rounds are
+paired and interleaved: each subject has a turn of a few hundredths of a second in every round, in rotating
+order. The median over rounds of the ratio within a round is reported, so drift of the machine cancels. And
+each subject has a process of its own, which a signal stops while others have their turn.
 
-Each subject has a process of its own, stopped by a signal while it is not its turn. Measured on 784-256-128-10, loss +
-gradients, in µs, on two cores (NumPy by hand, minigrad, PyTorch, HIPS autograd, JAX):
+The last one matters. These are µs for loss + gradients on 784-256-128-10, on two cores (NumPy by hand,
+minigrad, PyTorch, HIPS autograd, JAX):
 
     each alone on the machine           399    481    865   1141    622
     own processes, idle ones stopped    408    481    864   1027    605     this is what is done here
     all in one process                  401    469   1715   1026    740     --one-process
     own processes, idle ones waiting   2834   3920   6817   7517    753
 
-The threads of a library go on spinning for a while after its work is done, and take the second core from whoever is next.
-In one process nothing can stop them, and the one to suffer is PyTorch; idle processes spin too, unless they are stopped.
+The threads of a library go on spinning for a while after its work is done, and take the second core from the
+next subject. In one process nothing can stop them, and PyTorch suffers; idle processes spin too, unless they
+are stopped.
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ def main() -> None:
 
     before = report.load("training")
     if before and before["machine"] != here:
-        print(f"The stored run, against which changes are given, was on: {machine.line(before['machine'])}")
+        print(f"Changes are relative to the stored run, which was on: {machine.line(before['machine'])}")
     busy = machine.Busy()
     os.environ.clear()
     os.environ.update(machine.environment())  # for the workers, which are started from here
@@ -108,7 +110,7 @@ def measure(net: str, workers: dict[str, Worker], rounds: int) -> dict[str, Any]
 
 
 def _calls(worker: Worker, name: str, kind: str) -> int:
-    """How many calls make a turn."""
+    """The number of calls that fill a turn."""
     worker.ask("time", name, kind, 3)
     return max(3, round(TURN / worker.ask("time", name, kind, 10)))
 

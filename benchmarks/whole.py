@@ -1,10 +1,12 @@
-"""Whole processes, wall time and peak memory: an import, and trainings from the start of Python to its end.
+"""Wall time and peak memory of whole processes: an import, and trainings from the start of Python to its end.
 
-Every run is a fresh interpreter on two processors. Rounds are paired and interleaved; ratios are medians over rounds. In the
-first run of each program, which is shown apart, the directories are empty in which torch.compile, tinygrad and MLX keep what
-their compilers made; later runs find it there. All programs must print the same final loss, or nothing is reported.
+Every run is a fresh interpreter on two processors. Rounds are paired and interleaved; ratios are medians over
+rounds. torch.compile, tinygrad and MLX keep compiled code in directories. These are empty in the first run of
+each program, which is shown apart; later runs find the code there. All programs must print the same final
+loss, or nothing is reported.
 
-Memory is taken from the system for the largest process of a program: a compiler that it starts counts if it is larger.
+The system reports the memory of the largest process of a program, so a compiler that it starts counts if it
+is larger.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ PROGRAMS = {
     "tinygrad": "tinygrad_jit",
     "MLX": "mlx_compiled",
 }
-# Rounding grows with the steps. Over all peers the losses were seen to differ by up to 8e-6, 10,000 steps or 200.
+# Rounding grows with the steps. Among all peers the losses were seen to differ by up to 8e-6, after 200 steps
+# as after 10,000.
 SAME_LOSS = 1e-4
 
 
@@ -68,7 +71,7 @@ def main() -> None:
     machine.say_missing(absent)
     here, before = machine.describe(PROGRAMS), report.load("whole")
     print(machine.line(here), flush=True)
-    if hasattr(os, "sched_setaffinity"):  # children inherit it; JAX takes as many threads as it sees processors
+    if hasattr(os, "sched_setaffinity"):  # children inherit it; JAX starts a thread for each processor
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: machine.THREADS])
     busy = machine.Busy()
     results: dict[str, Any] = {}
@@ -85,7 +88,11 @@ def main() -> None:
 
 
 def measured(commands: dict[str, list[str]], rounds: int) -> dict[str, Any]:
-    """{name: "ms" and "mb", their ratios of the first command's to this one's, "first ms" with no cache, "said"}."""
+    """The results of each command by name.
+
+    "ms" and "mb" are medians, "ms ratio" and "mb ratio" are those of the first command to this one, "first
+    ms" is the time of the first run, without a cache, and "said" is the text that the command printed.
+    """
     names = [*commands]
     runs: dict[str, list[Run]] = {name: [] for name in names}
     with TemporaryDirectory() as caches:
@@ -108,7 +115,7 @@ def measured(commands: dict[str, list[str]], rounds: int) -> dict[str, Any]:
 
 
 def check(said: dict[str, str]) -> None:
-    """Raise unless all programs printed the same loss, or all nothing."""
+    """Raise unless all programs printed the same loss, or all printed nothing."""
     if not any(said.values()):
         return
     losses = {name: float(text) for name, text in said.items()}
@@ -118,7 +125,7 @@ def check(said: dict[str, str]) -> None:
 
 
 def run(arguments: list[str], caches: Path) -> Run:
-    """One fresh interpreter; whatever it keeps for the next one goes to `caches`."""
+    """Run one fresh interpreter, which keeps its caches for the next one in the folder `caches`."""
     caches.mkdir(exist_ok=True)
     environment = machine.environment() | {"TMPDIR": str(caches), "XDG_CACHE_HOME": str(caches)}
     read, write = os.pipe()

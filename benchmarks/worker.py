@@ -1,4 +1,4 @@
-"""A process that measures one subject (or, to show why not, several) on demand of the parent."""
+"""A process that measures when its parent asks: one subject, or with `--one-process` all of them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any
 from benchmarks.machine import THREADS
 
 CHECKED_STEPS, CHECK_LR = 5, 1e-3
-TIMED_LR = 1e-6  # so small that thousands of timed steps do not drive the loss to 0 and the numbers into slow denormals
+TIMED_LR = 1e-6  # a larger one would drive the loss to 0 in thousands of timed steps, and denormals are slow
 
 
 class Worker:
-    """The parent's end: start the process, ask it. It is stopped (SIGSTOP) whenever it has nothing to do."""
+    """The parent's end: it starts the process, asks it, and stops it (SIGSTOP) while it has nothing to do."""
 
     def __init__(self, *names: str, serve: Callable[[Connection, tuple[str, ...]], None] | None = None) -> None:
         context = get_context("spawn")
@@ -52,7 +52,7 @@ class Worker:
 
 
 def answering(connection: Connection, commands: dict[str, Callable[..., Any]]) -> None:
-    """Do what the parent asks, until it is gone."""
+    """Do what the parent asks, until the parent is gone."""
     if hasattr(os, "sched_setaffinity"):  # JAX takes as many threads as it sees processors
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
     while True:
@@ -80,7 +80,7 @@ def _serve(connection: Connection, names: tuple[str, ...]) -> None:
 
 
 def timed(call: Callable[[], Any], calls: int) -> float:
-    """Seconds a call takes, over `calls` calls after some to warm up."""
+    """Seconds that a call takes: the mean of `calls` calls, after some others to warm up."""
     for _ in range(1 + calls // 5):
         call()
     start = perf_counter()

@@ -1,4 +1,4 @@
-"""The command lines of the examples: what is wrong with an argument is said before any work is done."""
+"""The command lines of the examples. A bad argument is refused before any work is done."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["folder", "parser", "positive", "whole"]
 
 
 def parser(module: str, doc: str | None) -> argparse.ArgumentParser:
-    """For `python -m module`, described by the first paragraph of its docstring."""
+    """The parser of `python -m module`, described by the first paragraph of the module's docstring `doc`."""
     return argparse.ArgumentParser(prog=f"python -m {module}", description=(doc or "").split("\n\n")[0])
 
 
 def folder(text: str) -> Path:
-    """A folder that can be written to; it is made if there is none."""
+    """A folder that can be written to. It is made if it does not exist."""
     path = Path(text)
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -29,7 +29,7 @@ def folder(text: str) -> Path:
 
 
 def whole(least: int) -> Callable[[str], int]:
-    """A whole number of at least `least`."""
+    """A function that reads a whole number of at least `least`."""
 
     def number(text: str) -> int:
         try:
@@ -44,7 +44,7 @@ def whole(least: int) -> Callable[[str], int]:
 
 
 def positive(text: str) -> float:
-    """A number above 0."""
+    """Read a finite number above 0."""
     try:
         value = float(text)
     except ValueError:

@@ -20,7 +20,7 @@ from models import MLP, mse_loss
 
 
 def neuron() -> Any:
-    """micrograd's classic: values, and what a small change of each does to the output."""
+    """micrograd's classic picture: each value, and the derivative of the output with respect to it."""
     names = ("x₁", "x₂", "w₁", "w₂", "b")
     values = (2.0, 0.0, -3.0, 1.0, 6.8813735870195432)
     x1, x2, w1, w2, b = (Tensor(value, requires_grad=True, name=name) for name, value in zip(names, values, strict=True))
@@ -38,7 +38,7 @@ def _regression(bias: bool = True) -> tuple[MLP, Tensor, Tensor]:
 
 
 def network() -> Any:
-    """An MLP's forward pass, and the backward pass that returns beside it."""
+    """An MLP's forward pass, and its backward pass drawn beside it."""
     model, x, y = _regression()
     loss = mse_loss(model(x), y)
     title = "A network of two layers: forward to the loss, backward to the gradient"
@@ -46,7 +46,10 @@ def network() -> Any:
 
 
 def curvature() -> Any:
-    """A network's Hessian-vector product: how the gradient changes along a direction. Without biases, to keep it small."""
+    """A network's Hessian-vector product: how the gradient changes along a direction.
+
+    The network has no biases, so that the picture stays small.
+    """
     model, x, y = _regression(bias=False)
     loss = mse_loss(model(x), y)
     title = "The Hessian of a network's loss times a vector: the change of all values in a direction, then of the gradient"

@@ -1,7 +1,7 @@
 """micrograd's demo, digit for digit: two moons, an MLP of 2-16-16-1 with ReLU, a max-margin loss, gradient descent.
 
-The network that Andrej Karpathy's micrograd trains one scalar at a time is trained here on whole arrays. The numbers are
-the same, because a gradient is a gradient: the printed losses agree with micrograd's to 1e-13.
+Andrej Karpathy's micrograd trains this network one scalar at a time; here it is trained on whole arrays. The
+gradients are the same, so the printed losses agree with micrograd's to 1e-13.
 
     python -m examples.micrograd_demo
 """
@@ -26,7 +26,7 @@ PUBLISHED = {  # step: (loss, accuracy in %), as micrograd's own notebook comput
 
 
 def two_moons(n: int, noise: float, seed: int) -> tuple[Any, Any]:
-    """The moons as scikit-learn draws them from NumPy's older generator: shuffle first, then the noise."""
+    """The moons as scikit-learn draws them from NumPy's older generator: first shuffled, then noisy."""
     rng = np.random.RandomState(seed)  # the published numbers were drawn from this generator
     t = np.linspace(0, math.pi, n // 2)
     x = np.concatenate([np.stack([np.cos(t), np.sin(t)], 1), np.stack([1 - np.cos(t), 1 - np.sin(t) - 0.5], 1)])
@@ -37,7 +37,10 @@ def two_moons(n: int, noise: float, seed: int) -> tuple[Any, Any]:
 
 
 def start(seed: int) -> MLP:
-    """Weights from U(−1, 1), drawn neuron by neuron from Python's generator as micrograd does; biases 0."""
+    """The network with weights from U(−1, 1) and biases 0.
+
+    As in micrograd, the weights are drawn neuron by neuron from Python's generator.
+    """
     random.seed(seed)
     model = MLP((2, 16, 16, 1), "relu")
     for layer in model.layers:

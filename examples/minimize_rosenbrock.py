@@ -1,8 +1,9 @@
-"""Every method of `optim.minimize` on Rosenbrock's function, which lies in a bent and narrow valley: 100(y − x²)² + (1 − x)².
+"""Every method of `optim.minimize` in the bent and narrow valley of Rosenbrock, 100(y − x²)² + (1 − x)².
 
-Down into the valley is easy; along it the gradient points across, not onwards. Gradient descent creeps, momentum and Adam
-swing through, methods that know the curvature turn with the valley. What a step costs differs, so the table counts calls:
-nfev of f, njev of its gradient, nhev products Hv, of which ncg by conjugate gradients.
+It is easy to get into the valley. Inside it the gradient points across, not along: gradient descent creeps,
+momentum and Adam swing from side to side, and methods that know the curvature turn with the valley. Steps of
+different methods cost different amounts, so the table counts calls: nfev of f, njev of its gradient, and nhev
+products Hv, of which conjugate gradients made ncg.
 
     python -m examples.minimize_rosenbrock            the table, and the paths in runs/rosenbrock/paths.png
 """
@@ -20,7 +21,7 @@ from examples import plotting
 from examples.command import folder, parser, positive
 
 START = (-1.2, 1.0)
-METHODS: dict[str, dict[str, Any]] = {  # with a learning rate that suits, where there is one
+METHODS: dict[str, dict[str, Any]] = {  # those with a learning rate get one that suits this function
     "gd": {"lr": 1e-3},
     "momentum": {"lr": 5e-3},
     "adam": {"lr": 0.02},
@@ -35,7 +36,7 @@ def rosenbrock(x: Any) -> Any:
 
 
 def results(gtol: float) -> dict[str, optim.OptimizeResult]:
-    """By method, each until max|∇f| has shrunk by `gtol`."""
+    """The result of each method, run until max|∇f| is at most `gtol` times its first value."""
     return {
         method: optim.minimize(rosenbrock, START, method, options={"gtol": gtol, **options})
         for method, options in METHODS.items()
@@ -58,11 +59,12 @@ def draw(found: dict[str, optim.OptimizeResult], path: Path) -> None:
     levels = 10.0 ** np.arange(-2, 3.5, 0.5)
     fig, axes = plt.subplots(2, 3, figsize=(11, 6.6), sharex=True, sharey=True)
     for ax, (method, r), colour in zip(axes.flat, found.items(), plotting.COLOURS, strict=True):
-        # The darkest grey has to be light enough for the paths, so the scale of greys goes on beyond what is drawn.
+        # The scale of greys ends far above the drawn levels, so that the darkest grey drawn is lighter than
+        # the paths.
         filled = ax.contourf(x, y, f, levels=levels, norm=LogNorm(1e-2, 1e11), cmap="Greys", extend="min")
         ax.contour(x, y, f, levels=levels, colors="white", linewidths=0.6)
         points = np.array([point.x for point in r.trace])
-        marked = len(points) < 100  # where there are more they would make a rope of it
+        marked = len(points) < 100  # the markers of more points would overlap
         ax.plot(*points.T, "-o" if marked else "-", color=colour, markersize=4, linewidth=1.6)
         ax.plot(*START, "o", color="white", markeredgecolor="black", markersize=7, zorder=5)
         ax.plot(1, 1, "*", color="gold", markeredgecolor="black", markersize=14, zorder=5)
@@ -82,7 +84,7 @@ def draw(found: dict[str, optim.OptimizeResult], path: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     command = parser("examples.minimize_rosenbrock", __doc__)
-    command.add_argument("--gtol", type=positive, default=1e-6, help="by how much the gradient has to shrink")
+    command.add_argument("--gtol", type=positive, default=1e-6, help="stop at this part of max|∇f(x₀)|")
     command.add_argument("--out", type=folder, default="runs/rosenbrock", help="folder for the picture")
     options = command.parse_args(arguments)
     found = results(options.gtol)

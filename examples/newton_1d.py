@@ -1,7 +1,8 @@
-"""Newton's method in one dimension, x ← x − f′/f″: how it converges, and four ways in which it does not as one hopes.
+"""Newton's method in one dimension, x ← x − f′/f″: how it converges, and three ways in which it disappoints.
 
-Near a minimum where f curves upwards the number of right digits doubles with each step. But the method only solves f′ = 0
-with tangents: it can run in circles, it is slow where f is flat, and it cares for saddle points as much as for minima.
+Near a minimum where f curves upwards, the number of right digits doubles with each step. But the method only
+solves f′ = 0 with tangents: it can run in circles, it is slow where f is flat, and saddle points attract it
+as minima do.
 
     python -m examples.newton_1d            the numbers, and a picture in runs/newton_1d
 """
@@ -31,7 +32,7 @@ def newton(f: Callable[[Any], Any], x: float, steps: int) -> list[float]:
 
 
 def by_optimizer(f: Callable[[Any], Any], x: Any, steps: int) -> list[Any]:
-    """The same with `optim.Newton`, in any number of dimensions."""
+    """The same iteration by `optim.Newton`, in any number of dimensions."""
     p = Tensor(x, requires_grad=True)
     optimizer = optim.Newton([p], modification="none", line_search=None)
     xs = [p.numpy()]
@@ -42,17 +43,17 @@ def by_optimizer(f: Callable[[Any], Any], x: Any, steps: int) -> list[Any]:
 
 
 def valley(x: Any) -> Any:
-    """Its minimum is at ln 2."""
+    """eˣ − 2x, with its minimum at ln 2."""
     return np.exp(x) - 2 * x
 
 
 def circular(x: Any) -> Any:
-    """f′ = x³ − 2x + 2, so the steps are those of finding a root of that polynomial."""
+    """f with f′ = x³ − 2x + 2: Newton's steps to its minimum are those to a root of that polynomial."""
     return x**4 / 4 - x**2 + 2 * x
 
 
 def monkey(x: Any) -> Any:
-    """A saddle for two legs and a tail."""
+    """The monkey saddle x³ − 3xy², with valleys for two legs and a tail."""
     return x[0] ** 3 - 3 * x[0] * x[1] ** 2
 
 
@@ -74,7 +75,7 @@ def monkey_ratios() -> list[float]:
 
 
 def draw(path: Path) -> None:
-    """The four of them, from left to right and down."""
+    """Four panels: doubling of digits, the cycle, flat minima, the monkey saddle."""
     plt = plotting.pyplot()
     blue, red, green, *_ = plotting.COLOURS
     fig, axes = plt.subplots(2, 2, figsize=(10, 8))
@@ -108,7 +109,7 @@ def draw(path: Path) -> None:
         flat.semilogy(xs, color=colour)
         flat.annotate(f"{name}: × {contraction(p):.3f}", (30, xs[-1]), xytext=(5, -3),
                       textcoords="offset points", color=colour, fontsize=9)  # fmt: skip
-    flat.set(title="flat minima: a constant share of the way each step", xlabel="step", ylabel="x", xlim=(0, 39))
+    flat.set(title="flat minima: each step goes a constant share", xlabel="step", ylabel="x", xlim=(0, 39))
 
     side = np.linspace(-1.15, 1.15, 300)
     f = monkey(np.stack(np.meshgrid(side, side)))
@@ -118,7 +119,7 @@ def draw(path: Path) -> None:
     for angle in np.radians([17, 77, 137, 197, 257, 317]):
         points = np.array(by_optimizer(monkey, [np.cos(angle), np.sin(angle)], 6))
         saddle.plot(*points.T, "-o", color="black", markersize=4, linewidth=1.2)
-    saddle.set(title="monkey saddle: half the way in, each step", xlabel="x", ylabel="y", aspect="equal",
+    saddle.set(title="monkey saddle: each step goes half the way in", xlabel="x", ylabel="y", aspect="equal",
                xticks=[-1, 0, 1], yticks=[-1, 0, 1])  # fmt: skip
     plotting.save(fig, path)
 
@@ -131,12 +132,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for k, x in enumerate(newton(valley, 2.0, 6)):
         print(f"  {k}  x = {x:.16f}   error {abs(x - np.log(2)):.1e}")
     print("  e₊/e²:", *(f"{r:.4f}" for r in error_ratios()))
-    print("a root of x³ − 2x + 2 from 0: it never ends")
+    print("a root of x³ − 2x + 2 from 0: the steps go round and round")
     print("  x:", *(f"{x:g}" for x in newton(circular, 0.0, 7)))
-    print("x²ᵖ: flat at the minimum, so only a share of the way each step, (2p−2)/(2p−1)")
+    print("x²ᵖ is flat at its minimum, so each step only multiplies x by (2p−2)/(2p−1)")
     for p in (1, 2, 3, 5):
         print(f"  p = {p}: {contraction(p):.6f}   expected {(2 * p - 2) / (2 * p - 1):.6f}")
-    print("monkey saddle x³ − 3xy²: straight into the saddle, half the way each step")
+    print("monkey saddle x³ − 3xy²: each step goes half the way into the saddle")
     print("  ‖x₊‖/‖x‖:", *(f"{r:.6f}" for r in monkey_ratios()))
     try:
         draw(options.out / "newton.png")

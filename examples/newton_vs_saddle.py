@@ -1,13 +1,15 @@
 """Pure Newton is drawn to saddle points; the same step with |λ| in place of λ is repelled by them.
 
-A tanh network 1-30-20-1 fits the Chebyshev polynomial T₆ at 20 points. Almost at once it can predict the mean of the data
-everywhere; there lies a saddle point, flat and wide, with loss 0.2837. Newton's step −V(c/λ) goes *up* along each
-eigenvector of negative curvature, and so it arrives there and stays. Saddle-free Newton (Dauphin et al. 2014) divides by
-|λ|, goes down along each of them, and fits the data to the last digit. NewtonCG and L-BFGS pass by the saddle too; without
-the whole spectrum they need more steps, each far cheaper.
+A tanh network 1-30-20-1 fits the Chebyshev polynomial T₆ at 20 points. Where it predicts the mean of the data
+everywhere, it has a flat and wide saddle point with loss 0.2837. Newton's step −V(c/λ) goes *up* along each
+eigenvector of negative curvature, so it arrives there almost at once and stays. Saddle-free Newton (Dauphin
+et al. 2014) divides by |λ|, goes down along each of them, and fits the data to the last digit. NewtonCG and
+L-BFGS pass by the saddle too. They do not know the whole spectrum and need more steps, but each of these is
+far cheaper.
 
-The Hessian of this network has rank far below its 701 rows, so −H⁻¹g does not exist (`modification="none"` says so);
-"pinv" leaves the flat directions alone and is the pure method in all others.
+The Hessian of this network has a rank far below its 701 rows, so −H⁻¹g does not exist, and
+`modification="none"` raises an error that says so. "pinv" leaves the flat directions alone and is the pure
+method in all others.
 
     python -m examples.newton_vs_saddle               a table, and the pictures in runs/newton_vs_saddle
 """
@@ -26,7 +28,7 @@ from examples.command import folder, parser, whole
 from models import MLP
 
 SIZES = (1, 30, 20, 1)
-DONE = 1e-28  # a loss of nothing but rounding
+DONE = 1e-28  # such a loss is only rounding
 
 
 X = np.linspace(-1, 1, 20)
@@ -34,8 +36,10 @@ FINE = np.linspace(-1, 1, 400)
 
 
 class Run(NamedTuple):
-    """The loss before each step and after the last; at the end the gradient's size, λmin, how many λ are negative, and what
-    the network predicts at `FINE`."""
+    """The loss before each step and after the last one, and what was measured at the end.
+
+    gradient: its norm. negative: the number of negative λ. curve: the network's predictions at `FINE`.
+    """
 
     losses: list[float]
     gradient: float
@@ -44,7 +48,7 @@ class Run(NamedTuple):
     curve: Any
 
 
-METHODS: dict[str, tuple[Any, int]] = {  # and how many steps it may take
+METHODS: dict[str, tuple[Any, int]] = {  # name: (optimizer, the number of steps it may take)
     "pure Newton": (lambda p: optim.Newton(p, modification="pinv", line_search=None), 40),
     "saddle-free Newton": (lambda p: optim.Newton(p, modification="abs"), 40),
     "NewtonCG": (lambda p: optim.NewtonCG(p), 100),
@@ -53,7 +57,7 @@ METHODS: dict[str, tuple[Any, int]] = {  # and how many steps it may take
 
 
 def network(seed: int) -> MLP:
-    """Weights from N(0, 1/fan_in), biases 0."""
+    """The network with weights from N(0, 1/fan_in) and biases 0."""
     rng = np.random.default_rng(seed)
     model = MLP(SIZES, "tanh")
     for layer in model.layers:
@@ -63,7 +67,7 @@ def network(seed: int) -> MLP:
 
 
 def chebyshev(x: Any) -> Any:
-    """T₆."""
+    """T₆(x)."""
     return np.cos(6 * np.arccos(x))
 
 
@@ -83,7 +87,7 @@ def train(method: str, seed: int = 0) -> Run:
         optimizer.step(loss)
         losses.append(loss().item())
     curve = model(FINE[:, None]).numpy()[:, 0]
-    # One pure step more looks at the gradient and the spectrum where we are.
+    # One more step, whose result is not used, measures the spectrum at the point reached.
     probe = optim.Newton(model.named_parameters(), modification="pinv", line_search=None)
     model.zero_grad()
     loss().backward()

@@ -1,4 +1,4 @@
-"""What the pictures of the examples have in common: colours that differ to every eye, and no frame on two sides."""
+"""The common style of the examples' pictures: two open sides, and colours that all readers can tell apart."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MISSING = "no picture: matplotlib is not installed (pip install 'minigrad[plot]'
 
 
 def pyplot() -> Any:
-    """matplotlib.pyplot, drawing into files, in our style. ImportError where matplotlib is not installed."""
+    """matplotlib.pyplot in our style, drawing into files. Raises ImportError if it is not installed."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -25,7 +25,7 @@ def pyplot() -> Any:
 
 
 def save(fig: Any, path: Path) -> None:
-    """Write the figure, make its folder, say where it is."""
+    """Make the folder of `path`, write the figure there, and print where it is."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fig.savefig(path)
     pyplot().close(fig)

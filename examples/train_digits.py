@@ -1,11 +1,12 @@
 """Train a 64-64-32-10 MLP on real handwritten digits, from pixels to a saved model that predicts.
 
-1,797 images of 8×8 pixels, a fifth of them held out for testing. Each training image is moved by up to one pixel at
-random, which teaches the network that a digit stays the same digit when it moves; the learning rate rises and falls once
-(one cycle). Everything random follows from the seed.
+There are 1,797 images of 8×8 pixels, and a fifth of them is held out for testing. Each training image is
+moved by up to one pixel at random, which teaches the network that a digit stays the same digit when it moves.
+The learning rate rises and falls once (one cycle). The seed determines everything random.
 
-NewtonCG has no learning rate. It wants a function that is smooth, so its network has tanh for ReLU, and one that is worth
-the many products of a step; so an epoch is one step on all the images at once, each in three versions.
+NewtonCG has no learning rate. It needs a smooth function, so its network has tanh in place of ReLU. Each of
+its steps costs many Hessian-vector products and deserves a good estimate of the loss, so an epoch is one step
+on all images at once, each in three versions.
 
     python -m examples.train_digits                          Adam, 80 epochs, a few seconds
     python -m examples.train_digits --optimizer newton-cg    Gauss-Newton by conjugate gradients, 35 steps
@@ -30,7 +31,7 @@ from models.datasets import digits, train_test_split
 
 SIZES = (64, 64, 32, 10)
 BATCH = 64
-OPTIMIZERS: dict[str, Any] = {  # with a learning rate that suits this task
+OPTIMIZERS: dict[str, Any] = {  # each with a learning rate that suits this task
     "sgd": lambda p: optim.SGD(p, lr=0.3),
     "momentum": lambda p: optim.Momentum(p, lr=0.5, beta=0.9),
     "nesterov": lambda p: optim.SGD(p, lr=0.05, momentum=0.9, nesterov=True),
@@ -48,13 +49,13 @@ EPOCHS, FULL_BATCH_EPOCHS = 80, 35
 
 
 def load(seed: int) -> tuple[Any, Any]:
-    """(train, test), each a pair of images in [0, 1] as float32 (n, 64) and labels (n,)."""
+    """(train, test). Each is a pair: images in [0, 1], float32 (n, 64), and labels (n,)."""
     train, test = train_test_split(digits(), test_size=0.2, rng=seed, stratify=True)
     return tuple(((part.X / 16).astype(np.float32), part.y) for part in (train, test))  # type: ignore[return-value]
 
 
 def shifted(images: Any, rng: np.random.Generator) -> Any:
-    """Half of the images moved by up to one pixel in each direction; zeros come in from the edge."""
+    """The images, half of them moved by up to one pixel in each direction; zeros come in from the edge."""
     n, pixel = len(images), np.arange(8)
     padded = np.zeros((n, 10, 10), images.dtype)
     padded[:, 1:9, 1:9] = images.reshape(n, 8, 8)
@@ -88,7 +89,7 @@ def train(name: str, epochs: int | None, seed: int, data: tuple[Any, Any], progr
 
 
 def confusion(model: MLP, data: tuple[Any, Any]) -> Any:
-    """(10, 10): how often a true digit (row) was taken for another (column)."""
+    """(10, 10): how often each true digit (row) was read as each digit (column)."""
     x, y = data
     table = np.zeros((10, 10), int)
     np.add.at(table, (y, model(x).data.argmax(1)), 1)
@@ -106,7 +107,7 @@ def pictures(name: str, history: History, table: Any, out: Path) -> None:
     left.semilogy(epochs, history["val_loss"], label="test images")
     left.set(xlabel="epoch", title="cross-entropy")
     left.legend()
-    right.semilogy(epochs, 100 * (1 - accuracies), color=plotting.COLOURS[1])  # errors, for near 100 % accuracies look alike
+    right.semilogy(epochs, 100 * (1 - accuracies), color=plotting.COLOURS[1])  # accuracies look like 100 %
     right.set(xlabel="epoch", title="test digits misread, %")
     ticks = [share for share in (0.5, 1, 2, 5, 10, 20, 50, 90) if share >= 50 * (1 - accuracies[-1])]
     right.set_yticks(ticks, [f"{share:g}" for share in ticks])
@@ -124,7 +125,7 @@ def pictures(name: str, history: History, table: Any, out: Path) -> None:
 
 
 def one(name: str, epochs: int | None, seed: int, out: Path) -> float:
-    """Train, show the table, draw, save, reload and predict."""
+    """Train, print the table, draw, save, reload and predict; return the test accuracy."""
     data = load(seed)
     model, history = train(name, epochs, seed, data)
     print("epoch  train loss  test accuracy  seconds")

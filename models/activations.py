@@ -15,7 +15,7 @@ __all__ = ["ACTIVATIONS", "elu", "gelu", "identity", "leaky_relu", "relu", "sigm
 
 
 def identity(x: Any) -> Any:
-    """x itself: with it, a network of any depth is a linear map."""
+    """x itself. A network with this activation is a linear map, however deep it is."""
     return x
 
 

@@ -1,8 +1,8 @@
 """Data to learn from: five small real sets, six generators, and the splitting, batching and scaling around them.
 
-This file knows NumPy and the files in `models/data` (whose README says where each set comes from and under which
-licence), and nothing of Tensors. Nothing is read before a function is called, and every array returned is the caller's
-own. Randomness comes from `rng` alone: an int is a seed, a Generator is drawn from and moves on.
+This file knows NumPy and the files in `models/data`, whose README gives the source and licence of each set;
+it knows nothing of Tensors. A file is read when its function is called, and every array returned is the
+caller's own. Randomness comes from `rng` alone: an int is a seed; a Generator is drawn from, so it moves on.
 
     X      inputs: (n, features), float64
     y      targets: (n,), int64 classes 0 … classes−1, or float64 values
@@ -28,11 +28,11 @@ Rng = int | np.random.Generator
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Inputs, targets, and what they mean.
+    """Inputs, targets, and the names and source of both.
 
     X: (n, features), float64. y: (n,), int64 classes or float64 values; for a network whose output is (n, 1) pass
     `y[:, None]`, since (n, 1) − (n,) would broadcast to (n, n).
-    `target_names` has one name a class, or for values the one name of the quantity.
+    target_names: one name for each class; for values, the one name of the quantity.
     Raises ValueError if X and y differ in their number of rows.
 
     >>> Dataset(np.zeros((3, 2)), np.zeros(3), description="nothing")
@@ -62,7 +62,8 @@ class Dataset:
 def digits() -> Dataset:
     """Handwritten digits: 1797 images of 8×8 pixels, each 0 … 16, in 10 classes.
 
-    X: (1797, 64), rows of an image one after the other: `X[i].reshape(8, 8)`. For a network, `X / 16` is scale enough.
+    X: (1797, 64), the rows of an image one after the other, so `X[i].reshape(8, 8)` is the image. For a
+    network, `X / 16` is scaled well enough.
     Source: E. Alpaydin and C. Kaynak (1998), the test part of the UCI set, https://doi.org/10.24432/C50P49.
 
     >>> digits().X[0].reshape(8, 8)[3].astype(int)
@@ -79,8 +80,10 @@ def digits() -> Dataset:
 def iris() -> Dataset:
     """Iris flowers: 150 plants, 4 lengths in cm, 3 species of 50 plants each.
 
-    X: (150, 4), between 0.1 and 7.9. The first species is linearly separable from the others; those two are not.
-    Source: R. A. Fisher (1936), https://doi.org/10.24432/C56C76; with Fisher's values where the UCI copy errs in two rows.
+    X: (150, 4), between 0.1 and 7.9. A plane separates the first species from the others; none separates
+    those two.
+    Source: R. A. Fisher (1936), https://doi.org/10.24432/C56C76. Two rows that are wrong in the UCI copy have
+    Fisher's values here.
 
     >>> iris().target_names
     ('setosa', 'versicolor', 'virginica')
@@ -130,7 +133,8 @@ def breast_cancer() -> Dataset:
 def diabetes() -> Dataset:
     """Diabetes: 442 patients, 10 measurements in their own units, and the progression of the disease a year later.
 
-    X: (442, 10), not scaled (scikit-learn scales by default), so `standardize` first. y: (442,), float64, 25 … 346.
+    X: (442, 10), not scaled (scikit-learn's default is to scale), so `standardize` first.
+    y: (442,), float64, 25 … 346.
     Source: B. Efron, T. Hastie, I. Johnstone and R. Tibshirani (2004), Least Angle Regression, Annals of Statistics 32.
 
     >>> diabetes().y[:3]
@@ -145,7 +149,7 @@ def diabetes() -> Dataset:
 
 
 def _load(name: str, classes: tuple[str, ...] | None, description: str, source: str) -> Dataset:
-    """The table `name`.csv.gz: a line of column names, then numbers, the target in the last column."""
+    """Read `name`.csv.gz: a line of column names, then rows of numbers with the target in the last column."""
     path = resources.files("models.data").joinpath(f"{name}.csv.gz")
     header, *lines = gzip.decompress(path.read_bytes()).decode().splitlines()
     *features, target = header.split(",")
@@ -161,7 +165,8 @@ def moons(n: int = 100, noise: float = 0.1, *, rng: Rng = 0) -> Dataset:
     """Two interleaved half circles, in random order.
 
     Class 0, the upper moon, has ⌊n/2⌋ points and class 1, the lower, the others:
-    (cos θ, sin θ) and (1 − cos θ, ½ − sin θ), θ evenly from 0 to π, plus noise·N(0, 1) on each coordinate.
+    (cos θ, sin θ) and (1 − cos θ, ½ − sin θ), with θ evenly spaced from 0 to π, plus noise·N(0, 1) on each
+    coordinate.
     n: at least 2. noise: 0 or more. Raises ValueError or TypeError otherwise.
     The points are those of scikit-learn's `make_moons`; the random stream is not.
 
@@ -177,8 +182,8 @@ def moons(n: int = 100, noise: float = 0.1, *, rng: Rng = 0) -> Dataset:
 def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, *, rng: Rng = 0) -> Dataset:
     """A circle of radius 1 around one of radius `factor`, in random order.
 
-    Class 0, the outer circle, has ⌊n/2⌋ points and class 1, the inner, the others: r (cos θ, sin θ), θ evenly around,
-    plus noise·N(0, 1) on each coordinate.
+    Class 0, the outer circle, has ⌊n/2⌋ points and class 1, the inner, the others: r (cos θ, sin θ), with θ
+    evenly spaced around the circle, plus noise·N(0, 1) on each coordinate.
     n: at least 2. noise: 0 or more. factor: between 0 and 1, exclusive. Raises ValueError or TypeError otherwise.
     The points are those of scikit-learn's `make_circles`; the random stream is not.
 
@@ -194,13 +199,13 @@ def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, *, rng: Rng 
 
 
 def spirals(n: int = 300, classes: int = 3, turns: float = 0.75, noise: float = 0.02, *, rng: Rng = 0) -> Dataset:
-    """Arms that wind out from the origin, one a class, in random order.
+    """Arms that wind out from the origin, one for each class, in random order.
 
-    t (cos θ, sin θ) with θ = 2π (turns·t + c/classes) for class c, t evenly in (0, 1], plus noise·N(0, 1) on each
-    coordinate. Arms are 1/(turns·classes) apart along a ray.
+    The points of class c are t (cos θ, sin θ) with θ = 2π (turns·t + c/classes) and t evenly spaced in
+    (0, 1], plus noise·N(0, 1) on each coordinate. Along a ray, neighbouring arms are 1/(turns·classes) apart.
     n: at least `classes`, shared as evenly as possible. classes: at least 1. turns: positive. noise: 0 or more.
     Raises ValueError or TypeError otherwise.
-    After A. Karpathy's notes for CS231n, where the noise is on θ instead.
+    This follows A. Karpathy's notes for CS231n, except that there the noise is on θ.
 
     >>> np.bincount(spirals(10).y)
     array([4, 3, 3])
@@ -226,11 +231,12 @@ def blobs(
     box: float = 10.0,
     rng: Rng = 0,
 ) -> Dataset:
-    """Round clouds, one a class: x ~ N(center, std²·I), in random order.
+    """Round clouds, one for each class: x ~ N(center, std²·I), in random order.
 
-    centers: their number k, drawn uniformly from [−box, box]^features; or the centers themselves, (k, features).
-    n: at least k, shared as evenly as possible. std: 0 or more. box: 0 or more. `features` and `box` say nothing when
-    centers are given. Raises ValueError or TypeError otherwise.
+    centers: their number k, to draw them uniformly from [−box, box]^features; or the centers themselves,
+    (k, features), and then `features` and `box` are not used.
+    n: at least k, shared as evenly as possible. std: 0 or more. box: 0 or more.
+    Raises ValueError or TypeError otherwise.
 
     >>> blobs(6, centers=[[0, 0, 0], [1, 2, 3]], std=0).X[0]
     array([1., 2., 3.])
@@ -251,9 +257,9 @@ def blobs(
 
 
 def xor(n: int = 4, noise: float = 0.0, *, rng: Rng = 0) -> Dataset:
-    """Exclusive or: the corners of the unit square in turn, y = a ⊕ b.
+    """Exclusive or: the corners (a, b) of the unit square in turn, y = a ⊕ b.
 
-    The rows are (0, 0), (0, 1), (1, 0), (1, 1), and again from the first, plus noise·N(0, 1) on each coordinate.
+    The rows are (0, 0), (0, 1), (1, 0), (1, 1), then the same again, plus noise·N(0, 1) on each coordinate.
     n: at least 1. noise: 0 or more. Raises ValueError or TypeError otherwise.
     Source: M. Minsky and S. Papert (1969), Perceptrons.
 
@@ -269,9 +275,10 @@ def xor(n: int = 4, noise: float = 0.0, *, rng: Rng = 0) -> Dataset:
 def chebyshev(k: int = 6, n: int = 20) -> Dataset:
     """The Chebyshev polynomial of degree k on an even grid: y = T_k(x) = cos(k arccos x).
 
-    x: (n, 1), evenly from −1 to 1. y: (n,), float64, between −1 and 1.
+    X: (n, 1), evenly spaced from −1 to 1. y: (n,), float64, between −1 and 1.
     k: at least 0. n: at least 2. Raises ValueError or TypeError otherwise.
-    The targets of J. Cohen et al. (2021), Gradient Descent on Neural Networks Typically Occurs at the Edge of Stability.
+    J. Cohen et al. (2021), Gradient Descent on Neural Networks Typically Occurs at the Edge of Stability,
+    train on these targets.
 
     >>> chebyshev(k=2, n=5).y
     array([ 1. , -0.5, -1. , -0.5,  1. ])
@@ -292,7 +299,7 @@ def _planar(
     description: str,
     noise_name: str = "noise",
 ) -> Dataset:
-    """The points of each class as one Dataset: rows shuffled, then noise added."""
+    """One Dataset of the points of all classes. The rows are shuffled first, then get the noise."""
     generator = _generator(call, rng)
     points, y = np.concatenate(X), np.repeat(np.arange(len(X), dtype=np.int64), [len(x) for x in X])
     order = generator.permutation(len(y))
@@ -306,7 +313,7 @@ def _on_circle(angle: Array) -> Array:
 
 
 def _sizes(n: int, classes: int) -> list[int]:
-    """n rows shared by the classes as evenly as possible, the larger shares first."""
+    """The number of rows of each class: n shared as evenly as possible, the larger shares first."""
     return [n // classes + (c < n % classes) for c in range(classes)]
 
 
@@ -332,12 +339,15 @@ def train_test_split(
 def train_test_split(
     data: Dataset | Sequence[ArrayLike], test_size: float = 0.2, rng: Rng = 0, stratify: bool = False
 ) -> tuple[Dataset, Dataset] | tuple[tuple[Array, ...], tuple[Array, ...]]:
-    """Divide the rows at random in two: (train, test), each of the kind that `data` is, a Dataset or a tuple of arrays.
+    """Divide the rows at random into (train, test): two Datasets if `data` is one, else two tuples of arrays.
 
-    test_size: the fraction of rows in test, between 0 and 1, exclusive, rounded to whole rows, at least one each side.
-    stratify: keep each class's share in test within one row of exact; the classes are `data.y`, or the last array.
+    test_size: the fraction of rows in test, between 0 and 1, exclusive. It is rounded to whole rows, of which
+    each side needs at least one.
+    stratify: give each class its share of test, to within one row. The classes are in `data.y`, or in the
+    last array.
     Raises ValueError or TypeError on a bad size, arrays of different lengths, or classes that are not integers.
-    Differs from scikit-learn's, which takes arrays one by one and returns train and test parts alternating.
+    scikit-learn's function of this name takes the arrays one by one and returns train and test parts
+    alternating.
 
     >>> train, test = train_test_split(iris(), test_size=0.2, stratify=True)
     >>> len(train.y), np.bincount(test.y)
@@ -378,7 +388,10 @@ def train_test_split(
 
 
 def _stratified(labels: Array, n_test: int) -> NDArray[np.bool_]:
-    """Which rows go to test: the first of each class, in proportion, whole rows by largest remainder."""
+    """The mask of the rows that go to test: the first of each class.
+
+    Each class gets its proportion of `n_test`, rounded to whole rows by largest remainder.
+    """
     if labels.ndim != 1 or labels.dtype.kind not in "iub":
         raise TypeError(
             f"`train_test_split(stratify=True)` needs integer classes (n,) last, got {labels.dtype} {labels.shape}; "
@@ -398,10 +411,11 @@ def batches(
 ) -> Iterator[tuple[Array, ...]]:
     """One pass over the rows in minibatches: tuples with `batch_size` rows of each array, every row exactly once.
 
-    rng: None keeps the order; otherwise the rows are shuffled. A Generator shuffles each pass anew, an int always alike.
-    drop_last: leave out a last batch of fewer rows.
-    The batches are copies. Errors are raised by the call, before the first batch: ValueError or TypeError on arrays of
-    different lengths, or a batch_size that is below 1 or, with drop_last, leaves no batch at all.
+    rng: None keeps the order; otherwise the rows are shuffled. A Generator shuffles each pass anew, an int
+    shuffles every pass alike.
+    drop_last: leave out the last batch if it has fewer rows.
+    The batches are copies. The call itself raises errors, before the first batch: ValueError or TypeError on
+    arrays of different lengths, or on a batch_size that is below 1 or, with drop_last, leaves no batch.
 
     >>> [x.tolist() for (x,) in batches([1, 2, 3, 4, 5], batch_size=2)]
     [[1, 2], [3, 4], [5]]
@@ -417,7 +431,7 @@ def batches(
 
 
 class Scaling(NamedTuple):
-    """The statistics `standardize` used: scaled = (x − mean) / scale, x = scaled · scale + mean."""
+    """The statistics that `standardize` used: scaled = (x − mean) / scale, x = scaled · scale + mean."""
 
     mean: Array
     scale: Array
@@ -426,10 +440,12 @@ class Scaling(NamedTuple):
 def standardize(train: ArrayLike, *others: ArrayLike) -> tuple[tuple[Array, ...], Scaling]:
     """Scale columns to mean 0 and standard deviation 1 in train: ((train, *others), Scaling(mean, scale)).
 
-    (x − μ)/σ with μ = mean(train), σ² = mean((train − μ)²), along the rows, for every array: statistics of test rows must
-    not reach the model. A column that is constant in train has σ = 1, so it becomes 0 there.
+    Every array becomes (x − μ)/σ, where μ = mean(train) and σ² = mean((train − μ)²) along the rows. The
+    others do not enter these statistics, because test rows must not influence the model. A column that is
+    constant in train gets σ = 1, so it becomes 0 there.
     train: (n, ...). others: (any, ...) with the same columns. Floating dtypes are kept, integers become float64.
-    Raises ValueError on different columns or values that are not finite, TypeError on what is not real numbers.
+    Raises ValueError on different columns or values that are not finite, TypeError on values that are not
+    real numbers.
 
     >>> (train, test), scaling = standardize([[1.0, 5], [3, 5]], [[5.0, 6]])
     >>> train.tolist(), test.tolist(), scaling.mean.tolist()
@@ -449,7 +465,8 @@ def standardize(train: ArrayLike, *others: ArrayLike) -> tuple[tuple[Array, ...]
             raise ValueError(f"`{what}` must be finite, got {a[where]} at {where}; drop or fill those rows first.")
     x = arrays[0].astype(np.float64)
     low, high = x.min(axis=0), x.max(axis=0)
-    # The rounded mean of n equal numbers may miss them by an ulp, which a rounded σ of the same size would turn into ±1.
+    # The rounded mean of n equal numbers may miss them by an ulp. The rounded σ then is an ulp too, and their
+    # quotient would be ±1 in place of 0.
     mean = np.where(low == high, low, x.mean(axis=0))
     scale = x.std(axis=0)
     scale = np.where((low == high) | (scale == 0), 1.0, scale)
@@ -481,7 +498,7 @@ def one_hot(y: ArrayLike, n: int) -> Array:
     return out
 
 
-# What the functions above ask of their arguments
+# Checks of arguments
 
 
 def _integer(what: str, value: Any, least: int, reason: str = "") -> int:
@@ -516,7 +533,7 @@ def _generator(call: str, rng: Any) -> np.random.Generator:
 
 
 def _same_rows(what: str, arrays: Sequence[Array]) -> int:
-    """The number of rows the arrays share."""
+    """The number of rows, which must be the same in all arrays."""
     if not arrays:
         raise TypeError(f"`{what}` needs at least one array, got none.")
     for a in arrays:

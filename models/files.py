@@ -1,6 +1,6 @@
-"""Trees of arrays, numbers and texts in one file: a zip of .npy arrays and a JSON text, written whole or not at all.
+"""Trees of arrays, numbers and texts in one file: a zip of .npy arrays and a JSON text, whole or not at all.
 
-No pickle: reading a file runs no code of its author's.
+The files contain no pickle, so reading one never runs code that its author put there.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class FileError(ValueError):
 def save_tree(path: str | PathLike[str], tree: Any) -> None:
     """Write nested dicts and lists of arrays, numbers, texts, bools and None.
 
-    The file appears under its name only when it is complete and on disk; until then a file of that name stays as it was.
-    Links are followed, and a file that is replaced keeps its permissions.
+    The file appears under its name only when it is complete and on disk; until then an older file of that
+    name stays as it was. Links are followed, and the new file gets the permissions of the one it replaces.
 
     Raises:
         TypeError: the tree holds something else, or a dict key that is not a text; nothing is written.
-        OSError: the path is a directory or device, or the place cannot be written to.
+        OSError: the path is a directory or device, or its folder cannot be written to.
     """
     arrays: list[Any] = []
     text = json.dumps({"format": _FORMAT, "tree": _plain(tree, arrays, "tree")})
@@ -49,13 +49,13 @@ def save_tree(path: str | PathLike[str], tree: Any) -> None:
     body = blob.getvalue()
     target = Path(os.path.realpath(path))
     known = target.exists()
-    if known and not target.is_file():  # a rename would put the file in the place of the device
+    if known and not target.is_file():  # the rename below would replace the device by the file
         raise OSError(f"save_tree: {os.fspath(path)!r} is a directory or device, not a file that can be replaced.")
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     file = temporary.open("xb")
     try:
         with file:
-            # The digest stands last: what was cut anywhere, or changed anywhere, cannot match it.
+            # A file that was cut or changed at any byte no longer matches the digest at its end.
             file.write(body + hashlib.sha256(body).digest())
             file.flush()
             os.fsync(file.fileno())

@@ -19,9 +19,9 @@ class Linear(Module):
 
     Args:
         n_in, n_out: sizes, at least 1. x: (..., n_in), W: (n_in, n_out), b: (n_out,), y: (..., n_out).
-        bias: whether there is a b; it starts at 0.
-        init: name of an initializer, or a function of (rng, n_in, n_out, dtype).
-        rng: a seed or a Generator; by default no two layers start alike.
+        bias: whether the layer has a b; it starts at 0.
+        init: the name of an initializer, or a function of (rng, n_in, n_out, dtype).
+        rng: a seed or a Generator. By default each layer draws from fresh entropy, so no two start alike.
 
     >>> Linear(3, 2)(np.ones((5, 3))).shape
     (5, 2)
@@ -51,12 +51,12 @@ class Linear(Module):
 
 
 class Dropout(Module):
-    """In training, zeroes each element with probability p and scales the others by 1/(1 − p); else the identity.
+    """Zero each element with probability p and scale the others by 1/(1 − p); in evaluation, change nothing.
 
     Args:
         p: 0 ≤ p < 1.
-        rng: a seed or a Generator, whose state is saved and restored by checkpoints of `fit`; by default no two layers draw
-            alike.
+        rng: a seed or a Generator. Checkpoints of `fit` save and restore its state. By default each layer
+            draws from fresh entropy, so no two draw alike.
 
     Reference: Srivastava et al. 2014.
 
@@ -81,7 +81,7 @@ class Dropout(Module):
 
 
 class Sequential(Module):
-    """Calls its parts one after the other; a part is a Module or any function, such as np.tanh.
+    """Call the layers one after the other. A layer is a Module or any function, such as np.tanh.
 
     >>> Sequential(Linear(2, 3), np.tanh, Linear(3, 1))(np.ones((4, 2))).shape
     (4, 1)

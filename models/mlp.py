@@ -25,11 +25,13 @@ class MLP(Module):
         sizes: (n_in, hidden, …, n_out), at least two numbers.
         activation: a name of `models.activations.ACTIVATIONS` or any function.
         rng: a seed or a Generator.
-        dtype: of the parameters; give the data the same, or NumPy will promote.
-        init: an initializer; by default He for the ReLU kind and Glorot otherwise.
+        dtype: the dtype of the parameters. Give the data the same dtype, or NumPy promotes the results.
+        bias: whether the layers have biases.
+        init: an initializer. The default is He for activations of the ReLU kind and Glorot for all others.
 
     Raises:
-        ValueError: fewer than two sizes, a size below 1, an unknown activation.
+        ValueError: `sizes` has fewer than two numbers or one below 1, or the activation is unknown.
+        TypeError: the activation is neither a name nor a function.
 
     >>> MLP((2, 16, 16, 1))
     MLP(2 → 16 → 16 → 1, tanh)

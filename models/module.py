@@ -19,9 +19,9 @@ __all__ = ["Module"]
 class Module(Watched):
     """Base class of layers and networks: assign Tensors and Modules as attributes and define `forward`.
 
-    A parameter is any leaf Tensor held by the module, directly or in nested modules, lists, tuples and dicts; its name is the
-    path to it: "layers.0.weight". Calling the module or asking for its parameters writes that name on each Tensor that has
-    none, which is how pictures, errors and saved files come to speak of them by name.
+    A parameter is any leaf Tensor held by the module, directly or in nested modules, lists, tuples and dicts.
+    Its name is the path to it: "layers.0.weight". Calling the module or asking for its parameters writes the
+    name on each Tensor that has none, so pictures, errors and saved files can use it.
 
     >>> class Scale(Module):
     ...     def __init__(self): self.factor = Tensor([2.0], requires_grad=True)
@@ -30,11 +30,12 @@ class Module(Watched):
     Tensor([6.], op=multiply)
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_labels", "_path")  # what is not among its contents
+    # `_labels` and `_path` are slots, so `vars(module)` holds only the user's attributes.
+    __slots__ = ("__dict__", "__weakref__", "_labels", "_path")
 
     training: bool = True
-    _path: str  # where the outermost module found this one
-    _labels: tuple[Mode, Mode] | None  # a mode this was called under, and the one that labels nodes as ours
+    _path: str  # the path from the outermost module to this one
+    _labels: tuple[Mode, Mode] | None  # the mode of an earlier call, and that mode with our label
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         module = super().__new__(cls)
@@ -42,7 +43,7 @@ class Module(Watched):
         return module
 
     def forward(self, *inputs: Any) -> Any:
-        """The output for these inputs; each module defines its own."""
+        """The output for these inputs. Each module defines its own `forward`."""
         raise TypeError(f"{type(self).__name__} defines no forward(self, ...) and cannot be called.")
 
     def __call__(self, *inputs: Any) -> Any:
@@ -55,7 +56,10 @@ class Module(Watched):
             current.mode = before
 
     def _labelled(self, before: Mode) -> Mode:
-        """The mode to run under, so that nodes know their module; the outermost module tells those below it their paths."""
+        """The mode to run `forward` under, so that its nodes know their module.
+
+        The outermost module also tells the modules below it their paths and names the parameters.
+        """
         if not before.recording:
             return before
         if self._labels is not None and self._labels[0] == before:
@@ -68,22 +72,23 @@ class Module(Watched):
                     x.name = path
         root = before.module.split(".")[0] or type(self).__name__
         mode = before._replace(module=f"{root}.{self._path}" if self._path else root)
-        if before.capturing is None:  # a cached one would keep the capture alive
+        if before.capturing is None:  # a cached mode would keep its capture alive
             self._labels = (before, mode)
         return mode
 
     def named_parameters(self) -> list[tuple[str, Tensor]]:
-        """(path, parameter) in the order of definition; a parameter shared by two places is listed at the first."""
+        """(path, parameter) in the order of definition; a parameter held in two places has the first path."""
         found: dict[int, tuple[str, Tensor]] = {}
         for path, x in _walk(self, ""):
-            if isinstance(x, Tensor) and x.op is None:  # results kept for inspection are no parameters
+            if isinstance(x, Tensor) and x.op is None:  # a result kept for inspection is not a parameter
                 found.setdefault(id(x), (path, x))
         names = [path for path, _ in found.values()]
         if len(set(names)) < len(names):
             twice = sorted({n for n in names if names.count(n) > 1})
             raise ValueError(f"{type(self).__name__}: two parameters have the path {twice}; rename an attribute or key.")
         for path, p in found.values():
-            if p.name is None or path.endswith(f".{p.name}"):  # named by a part that was called or asked by itself
+            # A part that was called or asked by itself gave its parameters only the end of their path.
+            if p.name is None or path.endswith(f".{p.name}"):
                 p.name = path
         return list(found.values())
 
@@ -95,11 +100,14 @@ class Module(Watched):
         return [(path, m) for path, m in _walk(self, "") if isinstance(m, Module)]
 
     def named_generators(self) -> list[tuple[str, np.random.Generator]]:
-        """(path, generator) for the random generators held by modules, as Dropout does."""
+        """(path, generator) for each random generator that a module holds, as Dropout does."""
         return [(path, r) for path, r in _walk(self, "") if isinstance(r, np.random.Generator)]
 
     def train(self, on: bool = True) -> Module:
-        """Switch this module and all below it to training, or to evaluation (`eval`). Dropout heeds it."""
+        """Switch this module and all below it to training, or with `on=False` to evaluation.
+
+        Dropout does nothing in evaluation.
+        """
         for _, module in self.named_modules():
             module.training = bool(on)
         return self
@@ -116,10 +124,10 @@ class Module(Watched):
         return {name: p.numpy() for name, p in self.named_parameters()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Copy values into the parameters, matched by name and shape. All is checked before anything is changed.
+        """Copy values into the parameters, matched by name. All are checked before any parameter changes.
 
         Raises:
-            ValueError: names missing or unexpected, or shapes or dtypes that do not fit.
+            ValueError: a name is missing or unexpected, or a shape or dtype does not fit.
         """
         call = f"{type(self).__name__}.load_state_dict"
         if not isinstance(state, Mapping):
@@ -137,27 +145,28 @@ class Module(Watched):
                 raise ValueError(f"{call}: {name!r} needs shape {p.shape}, got {arrays[name].shape}.")
             if arrays[name].dtype.kind not in "fciu" or not np.can_cast(arrays[name].dtype, p.dtype, "same_kind"):
                 raise ValueError(f"{call}: {name!r} needs dtype {p.dtype}, got {arrays[name].dtype}.")
-        arrays = {name: arrays[name].astype(p.dtype) for name, p in mine.items()}  # what can fail comes before any change
+        # Converting may fail too, so all of it comes before the first change.
+        arrays = {name: arrays[name].astype(p.dtype) for name, p in mine.items()}
         for name, p in mine.items():
             p.assign(arrays[name])
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the parameters to a file, without pickle. A file of that name is replaced only by a complete one."""
+        """Write the parameters to a file, without pickle. Only a complete file replaces an older one."""
         save_tree(path, {"parameters": self.state_dict()})
 
     def load(self, path: str | PathLike[str]) -> Module:
         """Read parameters written by `save`.
 
         Raises:
-            FileError: the file is damaged or not ours.
-            ValueError: it was saved from a model of another structure.
+            FileError: the file is damaged, or `save` did not write it.
+            ValueError: the file was saved from a model of another structure.
         """
         tree = load_tree(path)
         self.load_state_dict(tree["parameters"] if isinstance(tree, dict) and "parameters" in tree else tree)
         return self
 
     def extra_repr(self) -> str:
-        """What stands in the brackets of the repr."""
+        """The text between the brackets of the repr."""
         return ""
 
     def __repr__(self) -> str:
@@ -172,7 +181,10 @@ class Module(Watched):
 
 
 def _walk(x: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Everything reachable through attributes, lists, tuples and dicts, with its path; no recursion into anything else."""
+    """(path, object) for everything reachable through attributes of Modules, lists, tuples and dicts.
+
+    Objects of other classes are yielded but not entered.
+    """
     seen: set[int] = set()
     stack = [(path, x)]
     while stack:

@@ -1,6 +1,7 @@
-"""The training loop: `fit`, its history, early stopping, and checkpoints from which a run goes on bit for bit.
+"""The training loop: `fit`, its history, early stopping, and checkpoints that a run resumes from bit for bit.
 
-It knows optimizers and schedules only by what they can do (`Stepper`, `Stateful`), not where they come from.
+This file knows optimizers and schedules only by what they can do (`Stepper`, `Stateful`), not where they come
+from.
 """
 
 from __future__ import annotations
@@ -26,6 +27,11 @@ from models.module import Module
 
 __all__ = ["EarlyStopping", "Epoch", "History", "evaluate", "fit"]
 
+Loss = Callable[[Any, Any], Any]  # loss(model(x), y), a scalar Tensor
+Metrics = Mapping[str, Callable[[Any, Any], float]]  # metric(model(x), y) by name
+Augment = Callable[[Any, np.random.Generator], Any]  # augment(x, rng), an x
+Batches = Iterator[tuple[Any, Any]]  # the pairs (x, y) of an epoch
+
 
 class Stateful(Protocol):
     def state_dict(self) -> dict[str, Any]: ...
@@ -35,8 +41,8 @@ class Stateful(Protocol):
 class Stepper(Stateful, Protocol):
     """What `fit` needs of an optimizer: `step(closure)` does its own backward passes.
 
-    The closure returns the loss, or (loss, outputs) to an optimizer with a true attribute `needs_outputs`, as `NewtonCG` has
-    with the Gauss–Newton matrix.
+    The closure returns the loss. To an optimizer with a true attribute `needs_outputs` it returns
+    (loss, outputs); `NewtonCG` has one when it uses the Gauss–Newton matrix.
     """
 
     def step(self, closure: Callable[[], Any]) -> Any: ...
@@ -50,8 +56,8 @@ class Schedule(Stateful, Protocol):
 class History:
     """What happened, one row (a dict) for each epoch, and why training stopped.
 
-    `stopped` is "epochs", "interrupted", or what a callback returned, "callback" for True. `history["train_loss"]` is a
-    column.
+    `history["train_loss"]` is a column. `stopped` is "epochs" when all of them were done, "interrupted" after
+    Ctrl-C, or the text that a callback returned ("callback" if it returned True).
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -151,132 +157,83 @@ def fit(
 ) -> History:
     """Train `model` on batches of `train` for some epochs.
 
-    Afterwards the model is ready to predict: in evaluation mode, and without gradients.
+    Afterwards the model is ready to predict: it is in evaluation mode, and its parameters hold no gradients.
 
     Args:
-        optimizer: one that holds every parameter of the model that is not frozen.
+        optimizer: holds every parameter of the model that is not frozen.
         loss: loss(model(x), y), a scalar Tensor.
         train, validation: pairs of arrays (x, y) with equally many rows.
-        epochs: in all, also when resuming. At least 1.
-        batch_size: rows a step; None for the full batch. Each epoch goes through all rows in a new random order.
-        metrics: further columns, each metric(model(x), y) on the validation rows ("val_accuracy" for "accuracy").
+        epochs: their number, at least 1. A resumed run counts the epochs before the stop too.
+        batch_size: rows for each step; None takes all rows at once. Each epoch visits all rows, in a new
+            random order.
+        metrics: further columns: "accuracy" adds "val_accuracy", its function of (model(x), y) on the
+            validation rows.
         schedule: its `step()` is called after each "epoch" or each "batch" (`schedule_every`).
-        augment: augment(x, rng) is applied to each training batch.
-        callbacks: called with an `Epoch` after each epoch; a true return value ends training and is told in `stopped`.
-            See `EarlyStopping`.
-        rng: a seed or a Generator, for the order and the augmentation.
-        compile: replay loss and gradients (see `minigrad.compile`) instead of recording them for each batch; the history is
-            the same. False for a loss or a model that branches on values, or whose structure changes while it is trained.
+        augment: augment(x, rng) is applied to the inputs of each training batch.
+        callbacks: are called with an `Epoch` after each epoch. A true return value ends training and becomes
+            `History.stopped`. See `EarlyStopping`.
+        rng: a seed or a Generator, for the order of the rows and the augmentation.
+        compile: replay loss and gradients (see `minigrad.compile`) instead of recording them for each batch;
+            the history is the same. Pass False if the loss or the model branches on values, or if the
+            structure of the model changes while it is trained.
         checkpoint: a file, written after each epoch, whole or not at all.
-        resume: go on from `checkpoint` if it exists; the result is bit-identical to not having stopped. A run that a
-            callback had ended stays ended.
+        resume: go on from `checkpoint` if that file exists; the result is bit-identical to a run that never
+            stopped. A run that a callback ended stays ended.
 
     Returns:
-        The history. After Ctrl-C too, with the parameters as the last whole step left them; a second Ctrl-C raises.
+        The history. Ctrl-C finishes the current step and returns it as well; a second Ctrl-C raises
+        KeyboardInterrupt.
 
     Raises:
         CaptureError: the loss or the model does what cannot be replayed; pass compile=False.
         FloatingPointError: the loss became NaN or infinite; the step that would have used it was not taken.
-        ValueError, TypeError: arguments that do not fit, before anything is changed.
+        ValueError, TypeError: an argument does not fit. This is found out before anything is changed.
     """
-    x, y = _checked_pair("train", train)
-    held_out = None if validation is None else _checked_pair("validation", validation)
-    for name, value in (("epochs", epochs), ("batch_size", len(x) if batch_size is None else batch_size)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(f"`fit({name}=...)` must be a whole number of at least 1, got {value!r}.")
-    if schedule_every not in ("epoch", "batch"):
-        raise ValueError(f"`fit(schedule_every=...)` must be 'epoch' or 'batch', got {schedule_every!r}.")
-    if metrics and validation is None:
-        raise ValueError("`fit(metrics=...)` needs validation=, the rows to measure on.")
-    if resume and checkpoint is None:
-        raise ValueError("`fit(resume=True)` needs checkpoint=, the file to go on from.")
+    x, y = _checked_pair("fit(train=...)", train)
+    held_out = None if validation is None else _checked_pair("fit(validation=...)", validation)
+    size = len(x) if batch_size is None else batch_size
+    _require_settings(epochs, size, schedule_every, held_out, metrics, checkpoint, resume)
     _require_optimizer(model, optimizer, schedule)
-    columns = {"epoch", "train_loss", "seconds"} | ({"val_loss"} if held_out else set()) | {f"val_{k}" for k in metrics or ()}
-    for callback in callbacks:
-        if isinstance(callback, EarlyStopping) and callback.column not in columns:
-            raise ValueError(
-                f"`fit(callbacks=...)`: EarlyStopping watches {callback.column!r}, the columns are {sorted(columns)}."
-            )
-    needs_outputs = getattr(optimizer, "needs_outputs", False)
+    _require_watched_columns(callbacks, held_out, metrics)
 
-    def loss_of_batch(x: Any, y: Any) -> Any:
-        outputs = model(x)
-        value = loss(outputs, y)
-        return (value, outputs) if needs_outputs else value
-
-    compiled = Compiled(loss_of_batch)
-    size = len(x) if batch_size is None else min(int(batch_size), len(x))
-    generator = np.random.default_rng(rng)
-    history = History()
-    run = _Run(model, optimizer, schedule, list(callbacks), generator, history)
+    generator, history = np.random.default_rng(rng), History()
+    run = _Run(model, optimizer, schedule, callbacks, generator, history)
     if resume and checkpoint is not None and os.path.exists(checkpoint):
         run.restore(load_tree(checkpoint))
-    bar = tqdm(total=epochs, initial=len(history), desc="epochs", unit="epoch", disable=not progress, leave=False)
-    with bar, _deferred_interrupt() as interrupted:
+
+    compiled = Compiled(_loss_of_batch(model, loss, getattr(optimizer, "needs_outputs", False)))
+    each_batch, each_epoch = (schedule, None) if schedule_every == "batch" else (None, schedule)
+    trainer = _Trainer(optimizer, compiled, compile, each_batch)
+    with _progress_bar(len(history), epochs, progress) as bar, _deferred_interrupt() as interrupted:
         while len(history) < epochs and history.stopped == "epochs":
-            began = time.perf_counter()
+            began, number = time.perf_counter(), len(history) + 1
             model.train()
-            weighted = 0.0
-            for i in _orders(len(x), size, generator):
-                batch_x = x[i] if augment is None else augment(x[i], generator)
-                batch = _Batch(compiled, batch_x, y[i], f"epoch {len(history) + 1}")
-                try:
-                    result = optimizer.step(batch if compile else batch.__call__)
-                except CaptureError as error:
-                    raise CaptureError(f"{error} `fit(compile=False)` trains without compiling.") from error
-                batch_loss = float(result.item() if isinstance(result, Tensor) else result)
-                weighted += batch_loss * len(i)
-                if schedule is not None and schedule_every == "batch":
-                    schedule.step()
-                if interrupted():
-                    history.stopped = "interrupted"
-                    return _ready(model, history)
-            if schedule is not None and schedule_every == "epoch":
-                schedule.step()
-            row: dict[str, Any] = {"epoch": len(history) + 1, "train_loss": weighted / len(x)}
-            if held_out is not None:
-                row |= {f"val_{k}": v for k, v in evaluate(model, loss, held_out, metrics).items()}
-            row["seconds"] = time.perf_counter() - began
-            history.rows.append(row)
-            bar.update()
-            bar.set_postfix({k: f"{v:.4g}" for k, v in row.items() if k not in ("epoch", "seconds")}, refresh=False)
-            reasons = [r for r in [callback(Epoch(model, optimizer, history)) for callback in callbacks] if r]
-            if reasons:
-                history.stopped = "callback" if reasons[0] is True else str(reasons[0])
+            train_loss = trainer.epoch(number, _batches(x, y, int(size), augment, generator), interrupted)
+            if train_loss is None:
+                history.stopped = "interrupted"
+                break
+            if each_epoch is not None:
+                each_epoch.step()
+            measured = {} if held_out is None else evaluate(model, loss, held_out, metrics)
+            columns = {f"val_{name}": value for name, value in measured.items()}
+            seconds = time.perf_counter() - began
+            history.rows.append({"epoch": number, "train_loss": train_loss, **columns, "seconds": seconds})
+            _show(bar, history.rows[-1])
+            _tell(callbacks, Epoch(model, optimizer, history))
             if checkpoint is not None:
                 save_tree(checkpoint, run.state())
     return _ready(model, history)
 
 
-def _ready(model: Module, history: History) -> History:
-    model.eval()
-    model.zero_grad()  # the last batch's gradients would be added to those of a backward() to come
-    return history
-
-
-def _require_optimizer(model: Module, optimizer: Any, schedule: Any) -> None:
-    """It must step, hold what is to be trained, and be the one that the schedule changes."""
-    if isinstance(optimizer, type) or not hasattr(optimizer, "step"):
-        got = f"the class {optimizer.__name__}" if isinstance(optimizer, type) else type(optimizer).__name__
-        raise TypeError(f"`fit(optimizer=...)` must be an optimizer, such as optim.Adam(model.named_parameters()), got {got}.")
-    if hasattr(optimizer, "param_groups"):
-        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        if others := [name for name, p in model.named_parameters() if p.requires_grad and id(p) not in held]:
-            raise ValueError(
-                f"`fit(optimizer=...)` must hold every parameter to be trained, but not {', '.join(others)}. Was it made for "
-                f"another model, or before a layer was replaced? Make it anew with model.named_parameters(), or freeze what "
-                f"shall stay as it is: p.requires_grad = False."
-            )
-    if getattr(schedule, "optimizer", optimizer) is not optimizer:
-        raise ValueError("`fit(schedule=...)` must be a schedule of the optimizer that is given, got another optimizer's.")
-
-
 def evaluate(
-    model: Module, loss: Callable[[Any, Any], Any], data: tuple[Any, Any],
-    metrics: Mapping[str, Callable[[Any, Any], float]] | None = None, batch_size: int = 4096,
-) -> dict[str, float]:  # fmt: skip
+    model: Module,
+    loss: Loss,
+    data: tuple[Any, Any],
+    metrics: Metrics | None = None,
+    batch_size: int = 4096,
+) -> dict[str, float]:
     """The mean loss and metrics over `data`, in evaluation mode, without recording."""
-    x, y = _checked_pair("evaluate", data)
+    x, y = _checked_pair("evaluate(data=...)", data)
     modes = [(module, module.training) for _, module in model.named_modules()]
     model.eval()
     try:
@@ -289,6 +246,115 @@ def evaluate(
     finally:
         for module, training in modes:
             module.training = training
+
+
+# The arguments of `fit`, checked before anything is changed
+
+
+def _checked_pair(argument: str, pair: Any) -> tuple[Any, Any]:
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise TypeError(f"`{argument}` must be a pair of arrays (x, y), got {type(pair).__name__}.")
+    x, y = (np.asarray(a.data if isinstance(a, Tensor) else a) for a in pair)
+    if not x.ndim or not y.ndim or len(x) != len(y) or not len(x):
+        shapes = f"{x.shape} and {y.shape}"
+        raise ValueError(f"`{argument}` needs x and y with equally many rows, at least 1, got {shapes}.")
+    return x, y
+
+
+def _require_settings(
+    epochs: Any, size: Any, schedule_every: Any, held_out: Any, metrics: Any, checkpoint: Any, resume: Any
+) -> None:
+    for name, value in (("epochs", epochs), ("batch_size", size)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+            raise ValueError(f"`fit({name}=...)` must be a whole number of at least 1, got {value!r}.")
+    if schedule_every not in ("epoch", "batch"):
+        raise ValueError(f"`fit(schedule_every=...)` must be 'epoch' or 'batch', got {schedule_every!r}.")
+    if metrics and held_out is None:
+        raise ValueError("`fit(metrics=...)` needs validation=, the rows to measure on.")
+    if resume and checkpoint is None:
+        raise ValueError("`fit(resume=True)` needs checkpoint=, the file to go on from.")
+
+
+def _require_optimizer(model: Module, optimizer: Any, schedule: Any) -> None:
+    """Require an optimizer that steps and holds what is to be trained, and a schedule of that optimizer."""
+    if isinstance(optimizer, type) or not hasattr(optimizer, "step"):
+        got = f"the class {optimizer.__name__}" if isinstance(optimizer, type) else type(optimizer).__name__
+        example = "optim.Adam(model.named_parameters())"
+        raise TypeError(f"`fit(optimizer=...)` must be an optimizer, such as {example}, got {got}.")
+    if hasattr(optimizer, "param_groups"):
+        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        if lacking := [name for name, p in model.named_parameters() if p.requires_grad and id(p) not in held]:
+            raise ValueError(
+                f"`fit(optimizer=...)` must hold every parameter to be trained, "
+                f"but it lacks {', '.join(lacking)}. Was it made for another model, or before a layer "
+                f"was replaced? Make it anew with model.named_parameters(), or freeze what shall stay as it is: "
+                f"p.requires_grad = False."
+            )
+    if getattr(schedule, "optimizer", optimizer) is not optimizer:
+        raise ValueError("`fit(schedule=...)` must be a schedule of the optimizer that is given.")
+
+
+def _require_watched_columns(callbacks: Any, held_out: Any, metrics: Any) -> None:
+    """Require that the history will have the column that an `EarlyStopping` watches."""
+    columns = {"epoch", "train_loss", "seconds", *(f"val_{name}" for name in metrics or ())}
+    if held_out is not None:
+        columns.add("val_loss")
+    for callback in callbacks:
+        if isinstance(callback, EarlyStopping) and callback.column not in columns:
+            raise ValueError(
+                f"`fit(callbacks=...)`: EarlyStopping watches {callback.column!r}, "
+                f"but the history will have the columns {sorted(columns)}."
+            )
+
+
+# An epoch: one step of the optimizer for each batch
+
+
+def _loss_of_batch(model: Module, loss: Loss, with_outputs: bool) -> Callable[[Any, Any], Any]:
+    def loss_of_batch(x: Any, y: Any) -> Any:
+        outputs = model(x)
+        value = loss(outputs, y)
+        return (value, outputs) if with_outputs else value
+
+    return loss_of_batch
+
+
+def _batches(x: Any, y: Any, size: int, augment: Augment | None, rng: np.random.Generator) -> Batches:
+    """All rows once in a random order, `size` at a time."""
+    order = rng.permutation(len(x))
+    for start in range(0, len(x), size):
+        rows = order[start : start + size]
+        yield x[rows] if augment is None else augment(x[rows], rng), y[rows]
+
+
+@dataclass
+class _Trainer:
+    """Takes the steps of an epoch."""
+
+    optimizer: Stepper
+    loss: Compiled
+    compile: bool
+    schedule: Schedule | None  # is stepped after each batch
+
+    def epoch(self, number: int, batches: Batches, interrupted: Callable[[], bool]) -> float | None:
+        """Train on each batch; the mean loss of the rows, or None if Ctrl-C cut the epoch short."""
+        where, total, rows = f"epoch {number}", 0.0, 0
+        for x, y in batches:
+            total += self.step(_Batch(self.loss, x, y, where)) * len(y)
+            rows += len(y)
+            if self.schedule is not None:
+                self.schedule.step()
+            if interrupted():
+                return None
+        return total / rows
+
+    def step(self, batch: _Batch) -> float:
+        """Step on this batch; its loss before the step."""
+        try:
+            result = self.optimizer.step(batch if self.compile else batch.__call__)
+        except CaptureError as error:
+            raise CaptureError(f"{error} `fit(compile=False)` trains without compiling.") from error
+        return float(result.item() if isinstance(result, Tensor) else result)
 
 
 class _Batch(Bound):
@@ -309,7 +375,9 @@ class _Batch(Bound):
         if not isinstance(loss, Tensor | np.ndarray) or loss.size != 1:
             got = f"shape {loss.shape}" if isinstance(loss, Tensor) else type(loss).__name__
             raise TypeError(f"fit: loss(model(x), y) must be a scalar Tensor, got {got}.")
-        if not self._seen and not math.isfinite(loss.item()):  # later calls are trial points, which an optimizer may reject
+        # Only the first loss is that of the step to be taken; later ones belong to trial points, which an
+        # optimizer may reject.
+        if not self._seen and not math.isfinite(loss.item()):
             raise FloatingPointError(
                 f"fit: the loss became {loss.item()} in {self._where}; the step was not taken. "
                 f"Lower the learning rate, clip the gradients, or look for NaN in the data."
@@ -318,18 +386,29 @@ class _Batch(Bound):
         return loss
 
 
-def _orders(n: int, size: int, rng: np.random.Generator) -> Iterator[Any]:
-    order = rng.permutation(n)
-    return (order[i : i + size] for i in range(0, n, size))
+# After an epoch: the progress bar, the callbacks; and at the end
 
 
-def _checked_pair(name: str, pair: Any) -> tuple[Any, Any]:
-    if not isinstance(pair, tuple | list) or len(pair) != 2:
-        raise TypeError(f"`fit({name}=...)` must be a pair of arrays (x, y), got {type(pair).__name__}.")
-    x, y = (np.asarray(a.data if isinstance(a, Tensor) else a) for a in pair)
-    if not x.ndim or not y.ndim or len(x) != len(y) or not len(x):
-        raise ValueError(f"`fit({name}=...)` needs x and y with equally many rows, at least 1, got {x.shape} and {y.shape}.")
-    return x, y
+def _progress_bar(done: int, epochs: int, shown: bool) -> tqdm[Any]:
+    return tqdm(initial=done, total=epochs, desc="epochs", unit="epoch", disable=not shown, leave=False)
+
+
+def _show(bar: tqdm[Any], row: dict[str, Any]) -> None:
+    bar.update()
+    bar.set_postfix({k: f"{v:.4g}" for k, v in row.items() if k not in ("epoch", "seconds")}, refresh=False)
+
+
+def _tell(callbacks: Sequence[Callable[[Epoch], Any]], epoch: Epoch) -> None:
+    """Call every callback; the first true answer ends training."""
+    answers = [callback(epoch) for callback in callbacks]
+    if reason := next(filter(None, answers), None):
+        epoch.history.stopped = "callback" if reason is True else str(reason)
+
+
+def _ready(model: Module, history: History) -> History:
+    model.eval()
+    model.zero_grad()  # the user's next backward() would add to the gradients of the last batch
+    return history
 
 
 @contextmanager
@@ -355,12 +434,12 @@ def _deferred_interrupt() -> Iterator[Callable[[], bool]]:
 
 @dataclass
 class _Run:
-    """All that a checkpoint holds."""
+    """Everything that a checkpoint holds."""
 
     model: Module
     optimizer: Stepper
     schedule: Schedule | None
-    callbacks: list[Any]
+    callbacks: Sequence[Any]
     rng: np.random.Generator
     history: History
 

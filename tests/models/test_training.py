@@ -273,7 +273,7 @@ def test_the_optimizer_must_hold_what_is_to_be_trained():
     with pytest.raises(ValueError, match=r"layers\.0\.weight, .*layers\.3\.bias\. Was it made for another model"):
         fit(model, optimizer, loss, data, epochs=1, **common)
     other.layers[3] = Linear(5, 2, rng=0)
-    with pytest.raises(ValueError, match=r"but not layers\.3\.weight, layers\.3\.bias\. Was it"):
+    with pytest.raises(ValueError, match=r"but it lacks layers\.3\.weight, layers\.3\.bias\. Was it"):
         fit(other, optimizer, loss, data, epochs=1, **common)
     for p in other.layers[3].parameters():
         p.requires_grad = False
