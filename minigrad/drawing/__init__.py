@@ -2,9 +2,9 @@
 
 from minigrad.drawing.draw import draw as draw
 from minigrad.drawing.drawing import Drawing as Drawing
-from minigrad.drawing.geometry import Box as Box
-from minigrad.drawing.geometry import Layout as Layout
-from minigrad.drawing.geometry import Route as Route
+from minigrad.drawing.layout.geometry import Box as Box
+from minigrad.drawing.layout.geometry import Layout as Layout
+from minigrad.drawing.layout.geometry import Route as Route
 from minigrad.drawing.picture import Cluster as Cluster
 from minigrad.drawing.picture import Edge as Edge
 from minigrad.drawing.picture import Node as Node

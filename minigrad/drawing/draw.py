@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.drawing.collect import collect
 from minigrad.drawing.drawing import Drawing
-from minigrad.drawing.fold import only
-from minigrad.drawing.formulas import short_name
-from minigrad.drawing.notation import tangent_of
+from minigrad.drawing.graph.collect import collect
+from minigrad.drawing.graph.fold import only
+from minigrad.drawing.graph.formulas import short_name
+from minigrad.drawing.graph.notation import tangent_of
 from minigrad.drawing.picture import DETAILS, PHASES
-from minigrad.drawing.theme import Theme
+from minigrad.drawing.write.theme import Theme
 from minigrad.mode import scope
 from minigrad.sweeps import between, pull_back, push_forward
 from minigrad.tensor import Tensor

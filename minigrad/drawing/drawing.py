@@ -10,18 +10,18 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from minigrad.drawing.as_json import to_dict
-from minigrad.drawing.dot import dot
-from minigrad.drawing.engines import ENGINES, chosen, rendered
-from minigrad.drawing.fold import leading, modules, repeats
-from minigrad.drawing.formulas import formulas
-from minigrad.drawing.geometry import Layout
-from minigrad.drawing.layout import arranged
-from minigrad.drawing.mermaid import mermaid
+from minigrad.drawing.graph.fold import leading, modules, repeats
+from minigrad.drawing.graph.formulas import formulas
+from minigrad.drawing.layout.arranging import arranged
+from minigrad.drawing.layout.geometry import Layout
 from minigrad.drawing.picture import Picture
-from minigrad.drawing.svg import svg
-from minigrad.drawing.theme import Theme, theme_of
-from minigrad.drawing.tree import tree
+from minigrad.drawing.write.as_json import to_dict
+from minigrad.drawing.write.dot import dot
+from minigrad.drawing.write.engines import ENGINES, chosen, rendered
+from minigrad.drawing.write.mermaid import mermaid
+from minigrad.drawing.write.svg import svg
+from minigrad.drawing.write.theme import Theme, theme_of
+from minigrad.drawing.write.tree import tree
 
 __all__ = ["Drawing", "folded"]
 
@@ -119,13 +119,13 @@ class Drawing:
 
     @property
     def json(self) -> str:
-        """The picture as JSON; `minigrad.drawing.as_json.from_dict` makes a Picture of it again."""
+        """The picture as JSON; `minigrad.drawing.write.as_json.from_dict` makes a Picture of it again."""
         return json.dumps(to_dict(self.picture), ensure_ascii=True, indent=1)
 
     @property
     def html(self) -> str:
         """One offline page to look around in, and to play the backward pass."""
-        viewer: Any = importlib.import_module("minigrad.drawing.html")
+        viewer: Any = importlib.import_module("minigrad.drawing.write.html")
         return str(viewer.html(self.full, self.picture, self.views(), self.theme))
 
     @property

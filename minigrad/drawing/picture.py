@@ -7,10 +7,12 @@ larger one. All texts are as the user's program gave them, hostile or not; each 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import gc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-__all__ = ["DETAILS", "KINDS", "PHASES", "Cluster", "Edge", "Node", "Picture", "Visit", "lines_of"]
+__all__ = ["DETAILS", "KINDS", "PHASES", "Cluster", "Edge", "Node", "Picture", "Visit", "amount", "gc_paused", "lines_of"]
 
 PHASES = ("forward", "backward", "tangent", "update")
 KINDS = ("input", "parameter", "constant", "op", "fold")
@@ -155,3 +157,19 @@ def amount(number: float, unit: str) -> str:
         if number >= factor:
             return f"{number / factor:.1f} {prefix}{unit}"
     return f"{number:g} {unit}"
+
+
+@contextmanager
+def gc_paused() -> Iterator[None]:
+    """Switch garbage collection off in this block.
+
+    A large picture is some hundred thousand small objects, and none of them is garbage: to walk all of them again and again
+    would take longer than to make them.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

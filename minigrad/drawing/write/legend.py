@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from minigrad.drawing.layout.text_width import printable, shortened, width
 from minigrad.drawing.picture import Picture
-from minigrad.drawing.text_width import printable, shortened, width
-from minigrad.drawing.theme import PHASE_NAMES, Theme
+from minigrad.drawing.write.theme import PHASE_NAMES, Theme
 
 __all__ = ["SWATCH", "TEXT_SIZE", "Legend", "Swatch", "legend"]
 

@@ -3,10 +3,10 @@ into quoted labels only, never into a record, an HTML label or a URL; and no `si
 
 from __future__ import annotations
 
-from minigrad.drawing.layout import box_lines
+from minigrad.drawing.layout.arranging import box_lines
+from minigrad.drawing.layout.text_width import printable, shortened
 from minigrad.drawing.picture import Node, Picture
-from minigrad.drawing.text_width import printable, shortened
-from minigrad.drawing.theme import Theme, theme_of
+from minigrad.drawing.write.theme import Theme, theme_of
 
 __all__ = ["dot", "quoted"]
 

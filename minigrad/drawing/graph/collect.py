@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.drawing.fold import intervals, with_clusters
-from minigrad.drawing.notation import ATOM, array_text, formula, number_text, symbol
-from minigrad.drawing.picture import Edge, Node, Picture, Visit
-from minigrad.drawing.quiet import undisturbed
+from minigrad.drawing.graph.fold import intervals, with_clusters
+from minigrad.drawing.graph.notation import ATOM, array_text, formula, number_text, symbol
+from minigrad.drawing.picture import Edge, Node, Picture, Visit, gc_paused
 from minigrad.sweeps import between, pull_back
 from minigrad.tensor import Tensor
 
@@ -45,7 +44,7 @@ def collect(
         aside: results that give others their names and are then left out (see `fold.leading`).
     """
     names = dict(names or {})
-    with undisturbed():
+    with gc_paused():
         picture = _collected(outputs, names, title, tuple(show), set(inputs), aside)
     return with_clusters(picture)
 

@@ -11,10 +11,10 @@ import io
 import shutil
 from typing import Any
 
-from minigrad.drawing.dot import dot
-from minigrad.drawing.geometry import Layout
+from minigrad.drawing.layout.geometry import Layout
 from minigrad.drawing.picture import Picture
-from minigrad.drawing.theme import Theme
+from minigrad.drawing.write.dot import dot
+from minigrad.drawing.write.theme import Theme
 
 __all__ = ["ENGINES", "available", "chosen", "rendered"]
 
@@ -68,7 +68,7 @@ def rendered(picture: Picture, layout: Layout, theme: str | Theme, suffix: str, 
 
 
 def _by_matplotlib(picture: Picture, layout: Layout, theme: str | Theme, suffix: str) -> bytes:
-    from minigrad.drawing.pixels import figure
+    from minigrad.drawing.write.figure import figure
 
     target = io.BytesIO()
     drawn: Any = figure(picture, layout, theme)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from minigrad.drawing.geometry import Layout, Route
-from minigrad.drawing.layout import LEADING, PAD_Y, SIZE, box_lines
-from minigrad.drawing.legend import SWATCH, TEXT_SIZE, legend
+from minigrad.drawing.layout.arranging import LEADING, PAD_Y, SIZE, box_lines
+from minigrad.drawing.layout.geometry import Layout, Route
+from minigrad.drawing.layout.text_width import shortened
 from minigrad.drawing.picture import Picture
-from minigrad.drawing.text_width import shortened
-from minigrad.drawing.theme import Theme, theme_of
+from minigrad.drawing.write.legend import SWATCH, TEXT_SIZE, legend
+from minigrad.drawing.write.theme import Theme, theme_of
 
 __all__ = ["figure"]
 

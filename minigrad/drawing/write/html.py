@@ -19,12 +19,12 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-from minigrad.drawing.geometry import Box, Layout
-from minigrad.drawing.layout import LEADING, PAD_Y, SIZE, arranged, box_lines
+from minigrad.drawing.layout.arranging import LEADING, PAD_Y, SIZE, arranged, box_lines
+from minigrad.drawing.layout.geometry import Box, Layout
+from minigrad.drawing.layout.text_width import FAMILY, printable, shortened, width
 from minigrad.drawing.picture import Node, Picture, amount, lines_of
-from minigrad.drawing.svg import path_of
-from minigrad.drawing.text_width import FAMILY, printable, shortened, width
-from minigrad.drawing.theme import PHASE_NAMES, THEMES, Theme
+from minigrad.drawing.write.svg import path_of
+from minigrad.drawing.write.theme import PHASE_NAMES, THEMES, Theme
 
 __all__ = ["html"]
 
@@ -51,7 +51,7 @@ def html(full: Picture, shown: Picture, levels: Sequence[tuple[str, Picture]], t
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'; "
         "require-trusted-types-for 'script'; trusted-types 'none'"
     )
-    data = primal(full, shown, levels, theme)
+    data = _page_data(full, shown, levels, theme)
     return Template(_file("template.html")).substitute(policy=policy, style=style, script=script, data=_json(data))
 
 
@@ -116,7 +116,7 @@ def _is_dark(colour: str) -> bool:
 # Data
 
 
-def primal(full: Picture, shown: Picture, levels: Sequence[tuple[str, Picture]], theme: Theme) -> dict[str, Any]:
+def _page_data(full: Picture, shown: Picture, levels: Sequence[tuple[str, Picture]], theme: Theme) -> dict[str, Any]:
     views, start, left_out = _views(shown, levels)
     notes = [*shown.notes, *left_out]
     before = lines_of(Node(0, "", gradient="·"), ["grad"])[-1].removesuffix("·")  # what stands before a cotangent

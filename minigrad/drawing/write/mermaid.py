@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from minigrad.drawing.layout import box_lines
+from minigrad.drawing.layout.arranging import box_lines
+from minigrad.drawing.layout.text_width import printable, shortened
 from minigrad.drawing.picture import Picture
-from minigrad.drawing.text_width import printable, shortened
-from minigrad.drawing.theme import Theme, theme_of
+from minigrad.drawing.write.theme import Theme, theme_of
 
 __all__ = ["mermaid", "mermaid_text"]
 

@@ -14,8 +14,8 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from minigrad.drawing.fold import contract
-from minigrad.drawing.notation import ATOM, PASSED, Written, formula, subscript, tangent_of
+from minigrad.drawing.graph.fold import contract
+from minigrad.drawing.graph.notation import ATOM, PASSED, Written, formula, subscript, tangent_of
 from minigrad.drawing.picture import Node, Picture
 
 __all__ = ["formulas", "short_name"]

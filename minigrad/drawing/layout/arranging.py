@@ -15,13 +15,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from minigrad.drawing.geometry import Box, Layout, Route
-from minigrad.drawing.ordering import ordered
-from minigrad.drawing.picture import Node, Picture, lines_of
-from minigrad.drawing.placing import Frames, placed
-from minigrad.drawing.quiet import undisturbed
-from minigrad.drawing.ranking import ranked
-from minigrad.drawing.text_width import shortened, width
+from minigrad.drawing.layout.geometry import Box, Layout, Route
+from minigrad.drawing.layout.ordering import ordered
+from minigrad.drawing.layout.placing import Frames, placed
+from minigrad.drawing.layout.ranking import ranked
+from minigrad.drawing.layout.text_width import shortened, width
+from minigrad.drawing.picture import Node, Picture, gc_paused, lines_of
 
 __all__ = ["SIZE", "WIDEST", "arranged", "box_lines"]
 
@@ -47,7 +46,7 @@ def arranged(picture: Picture) -> Layout:
 
     No two boxes overlap, no edge runs through a box, and no text is wider than its box.
     """
-    with undisturbed():
+    with gc_paused():
         return _arranged(picture)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-from minigrad.drawing.geometry import Box, Layout, Route
-from minigrad.drawing.layout import LEADING, PAD_Y, SIZE, box_lines
-from minigrad.drawing.legend import SWATCH, TEXT_SIZE, Legend, legend
+from minigrad.drawing.layout.arranging import LEADING, PAD_Y, SIZE, box_lines
+from minigrad.drawing.layout.geometry import Box, Layout, Route
+from minigrad.drawing.layout.text_width import FAMILY, printable, shortened, width
 from minigrad.drawing.picture import Node, Picture, lines_of
-from minigrad.drawing.text_width import FAMILY, printable, shortened, width
-from minigrad.drawing.theme import Theme, theme_of
+from minigrad.drawing.write.legend import SWATCH, TEXT_SIZE, Legend, legend
+from minigrad.drawing.write.theme import Theme, theme_of
 
 __all__ = ["path_of", "svg", "xml_text"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from minigrad.drawing.layout.text_width import printable
 from minigrad.drawing.picture import Picture, lines_of
-from minigrad.drawing.text_width import printable
 
 __all__ = ["tree"]
 
