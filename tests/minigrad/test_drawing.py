@@ -19,6 +19,7 @@ from minigrad.drawing import Edge, Node, Picture
 from minigrad.drawing.drawing import folded
 from minigrad.drawing.graph.fold import contract, runs
 from minigrad.drawing.layout.arranging import arranged
+from minigrad.drawing.layout.boxes import box_lines
 from minigrad.drawing.write import as_json
 from minigrad.drawing.write.dot import dot
 from minigrad.drawing.write.figure import figure as figure_of
@@ -527,7 +528,7 @@ def test_graphviz_has_the_same_nodes_edges_and_labels(real):
         nodes, edges, clusters = graphviz_reads(drawing.dot)
         assert (nodes.keys(), edges, clusters) == ours(drawing.picture)
         for node in drawing.picture.nodes:
-            shown = minigrad.drawing.layout.arranging.box_lines(node, drawing.picture.show)
+            shown = box_lines(node, drawing.picture.show)
             assert nodes[f"n{node.id}"].replace("\\n", "\n").replace("&amp;", "&").replace("\\\\", "\\") == "\n".join(shown)
 
 

@@ -13,8 +13,8 @@ from minigrad.drawing import Edge, Node, Picture
 from minigrad.drawing.graph.fold import with_clusters
 from minigrad.drawing.layout import arranging
 from minigrad.drawing.layout.arranging import arranged
+from minigrad.drawing.layout.frames import Frames
 from minigrad.drawing.layout.ordering import crossings, ordered
-from minigrad.drawing.layout.placing import Frames
 
 CROSSED = {"neuron": 0, "network": 2, "curvature": 12, "adam": 0, "cg": 8}  # the README's pictures
 

@@ -14,7 +14,7 @@ import random
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
-from minigrad.drawing.layout.placing import Frames
+from minigrad.drawing.layout.frames import Frames
 
 __all__ = ["crossings", "ordered"]
 

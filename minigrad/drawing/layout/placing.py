@@ -11,57 +11,14 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from operator import add
 
-__all__ = ["Frames", "placed"]
+from minigrad.drawing.layout.frames import Frames
+
+__all__ = ["placed"]
 
 GAP, EDGE_GAP = 22.0, 14.0  # between two boxes; beside a passing edge
 
 Condition = tuple[int, int, float]  # the second has to stand so far to the right of the first
 Weighted = list[tuple[int, float]]  # neighbours, and how much they pull
-
-
-class Frames:
-    """Which frame each vertex is in: `parent` of each frame or None, `home` the innermost frame of each vertex or -1. `pad`
-    is the room between a frame's right border and what is inside, `first` that at its left, where its name may stand."""
-
-    def __init__(self, parent: Sequence[int | None], home: list[int], pad: float, head: float = 0.0) -> None:
-        self.home, self.pad, self.first = home, pad, pad + head
-        self.count = len(parent)
-        self.lines: list[tuple[int, ...]] = []  # each frame with all around it, the outermost first
-        for k in range(len(parent)):
-            line = [k]
-            while (above := parent[line[-1]]) is not None:
-                line.append(above)
-            self.lines.append(tuple(reversed(line)))
-        self.members: list[list[int]] = [[] for _ in parent]
-        for v, k in enumerate(home):
-            for frame in self.lines[k] if k >= 0 else ():
-                self.members[frame].append(v)
-
-    def around(self, v: int) -> tuple[int, ...]:
-        return self.lines[self.home[v]] if self.home[v] >= 0 else ()
-
-    def places(self, position: Sequence[float]) -> list[tuple[tuple[float, int], ...]]:
-        """By what the vertices of each frame, and last those of none, are to be sorted first: the mean positions of the frames
-        around them. So a rank keeps frames together, and two frames stand in the same order in all ranks."""
-        means = [(sum([position[v] for v in vs]) / len(vs) if vs else 0.0, -1 - k) for k, vs in enumerate(self.members)]
-        return [*(tuple(means[k] for k in line) for line in self.lines), ()]
-
-    def blocks(self, level: Sequence[int], k: int) -> tuple[int, int] | None:
-        """Where the blocks begin and end that meet before place `k` of a level; a block is a vertex, or a frame with all that
-        is in it. None if both are frames: those are not exchanged in one rank alone."""
-        a, b = self.around(level[k - 1]), self.around(level[k])
-        depth = 0
-        while a[depth : depth + 1] == b[depth : depth + 1]:
-            depth += 1
-        left, right = a[depth : depth + 1], b[depth : depth + 1]
-        if left and right:
-            return None
-        i, j = k - 1, k + 1
-        while left and i > 0 and self.around(level[i - 1])[depth : depth + 1] == left:
-            i -= 1
-        while right and j < len(level) and self.around(level[j])[depth : depth + 1] == right:
-            j += 1
-        return i, j
 
 
 def placed(

@@ -1,16 +1,18 @@
-"""A picture as DOT, the language of Graphviz. All quoting is our own: identifiers are n0, n1, ...; whatever a user named goes
-into quoted labels only, never into a record, an HTML label or a URL; and no `size`, which makes Graphviz clip."""
+"""A picture as DOT, the language of Graphviz.
+
+All quoting is our own. Identifiers are n0, n1, ...; a user's texts go into quoted labels only, never into a record, an HTML
+label or a URL. There is no `size`, because it makes Graphviz clip.
+"""
 
 from __future__ import annotations
 
-from minigrad.drawing.layout.arranging import box_lines
+from minigrad.drawing.layout.boxes import box_lines, label_text
 from minigrad.drawing.layout.text_width import printable, shortened
-from minigrad.drawing.picture import Node, Picture
+from minigrad.drawing.picture import Edge, Node, Picture
+from minigrad.drawing.write.nesting import DIRECTIONS, blocks
 from minigrad.drawing.write.theme import Theme, theme_of
 
 __all__ = ["dot", "quoted"]
-
-_DIRECTIONS = {"down": "TB", "right": "LR", "up": "BT", "left": "RL"}
 
 
 def quoted(*lines: str) -> str:
@@ -28,7 +30,7 @@ def dot(picture: Picture, theme: str | Theme = "light") -> str:
     look = theme_of(theme)
     out = [
         f"digraph {quoted(shortened(picture.title or 'graph', 600))} {{",
-        f'  graph [rankdir={_DIRECTIONS[picture.direction]}, fontname="Verdana", fontsize=11, bgcolor="{look.background}", '
+        f'  graph [rankdir={DIRECTIONS[picture.direction]}, fontname="Verdana", fontsize=11, bgcolor="{look.background}", '
         f'fontcolor="{look.muted}", color="{look.frame}"];',
         f'  node [shape=box, style="filled,rounded", fontname="Verdana", fontsize=12, fontcolor="{look.text}", '
         f'margin="0.16,0.09"];',
@@ -36,26 +38,14 @@ def dot(picture: Picture, theme: str | Theme = "light") -> str:
     ]
     for node in picture.nodes:
         out.append(f"  n{node.id} [label={quoted(*box_lines(node, picture.show))}, {_style(node, look)}];")
-    inside: dict[int | None, list[int]] = {}
-    for k, cluster in enumerate(picture.clusters):
-        inside.setdefault(cluster.parent, []).append(k)
-    stack: list[tuple[int, bool]] = [(k, False) for k in reversed(inside.get(None, []))]
-    while stack:
-        k, done = stack.pop()
-        if done:
+    for k, begins in blocks(picture.clusters):
+        if begins:
+            cluster = picture.clusters[k]
+            members = " ".join(f"n{i};" for i in cluster.nodes)
+            out.append(f"  subgraph cluster_{k} {{ label={quoted(shortened(cluster.label, 300))}; {members}")
+        else:
             out.append("  }")
-            continue
-        cluster = picture.clusters[k]
-        members = " ".join(f"n{i};" for i in cluster.nodes)
-        out.append(f"  subgraph cluster_{k} {{ label={quoted(shortened(cluster.label, 300))}; {members}")
-        stack.append((k, True))
-        stack += [(child, False) for child in reversed(inside.get(k, []))]
-    for e in picture.edges:
-        phase = picture.nodes[e.source].phase
-        colour = "" if phase == "forward" else f'color="{look.phases[phase][1]}"'
-        label = f"label={quoted(shortened(e.label, 120, 10))}" if e.label else ""
-        attributes = ", ".join(filter(None, (label, colour)))
-        out.append(f"  n{e.source} -> n{e.target}" + (f" [{attributes}];" if attributes else ";"))
+    out += [_edge(e, picture.nodes[e.source].phase, look) for e in picture.edges]
     return "\n".join([*out, "}", ""])
 
 
@@ -63,3 +53,12 @@ def _style(node: Node, look: Theme) -> str:
     fill, border, _ = look.paint(node)
     extra = ", penwidth=2.4" if node.output else ", peripheries=2" if node.kind == "fold" else ""
     return f'fillcolor="{fill}", color="{border}"{extra}'
+
+
+def _edge(e: Edge, phase: str, look: Theme) -> str:
+    attributes = []
+    if e.label:
+        attributes.append(f"label={quoted(label_text(e))}")
+    if phase != "forward":
+        attributes.append(f'color="{look.phases[phase][1]}"')
+    return f"  n{e.source} -> n{e.target}" + (f" [{', '.join(attributes)}];" if attributes else ";")

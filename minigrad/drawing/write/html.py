@@ -19,9 +19,10 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-from minigrad.drawing.layout.arranging import LEADING, PAD_Y, SIZE, arranged, box_lines
+from minigrad.drawing.layout.arranging import arranged
+from minigrad.drawing.layout.boxes import LEADING, PAD_Y, SIZE, box_lines, label_text
 from minigrad.drawing.layout.geometry import Box, Layout
-from minigrad.drawing.layout.text_width import FAMILY, printable, shortened, width
+from minigrad.drawing.layout.text_width import FAMILY, printable, width
 from minigrad.drawing.picture import Node, Picture, amount, lines_of
 from minigrad.drawing.write.svg import path_of
 from minigrad.drawing.write.theme import PHASE_NAMES, THEMES, Theme
@@ -238,7 +239,7 @@ def _layout(picture: Picture) -> dict[str, Any]:
         "slots": slots if max(slots, default=-1) >= 0 else [],
         "paths": [path_of(route, layout.across) for route in layout.routes],
         "labels": [
-            [round(route.label.x, 1), round(route.label.y, 1), shortened(edge.label, 120, 10)] if route.label else 0
+            [round(route.label.x, 1), round(route.label.y, 1), label_text(edge)] if route.label else 0
             for edge, route in zip(picture.edges, layout.routes, strict=True)
         ],
         "frames": [_corner(frame) if frame else 0 for frame in layout.frames],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-from minigrad.drawing.layout.arranging import LEADING, PAD_Y, SIZE, box_lines
+from minigrad.drawing.layout.boxes import LEADING, PAD_Y, ROUND, SIZE, box_lines, label_text
 from minigrad.drawing.layout.geometry import Box, Layout, Route
 from minigrad.drawing.layout.text_width import FAMILY, printable, shortened, width
 from minigrad.drawing.picture import Node, Picture, lines_of
@@ -67,7 +67,7 @@ def svg(picture: Picture, layout: Layout, theme: str | Theme = "light") -> str:
                 f'<rect x="{box.x - box.width / 2:g}" y="{box.y - 7:g}" width="{box.width:g}" height="14" rx="3" '
                 f'fill="{look.background}"/>'
             )
-            body.append(_text(route.label.x, route.label.y + 3.5, shortened(edge.label, 120, 10), 10, look.muted, "middle"))
+            body.append(_text(route.label.x, route.label.y + 3.5, label_text(edge), 10, look.muted, "middle"))
     for node, box in zip(picture.nodes, layout.boxes, strict=True):
         body.append(_node(node, box, picture.show, look))
     return "\n".join([
@@ -110,7 +110,7 @@ def _frame(frame: Box, label: str, look: Theme) -> str:
 
 def _node(node: Node, box: Box, show: Sequence[str], look: Theme) -> str:
     fill, border, dash = look.paint(node)
-    radius = min(box.height / 2, 16.0) if node.kind in ("parameter", "input") else 5.0
+    radius = min(box.height / 2, 16.0) if node.kind in ROUND else 5.0
     extra = f' stroke-width="{2.4 if node.output else 1.2:g}"'
     if dash:
         extra += f' stroke-dasharray="{dash}"'
