@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import replace
 
 from minigrad.drawing.picture import PHASES, Cluster, Edge, Node, Picture
@@ -20,50 +20,71 @@ REPEATS = 3  # of a block, from which on they are folded
 NEAR = 16  # places back in the order, within which a block reaches for its own
 SMALLEST = 4  # boxes for which one is drawn
 
+Group = tuple[Node, Sequence[int]]  # the box to draw, and the ids of the nodes that it replaces
+Sorted = tuple[Node, list[int]]  # the same with the ids sorted
 
-def contract(picture: Picture, groups: Iterable[tuple[Node, Sequence[int]]]) -> Picture:
-    """The picture with each group (the box to draw, the ids it replaces) as one node; a group whose contraction would make a
-    cycle stays as it is. What was reachable stays reachable."""
-    wanted = [(box, sorted(ids)) for box, ids in groups if ids]
-    n = len(picture.nodes)
+
+def contract(picture: Picture, groups: Iterable[Group]) -> Picture:
+    """The picture with each group as one node; a group whose contraction would make a cycle stays as it is.
+
+    A node that could be reached from another one can still be reached from it.
+    """
+    kept, owner, order = _contractible(picture, [(box, sorted(ids)) for box, ids in groups if ids])
+    group_at = {ids[-1]: (box, ids) for box, ids in kept}
+    nodes = []
+    for new, old in enumerate(order):
+        if old in group_at:
+            nodes.append(_merged(new, *group_at[old], picture))
+        else:
+            nodes.append(replace(picture.nodes[old], id=new))
+    place = {old: new for new, old in enumerate(order)}
+    moved = [place[i] for i in owner]  # the new id of each old node
+    for node in nodes:
+        if node.about is not None and node.about >= 0:
+            node.about = moved[node.about]
+    edges = _moved_edges(picture.edges, moved, {place[ids[-1]] for _, ids in kept})
+    visits = [
+        replace(v, node=moved[v.node], arrivals=tuple((moved[i], text) for i, text in v.arrivals)) for v in picture.visits
+    ]
+    small = replace(picture, nodes=nodes, edges=edges, visits=visits, clusters=[], notes=list(picture.notes))
+    return with_clusters(small)
+
+
+def _contractible(picture: Picture, groups: list[Sorted]) -> tuple[list[Sorted], list[int], list[int]]:
+    """The groups that can be contracted without a cycle, the owner of each node, and the owners in topological order. The
+    owner of a node is the last member of its group, or the node itself."""
     while True:
-        owner = list(range(n))
-        for _, ids in wanted:
+        owner = list(range(len(picture.nodes)))
+        for _, ids in groups:
             for i in ids:
                 owner[i] = ids[-1]
         order = _ordered(owner, picture.edges)
         if order is not None:
-            break
-        wanted = _without_cycles(wanted, owner, picture.edges)
-    boxes = {ids[-1]: (box, ids) for box, ids in wanted}
-    place = {old: new for new, old in enumerate(order)}
-    nodes = []
-    for new, old in enumerate(order):
-        if old in boxes:
-            box, ids = boxes[old]
-            members = tuple(sorted({m for i in ids for m in picture.nodes[i].members}))
-            count = sum(picture.nodes[i].count for i in ids)
-            output = any(picture.nodes[i].output for i in ids)
-            nodes.append(replace(box, id=new, members=members, count=count, output=output))
-        else:
-            nodes.append(replace(picture.nodes[old], id=new))
-    edges, known = [], set()
-    folded = {ids[-1] for _, ids in wanted}
-    for e in picture.edges:
-        source, target = owner[e.source], owner[e.target]
-        if source == target:
+            return groups, owner, order
+        groups = _without_one_cycle(groups, owner, picture.edges)
+
+
+def _merged(new: int, box: Node, ids: Sequence[int], picture: Picture) -> Node:
+    """The box of a group, standing for all that its nodes stand for."""
+    inside = [picture.nodes[i] for i in ids]
+    return replace(
+        box, id=new, members=tuple(sorted({m for node in inside for m in node.members})),
+        count=sum(node.count for node in inside), output=any(node.output for node in inside),
+    )  # fmt: skip
+
+
+def _moved_edges(edges: Iterable[Edge], moved: Sequence[int], folded: Collection[int]) -> list[Edge]:
+    """The edges between the new nodes; into a folded one only one from each node."""
+    kept: list[Edge] = []
+    known: set[tuple[int, int]] = set()
+    for e in edges:
+        ends = moved[e.source], moved[e.target]
+        if ends[0] == ends[1] or ends in known:
             continue
-        if target in folded:
-            if (source, target) in known:
-                continue
-            known.add((source, target))
-        edges.append(replace(e, source=place[source], target=place[target]))
-    visits = [replace(v, node=place[owner[v.node]], arrivals=tuple((place[owner[i]], text) for i, text in v.arrivals))
-              for v in picture.visits]  # fmt: skip
-    for node in nodes:
-        if node.about is not None and node.about >= 0:
-            node.about = place[owner[node.about]]
-    return with_clusters(replace(picture, nodes=nodes, edges=edges, visits=visits, clusters=[], notes=list(picture.notes)))
+        if ends[1] in folded:
+            known.add(ends)
+        kept.append(replace(e, source=ends[0], target=ends[1]))
+    return kept
 
 
 def _ordered(owner: Sequence[int], edges: Sequence[Edge]) -> list[int] | None:
@@ -98,22 +119,20 @@ def _ordered(owner: Sequence[int], edges: Sequence[Edge]) -> list[int] | None:
     return list(placed)
 
 
-def _without_cycles(
-    wanted: list[tuple[Node, list[int]]], owner: Sequence[int], edges: Sequence[Edge]
-) -> list[tuple[Node, list[int]]]:  # fmt: skip
-    """Give up one group that lies on a cycle: the one with the most members."""
+def _without_one_cycle(groups: list[Sorted], owner: Sequence[int], edges: Sequence[Edge]) -> list[Sorted]:
+    """The groups without one that lies on a cycle, the one with the most members."""
     users: dict[int, set[int]] = {}
     for e in edges:
         if owner[e.source] != owner[e.target]:
             users.setdefault(owner[e.source], set()).add(owner[e.target])
-    for _, ids in sorted(wanted, key=lambda group: -len(group[1])):
+    for _, ids in sorted(groups, key=lambda group: -len(group[1])):
         start = owner[ids[0]]
         seen: set[int] = set()
         stack = [*users.get(start, ())]
         while stack:
             i = stack.pop()
             if i == start:
-                return [(box, other) for box, other in wanted if other is not ids]
+                return [(box, other) for box, other in groups if other is not ids]
             if i not in seen:
                 seen.add(i)
                 stack += users.get(i, ())
