@@ -1,4 +1,4 @@
-"""What `draw` returns: the picture in every format, laid out when first asked for."""
+"""A Drawing, which `draw` returns: the picture in every format, folded and laid out when that is first needed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from minigrad.drawing.graph.fold import leading, modules, repeats
-from minigrad.drawing.graph.formulas import formulas
+from minigrad.drawing.graph.levels import FOLDS, folded, levels
 from minigrad.drawing.layout.arranging import arranged
 from minigrad.drawing.layout.geometry import Layout
 from minigrad.drawing.picture import Picture
@@ -23,32 +22,14 @@ from minigrad.drawing.write.svg import svg
 from minigrad.drawing.write.theme import Theme, theme_of
 from minigrad.drawing.write.tree import tree
 
-__all__ = ["Drawing", "folded"]
-
-FEW, MANY = 150, 400  # boxes: up to FEW all formulas are drawn; above, repetitions are folded, then modules
-FOLDS = ("auto", "formulas", "repeats", "modules", None)
-
-
-def folded(picture: Picture, fold: str | None) -> Picture:
-    """The picture at a level of detail: None shows every operation; "formulas" what belongs together as one formula;
-    "repeats" and "modules" fold further; "auto" goes as far as it must."""
-    if fold is None:
-        return leading(picture)
-    small = leading(formulas(picture))
-    if fold == "repeats" or (fold == "auto" and len(small.nodes) > FEW):
-        small = repeats(small)
-    if fold == "modules" or (fold == "auto" and len(small.nodes) > FEW):
-        small = modules(small)
-    if fold == "auto" and len(small.nodes) > FEW:
-        small = repeats(small)
-    return small
+__all__ = ["Drawing"]
 
 
 class Drawing:
     """A drawn graph. It shows itself in a notebook, prints as a text tree, and saves by suffix.
 
-    `svg`, `html`, `dot`, `mermaid`, `json` are texts; `graphviz` is the DOT text as a `graphviz.Source`. `picture` is what is
-    drawn, `full` the same with nothing folded, both plain data.
+    `svg`, `html`, `dot`, `mermaid`, `json` are texts; `graphviz` is the DOT text as a `graphviz.Source`. `full` is the picture
+    of the whole graph and `picture` the folded one that is drawn; both are plain data.
 
     >>> from minigrad import Tensor, draw
     >>> x = Tensor(3.0, requires_grad=True, name="x")
@@ -69,27 +50,17 @@ class Drawing:
 
     @cached_property
     def picture(self) -> Picture:
-        """What is drawn: `full`, folded."""
+        """The picture that is drawn: `full`, folded."""
         return folded(self.full, self.fold)
 
     @cached_property
     def layout(self) -> Layout:
-        """Where everything stands in our own layout."""
+        """The place of every box and edge in our own layout."""
         return arranged(self.picture)
 
     def views(self) -> list[tuple[str, Picture]]:
         """The picture at every level of detail that differs, from the most detailed: for viewers that can switch."""
-        found: list[tuple[str, Picture]] = []
-        for name, level in (
-            ("operations", None),
-            ("formulas", "formulas"),
-            ("repeats folded", "repeats"),
-            ("modules", "modules"),
-        ):
-            picture = folded(self.full, level)
-            if not found or len(picture.nodes) != len(found[-1][1].nodes):
-                found.append((name, picture))
-        return found
+        return levels(self.full)
 
     def themed(self, theme: str | Theme) -> Drawing:
         """The same drawing in other colours."""
@@ -130,17 +101,17 @@ class Drawing:
 
     @property
     def graphviz(self) -> Any:
-        """The DOT text as a `graphviz.Source`, for those who use that package."""
+        """The DOT text as a `graphviz.Source`, for users of that package."""
         return importlib.import_module("graphviz").Source(self.dot)
 
-    # To be seen
+    # On the screen and on the disk
 
     def save(self, path: str | PathLike[str]) -> Path:
-        """Write the picture to a file; its suffix says how: .svg .html .dot .gv .mmd .json .png .pdf
+        """Write the picture to a file. Its suffix is the format: .svg .html .dot .gv .mmd .json .png .pdf
 
         Raises:
-            ValueError: another suffix.
-            RuntimeError: .png or .pdf, and none of the packages that could write them is installed.
+            ValueError: the suffix is none of these.
+            RuntimeError: the suffix is .png or .pdf, and no package that could write it is installed.
         """
         target = Path(fspath(path))
         suffix = target.suffix.lower().removeprefix(".")
@@ -164,14 +135,14 @@ class Drawing:
         bundle = {"text/plain": str(self)}
         try:
             bundle["image/svg+xml"] = self.svg
-        except Exception as error:  # a notebook must show something rather than fail
+        except Exception as error:  # a notebook should show something rather than fail
             bundle["text/plain"] += f"\n(no picture: {error})"
         return bundle
 
     def __str__(self) -> str:
         try:
             return tree(self.picture)
-        except Exception as error:  # never from a repr
+        except Exception as error:  # a repr never raises
             return f"Drawing({len(self.full.nodes)} boxes; no text: {error})"
 
     def __repr__(self) -> str:

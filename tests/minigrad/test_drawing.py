@@ -16,8 +16,8 @@ import minigrad
 import optim
 from minigrad import Tensor, draw, grad, hvp, jacobian, trace_source, value_and_grad
 from minigrad.drawing import Edge, Node, Picture
-from minigrad.drawing.drawing import folded
 from minigrad.drawing.graph.fold import contract, runs
+from minigrad.drawing.graph.levels import folded
 from minigrad.drawing.layout.arranging import arranged
 from minigrad.drawing.layout.boxes import box_lines
 from minigrad.drawing.write import as_json
