@@ -1,4 +1,5 @@
-"""A Drawing, which `draw` returns: the picture in every format, folded and laid out when that is first needed."""
+"""A Drawing, which `draw` returns: the picture in every format, folded and laid out when that is first
+needed."""
 
 from __future__ import annotations
 
@@ -28,8 +29,8 @@ __all__ = ["Drawing"]
 class Drawing:
     """A drawn graph. It shows itself in a notebook, prints as a text tree, and saves by suffix.
 
-    `svg`, `html`, `dot`, `mermaid`, `json` are texts; `graphviz` is the DOT text as a `graphviz.Source`. `full` is the picture
-    of the whole graph and `picture` the folded one that is drawn; both are plain data.
+    `svg`, `html`, `dot`, `mermaid`, `json` are texts; `graphviz` is the DOT text as a `graphviz.Source`.
+    `full` is the picture of the whole graph and `picture` the folded one that is drawn; both are plain data.
 
     >>> from minigrad import Tensor, draw
     >>> x = Tensor(3.0, requires_grad=True, name="x")
@@ -39,9 +40,7 @@ class Drawing:
        └─ x
     """
 
-    def __init__(
-        self, full: Picture, *, fold: str | None = "auto", engine: str = "auto", theme: str | Theme = "light"
-    ) -> None:  # fmt: skip
+    def __init__(self, full: Picture, *, fold: str | None = "auto", engine: str = "auto", theme: str | Theme = "light") -> None:
         if engine not in ENGINES:
             raise ValueError(f"`draw(engine=...)` must be one of {', '.join(ENGINES)}, got {engine!r}.")
         if fold not in FOLDS:
@@ -59,13 +58,15 @@ class Drawing:
         return arranged(self.picture)
 
     def views(self) -> list[tuple[str, Picture]]:
-        """The picture at every level of detail that differs, from the most detailed: for viewers that can switch."""
+        """The picture at every level of detail that differs, from the most detailed: for viewers that can
+        switch."""
         return levels(self.full)
 
     def themed(self, theme: str | Theme) -> Drawing:
         """The same drawing in other colours."""
         other = Drawing(self.full, fold=self.fold, engine=self.engine, theme=theme)
-        other.__dict__ |= {part: self.__dict__[part] for part in ("picture", "layout") if part in self.__dict__}
+        found: dict[str, Any] = {part: self.__dict__[part] for part in ("picture", "layout") if part in self.__dict__}
+        other.__dict__ |= found  # colours change neither, so what was computed is kept
         return other
 
     # As text

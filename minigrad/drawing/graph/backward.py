@@ -15,11 +15,15 @@ from minigrad.tensor import Tensor
 
 __all__ = ["VALUES", "play"]
 
-VALUES = 5_000  # boxes up to which values and cotangents are written even if not asked for, for pages that show them on demand
+VALUES = 5_000  # boxes up to which values and cotangents are always written, for pages show them on demand
+
+
+Named = Sequence[tuple[str, Tensor]]
 
 
 class _Noting(dict[int, Any]):
-    """The cotangents by index, as the sweep keeps them. It notes what the sweep takes out and what it then puts in."""
+    """The cotangents by index, as the sweep keeps them. It notes what the sweep takes out and what it then
+    puts in."""
 
     def __init__(self, start: Mapping[int, Any]) -> None:
         super().__init__(start)
@@ -37,8 +41,9 @@ class _Noting(dict[int, Any]):
             self.visits[-1][2].append((index, g))
 
 
-def play(picture: Picture, outputs: Sequence[tuple[str, Tensor]], position: Mapping[Key, int], wanted: bool) -> None:
-    """Write the backward pass from the one scalar output into the picture: its visits, and the gradients of its nodes.
+def play(picture: Picture, outputs: Named, position: Mapping[Key, int], wanted: bool) -> None:
+    """Write the backward pass from the one scalar output into the picture: its visits, and the gradients of
+    its nodes.
 
     Args:
         position: the id of the node that shows a Tensor, by the Tensor's index.

@@ -1,7 +1,8 @@
 """From recorded Tensors to a Picture: a graph is written down as plain data, and nothing on it is changed.
 
-`walk` finds the boxes and their order, this file makes a Node of each, and `backward` plays the backward pass. A graph larger
-than `MOST` is first cut down (see `fold.intervals`), so that a million operations cost a walk and not a million boxes.
+`walk` finds the boxes and their order, this file makes a Node of each, and `backward` plays the backward
+pass. A graph larger than `MOST` is first cut down (see `fold.intervals`), so that a million operations cost a
+walk and not a million boxes.
 
 Names: `t` a Tensor, `x` a Tensor or an array, `key` what identifies a box before it has an id (see `walk`).
 """
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.drawing.graph.backward import VALUES, play
+from minigrad.drawing.graph.backward import VALUES, Named, play
 from minigrad.drawing.graph.fold import intervals, with_clusters
 from minigrad.drawing.graph.notation import ATOM, array_text, formula, symbol
 from minigrad.drawing.graph.walk import Key, Operand, Walk, resolved
@@ -26,15 +27,20 @@ __all__ = ["MOST", "collect"]
 
 MOST = 20_000  # boxes of a Picture; a larger graph is cut down while it is collected
 LABELS = 300  # boxes up to which edges say which operand they are, where that matters
-NUMBERS = 1 << 24  # elements of all arrays together up to which their values are written even if not asked for
+NUMBERS = 1 << 24  # elements of all arrays together up to which their values are written unasked
 
 Spans = Sequence[tuple[Node, range]]  # stretches of the order, each with the box that stands for it
 
 
 def collect(
-    outputs: Sequence[tuple[str, Tensor]], *, names: Mapping[Key, str] | None = None, title: str = "",
-    show: Sequence[str] = ("shape",), inputs: Sequence[Key] = (), aside: Sequence[tuple[str, Tensor]] = (),
-) -> Picture:  # fmt: skip
+    outputs: Named,
+    *,
+    names: Mapping[Key, str] | None = None,
+    title: str = "",
+    show: Sequence[str] = ("shape",),
+    inputs: Sequence[Key] = (),
+    aside: Named = (),
+) -> Picture:
     """The Picture of everything that leads to `outputs`, pairs of a name (or "") and a Tensor.
 
     Args:
@@ -50,9 +56,13 @@ def collect(
 
 
 def _collected(
-    walk: Walk, outputs: Sequence[tuple[str, Tensor]], names: Mapping[Key, str], title: str, show: tuple[str, ...],
+    walk: Walk,
+    outputs: Named,
+    names: Mapping[Key, str],
+    title: str,
+    show: tuple[str, ...],
     inputs: Collection[Key],
-) -> Picture:  # fmt: skip
+) -> Picture:
     total = len(walk.order)
     notes = [", ".join(f"{name} = {value}" for name, value in walk.numbers.items())] if walk.numbers else []
     spans: Spans = []
@@ -63,10 +73,13 @@ def _collected(
     shown = unit[-1] + 1
     arrays = [x for _, x in walk.order] if not spans else []
     boxes = _Boxes(
-        names=names, last={resolved(t).index: name for name, t in outputs}, inputs=inputs,
+        names=names,
+        last={resolved(t).index: name for name, t in outputs},
+        inputs=inputs,
         position={key: unit[i] for i, (key, _) in enumerate(walk.order)},
-        valued=shown <= VALUES and ("value" in show or sum(x.size for x in arrays) <= NUMBERS), timed="time" in show,
-    )  # fmt: skip
+        valued=shown <= VALUES and ("value" in show or sum(x.size for x in arrays) <= NUMBERS),
+        timed="time" in show,
+    )
     nodes: list[Node] = []
     at = 0
     for box, span in [*spans, (Node(0, ""), range(total, total))]:
@@ -144,8 +157,9 @@ def _module(x: Any) -> str:
 
 @dataclass(slots=True)
 class _Boxes:
-    """Makes the Node of one Tensor or array. `names` and `last`, the names of the outputs, are by key, as is `position`, the
-    ids of the nodes; `inputs` are the keys of arguments. `valued` and `timed` say whether values and times are written."""
+    """Makes the Node of one Tensor or array. `names` and `last`, the names of the outputs, are by key, as is
+    `position`, the ids of the nodes; `inputs` are the keys of arguments. `valued` and `timed` say whether
+    values and times are written."""
 
     names: Mapping[Key, str]
     last: Mapping[Key, str]
@@ -162,10 +176,19 @@ class _Boxes:
         if _phase(x) == "update":
             name = symbol(name)
         node = Node(
-            i, name, name=name, phase=_phase(x), module=_module(x), shape=tuple(array.shape), dtype=str(array.dtype),
-            bytes=int(array.nbytes), output=key in self.last, count=1, members=(i,),
-        )  # fmt: skip
-        if self.valued and not (tensor and array.__class__ is not np.ndarray):  # a captured graph has no values
+            i,
+            name,
+            name=name,
+            phase=_phase(x),
+            module=_module(x),
+            shape=tuple(array.shape),
+            dtype=str(array.dtype),
+            bytes=int(array.nbytes),
+            output=key in self.last,
+            members=(i,),
+        )
+        captured = tensor and array.__class__ is not np.ndarray  # then there are no values
+        if self.valued and not captured:
             node.value = array_text(array)
         if tensor and x.op is not None and x.inputs:
             self._describe_operation(node, x, operands)
@@ -176,7 +199,10 @@ class _Boxes:
     def _describe_leaf(self, node: Node, key: Key, x: Any) -> None:
         live = isinstance(x, Tensor) and x.active
         node.op = _op_name(x)
-        node.kind = "input" if key in self.inputs else "parameter" if live else "input" if node.name else "constant"
+        if key in self.inputs:
+            node.kind = "input"
+        else:
+            node.kind = "parameter" if live else "input" if node.name else "constant"
         if not node.op:
             node.phase = "forward"
         if not node.name:
@@ -185,8 +211,9 @@ class _Boxes:
     def _describe_operation(self, node: Node, t: Tensor, operands: Sequence[Operand]) -> None:
         node.op = _op_name(t)
         node.arguments = tuple(text for text, _ in operands)
-        node.params = ", ".join(f"{k}={_short(v)}" for k, v in t.params.items() if k[0] != "_")  # "_": kept by the op
-        node.source = t.mode.line.replace("\\", "/").rpartition("/")[2]  # a picture tells nobody how a disk is laid out
+        stated = [(k, v) for k, v in t.params.items() if k[0] != "_"]  # the others are what the op has kept
+        node.params = ", ".join(f"{k}={_short(v)}" for k, v in stated)
+        node.source = t.mode.line.replace("\\", "/").rpartition("/")[2]  # without folders, which are private
         node.about = self.position.get(t.mode.about, -t.mode.about) if t.mode.about else None
         node.flops = _flops(t)
         written = _written(node)
@@ -197,8 +224,8 @@ class _Boxes:
 
 
 def _written(node: Node) -> str:
-    """The operation alone: "tanh"; "1 − x", where one operand is a box and the others are numbers; "a / b", where two are
-    boxes and their order matters."""
+    """The operation alone: "tanh"; "1 − x", where one operand is a box and the others are numbers; "a / b",
+    where two are boxes and their order matters."""
     boxes = [text for text in node.arguments if text.startswith("·")]
     only_boxes = len(boxes) == len(node.arguments)
     if len(node.arguments) > 8 or len(boxes) > 3 or node.op == "linear":
@@ -210,11 +237,12 @@ def _written(node: Node) -> str:
     if only_boxes and len(boxes) != 1:
         return node.op
     letters = iter("xyz" if len(boxes) == 1 else "abcdefgh")
-    operands = [(text.replace("·", next(letters)) if text.startswith("·") else text, ATOM) for text in node.arguments]
-    text = formula(node.op, operands)[0]
+    named = [text.replace("·", next(letters)) if text.startswith("·") else text for text in node.arguments]
+    text = formula(node.op, [(text, ATOM) for text in named])[0]
     return node.op if text == f"{node.op}(x)" else text
 
 
+_MOVES = {"reshape", "transpose", "swapaxes", "moveaxis", "broadcast_to", "getitem", "astype", "concatenate", "stack"}
 _SIGNS = {"add": "+", "multiply": "×", "scale": "×"}
 _ORDERED = {"subtract": "a − b", "divide": "a / b", "matmul": "a @ b", "power": "a ^ b", "remainder": "a % b"}
 
@@ -225,13 +253,13 @@ def _short(value: Any) -> str:
 
 
 def _flops(t: Tensor) -> int:
-    """The number of floating point operations by the usual count: 2·m·n·k for a product of matrices, one an element for an
-    elementwise operation, none for a move."""
+    """The number of floating point operations by the usual count: 2·m·n·k for a product of matrices, one an
+    element for an elementwise operation, none for a move."""
     name, size = t.op.name if t.op is not None else "", int(t.primal.size)
     shapes = [np.shape(a) for a in t.args]
     if name in ("matmul", "linear", "dot") and shapes and shapes[0]:
         return 2 * size * int(shapes[0][-1]) + (size if name == "linear" else 0)
-    if name in ("reshape", "transpose", "swapaxes", "moveaxis", "broadcast_to", "getitem", "astype", "concatenate", "stack"):
+    if name in _MOVES:
         return 0
     return max([size, *(int(np.prod(shape)) for shape in shapes)]) if shapes else size
 

@@ -1,11 +1,12 @@
 """Fold the operations that belong to one line of calculus: the picture reads like the derivation on paper.
 
-Values get letters (z₁, h₁), cotangents a ∂ (∂h₁), tangents a dot (ḣ₁). An operation is written into its only user where both
-help to compute the same derivative, or the same line of an update rule. In the forward pass a reader wants to see the
-operations, so there only those are written into their users that merely change the form: transposes, signs, numbers.
+Values get letters (z₁, h₁), cotangents a ∂ (∂h₁), tangents a dot (ḣ₁). An operation is written into its only
+user where both help to compute the same derivative, or the same line of an update rule. In the forward pass a
+reader wants to see the operations, so there only those are written into their users that merely change the
+form: transposes, signs, numbers.
 
-Names: `short` what a node is called in the formulas of others; `inner` the inputs that are written into a node's formula;
-`joined[i]` the node into whose formula node i is written, or -1.
+Names: `short` what a node is called in the formulas of others; `inner` the inputs that are written into a
+node's formula; `joined[i]` the node into whose formula node i is written, or -1.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ _PHASE_LETTERS = {"backward": "g", "tangent": "t"}
 
 @dataclass(slots=True)
 class _Graph:
-    """The graph of a picture with a transposed matrix written as its matrix. `sources` are the inputs of each node, `uses`
-    counts its users, and `turned` tells which matrix each of the transposes, now without users, belongs to."""
+    """The graph of a picture with a transposed matrix written as its matrix. `sources` are the inputs of each
+    node, `uses` counts its users, and `turned` tells which matrix each of the transposes, now without users,
+    belongs to."""
 
     nodes: Sequence[Node]
     sources: list[list[int]]
@@ -101,7 +103,8 @@ def _graph_of(picture: Picture) -> _Graph:
 def _without_transposes(nodes: Sequence[Node], sources: list[list[int]]) -> tuple[list[Node], dict[int, int]]:
     """Write a transposed matrix as its matrix with a ᵀ, in the arguments of its users.
 
-    Returns the changed nodes, and for each transpose the matrix it belongs to. `sources` is changed to lead past them.
+    Returns the changed nodes, and for each transpose the matrix it belongs to. `sources` is changed to lead
+    past them.
     """
     turned: dict[int, int] = {}
     changed = list(nodes)
@@ -136,7 +139,8 @@ def short_name(name: str) -> str:
 
 
 def _joined(graph: _Graph) -> list[int]:
-    """For each node the one into whose formula it is written, or -1. No formula gets longer than `LONGEST` by it."""
+    """For each node the one into whose formula it is written, or -1. No formula gets longer than `LONGEST` by
+    it."""
     nodes = graph.nodes
     joined = [-1] * len(nodes)
     texts: list[Written] = [("", ATOM)] * len(nodes)
@@ -169,7 +173,8 @@ def _may_join(graph: _Graph, joined: Sequence[int], i: int, user: int) -> bool:
 
 
 def _subject(node: Node, joined: Sequence[int]) -> int | None:
-    """The node whose derivative this one helps to compute; where that was folded, the node it was folded into."""
+    """The node whose derivative this one helps to compute; where that was folded, the node it was folded
+    into."""
     i = node.about
     while i is not None and i >= 0 and joined[i] >= 0:
         i = joined[i]
@@ -178,7 +183,7 @@ def _subject(node: Node, joined: Sequence[int]) -> int | None:
 
 def _written(
     node: Node, sources: Sequence[int], texts: Sequence[Written], short: Sequence[str], inner: Collection[int]
-) -> Written:  # fmt: skip
+) -> Written:
     """The formula of an operation, with those of its `inner` inputs written into it."""
     operands: list[Written] = []
     given = iter(sources)
@@ -253,24 +258,29 @@ class _Names:
                 return name
 
 
+def _about(node: Node) -> int:
+    """The node in the picture whose derivative this one helps to compute, or a negative number."""
+    return -1 if node.about is None else node.about
+
+
 def _cotangents(graph: _Graph) -> dict[int, int]:
-    """For nodes of the backward pass the node whose cotangent they are: one that is about something else uses them."""
+    """For nodes of the backward pass the node whose cotangent they are: one that is about something else uses
+    them."""
     found: dict[int, int] = {}
     for i, node in enumerate(graph.nodes):
-        if node.kind == "op" and node.phase == "backward" and node.about is not None and node.about >= 0:
+        if node.kind == "op" and node.phase == "backward" and _about(node) >= 0:
             for j in graph.sources[i]:
                 if graph.nodes[j].phase == "backward" and graph.nodes[j].about != node.about:
-                    found.setdefault(j, node.about)
+                    found.setdefault(j, _about(node))
     return found
 
 
 def _tangents(graph: _Graph, joined: Sequence[int]) -> dict[int, int]:
     """For nodes of the tangent pass the node whose tangent they are: the last one that is about it."""
-    last = {
-        node.about: i
-        for i, node in enumerate(graph.nodes)
-        if node.kind == "op" and node.phase == "tangent" and node.about is not None and node.about >= 0 and joined[i] < 0
-    }
+    last: dict[int, int] = {}
+    for i, node in enumerate(graph.nodes):
+        if node.kind == "op" and node.phase == "tangent" and joined[i] < 0 and _about(node) >= 0:
+            last[_about(node)] = i
     return {i: about for about, i in last.items()}
 
 

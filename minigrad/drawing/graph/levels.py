@@ -15,8 +15,8 @@ FOLDS = ("auto", "formulas", "repeats", "modules", None)
 def folded(picture: Picture, fold: str | None) -> Picture:
     """The picture at a level of detail.
 
-    None shows every operation, "formulas" one box for each line of calculus; "repeats" and "modules" fold further; "auto"
-    folds as far as a readable picture needs.
+    None shows every operation, "formulas" one box for each line of calculus; "repeats" and "modules" fold
+    further; "auto" folds as far as a readable picture needs.
     """
     if fold is None:
         return leading(picture)
@@ -31,7 +31,8 @@ def folded(picture: Picture, fold: str | None) -> Picture:
 
 
 def levels(picture: Picture) -> list[tuple[str, Picture]]:
-    """The picture at every level of detail, with names, from the most detailed; a level that changes nothing is left out."""
+    """The picture at every level of detail, with names, from the most detailed; a level that changes nothing
+    is left out."""
     found: list[tuple[str, Picture]] = []
     for name, fold in (
         ("operations", None), ("formulas", "formulas"), ("repeats folded", "repeats"), ("modules", "modules")

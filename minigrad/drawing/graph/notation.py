@@ -1,7 +1,8 @@
-"""The notation: names as mathematics writes them, numbers and arrays in few characters, operations as formulas.
+"""The notation: names as mathematics writes them, numbers and arrays in few characters, operations as
+formulas.
 
-A formula is a text with a strength, which says how tightly its outermost operator binds; so brackets stand only where they
-must.
+A formula is a text with a strength, which says how tightly its outermost operator binds; so brackets stand
+only where they must.
 """
 
 from __future__ import annotations

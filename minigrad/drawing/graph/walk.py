@@ -1,9 +1,11 @@
-"""The walk over a recorded graph: everything that leads to some Tensors, in the order in which it will be drawn.
+"""The walk over a recorded graph: everything that leads to some Tensors, in the order in which it will be
+drawn.
 
-The graph is walked once, without recursion, and nothing on it is changed. Numbers among the operands become part of an
-operation's text; arrays and leaves become boxes.
+The graph is walked once, without recursion, and nothing on it is changed. Numbers among the operands become
+part of an operation's text; arrays and leaves become boxes.
 
-Names: `t` a Tensor, `key` what identifies a box before it has an id: the index of a Tensor, or ("array", id) of an array.
+Names: `t` a Tensor, `key` what identifies a box before it has an id: the index of a Tensor, or ("array", id)
+of an array.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ Key = Any
 Operand = tuple[str, int | None]  # how it is written, and the position of its box in the order, if it has one
 
 IDENTITIES = {"positive", "detach"}
-LARGEST_NUMBER = 1 << 16  # elements of an array up to which it is checked whether they are all the same number
+LARGEST_NUMBER = 1 << 16  # elements up to which an array is checked for being one number repeated
 
 
 def resolved(t: Tensor) -> Tensor:
@@ -33,11 +35,12 @@ def resolved(t: Tensor) -> Tensor:
 
 
 class Walk:
-    """Everything that leads to `targets`. Constant arrays whose id is in `named` get a box even if they are one number.
+    """Everything that leads to `targets`. Constant arrays whose id is in `named` get a box even if they are
+    one number.
 
-    `order` holds the key of each box and the Tensor or array that it shows, in topological order, with each leaf right before
-    its first use. `operands` are the operands of each box, and `numbers` the named numbers of update rules, which are
-    written in formulas and not drawn.
+    `order` holds the key of each box and the Tensor or array that it shows, in topological order, with each
+    leaf right before its first use. `operands` are the operands of each box, and `numbers` the named numbers
+    of update rules, which are written in formulas and not drawn.
     """
 
     def __init__(self, targets: Iterable[Tensor], named: Collection[int]) -> None:
@@ -48,9 +51,10 @@ class Walk:
         self._named = named
         ends = [resolved(t) for t in targets]
         self._tensors: dict[Key, Any] = _behind(ends)
-        self._leaf_of: dict[int, Key] = {id(t.primal): t.index for t in self._tensors.values() if not t.inputs}
-        operations = sorted(index for index, t in self._tensors.items() if t.inputs)  # a leaf may be newer than its users
-        for index in operations:
+        leaves = [t for t in self._tensors.values() if not t.inputs]
+        self._leaf_of: dict[int, Key] = {id(t.primal): t.index for t in leaves}
+        # In the order of creation. A leaf is put before its first user, for its index may be newer than its users'.
+        for index in sorted(index for index, t in self._tensors.items() if t.inputs):
             t = self._tensors[index]
             elementwise = t.op is not None and t.op.broadcasts and t.op.name != "matmul"
             self._put(index, t, [self._operand(x, elementwise) for x in t.inputs])
@@ -76,8 +80,8 @@ class Walk:
         return (number, None) if number is not None else self._leaf(x)
 
     def _number_in_leaf(self, x: Tensor) -> str | None:
-        """The text of a leaf that is written and not drawn: a named number of an update rule, or a number that some operation
-        made without any input."""
+        """The text of a leaf that is written and not drawn: a named number of an update rule, or a number
+        that some operation made without any input."""
         if x.primal.ndim != 0:
             return None
         if x.op is None and x.name and x.mode.phase == "update":
@@ -87,8 +91,9 @@ class Walk:
         return _scalar_text(x.primal) if x.op is not None and not x.name else None
 
     def _number_in_array(self, array: Any, elementwise: bool) -> str | None:
-        """The text of an operand that is one number: without a dimension, or the same number everywhere, as the ones in the
-        derivative of a sum are. Of an array with a name only the former is written, for a reader expects its box."""
+        """The text of an operand that is one number: without a dimension, or the same number everywhere, as
+        the ones in the derivative of a sum are. Of an array with a name only the former is written, for a
+        reader expects its box."""
         if np.ndim(array) == 0:
             return _scalar_text(array)
         unnamed = elementwise and id(array) not in self._named
@@ -97,7 +102,8 @@ class Walk:
         return None
 
     def _leaf(self, x: Any) -> Operand:
-        """The box of a leaf or of a constant. A leaf and a plain array that share their memory are one box."""
+        """The box of a leaf or of a constant. A leaf and a plain array that share their memory are one
+        box."""
         array = x.primal if isinstance(x, Tensor) else x
         written, whole = ("·", array) if isinstance(x, Tensor) and x.op is None else _base(array)
         key = self._leaf_of.get(id(whole), x.index if isinstance(x, Tensor) else ("array", id(whole)))
@@ -121,7 +127,8 @@ def _scalar_text(x: Any) -> str:
 
 
 def _base(array: Any) -> tuple[str, Any]:
-    """How an array is written, and the array to draw for it: for the transpose of another array that other one."""
+    """How an array is written, and the array to draw for it: for the transpose of another array that other
+    one."""
     base = array.base
     if isinstance(base, np.ndarray) and array.ndim == 2 and base.ndim == 2:
         same_place = array.__array_interface__["data"][0] == base.__array_interface__["data"][0]

@@ -1,11 +1,13 @@
-"""A layered layout: every node gets a rank, every rank an order, every box a place. Deterministic, and without recursion.
+"""A layered layout: every node gets a rank, every rank an order, every box a place. Deterministic, and
+without recursion.
 
-The steps are Sugiyama's. `ranking` puts the nodes into ranks by longest paths and then shortens the edges; `chains` gives an
-edge a vertex in each rank that it passes; `ordering` sorts the ranks by barycentres and exchanges, and keeps the order with
-the fewest crossings; `placing` pulls every vertex towards its neighbours as far as the others in its rank allow; `routing`
-finds the points of the edges. Modules' frames are part of every step: their vertices stay together in each rank, and their
-left and right borders are placed like vertices. Derivatives flow back: edges between nodes of the backward pass are ranked
-against their direction, so a cotangent stands beside its value, and the picture gets the shape of a U.
+The steps are Sugiyama's. `ranking` puts the nodes into ranks by longest paths and then shortens the edges;
+`chains` gives an edge a vertex in each rank that it passes; `ordering` sorts the ranks by barycentres and
+exchanges, and keeps the order with the fewest crossings; `placing` pulls every vertex towards its neighbours
+as far as the others in its rank allow; `routing` finds the points of the edges. Modules' frames are part of
+every step: their vertices stay together in each rank, and their left and right borders are placed like
+vertices. Derivatives flow back: edges between nodes of the backward pass are ranked against their direction,
+so a cotangent stands beside its value, and the picture gets the shape of a U.
 
 All steps see a picture that runs downward; one that runs otherwise is turned at the end.
 
@@ -16,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from minigrad.drawing.layout.boxes import LEADING, PAD_X, PAD_Y, ROUND, box_lines, box_size, label_size, label_text
+from minigrad.drawing.layout.boxes import LEADING, box_lines, box_size, label_size, label_text, straight
 from minigrad.drawing.layout.chains import Vertices, chained
 from minigrad.drawing.layout.frames import FRAME_LABEL, FRAME_PAD, Frames, Lines, framed, homes, nested
 from minigrad.drawing.layout.geometry import Box, Layout, Route
@@ -67,7 +69,7 @@ def _arranged(picture: Picture) -> Layout:
     for i, (width, height) in enumerate(sizes):
         layout.boxes.append(Box(x[i], middles[vertices.rank[i]], width, height))
     layout.frames = framed(picture, layout.boxes, left, right, lines, name_height)
-    rooms = [box.width - 2 * (PAD_X if node.kind in ROUND else PAD_Y) for node, box in zip(picture.nodes, layout.boxes)]
+    rooms = [straight(node, width) for node, (width, _) in zip(picture.nodes, sizes, strict=True)]
     for j, (chain, port) in enumerate(zip(vertices.chains, ports(vertices.chains, x, rooms), strict=True)):
         points = way(chain, x, port, layout.boxes, vertices.rank, tops, heights)
         route = Route(points[::-1] if ranking.reversed[j] else points)
@@ -79,7 +81,8 @@ def _arranged(picture: Picture) -> Layout:
 
 
 def _tops(heights: Sequence[float], vertices: Vertices, lines: Lines, name_height: float, gap: float) -> list[float]:
-    """The top of each rank, `gap` below the one above it, with more room where borders of frames lie in between."""
+    """The top of each rank, `gap` below the one above it, with more room where borders of frames lie in
+    between."""
     begin, end = [0] * len(heights), [0] * len(heights)  # how many borders lie above and below a rank at most
     for k, (low, high) in vertices.spans.items():
         begin[low] = max(begin[low], sum(1 for frame in lines[k] if vertices.spans[frame][0] == low))
@@ -94,7 +97,8 @@ def _tops(heights: Sequence[float], vertices: Vertices, lines: Lines, name_heigh
 
 
 def _turned(layout: Layout, direction: str) -> Layout:
-    """Move a picture that runs downward to begin at the margin, and turn it to run in the direction asked for."""
+    """Move a picture that runs downward to begin at the margin, and turn it to run in the direction asked
+    for."""
     everything = [*layout.boxes, *(f for f in layout.frames if f), *(r.label for r in layout.routes if r.label)]
     xs = [x for r in layout.routes for x, _ in r.points]
     ys = [y for r in layout.routes for _, y in r.points]

@@ -1,4 +1,5 @@
-"""The texts in a picture as they are drawn, shortened where they are too long, and how large a box must be to hold its text."""
+"""The texts in a picture as they are drawn, shortened where they are too long, and how large a box must be to
+hold its text."""
 
 from __future__ import annotations
 
@@ -7,8 +8,10 @@ from collections.abc import Sequence
 from minigrad.drawing.layout.text_width import shortened, width
 from minigrad.drawing.picture import Edge, Node, lines_of
 
-__all__ = ["LABEL_SIZE", "LEADING", "PAD_X", "PAD_Y", "ROUND", "SIZE", "WIDEST", "box_lines", "box_size", "label_size",
-           "label_text"]  # fmt: skip
+__all__ = [
+    "LABEL_SIZE", "LEADING", "PAD_X", "PAD_Y", "ROUND", "SIZE", "WIDEST", "box_lines", "box_size", "label_size",
+    "label_text", "straight",
+]  # fmt: skip
 
 SIZE = 12.0  # of the letters in a box
 LEADING = 16.0  # from line to line
@@ -28,6 +31,11 @@ def box_size(lines: Sequence[str]) -> tuple[float, float]:
     """The width and height of a box with these lines, the first of them bold."""
     widest = max((width(line, SIZE, bold=i == 0) for i, line in enumerate(lines)), default=0.0)
     return max(widest, 10.0) + 2 * PAD_X, len(lines) * LEADING + 2 * PAD_Y
+
+
+def straight(node: Node, width: float) -> float:
+    """How much of an upper or lower border is straight, where edges may meet it."""
+    return width - 2 * (PAD_X if node.kind in ROUND else PAD_Y)
 
 
 def label_text(edge: Edge) -> str:

@@ -1,7 +1,9 @@
-"""Between ranking and ordering: an edge that passes ranks becomes a chain of vertices, one in each rank that it passes.
+"""Between ranking and ordering: an edge that passes ranks becomes a chain of vertices, one in each rank that
+it passes.
 
-A vertex is a node, a place where edges pass a rank, or a place where an empty part of a frame does. After this step every
-link joins neighbouring ranks, and every frame has a vertex in each rank between its first and its last.
+A vertex is a node, a place where edges pass a rank, or a place where an empty part of a frame does. After
+this step every link joins neighbouring ranks, and every frame has a vertex in each rank between its first and
+its last.
 
 Names: `j` an edge, `r` a rank, `v` a vertex; the nodes are the first vertices and keep their ids.
 """
@@ -20,9 +22,9 @@ __all__ = ["Vertices", "chained"]
 
 @dataclass(slots=True)
 class Vertices:
-    """The `rank`, the width and the innermost frame (`home`, or -1) of each vertex. `chains[j]` are the vertices of edge j
-    from its upper to its lower end, and `label_at[j]` is the one that has room for its label. `spans` are the first and last
-    rank of each frame."""
+    """The `rank`, the width and the innermost frame (`home`, or -1) of each vertex. `chains[j]` are the
+    vertices of edge j from its upper to its lower end, and `label_at[j]` is the one that has room for its
+    label. `spans` are the first and last rank of each frame."""
 
     rank: list[int]
     widths: list[float]
@@ -39,7 +41,8 @@ class Vertices:
         return len(self.rank) - 1
 
     def links(self) -> list[tuple[int, int]]:
-        """The pairs of vertices in neighbouring ranks that an edge joins. An edge too long to be a chain joins none."""
+        """The pairs of vertices in neighbouring ranks that an edge joins. An edge too long to be a chain
+        joins none."""
         ranks = self.rank
         steps = {
             (a, b)
@@ -50,10 +53,9 @@ class Vertices:
         return sorted(steps)
 
 
-def chained(
-    ranking: Ranking, widths: list[float], home: list[int], lines: Lines, labels: Mapping[int, float]
-) -> Vertices:  # fmt: skip
-    """The vertices of a picture, given the widths and the frames of its nodes, and the widths of the edges' labels."""
+def chained(ranking: Ranking, widths: list[float], home: list[int], lines: Lines, labels: Mapping[int, float]) -> Vertices:
+    """The vertices of a picture, given the widths and the frames of its nodes, and the widths of the edges'
+    labels."""
     vertices = Vertices(list(ranking.rank), widths, home, spans=spans(lines, home, ranking.rank))
     _pass_ranks(vertices, ranking, lines, labels)
     _fill_frames(vertices, lines)
@@ -61,8 +63,9 @@ def chained(
 
 
 def _pass_ranks(vertices: Vertices, ranking: Ranking, lines: Lines, labels: Mapping[int, float]) -> None:
-    """Make the chain of each edge. Edges from the same node share the vertices of the ranks that they pass, so they are drawn
-    as one there; an edge with a label has vertices of its own, for the label belongs to it alone."""
+    """Make the chain of each edge. Edges from the same node share the vertices of the ranks that they pass,
+    so they are drawn as one there; an edge with a label has vertices of its own, for the label belongs to it
+    alone."""
     shared: dict[tuple[int, int], int] = {}
     for j, (upper, lower) in enumerate(ranking.edges):
         first, last = ranking.rank[upper], ranking.rank[lower]
@@ -82,7 +85,8 @@ def _pass_ranks(vertices: Vertices, ranking: Ranking, lines: Lines, labels: Mapp
 
 def _fill_frames(vertices: Vertices, lines: Lines) -> None:
     """Let each frame take its place also in the ranks where it has no vertex yet, by a vertex of no width."""
-    taken = {(frame, r) for r, k in zip(vertices.rank, vertices.home, strict=True) if k >= 0 for frame in lines[k]}
+    framed = [(r, k) for r, k in zip(vertices.rank, vertices.home, strict=True) if k >= 0]
+    taken = {(frame, r) for r, k in framed for frame in lines[k]}
     for k, (low, high) in sorted(vertices.spans.items()):
         for r in range(low, high + 1):
             if (k, r) not in taken:

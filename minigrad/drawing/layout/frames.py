@@ -1,6 +1,8 @@
-"""Frames around the nodes of modules: which frame encloses which, which vertices are in each, and at last its rectangle.
+"""Frames around the nodes of modules: which frame encloses which, which vertices are in each, and at last its
+rectangle.
 
-Names: `lines[k]` frame k with all frames around it, the outermost first; `home[v]` the innermost frame of vertex v, or -1.
+Names: `lines[k]` frame k with all frames around it, the outermost first; `home[v]` the innermost frame of
+vertex v, or -1.
 """
 
 from __future__ import annotations
@@ -64,8 +66,9 @@ def spans(lines: Lines, home: Sequence[int], rank: Sequence[int]) -> dict[int, t
 
 
 class Frames:
-    """The frames while the vertices are ordered and placed. `pad` is the room between a frame's right border and what is
-    inside; at its left, where its name may stand, it is `first`. `members` are all vertices in a frame, at any depth."""
+    """The frames while the vertices are ordered and placed. `pad` is the room between a frame's right border
+    and what is inside; at its left, where its name may stand, it is `first`. `members` are all vertices in a
+    frame, at any depth."""
 
     def __init__(self, parent: Sequence[int | None], home: list[int], pad: float, head: float = 0.0) -> None:
         self.home, self.pad, self.first = home, pad, pad + head
@@ -81,17 +84,19 @@ class Frames:
         return self.lines[self.home[v]] if self.home[v] >= 0 else ()
 
     def places(self, position: Sequence[float]) -> list[tuple[tuple[float, int], ...]]:
-        """The first key by which a rank is sorted, for vertices of each frame, and last for vertices in no frame.
+        """The first key by which a rank is sorted, for vertices of each frame, and last for vertices in no
+        frame.
 
-        It is the mean positions of the frames around a vertex. So a rank keeps the vertices of a frame together, and two
-        frames stand in the same order in all ranks.
+        It is the mean positions of the frames around a vertex. So a rank keeps the vertices of a frame
+        together, and two frames stand in the same order in all ranks.
         """
         means = [(sum([position[v] for v in vs]) / len(vs) if vs else 0.0, -1 - k) for k, vs in enumerate(self.members)]
         return [*(tuple(means[k] for k in line) for line in self.lines), ()]
 
     def blocks(self, level: Sequence[int], k: int) -> tuple[int, int] | None:
-        """Where the two blocks that meet before place `k` of a level begin and end. A block is a vertex, or a frame with
-        everything in it. The result is None if both are frames: those are not exchanged in one rank alone."""
+        """Where the two blocks that meet before place `k` of a level begin and end. A block is a vertex, or a
+        frame with everything in it. The result is None if both are frames: those are not exchanged in one
+        rank alone."""
         a, b = self.around(level[k - 1]), self.around(level[k])
         depth = 0
         while a[depth : depth + 1] == b[depth : depth + 1]:
@@ -109,11 +114,11 @@ class Frames:
 
 def framed(
     picture: Picture, boxes: Sequence[Box], left: Sequence[float], right: Sequence[float], lines: Lines, label: float
-) -> list[Box | None]:  # fmt: skip
+) -> list[Box | None]:
     """The rectangle of each frame, `label` being the room for its name; None for a frame with nothing inside.
 
-    The left and right borders are given. Upper and lower ones lie around the boxes and the inner frames, which therefore come
-    first.
+    The left and right borders are given. Upper and lower ones lie around the boxes and the inner frames,
+    which therefore come first.
     """
     frames: list[Box | None] = [None] * len(picture.clusters)
     for k in sorted(range(len(frames)), key=lambda k: -len(lines[k])):

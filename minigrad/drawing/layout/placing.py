@@ -1,13 +1,16 @@
-"""The third step of a layout: how far to the right each vertex stands, and where the frames have their borders.
+"""The third step of a layout: every vertex gets its x, and every frame its left and right border.
 
-Every pair of neighbours in a rank, and every border beside its neighbours, is a condition "at least so far apart". All
-conditions point to the right, so one pass from the left and one from the right give two solutions that come as near to what
-is wanted as that pass allows; their mean is a solution too, for the conditions are convex.
+Each pair of neighbours in a rank, and each border beside its neighbours, is a condition "at least so far
+apart". All conditions point to the right, so a pass from the left gives a solution near the wanted places,
+and a pass from the right another one. Their mean is a solution too, because the conditions are convex.
+
+Names: the variables of the conditions are the x of the m vertices, and then of the left and right border of
+each frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from operator import add
 
@@ -17,13 +20,13 @@ __all__ = ["placed"]
 
 GAP, EDGE_GAP = 22.0, 14.0  # between two boxes; beside a passing edge
 
-Condition = tuple[int, int, float]  # the second has to stand so far to the right of the first
-Weighted = list[tuple[int, float]]  # neighbours, and how much they pull
+Condition = tuple[int, int, float]  # the second variable has to lie at least so far to the right of the first
+Weighted = list[tuple[int, float]]  # neighbours, and how strongly they pull
 
 
 def placed(
     order: Sequence[Sequence[int]], links: Sequence[tuple[int, int]], widths: Sequence[float], frames: Frames, n: int
-) -> tuple[list[float], list[float], list[float]]:  # fmt: skip
+) -> tuple[list[float], list[float], list[float]]:
     """The x of each vertex, and of the left and right border of each frame."""
     m = len(widths)
     conditions = _sorted(_conditions(order, widths, frames, n), m + 2 * frames.count)
@@ -55,7 +58,8 @@ def placed(
 
 
 def _conditions(order: Sequence[Sequence[int]], widths: Sequence[float], frames: Frames, n: int) -> list[Condition]:
-    """What has to be apart: neighbours in a rank with the borders of frames between them, and frames and what is in them."""
+    """The conditions on neighbours in a rank and the borders of frames between them, and on frames and their
+    contents."""
     m = len(widths)
     found: list[Condition] = []
     for level in order:
@@ -63,19 +67,8 @@ def _conditions(order: Sequence[Sequence[int]], widths: Sequence[float], frames:
             gap = GAP if a < n and b < n else EDGE_GAP
             if frames.home[a] == frames.home[b]:
                 found.append((a, b, (widths[a] + widths[b]) / 2 + gap))
-                continue
-            around_a, around_b = frames.around(a), frames.around(b)
-            shared = 0
-            while shared < min(len(around_a), len(around_b)) and around_a[shared] == around_b[shared]:
-                shared += 1
-            steps = [(a, widths[a] / 2)]
-            steps += [(m + 2 * k + 1, 0.0) for k in reversed(around_a[shared:])]
-            steps += [(m + 2 * k, 0.0) for k in around_b[shared:]]
-            steps += [(b, widths[b] / 2)]
-            for (u, wide), (v, other) in pairwise(steps):
-                inner = u >= m and v >= m and (u - m) % 2 == (v - m) % 2
-                padding = (u < m and v >= m and (v - m) % 2 == 1) or (u >= m and v < m and (u - m) % 2 == 0)
-                found.append((u, v, wide + other + (frames.pad if inner or padding else gap)))
+            else:
+                found += _across_borders(a, b, gap, widths, frames)
         for v, left, right in zip(level, [-1, *level], [*level[1:], -1], strict=False):
             k = frames.home[v]
             if k >= 0 and (left < 0 or frames.home[left] != k):
@@ -90,8 +83,28 @@ def _conditions(order: Sequence[Sequence[int]], widths: Sequence[float], frames:
     return found
 
 
+def _across_borders(a: int, b: int, gap: float, widths: Sequence[float], frames: Frames) -> Iterator[Condition]:
+    """The conditions on two neighbours of different frames: from `a` over the right borders of its frames,
+    the innermost first, and the left borders of the frames around `b`, to `b`. Frames around both are not
+    crossed."""
+    m = len(widths)
+    around_a, around_b = frames.around(a), frames.around(b)
+    shared = 0
+    while shared < min(len(around_a), len(around_b)) and around_a[shared] == around_b[shared]:
+        shared += 1
+    steps = [(a, widths[a] / 2)]
+    steps += [(m + 2 * k + 1, 0.0) for k in reversed(around_a[shared:])]
+    steps += [(m + 2 * k, 0.0) for k in around_b[shared:]]
+    steps += [(b, widths[b] / 2)]
+    for (u, wide), (v, other) in pairwise(steps):
+        inner = u >= m and v >= m and (u - m) % 2 == (v - m) % 2
+        padding = (u < m and v >= m and (v - m) % 2 == 1) or (u >= m and v < m and (u - m) % 2 == 0)
+        yield u, v, wide + other + (frames.pad if inner or padding else gap)
+
+
 def _sorted(conditions: Sequence[Condition], count: int) -> list[Condition]:
-    """In an order in which all conditions on a vertex from its left come before those that it puts on others."""
+    """The conditions in an order in which those from the left of a variable come before those that it puts on
+    others."""
     after: list[list[Condition]] = [[] for _ in range(count)]
     waiting = [0] * count
     for condition in conditions:
@@ -110,7 +123,7 @@ def _sorted(conditions: Sequence[Condition], count: int) -> list[Condition]:
 
 
 def _pull(vs: Iterable[int], near: Sequence[Weighted], x: Sequence[float], want: list[float]) -> None:
-    """What has neighbours wants to stand where they do on average."""
+    """A vertex that has neighbours wants to stand at the mean of their places."""
     for v in vs:
         pairs = near[v]
         if len(pairs) == 1:
@@ -124,7 +137,7 @@ def _pull(vs: Iterable[int], near: Sequence[Weighted], x: Sequence[float], want:
 
 
 def _feasible(want: list[float], widths: Sequence[float], frames: Frames, conditions: Sequence[Condition]) -> list[float]:
-    """The mean of the two nearest placements that keep all distances."""
+    """The mean of the placements by the two passes, which keeps all distances."""
     m = len(widths)
     for k, vs in enumerate(frames.members):
         if vs:
@@ -144,8 +157,8 @@ def _feasible(want: list[float], widths: Sequence[float], frames: Frames, condit
 
 def _straighten(
     x: list[float], up: Sequence[Weighted], down: Sequence[Weighted], n: int, conditions: Sequence[Condition]
-) -> None:  # fmt: skip
-    """Put what hangs together in single file exactly below one another, where there is room."""
+) -> None:
+    """Put vertices that follow one another in single file exactly below one another, where there is room."""
 
     def below(v: int) -> int:
         if len(down[v]) == 1 and len(up[down[v][0][0]]) == 1:

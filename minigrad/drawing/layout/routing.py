@@ -1,7 +1,8 @@
-"""The last step of a layout: where each edge leaves and enters its boxes, and the points that it passes in between.
+"""The last step of a layout: where each edge leaves and enters its boxes, and the points that it passes in
+between.
 
-Names: `chain` the vertices of an edge from its upper to its lower end, `port` a place on the border of a box, `twins` edges
-that join the same two vertices.
+Names: `chain` the vertices of an edge from its upper to its lower end, `port` a place on the border of a box,
+`twins` edges that join the same two vertices.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ Chains = Sequence[Sequence[int]]
 def ports(chains: Chains, x: Sequence[float], rooms: Sequence[float]) -> list[tuple[float, float]]:
     """Where each edge leaves its upper and enters its lower box.
 
-    The edges at a box stand side by side rather than on top of one another, as far apart as the straight part of the box's
-    border allows, which is `rooms` wide.
+    The edges at a box stand side by side rather than on top of one another, as far apart as the straight part
+    of the box's border allows, which is `rooms` wide.
     """
     below: dict[int, dict[int, list[int]]] = {}
     above: dict[int, dict[int, list[int]]] = {}
@@ -37,8 +38,9 @@ def ports(chains: Chains, x: Sequence[float], rooms: Sequence[float]) -> list[tu
 
 def _spread(
     v: int, neighbours: Mapping[int, Sequence[int]], x: Sequence[float], rooms: Sequence[float], at: list[float]
-) -> None:  # fmt: skip
-    """Write into `at` where the edges on one side of a box meet it, in the order of their neighbours there."""
+) -> None:
+    """Write into `at` where the edges on one side of a box meet it, in the order of their neighbours
+    there."""
     places = [0.0]
     edges = []
     for u in sorted(neighbours, key=lambda u: (x[u], u)):
@@ -53,10 +55,16 @@ def _spread(
 
 
 def way(
-    chain: Sequence[int], x: Sequence[float], ports: tuple[float, float], boxes: Sequence[Box], rank: Sequence[int],
-    tops: Sequence[float], heights: Sequence[float],
-) -> list[tuple[float, float]]:  # fmt: skip
-    """The points of an edge. It runs straight down through the ranks, so that its curves lie in the gaps between them."""
+    chain: Sequence[int],
+    x: Sequence[float],
+    ports: tuple[float, float],
+    boxes: Sequence[Box],
+    rank: Sequence[int],
+    tops: Sequence[float],
+    heights: Sequence[float],
+) -> list[tuple[float, float]]:
+    """The points of an edge. It runs straight down through the ranks, so that its curves lie in the gaps
+    between them."""
     a, b = chain[0], chain[-1]
     points = [(ports[0], boxes[a].y + boxes[a].height / 2)]
     bottom = tops[rank[a]] + heights[rank[a]]

@@ -1,7 +1,7 @@
 """A picture as DOT, the language of Graphviz.
 
-All quoting is our own. Identifiers are n0, n1, ...; a user's texts go into quoted labels only, never into a record, an HTML
-label or a URL. There is no `size`, because it makes Graphviz clip.
+All quoting is our own. Identifiers are n0, n1, ...; a user's texts go into quoted labels only, never into a
+record, an HTML label or a URL. There is no `size`, because it makes Graphviz clip.
 """
 
 from __future__ import annotations

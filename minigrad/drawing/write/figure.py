@@ -23,7 +23,8 @@ LARGEST = 14_000.0  # pixels of a side
 
 
 def figure(picture: Picture, layout: Layout, theme: str | Theme = "light") -> Any:
-    """A figure of the size of the picture, one point of the layout being 1/72 inch. It belongs to no window."""
+    """A figure of the size of the picture, one point of the layout being 1/72 inch. It belongs to no
+    window."""
     look = theme_of(theme)
     key = legend(picture, look, max(layout.width, NARROWEST))
     total_width = max(layout.width, key.width, NARROWEST)
@@ -67,11 +68,20 @@ class _Pen:
 
     def text(
         self, x: float, y: float, words: str, size: float, colour: str, anchor: str = "center", bold: bool = False
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.axes.text(
-            self.dx + x, self.dy + y, words, fontsize=size, color=colour, ha=anchor, va="center",
-            family="DejaVu Sans", parse_math=False, weight="bold" if bold else "normal", zorder=5,
-        )  # fmt: skip
+            self.dx + x,
+            self.dy + y,
+            words,
+            fontsize=size,
+            color=colour,
+            ha=anchor,
+            va="center",
+            family="DejaVu Sans",
+            parse_math=False,
+            weight="bold" if bold else "normal",
+            zorder=5,
+        )
 
     def rounded(self, box: Box, radius: float, fill: str, border: str, **how: Any) -> None:
         """A rectangle with round corners, which Matplotlib pads by their radius."""
@@ -80,10 +90,15 @@ class _Pen:
         left, top = self.dx + box.x - box.width / 2, self.dy + box.y - box.height / 2
         self.axes.add_patch(
             FancyBboxPatch(
-                (left + radius, top + radius), box.width - 2 * radius, box.height - 2 * radius,
-                boxstyle=f"round,pad={radius}", facecolor=fill, edgecolor=border, **how,
+                (left + radius, top + radius),
+                box.width - 2 * radius,
+                box.height - 2 * radius,
+                boxstyle=f"round,pad={radius}",
+                facecolor=fill,
+                edgecolor=border,
+                **how,
             )
-        )  # fmt: skip
+        )
 
     def arrow(self, route: Route, across: bool, colour: str) -> None:
         """The same curve that the SVG has."""
@@ -102,10 +117,16 @@ class _Pen:
             codes += [Path.CURVE4] * 3
         self.axes.add_patch(
             FancyArrowPatch(
-                path=Path(vertices, codes), arrowstyle="-|>,head_length=6,head_width=2.6", mutation_scale=1,
-                color=colour, linewidth=1.1, zorder=2, shrinkA=0, shrinkB=0,
+                path=Path(vertices, codes),
+                arrowstyle="-|>,head_length=6,head_width=2.6",
+                mutation_scale=1,
+                color=colour,
+                linewidth=1.1,
+                zorder=2,
+                shrinkA=0,
+                shrinkB=0,
             )
-        )  # fmt: skip
+        )
 
 
 def _frame(pen: _Pen, frame: Box, label: str, look: Theme) -> None:

@@ -11,6 +11,9 @@ from minigrad.drawing.write.theme import Theme, theme_of
 __all__ = ["mermaid", "mermaid_text"]
 
 
+_BRACKETS = {**dict.fromkeys(ROUND, ("([", "])")), "fold": ("[[", "]]")}
+
+
 def mermaid_text(*lines: str) -> str:
     """Lines of text in quotes. Every character that could have a meaning in Mermaid is written by its number.
 
@@ -29,7 +32,7 @@ def mermaid(picture: Picture, theme: str | Theme = "light") -> str:
     look = theme_of(theme)
     out = [f"flowchart {DIRECTIONS[picture.direction]}"]
     for node in picture.nodes:
-        left, right = ("([", "])") if node.kind in ROUND else ("[[", "]]") if node.kind == "fold" else ("[", "]")
+        left, right = _BRACKETS.get(node.kind, ("[", "]"))
         out.append(f"  n{node.id}{left}{mermaid_text(*box_lines(node, picture.show))}{right}")
     for k, begins in blocks(picture.clusters):
         if begins:

@@ -1,4 +1,5 @@
-"""What the two graph languages, DOT and Mermaid, have in common: the names of the directions, and blocks inside blocks."""
+"""What the two graph languages, DOT and Mermaid, have in common: the names of the directions, and blocks
+inside blocks."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ DIRECTIONS = {"down": "TB", "right": "LR", "up": "BT", "left": "RL"}
 
 
 def blocks(clusters: Sequence[Cluster]) -> Iterator[tuple[int, bool]]:
-    """The positions of the clusters as a text nests them: (k, True) where cluster k begins, (k, False) where it ends.
+    """The positions of the clusters as a text nests them: (k, True) where cluster k begins, (k, False) where
+    it ends.
 
     >>> list(blocks([Cluster("outer", None, ()), Cluster("inner", 0, ())]))
     [(0, True), (1, True), (1, False), (0, False)]

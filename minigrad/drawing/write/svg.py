@@ -1,4 +1,7 @@
-"""A laid-out picture as SVG: one text of well-formed XML, without scripts, links or anything fetched from elsewhere."""
+"""A laid-out picture as SVG: one well-formed XML document without scripts, links or resources from elsewhere.
+
+Names: `look` the theme; `body` the elements of the picture between its title and its legend.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ __all__ = ["path_of", "svg", "xml_text"]
 
 
 def xml_text(text: str) -> str:
-    """`text` as XML character data or the value of a quoted attribute, whatever it holds.
+    """Any text as XML character data or as the value of a quoted attribute.
 
     >>> xml_text('<a "b"> & \\x00')
     '&lt;a &quot;b&quot;&gt; &amp; ·'
@@ -25,8 +28,8 @@ def xml_text(text: str) -> str:
 
 
 def path_of(route: Route, across: bool = False) -> str:
-    """The smooth curve through a route's points as SVG path data: straight where it runs along the ranks' direction, with
-    tangents in that direction elsewhere."""
+    """The smooth curve through a route's points as SVG path data. It leaves and enters every point in the
+    direction in which the picture runs."""
     (x, y), *rest = route.points
     parts = [f"M{x:g} {y:g}"]
     for to_x, to_y in rest:
@@ -43,7 +46,8 @@ def path_of(route: Route, across: bool = False) -> str:
 
 
 def svg(picture: Picture, layout: Layout, theme: str | Theme = "light") -> str:
-    """The whole document. Each node is a `<g class="node" id="n3">` with a `<title>` holding all that is known of it."""
+    """The whole document. Each node is a `<g class="node" id="n3">` whose `<title>` holds everything known
+    about it."""
     look = theme_of(theme)
     head, head_width, head_height = _heading(picture, look, max(layout.width - 32, 700))
     key = legend(picture, look, max(layout.width, head_width, 420.0))
@@ -90,9 +94,7 @@ def _arrows(look: Theme) -> list[str]:
     ]
 
 
-def _text(
-    x: float, y: float, text: str, size: float, colour: str, anchor: str = "start", weight: str = "normal"
-) -> str:  # fmt: skip
+def _text(x: float, y: float, text: str, size: float, colour: str, anchor: str = "start", weight: str = "normal") -> str:
     bold = "" if weight == "normal" else f' font-weight="{weight}"'
     return (
         f'<text x="{x:g}" y="{y:g}" font-size="{size:g}" fill="{colour}" text-anchor="{anchor}"{bold}>{xml_text(text)}</text>'
@@ -150,7 +152,9 @@ def _heading(picture: Picture, look: Theme, room: float) -> tuple[list[str], flo
 def _legend(key: Legend, look: Theme) -> list[str]:
     parts = []
     for s in key.swatches:
-        parts.append(f'<rect x="{s.x:g}" y="{s.y:g}" width="{SWATCH:g}" height="{SWATCH:g}" rx="{s.radius:g}" fill="{s.fill}" '
-                     f'stroke="{s.border}" stroke-width="1.4"/>')  # fmt: skip
+        parts.append(
+            f'<rect x="{s.x:g}" y="{s.y:g}" width="{SWATCH:g}" height="{SWATCH:g}" rx="{s.radius:g}" '
+            f'fill="{s.fill}" stroke="{s.border}" stroke-width="1.4"/>'
+        )
         parts.append(_text(s.x + SWATCH + 6, s.y + SWATCH / 2 + 4, s.text, TEXT_SIZE, look.muted))
     return parts + [_text(x, y + 4, line, TEXT_SIZE, look.muted) for x, y, line in key.lines]

@@ -1,4 +1,4 @@
-"""A picture as text: what each output is made of, as an indented tree."""
+"""A picture as text: an indented tree of the inputs of each output, and of their inputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ DEEPEST = 60  # characters of indentation
 
 
 def tree(picture: Picture) -> str:
-    """One line for each node below what uses it; a node that was shown before is named and not opened again."""
+    """One line for each node, below its user. A node that was shown before is named, with ↑, and not opened
+    again."""
     sources: list[list[int]] = [[] for _ in picture.nodes]
     used = [False] * len(picture.nodes)
     for e in picture.edges:
