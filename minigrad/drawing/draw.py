@@ -206,8 +206,8 @@ def _paths(tree: Any, path: str) -> list[str]:
 
 
 def _names_within(f: Any) -> dict[Any, str]:
-    """Names of the arrays and Tensors in the globals and closures of a function and of the functions that it
-    uses."""
+    """Names of the arrays and Tensors that a function, or one that it calls, finds in globals and
+    closures."""
     names: dict[Any, str] = {}
     stack: list[Any] = [f]
     seen: set[int] = set()

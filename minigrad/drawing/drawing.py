@@ -1,4 +1,4 @@
-"""A Drawing, which `draw` returns: the picture in every format, folded and laid out when that is first
+"""A Drawing, which `draw` returns: the picture in every format. Folding and layout wait until they are
 needed."""
 
 from __future__ import annotations
@@ -40,7 +40,14 @@ class Drawing:
        └─ x
     """
 
-    def __init__(self, full: Picture, *, fold: str | None = "auto", engine: str = "auto", theme: str | Theme = "light") -> None:
+    def __init__(
+        self,
+        full: Picture,
+        *,
+        fold: str | None = "auto",
+        engine: str = "auto",
+        theme: str | Theme = "light",
+    ) -> None:
         if engine not in ENGINES:
             raise ValueError(f"`draw(engine=...)` must be one of {', '.join(ENGINES)}, got {engine!r}.")
         if fold not in FOLDS:
@@ -58,15 +65,16 @@ class Drawing:
         return arranged(self.picture)
 
     def views(self) -> list[tuple[str, Picture]]:
-        """The picture at every level of detail that differs, from the most detailed: for viewers that can
+        """The picture at every level of detail that differs, from the most detailed, for viewers that can
         switch."""
         return levels(self.full)
 
     def themed(self, theme: str | Theme) -> Drawing:
         """The same drawing in other colours."""
         other = Drawing(self.full, fold=self.fold, engine=self.engine, theme=theme)
-        found: dict[str, Any] = {part: self.__dict__[part] for part in ("picture", "layout") if part in self.__dict__}
-        other.__dict__ |= found  # colours change neither, so what was computed is kept
+        for part in ("picture", "layout"):  # colours change neither, so they are not computed again
+            if part in self.__dict__:
+                other.__dict__[part] = self.__dict__[part]
         return other
 
     # As text

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 __all__ = [
-    "DETAILS", "KINDS", "PHASES", "Cluster", "Edge", "Node", "Picture", "Visit", "amount", "gc_paused", "lines_of",
+    "DETAILS", "KINDS", "PHASES", "Cluster", "Edge", "Node", "Picture", "Visit",
+    "amount", "gc_paused", "lines_of",
 ]  # fmt: skip
 
 PHASES = ("forward", "backward", "tangent", "update")
@@ -120,8 +121,7 @@ class Picture:
 
 
 def lines_of(node: Node, show: Iterable[str]) -> list[str]:
-    """The text of a box: its headline, then one line for each detail. It is the same in every format and
-    engine."""
+    """The text of a box in every format: its headline, then one line for each detail."""
     show = tuple(show)
     lines = [node.label]
     if node.formula and node.formula != node.label:

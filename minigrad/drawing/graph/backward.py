@@ -22,8 +22,8 @@ Named = Sequence[tuple[str, Tensor]]
 
 
 class _Noting(dict[int, Any]):
-    """The cotangents by index, as the sweep keeps them. It notes what the sweep takes out and what it then
-    puts in."""
+    """The cotangents by index, as the sweep keeps them. It notes which ones the sweep takes out and puts
+    in."""
 
     def __init__(self, start: Mapping[int, Any]) -> None:
         super().__init__(start)

@@ -242,7 +242,10 @@ def _written(node: Node) -> str:
     return node.op if text == f"{node.op}(x)" else text
 
 
-_MOVES = {"reshape", "transpose", "swapaxes", "moveaxis", "broadcast_to", "getitem", "astype", "concatenate", "stack"}
+_MOVES = {
+    "reshape", "transpose", "swapaxes", "moveaxis", "broadcast_to", "getitem", "astype", "concatenate",
+    "stack",
+}  # fmt: skip
 _SIGNS = {"add": "+", "multiply": "×", "scale": "×"}
 _ORDERED = {"subtract": "a − b", "divide": "a / b", "matmul": "a @ b", "power": "a ^ b", "remainder": "a % b"}
 

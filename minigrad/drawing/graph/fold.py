@@ -213,8 +213,7 @@ def signs_of(marks: Sequence[Hashable], inputs: Sequence[Sequence[int]]) -> list
 
 
 def repeats(picture: Picture) -> Picture:
-    """Draw the first and the last of the blocks that repeat in succession, and all between them as one
-    box."""
+    """Draw the first and the last of successive equal blocks, and all blocks between them as one box."""
     groups = _repeat_groups(*_marked(picture))
     boxes = []
     notes = []

@@ -139,8 +139,8 @@ def short_name(name: str) -> str:
 
 
 def _joined(graph: _Graph) -> list[int]:
-    """For each node the one into whose formula it is written, or -1. No formula gets longer than `LONGEST` by
-    it."""
+    """For each node the one into whose formula it is written, or -1. No formula gets longer than
+    `LONGEST`."""
     nodes = graph.nodes
     joined = [-1] * len(nodes)
     texts: list[Written] = [("", ATOM)] * len(nodes)
@@ -173,8 +173,7 @@ def _may_join(graph: _Graph, joined: Sequence[int], i: int, user: int) -> bool:
 
 
 def _subject(node: Node, joined: Sequence[int]) -> int | None:
-    """The node whose derivative this one helps to compute; where that was folded, the node it was folded
-    into."""
+    """The node whose derivative this one helps to compute, or the node into which that was folded."""
     i = node.about
     while i is not None and i >= 0 and joined[i] >= 0:
         i = joined[i]
@@ -264,8 +263,10 @@ def _about(node: Node) -> int:
 
 
 def _cotangents(graph: _Graph) -> dict[int, int]:
-    """For nodes of the backward pass the node whose cotangent they are: one that is about something else uses
-    them."""
+    """For nodes of the backward pass, the node whose cotangent they are.
+
+    A cotangent is used by a node that belongs to another derivative than its own.
+    """
     found: dict[int, int] = {}
     for i, node in enumerate(graph.nodes):
         if node.kind == "op" and node.phase == "backward" and _about(node) >= 0:

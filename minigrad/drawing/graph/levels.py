@@ -31,8 +31,7 @@ def folded(picture: Picture, fold: str | None) -> Picture:
 
 
 def levels(picture: Picture) -> list[tuple[str, Picture]]:
-    """The picture at every level of detail, with names, from the most detailed; a level that changes nothing
-    is left out."""
+    """The names and pictures of all levels, from the most detailed; one that changes nothing is left out."""
     found: list[tuple[str, Picture]] = []
     for name, fold in (
         ("operations", None), ("formulas", "formulas"), ("repeats folded", "repeats"), ("modules", "modules")

@@ -53,7 +53,8 @@ class Walk:
         self._tensors: dict[Key, Any] = _behind(ends)
         leaves = [t for t in self._tensors.values() if not t.inputs]
         self._leaf_of: dict[int, Key] = {id(t.primal): t.index for t in leaves}
-        # In the order of creation. A leaf is put before its first user, for its index may be newer than its users'.
+        # Operations come in the order of their creation. A leaf may have a newer index than its users;
+        # it is put before the first of them.
         for index in sorted(index for index, t in self._tensors.items() if t.inputs):
             t = self._tensors[index]
             elementwise = t.op is not None and t.op.broadcasts and t.op.name != "matmul"
@@ -102,8 +103,7 @@ class Walk:
         return None
 
     def _leaf(self, x: Any) -> Operand:
-        """The box of a leaf or of a constant. A leaf and a plain array that share their memory are one
-        box."""
+        """The box of a leaf or of a constant. A leaf and an array that is its value are one box."""
         array = x.primal if isinstance(x, Tensor) else x
         written, whole = ("·", array) if isinstance(x, Tensor) and x.op is None else _base(array)
         key = self._leaf_of.get(id(whole), x.index if isinstance(x, Tensor) else ("array", id(whole)))
@@ -127,8 +127,7 @@ def _scalar_text(x: Any) -> str:
 
 
 def _base(array: Any) -> tuple[str, Any]:
-    """How an array is written, and the array to draw for it: for the transpose of another array that other
-    one."""
+    """How an array is written, and the array whose box it refers to: a transpose refers to its base."""
     base = array.base
     if isinstance(base, np.ndarray) and array.ndim == 2 and base.ndim == 2:
         same_place = array.__array_interface__["data"][0] == base.__array_interface__["data"][0]

@@ -80,9 +80,14 @@ def _arranged(picture: Picture) -> Layout:
     return _turned(layout, picture.direction)
 
 
-def _tops(heights: Sequence[float], vertices: Vertices, lines: Lines, name_height: float, gap: float) -> list[float]:
-    """The top of each rank, `gap` below the one above it, with more room where borders of frames lie in
-    between."""
+def _tops(
+    heights: Sequence[float],
+    vertices: Vertices,
+    lines: Lines,
+    name_height: float,
+    gap: float,
+) -> list[float]:
+    """The top of each rank, `gap` below the one above, with more room where borders of frames lie between."""
     begin, end = [0] * len(heights), [0] * len(heights)  # how many borders lie above and below a rank at most
     for k, (low, high) in vertices.spans.items():
         begin[low] = max(begin[low], sum(1 for frame in lines[k] if vertices.spans[frame][0] == low))
@@ -97,8 +102,7 @@ def _tops(heights: Sequence[float], vertices: Vertices, lines: Lines, name_heigh
 
 
 def _turned(layout: Layout, direction: str) -> Layout:
-    """Move a picture that runs downward to begin at the margin, and turn it to run in the direction asked
-    for."""
+    """Move a picture that runs downward to begin at the margin, and turn it into the given direction."""
     everything = [*layout.boxes, *(f for f in layout.frames if f), *(r.label for r in layout.routes if r.label)]
     xs = [x for r in layout.routes for x, _ in r.points]
     ys = [y for r in layout.routes for _, y in r.points]

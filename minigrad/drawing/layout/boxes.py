@@ -1,5 +1,4 @@
-"""The texts in a picture as they are drawn, shortened where they are too long, and how large a box must be to
-hold its text."""
+"""The texts of boxes and edges, shortened where they are too long, and the sizes that they need."""
 
 from __future__ import annotations
 
@@ -9,8 +8,8 @@ from minigrad.drawing.layout.text_width import shortened, width
 from minigrad.drawing.picture import Edge, Node, lines_of
 
 __all__ = [
-    "LABEL_SIZE", "LEADING", "PAD_X", "PAD_Y", "ROUND", "SIZE", "WIDEST", "box_lines", "box_size", "label_size",
-    "label_text", "straight",
+    "LABEL_SIZE", "LEADING", "PAD_X", "PAD_Y", "ROUND", "SIZE", "WIDEST",
+    "box_lines", "box_size", "label_size", "label_text", "straight",
 ]  # fmt: skip
 
 SIZE = 12.0  # of the letters in a box

@@ -41,8 +41,7 @@ class Vertices:
         return len(self.rank) - 1
 
     def links(self) -> list[tuple[int, int]]:
-        """The pairs of vertices in neighbouring ranks that an edge joins. An edge too long to be a chain
-        joins none."""
+        """The pairs of vertices in neighbouring ranks that an edge joins; edges without a chain join none."""
         ranks = self.rank
         steps = {
             (a, b)
@@ -53,9 +52,14 @@ class Vertices:
         return sorted(steps)
 
 
-def chained(ranking: Ranking, widths: list[float], home: list[int], lines: Lines, labels: Mapping[int, float]) -> Vertices:
-    """The vertices of a picture, given the widths and the frames of its nodes, and the widths of the edges'
-    labels."""
+def chained(
+    ranking: Ranking,
+    widths: list[float],
+    home: list[int],
+    lines: Lines,
+    labels: Mapping[int, float],
+) -> Vertices:
+    """The vertices of a picture. Given are the widths and frames of its nodes, and the widths of labels."""
     vertices = Vertices(list(ranking.rank), widths, home, spans=spans(lines, home, ranking.rank))
     _pass_ranks(vertices, ranking, lines, labels)
     _fill_frames(vertices, lines)

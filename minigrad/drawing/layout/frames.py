@@ -113,7 +113,12 @@ class Frames:
 
 
 def framed(
-    picture: Picture, boxes: Sequence[Box], left: Sequence[float], right: Sequence[float], lines: Lines, label: float
+    picture: Picture,
+    boxes: Sequence[Box],
+    left: Sequence[float],
+    right: Sequence[float],
+    lines: Lines,
+    label: float,
 ) -> list[Box | None]:
     """The rectangle of each frame, `label` being the room for its name; None for a frame with nothing inside.
 

@@ -1,5 +1,5 @@
-"""The places of a drawn picture, in points, with y growing downward. A layout makes them, and the writers
-read them."""
+"""The places of a drawn picture, in points, with y growing downward. A layout makes them; writers read
+them."""
 
 from __future__ import annotations
 

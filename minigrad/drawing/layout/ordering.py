@@ -87,8 +87,7 @@ class _Order:
         self.crossed = crossings(self.levels, down, self.position)
 
     def sweep(self) -> None:
-        """Sort every level by the barycentres of its neighbours, going down and up in turns, and keep the
-        best order."""
+        """Sort every level by barycentres, going down and up in turns, and keep the best order."""
         m, levels = len(self.rank), self.levels
         best = self.crossed, [list(level) for level in levels]
         idle = 0
@@ -111,8 +110,7 @@ class _Order:
             self._number(level)
 
     def shake(self, chance: random.Random) -> None:
-        """Move a few connected vertices aside, make the exchanges that then help, and go back if more links
-        cross."""
+        """Move a few connected vertices aside, exchange neighbours, and go back if more links cross."""
         before = self.crossed, self.levels, self.position
         self.levels, self.position = [list(level) for level in self.levels], self.position[:]
         moved = {chance.randrange(len(self.rank))}
@@ -142,10 +140,12 @@ class _Order:
             self.position[v] = k - half
 
     def _sort(
-        self, level: list[int], want: Sequence[float] | dict[int, float], places: Sequence[tuple[tuple[float, int], ...]]
+        self,
+        level: list[int],
+        want: Sequence[float] | dict[int, float],
+        places: Sequence[tuple[tuple[float, int], ...]],
     ) -> None:
-        """Sort by the position that each vertex wants, with the vertices of a frame together and frames by
-        their places."""
+        """Sort by the wanted positions, with the vertices of a frame together and frames by their places."""
         if self.frames.count:
             home, position = self.frames.home, self.position
             level.sort(key=lambda v: (*places[home[v]], (want[v], 0), (position[v], v)))
@@ -168,8 +168,7 @@ class _Order:
         return want
 
     def _exchange(self, ranks: Iterable[int]) -> None:
-        """Exchange neighbours in these ranks, and in the ranks beside changed ones, as long as that saves
-        crossings."""
+        """Exchange neighbours in these ranks, and beside changed ones, as long as that saves crossings."""
         waiting = set(ranks)
         for _ in range(6):
             for r in sorted(waiting):
@@ -218,7 +217,13 @@ class _Order:
         return saved
 
 
-def _walk(m: int, n: int, up: Sequence[Sequence[int]], down: Sequence[Sequence[int]], side: Sequence[int]) -> list[int]:
+def _walk(
+    m: int,
+    n: int,
+    up: Sequence[Sequence[int]],
+    down: Sequence[Sequence[int]],
+    side: Sequence[int],
+) -> list[int]:
     """All vertices, with neighbours soon after each other and the returning half of a U last."""
     seen = [False] * m
     walked = []

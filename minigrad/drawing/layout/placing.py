@@ -25,7 +25,11 @@ Weighted = list[tuple[int, float]]  # neighbours, and how strongly they pull
 
 
 def placed(
-    order: Sequence[Sequence[int]], links: Sequence[tuple[int, int]], widths: Sequence[float], frames: Frames, n: int
+    order: Sequence[Sequence[int]],
+    links: Sequence[tuple[int, int]],
+    widths: Sequence[float],
+    frames: Frames,
+    n: int,
 ) -> tuple[list[float], list[float], list[float]]:
     """The x of each vertex, and of the left and right border of each frame."""
     m = len(widths)
@@ -57,9 +61,13 @@ def placed(
     return x[:m], x[m::2], x[m + 1 :: 2]
 
 
-def _conditions(order: Sequence[Sequence[int]], widths: Sequence[float], frames: Frames, n: int) -> list[Condition]:
-    """The conditions on neighbours in a rank and the borders of frames between them, and on frames and their
-    contents."""
+def _conditions(
+    order: Sequence[Sequence[int]],
+    widths: Sequence[float],
+    frames: Frames,
+    n: int,
+) -> list[Condition]:
+    """The conditions on neighbours in a rank, with the borders between them, and on frames in frames."""
     m = len(widths)
     found: list[Condition] = []
     for level in order:
@@ -83,7 +91,13 @@ def _conditions(order: Sequence[Sequence[int]], widths: Sequence[float], frames:
     return found
 
 
-def _across_borders(a: int, b: int, gap: float, widths: Sequence[float], frames: Frames) -> Iterator[Condition]:
+def _across_borders(
+    a: int,
+    b: int,
+    gap: float,
+    widths: Sequence[float],
+    frames: Frames,
+) -> Iterator[Condition]:
     """The conditions on two neighbours of different frames: from `a` over the right borders of its frames,
     the innermost first, and the left borders of the frames around `b`, to `b`. Frames around both are not
     crossed."""
@@ -103,8 +117,7 @@ def _across_borders(a: int, b: int, gap: float, widths: Sequence[float], frames:
 
 
 def _sorted(conditions: Sequence[Condition], count: int) -> list[Condition]:
-    """The conditions in an order in which those from the left of a variable come before those that it puts on
-    others."""
+    """The conditions sorted: those from the left of a variable come before those that it puts on others."""
     after: list[list[Condition]] = [[] for _ in range(count)]
     waiting = [0] * count
     for condition in conditions:
@@ -136,7 +149,12 @@ def _pull(vs: Iterable[int], near: Sequence[Weighted], x: Sequence[float], want:
             want[v] = total / weights
 
 
-def _feasible(want: list[float], widths: Sequence[float], frames: Frames, conditions: Sequence[Condition]) -> list[float]:
+def _feasible(
+    want: list[float],
+    widths: Sequence[float],
+    frames: Frames,
+    conditions: Sequence[Condition],
+) -> list[float]:
     """The mean of the placements by the two passes, which keeps all distances."""
     m = len(widths)
     for k, vs in enumerate(frames.members):

@@ -46,7 +46,7 @@ def ranked(picture: Picture, length: dict[int, int]) -> Ranking:
                 order.append(j)
     weight_below = [sum([w for _, _, w in near]) for near in below]
     weight_above = [sum([w for _, _, w in near]) for near in above]
-    pull = [down - up for down, up in zip(weight_below, weight_above, strict=True)]  # a positive one pulls downward
+    pull = [down - up for down, up in zip(weight_below, weight_above, strict=True)]  # down if positive
     for turn in range(4 if n <= 3000 else 1):
         for i in reversed(order) if turn % 2 == 0 else order:
             if below[i] and (pull[i] > 0 or not above[i]):

@@ -37,10 +37,13 @@ def ports(chains: Chains, x: Sequence[float], rooms: Sequence[float]) -> list[tu
 
 
 def _spread(
-    v: int, neighbours: Mapping[int, Sequence[int]], x: Sequence[float], rooms: Sequence[float], at: list[float]
+    v: int,
+    neighbours: Mapping[int, Sequence[int]],
+    x: Sequence[float],
+    rooms: Sequence[float],
+    at: list[float],
 ) -> None:
-    """Write into `at` where the edges on one side of a box meet it, in the order of their neighbours
-    there."""
+    """Write into `at` where the edges on one side of a box meet it, in the order of their other ends."""
     places = [0.0]
     edges = []
     for u in sorted(neighbours, key=lambda u: (x[u], u)):
@@ -63,8 +66,7 @@ def way(
     tops: Sequence[float],
     heights: Sequence[float],
 ) -> list[tuple[float, float]]:
-    """The points of an edge. It runs straight down through the ranks, so that its curves lie in the gaps
-    between them."""
+    """The points of an edge. It runs straight down through the ranks; its curves lie in the gaps between."""
     a, b = chain[0], chain[-1]
     points = [(ports[0], boxes[a].y + boxes[a].height / 2)]
     bottom = tops[rank[a]] + heights[rank[a]]

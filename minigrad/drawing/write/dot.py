@@ -30,8 +30,8 @@ def dot(picture: Picture, theme: str | Theme = "light") -> str:
     look = theme_of(theme)
     out = [
         f"digraph {quoted(shortened(picture.title or 'graph', 600))} {{",
-        f'  graph [rankdir={DIRECTIONS[picture.direction]}, fontname="Verdana", fontsize=11, bgcolor="{look.background}", '
-        f'fontcolor="{look.muted}", color="{look.frame}"];',
+        f'  graph [rankdir={DIRECTIONS[picture.direction]}, fontname="Verdana", fontsize=11, '
+        f'bgcolor="{look.background}", fontcolor="{look.muted}", color="{look.frame}"];',
         f'  node [shape=box, style="filled,rounded", fontname="Verdana", fontsize=12, fontcolor="{look.text}", '
         f'margin="0.16,0.09"];',
         f'  edge [fontname="Verdana", fontsize=10, color="{look.edge}", fontcolor="{look.muted}", arrowsize=0.7];',

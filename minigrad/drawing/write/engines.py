@@ -57,8 +57,7 @@ def chosen(engine: str, suffix: str) -> str:
 
 
 def rendered(picture: Picture, layout: Layout, theme: str | Theme, suffix: str, engine: str) -> bytes:
-    """The picture as the bytes of an "svg", "png" or "pdf" file, by `graphviz`, `pygraphviz` or `builtin`
-    with Matplotlib."""
+    """The bytes of an "svg", "png" or "pdf" file, by `graphviz`, `pygraphviz` or `builtin` (Matplotlib)."""
     if engine == "graphviz":
         package: Any = importlib.import_module("graphviz")
         return bytes(package.Source(dot(picture, theme)).pipe(format=suffix))

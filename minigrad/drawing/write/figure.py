@@ -23,8 +23,7 @@ LARGEST = 14_000.0  # pixels of a side
 
 
 def figure(picture: Picture, layout: Layout, theme: str | Theme = "light") -> Any:
-    """A figure of the size of the picture, one point of the layout being 1/72 inch. It belongs to no
-    window."""
+    """A figure of the size of the picture, at 72 points an inch. It belongs to no window."""
     look = theme_of(theme)
     key = legend(picture, look, max(layout.width, NARROWEST))
     total_width = max(layout.width, key.width, NARROWEST)
@@ -67,7 +66,14 @@ class _Pen:
         self.axes, self.dx, self.dy = axes, dx, dy
 
     def text(
-        self, x: float, y: float, words: str, size: float, colour: str, anchor: str = "center", bold: bool = False
+        self,
+        x: float,
+        y: float,
+        words: str,
+        size: float,
+        colour: str,
+        anchor: str = "center",
+        bold: bool = False,
     ) -> None:
         self.axes.text(
             self.dx + x,

@@ -67,8 +67,7 @@ def _hash(text: str) -> str:
 
 
 def _json(data: Any) -> str:
-    """JSON that may stand inside a script element: it is ASCII, without characters that HTML could take for
-    markup."""
+    """JSON that may stand inside a script element: ASCII, without characters that are markup in HTML."""
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -104,8 +103,7 @@ def _colours(theme: Theme) -> str:
 
 
 def _declared(value: str) -> str:
-    """A colour or a dash pattern of a Theme, checked so that it cannot end the declaration that it stands
-    in."""
+    """A colour or a dash pattern of a Theme, checked so that it cannot end its declaration."""
     if not value or not all(c.isalnum() or c in "#(),.%/ -" for c in value):
         raise ValueError(f"`Theme(...)` for a page needs CSS colours and dash patterns, got {value!r}.")
     return value
@@ -121,22 +119,29 @@ def _is_dark(colour: str) -> bool:
 # Data
 
 
-def _page_data(full: Picture, shown: Picture, levels: Sequence[tuple[str, Picture]], theme: Theme) -> dict[str, Any]:
+def _page_data(
+    full: Picture,
+    shown: Picture,
+    levels: Sequence[tuple[str, Picture]],
+    theme: Theme,
+) -> dict[str, Any]:
     """Everything that the scripts of the page read."""
     views, start, left_out = _views(shown, levels)
     notes = [*shown.notes, *left_out]
-    before = lines_of(Node(0, "", gradient="·"), ["grad"])[-1].removesuffix("·")  # the word before a cotangent
+    word = lines_of(Node(0, "", gradient="·"), ["grad"])[-1].removesuffix("·")  # before each cotangent
     return {
         "title": printable(full.title), "total": full.total, "notes": [printable(note) for note in notes],
-        "theme": "dark" if theme.name == "dark" else "", "gradient": before,
+        "theme": "dark" if theme.name == "dark" else "", "gradient": word,
         "font": FAMILY, "size": SIZE, "leading": LEADING, "pad": PAD_Y, "facts": FACTS, "phases": PHASE_NAMES,
         "start": start, "views": [_view(name, picture) for name, picture in views],
     }  # fmt: skip
 
 
-def _views(shown: Picture, levels: Sequence[tuple[str, Picture]]) -> tuple[list[tuple[str, Picture]], int, list[str]]:
-    """The levels of the page, the position of the one asked for, and a sentence about each that is too
-    large."""
+def _views(
+    shown: Picture,
+    levels: Sequence[tuple[str, Picture]],
+) -> tuple[list[tuple[str, Picture]], int, list[str]]:
+    """The levels of the page, the position of the one asked for, and sentences about those left out."""
     key = [node.members for node in shown.nodes]
     views = [(name, shown if key == [n.members for n in picture.nodes] else picture) for name, picture in levels]
     if all(picture is not shown for _, picture in views):
@@ -223,8 +228,8 @@ def _steps(picture: Picture) -> list[list[Any]]:
 
 
 def _with_room(picture: Picture, steps: Sequence[Sequence[Any]]) -> Picture:
-    """The same picture with each gradient replaced by the widest text that is shown for it during the
-    backward pass."""
+    """The same picture with each gradient replaced by the widest text shown for it during the backward
+    pass."""
     widest = {node.id: node.gradient for node in picture.nodes if node.gradient}
     for _, _, arrivals in steps:
         for i, text in arrivals:

@@ -1,5 +1,4 @@
-"""The legend of a picture, which explains its colours, and its notes. They are placed here; writers draw them
-below it."""
+"""The legend, which explains the colours of a picture, and the notes. Writers draw them below the picture."""
 
 from __future__ import annotations
 
@@ -31,8 +30,7 @@ class Swatch:
 
 @dataclass(slots=True)
 class Legend:
-    """The notes are `lines`, as (x, y, text) with y the middle of the text. `swatches` explain the
-    colours."""
+    """The notes are `lines`: (x, y, text), with y their middle. `swatches` explain the colours."""
 
     width: float = 0.0
     height: float = 0.0

@@ -1,5 +1,4 @@
-"""What the two graph languages, DOT and Mermaid, have in common: the names of the directions, and blocks
-inside blocks."""
+"""The common part of the two graph languages, DOT and Mermaid: directions, and blocks inside blocks."""
 
 from __future__ import annotations
 

@@ -46,8 +46,7 @@ def path_of(route: Route, across: bool = False) -> str:
 
 
 def svg(picture: Picture, layout: Layout, theme: str | Theme = "light") -> str:
-    """The whole document. Each node is a `<g class="node" id="n3">` whose `<title>` holds everything known
-    about it."""
+    """The whole document. The `<title>` of each node's `<g class="node" id="n3">` holds all its facts."""
     look = theme_of(theme)
     head, head_width, head_height = _heading(picture, look, max(layout.width - 32, 700))
     key = legend(picture, look, max(layout.width, head_width, 420.0))
@@ -94,7 +93,15 @@ def _arrows(look: Theme) -> list[str]:
     ]
 
 
-def _text(x: float, y: float, text: str, size: float, colour: str, anchor: str = "start", weight: str = "normal") -> str:
+def _text(
+    x: float,
+    y: float,
+    text: str,
+    size: float,
+    colour: str,
+    anchor: str = "start",
+    weight: str = "normal",
+) -> str:
     bold = "" if weight == "normal" else f' font-weight="{weight}"'
     return (
         f'<text x="{x:g}" y="{y:g}" font-size="{size:g}" fill="{colour}" text-anchor="{anchor}"{bold}>{xml_text(text)}</text>'

@@ -12,8 +12,7 @@ DEEPEST = 60  # characters of indentation
 
 
 def tree(picture: Picture) -> str:
-    """One line for each node, below its user. A node that was shown before is named, with ↑, and not opened
-    again."""
+    """One line for each node, below its user. A node shown before is named, with ↑, and not opened again."""
     sources: list[list[int]] = [[] for _ in picture.nodes]
     used = [False] * len(picture.nodes)
     for e in picture.edges:
