@@ -21,10 +21,10 @@ import numpy as np
 from benchmarks import machine, report
 from minigrad import Tensor, draw
 from minigrad.drawing import Edge, Node, Picture
-from minigrad.drawing.dot import dot
-from minigrad.drawing.fold import with_clusters
-from minigrad.drawing.layout import arranged
-from minigrad.drawing.svg import svg
+from minigrad.drawing.graph.fold import with_clusters
+from minigrad.drawing.layout.arranging import arranged
+from minigrad.drawing.write.dot import dot
+from minigrad.drawing.write.svg import svg
 
 SIZES = (100, 1_000, 5_000, 10_000)
 DOT_MOST = 5_000  # boxes

@@ -1,10 +1,15 @@
-"""Drawing: the recorded graph as a picture. It knows the graph and nothing of models or optimizers."""
+"""Drawing: the recorded graph as a picture. It knows the graph and nothing of models or optimizers.
+
+`draw` calls and names what it is given, `graph` makes a Picture of it, `layout` gives the Picture its places,
+and `write` makes a text or a file of both. A `Drawing` does the last two when they are first needed. `viewer`
+is the page of the HTML format.
+"""
 
 from minigrad.drawing.draw import draw as draw
 from minigrad.drawing.drawing import Drawing as Drawing
-from minigrad.drawing.geometry import Box as Box
-from minigrad.drawing.geometry import Layout as Layout
-from minigrad.drawing.geometry import Route as Route
+from minigrad.drawing.layout.geometry import Box as Box
+from minigrad.drawing.layout.geometry import Layout as Layout
+from minigrad.drawing.layout.geometry import Route as Route
 from minigrad.drawing.picture import Cluster as Cluster
 from minigrad.drawing.picture import Edge as Edge
 from minigrad.drawing.picture import Node as Node

@@ -1,4 +1,9 @@
-"""`draw`: from whatever is to be looked at to a Drawing."""
+"""`draw`: it takes a Tensor, a function or an optimizer, finds names for everything in it, and returns a
+Drawing.
+
+Names: `outputs` pairs of a name (or "") and a Tensor; `names` the names that variables and arguments give, by
+the index of a Tensor or by ("array", id) of an array.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.drawing.collect import collect
 from minigrad.drawing.drawing import Drawing
-from minigrad.drawing.fold import only
-from minigrad.drawing.formulas import short_name
-from minigrad.drawing.notation import tangent_of
+from minigrad.drawing.graph.collect import collect
+from minigrad.drawing.graph.fold import only
+from minigrad.drawing.graph.formulas import short_name
+from minigrad.drawing.graph.notation import tangent_of
 from minigrad.drawing.picture import DETAILS, PHASES
-from minigrad.drawing.theme import Theme
+from minigrad.drawing.write.theme import Theme
 from minigrad.mode import scope
 from minigrad.sweeps import between, pull_back, push_forward
 from minigrad.tensor import Tensor
@@ -29,31 +34,46 @@ DIRECTIONS = ("down", "right", "up", "left")
 
 
 def draw(
-    target: Any, *inputs: Any, show: Sequence[str] | set[str] = ("shape",), direction: str = "right",
-    fold: str | None = "auto", phases: Sequence[str] | None = None, engine: str = "auto", theme: str | Theme = "light",
+    target: Any,
+    *inputs: Any,
+    show: Sequence[str] | set[str] = ("shape",),
+    direction: str = "right",
+    fold: str | None = "auto",
+    phases: Sequence[str] | None = None,
+    engine: str = "auto",
+    theme: str | Theme = "light",
     title: str | None = None,
-) -> Drawing:  # fmt: skip
-    """Draw a recorded graph. Nothing on the graph is changed.
+) -> Drawing:
+    """Draw a recorded graph, and change nothing on it.
 
     Args:
-        target: a Tensor; several, in a list, tuple or dict; a function, called here with `inputs`: any Python function, a
-            Module, `grad(f)`, `lambda x, v: hvp(f, x, v)`; or an object with a method `recorded()` that returns named
-            Tensors, such as an optimizer, whose update rule is drawn.
-        inputs: example arguments of a function: arrays, numbers, or trees of them. Derivatives are taken with respect to the
-            floating ones.
-        show: what stands in the boxes: any of "shape", "dtype", "value", "grad" (the derivative of the one scalar output),
-            "bytes", "flops", "time", "source" (the line that made it; recorded inside `trace_source()`).
-        direction: "right", "down", "left" or "up".
-        fold: how much becomes one box: None nothing; "formulas" what is one line of calculus; "repeats" also blocks that
-            come again and again; "modules" also whole modules; "auto" only what a readable picture needs.
-        phases: draw only these, of "forward", "backward", "tangent", "update". If the graph of a scalar has only a forward
-            pass, "backward" adds the pull back to its parameters, and "tangent" its Hessian-vector product.
-        engine: "builtin" is our own layout; "graphviz" and "pygraphviz" let those packages draw; "auto" is the builtin one.
+        target: a Tensor; several, in a list, tuple or dict; a function, called here with `inputs`: any Python
+        function, a
+            Module, `grad(f)`, `lambda x, v: hvp(f, x, v)`; or an object with a method `recorded()` that
+            returns named Tensors, such as an optimizer, whose update rule is drawn.
+        inputs: example arguments of a function: arrays, numbers, or trees of them. Derivatives are taken with
+            respect to the floating ones.
+        show: the details in the boxes: any of "shape", "dtype", "value", "grad" (the derivative of the one
+        scalar
+            output), "bytes", "flops", "time", "source" (the line that made it; recorded inside
+            `trace_source()`).
+        direction: "right", "down", "left" or "up". fold: None draws one box for each operation, "formulas"
+        one for each line of calculus; "repeats" also folds
+            blocks that repeat, and "modules" whole modules; "auto" folds only as far as a readable picture
+            needs.
+        phases: draw only these, of "forward", "backward", "tangent", "update". If the graph of a scalar has
+        only a
+            forward pass, "backward" adds the pull back to its parameters, and "tangent" its Hessian-vector
+            product.
+        engine: "builtin" is our own layout; "graphviz" and "pygraphviz" let those packages draw; "auto" is
+        the
+            builtin one.
         theme: "light" or "dark".
+        title: the heading of the picture; None takes the name of the function or the class.
 
     Raises:
-        TypeError: the target is nothing that can be drawn, or a function gave no Tensor.
-        ValueError: an option that does not exist.
+        TypeError: the target cannot be drawn, or a function returned no Tensor.
+        ValueError: an option has a value that does not exist.
 
     >>> x = Tensor([1.0, 2.0], requires_grad=True, name="x")
     >>> drawing = draw(np.tanh(x).sum(), show={"value"})
@@ -88,7 +108,8 @@ def draw(
     aside: Named = []
     if wanted is not None:
         outputs, aside = _derived(outputs, wanted, names)
-    full = collect(outputs, aside=aside, names=names, title=called if title is None else title, show=details, inputs=arguments)
+    title = called if title is None else title
+    full = collect(outputs, aside=aside, names=names, title=title, show=details, inputs=arguments)
     full.direction = direction
     if wanted is not None:
         full = only(full, wanted)
@@ -96,7 +117,7 @@ def draw(
 
 
 def _checked(option: str, given: Any, known: Sequence[str]) -> tuple[str, ...]:
-    """The chosen ones, in the order in which they are documented."""
+    """The given words, in the order in which they are documented."""
     chosen = {given} if isinstance(given, str) else set(given)
     if unknown := chosen - set(known):
         raise ValueError(f"`draw({option}=...)` takes any of {', '.join(known)}, got {sorted(map(str, unknown))}.")
@@ -125,15 +146,19 @@ def _named_outputs(tree: Any, call: str) -> Named:
 
 def _title(f: Any) -> str:
     name = getattr(f, "__name__", type(f).__name__)
-    return "" if name in ("<lambda>", "wrapped") else str(name)  # the transforms' own functions are called wrapped
+    nameless = ("<lambda>", "wrapped")  # the transforms call their own functions "wrapped"
+    return "" if name in nameless else str(name)
 
 
 # Functions
 
 
 def _run(f: Callable[..., Any], inputs: Sequence[Any]) -> tuple[Named, list[Any], dict[Any, str]]:
-    """Call `f` on leaves made of the inputs, with everything noted that can be. (outputs, keys of the leaves, names)"""
-    live = not hasattr(f, "named_parameters")  # of a model one wants the parameters' derivatives, not the data's
+    """Call `f` on leaves made of the inputs, and trace it.
+
+    Returns the outputs, the keys of the leaves, and the names of both and of what `f` finds around itself.
+    """
+    live = not hasattr(f, "named_parameters")  # data given to a model needs no derivative
     names = _names_within(f)
     given: list[Any] = []
     keys: list[Any] = []
@@ -161,7 +186,7 @@ def _run(f: Callable[..., Any], inputs: Sequence[Any]) -> tuple[Named, list[Any]
 
 
 def _argument_names(f: Any, count: int) -> list[str]:
-    """The names of the first positional arguments, as the function's own text gives them."""
+    """The names of the first `count` positional arguments, as the signature gives them."""
     try:
         inner = f.forward if hasattr(f, "named_parameters") else f
         parameters = inspect.signature(inner).parameters.values()
@@ -172,7 +197,7 @@ def _argument_names(f: Any, count: int) -> list[str]:
 
 
 def _paths(tree: Any, path: str) -> list[str]:
-    """Names for the leaves of a tree, in `flatten`'s order."""
+    """Names for the leaves of a tree, in the order of `flatten`."""
     if isinstance(tree, dict):
         return [name for key, x in tree.items() for name in _paths(x, str(key) if path in ("p", "params") else f"{path}.{key}")]
     if isinstance(tree, list | tuple):
@@ -181,7 +206,8 @@ def _paths(tree: Any, path: str) -> list[str]:
 
 
 def _names_within(f: Any) -> dict[Any, str]:
-    """Names of the arrays and Tensors that a function, or one that it uses, finds around itself."""
+    """Names of the arrays and Tensors that a function, or one that it calls, finds in globals and
+    closures."""
     names: dict[Any, str] = {}
     stack: list[Any] = [f]
     seen: set[int] = set()
@@ -223,8 +249,11 @@ def _note(variables: Sequence[tuple[str, Any]], names: dict[Any, str]) -> None:
 
 
 def _derived(outputs: Named, wanted: Sequence[str], names: Mapping[Any, str]) -> tuple[Named, Named]:
-    """Add the pull back, or the Hessian-vector product, to a scalar whose graph has neither. With the latter the gradient is
-    returned aside."""
+    """Add the pull back, or the Hessian-vector product, to a scalar whose graph has neither.
+
+    Returns all outputs to draw, and those that only give names to others: beside a Hessian-vector product,
+    the gradient.
+    """
     scalars = [(name, t) for name, t in outputs if t.size == 1 and t.requires_grad]
     present = {t.mode.phase for t in _nodes(outputs)}
     if len(outputs) != 1 or not scalars or not {"backward", "tangent"} & set(wanted) or present != {"forward"}:

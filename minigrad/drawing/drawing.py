@@ -1,4 +1,5 @@
-"""What `draw` returns: the picture in every format, laid out when first asked for."""
+"""A Drawing, which `draw` returns: the picture in every format. Folding and layout wait until they are
+needed."""
 
 from __future__ import annotations
 
@@ -10,45 +11,26 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from minigrad.drawing.as_json import to_dict
-from minigrad.drawing.dot import dot
-from minigrad.drawing.engines import ENGINES, chosen, rendered
-from minigrad.drawing.fold import leading, modules, repeats
-from minigrad.drawing.formulas import formulas
-from minigrad.drawing.geometry import Layout
-from minigrad.drawing.layout import arranged
-from minigrad.drawing.mermaid import mermaid
+from minigrad.drawing.graph.levels import FOLDS, folded, levels
+from minigrad.drawing.layout.arranging import arranged
+from minigrad.drawing.layout.geometry import Layout
 from minigrad.drawing.picture import Picture
-from minigrad.drawing.svg import svg
-from minigrad.drawing.theme import Theme, theme_of
-from minigrad.drawing.tree import tree
+from minigrad.drawing.write.as_json import to_dict
+from minigrad.drawing.write.dot import dot
+from minigrad.drawing.write.engines import ENGINES, chosen, rendered
+from minigrad.drawing.write.mermaid import mermaid
+from minigrad.drawing.write.svg import svg
+from minigrad.drawing.write.theme import Theme, theme_of
+from minigrad.drawing.write.tree import tree
 
-__all__ = ["Drawing", "folded"]
-
-FEW, MANY = 150, 400  # boxes: up to FEW all formulas are drawn; above, repetitions are folded, then modules
-FOLDS = ("auto", "formulas", "repeats", "modules", None)
-
-
-def folded(picture: Picture, fold: str | None) -> Picture:
-    """The picture at a level of detail: None shows every operation; "formulas" what belongs together as one formula;
-    "repeats" and "modules" fold further; "auto" goes as far as it must."""
-    if fold is None:
-        return leading(picture)
-    small = leading(formulas(picture))
-    if fold == "repeats" or (fold == "auto" and len(small.nodes) > FEW):
-        small = repeats(small)
-    if fold == "modules" or (fold == "auto" and len(small.nodes) > FEW):
-        small = modules(small)
-    if fold == "auto" and len(small.nodes) > FEW:
-        small = repeats(small)
-    return small
+__all__ = ["Drawing"]
 
 
 class Drawing:
     """A drawn graph. It shows itself in a notebook, prints as a text tree, and saves by suffix.
 
-    `svg`, `html`, `dot`, `mermaid`, `json` are texts; `graphviz` is the DOT text as a `graphviz.Source`. `picture` is what is
-    drawn, `full` the same with nothing folded, both plain data.
+    `svg`, `html`, `dot`, `mermaid`, `json` are texts; `graphviz` is the DOT text as a `graphviz.Source`.
+    `full` is the picture of the whole graph and `picture` the folded one that is drawn; both are plain data.
 
     >>> from minigrad import Tensor, draw
     >>> x = Tensor(3.0, requires_grad=True, name="x")
@@ -59,8 +41,13 @@ class Drawing:
     """
 
     def __init__(
-        self, full: Picture, *, fold: str | None = "auto", engine: str = "auto", theme: str | Theme = "light"
-    ) -> None:  # fmt: skip
+        self,
+        full: Picture,
+        *,
+        fold: str | None = "auto",
+        engine: str = "auto",
+        theme: str | Theme = "light",
+    ) -> None:
         if engine not in ENGINES:
             raise ValueError(f"`draw(engine=...)` must be one of {', '.join(ENGINES)}, got {engine!r}.")
         if fold not in FOLDS:
@@ -69,32 +56,25 @@ class Drawing:
 
     @cached_property
     def picture(self) -> Picture:
-        """What is drawn: `full`, folded."""
+        """The picture that is drawn: `full`, folded."""
         return folded(self.full, self.fold)
 
     @cached_property
     def layout(self) -> Layout:
-        """Where everything stands in our own layout."""
+        """The place of every box and edge in our own layout."""
         return arranged(self.picture)
 
     def views(self) -> list[tuple[str, Picture]]:
-        """The picture at every level of detail that differs, from the most detailed: for viewers that can switch."""
-        found: list[tuple[str, Picture]] = []
-        for name, level in (
-            ("operations", None),
-            ("formulas", "formulas"),
-            ("repeats folded", "repeats"),
-            ("modules", "modules"),
-        ):
-            picture = folded(self.full, level)
-            if not found or len(picture.nodes) != len(found[-1][1].nodes):
-                found.append((name, picture))
-        return found
+        """The picture at every level of detail that differs, from the most detailed, for viewers that can
+        switch."""
+        return levels(self.full)
 
     def themed(self, theme: str | Theme) -> Drawing:
         """The same drawing in other colours."""
         other = Drawing(self.full, fold=self.fold, engine=self.engine, theme=theme)
-        other.__dict__ |= {part: self.__dict__[part] for part in ("picture", "layout") if part in self.__dict__}
+        for part in ("picture", "layout"):  # colours change neither, so they are not computed again
+            if part in self.__dict__:
+                other.__dict__[part] = self.__dict__[part]
         return other
 
     # As text
@@ -119,28 +99,28 @@ class Drawing:
 
     @property
     def json(self) -> str:
-        """The picture as JSON; `minigrad.drawing.as_json.from_dict` makes a Picture of it again."""
+        """The picture as JSON; `minigrad.drawing.write.as_json.from_dict` makes a Picture of it again."""
         return json.dumps(to_dict(self.picture), ensure_ascii=True, indent=1)
 
     @property
     def html(self) -> str:
         """One offline page to look around in, and to play the backward pass."""
-        viewer: Any = importlib.import_module("minigrad.drawing.html")
+        viewer: Any = importlib.import_module("minigrad.drawing.write.html")
         return str(viewer.html(self.full, self.picture, self.views(), self.theme))
 
     @property
     def graphviz(self) -> Any:
-        """The DOT text as a `graphviz.Source`, for those who use that package."""
+        """The DOT text as a `graphviz.Source`, for users of that package."""
         return importlib.import_module("graphviz").Source(self.dot)
 
-    # To be seen
+    # On the screen and on the disk
 
     def save(self, path: str | PathLike[str]) -> Path:
-        """Write the picture to a file; its suffix says how: .svg .html .dot .gv .mmd .json .png .pdf
+        """Write the picture to a file. Its suffix is the format: .svg .html .dot .gv .mmd .json .png .pdf
 
         Raises:
-            ValueError: another suffix.
-            RuntimeError: .png or .pdf, and none of the packages that could write them is installed.
+            ValueError: the suffix is none of these.
+            RuntimeError: the suffix is .png or .pdf, and no package that could write it is installed.
         """
         target = Path(fspath(path))
         suffix = target.suffix.lower().removeprefix(".")
@@ -164,14 +144,14 @@ class Drawing:
         bundle = {"text/plain": str(self)}
         try:
             bundle["image/svg+xml"] = self.svg
-        except Exception as error:  # a notebook must show something rather than fail
+        except Exception as error:  # a notebook should show something rather than fail
             bundle["text/plain"] += f"\n(no picture: {error})"
         return bundle
 
     def __str__(self) -> str:
         try:
             return tree(self.picture)
-        except Exception as error:  # never from a repr
+        except Exception as error:  # a repr never raises
             return f"Drawing({len(self.full.nodes)} boxes; no text: {error})"
 
     def __repr__(self) -> str:

@@ -1,16 +1,22 @@
-"""The picture of a graph: plain data, no Tensors and no arrays. Everything that draws reads this and nothing else.
+"""The picture of a graph: plain data, without Tensors and arrays. All steps of drawing share it, and nothing
+else.
 
-`collect` makes one from recorded Tensors, `fold` makes a smaller one from it, `layout` gives every box a place, and `svg`,
-`dot`, `mermaid`, `as_json`, `html` write it down. Nodes stand in a topological order: an edge leads from a smaller id to a
-larger one. All texts are as the user's program gave them, hostile or not; each writer escapes for its own format.
+`graph` makes a Picture of recorded Tensors, and smaller ones of it; `layout` gives every box a place; `write`
+makes texts and files. Nodes stand in a topological order: an edge leads from a smaller id to a larger one.
+All texts are as the user's program gave them, hostile or not; each writer escapes them for its own format.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import gc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-__all__ = ["DETAILS", "KINDS", "PHASES", "Cluster", "Edge", "Node", "Picture", "Visit", "lines_of"]
+__all__ = [
+    "DETAILS", "KINDS", "PHASES", "Cluster", "Edge", "Node", "Picture", "Visit",
+    "amount", "gc_paused", "lines_of",
+]  # fmt: skip
 
 PHASES = ("forward", "backward", "tangent", "update")
 KINDS = ("input", "parameter", "constant", "op", "fold")
@@ -21,11 +27,12 @@ DETAILS = ("shape", "dtype", "value", "grad", "bytes", "flops", "time", "source"
 class Node:
     """One box: an operation, a leaf, or many operations folded into one.
 
-    `kind`: "input" (an argument of the drawn function, or data), "parameter" (a live leaf), "constant", "op", "fold" (stands
-    for `count` operations). `members`: the ids, in the unfolded picture, of what this stands for. `arguments`: how each
-    operand of the op is written, with "·" in place of what an edge brings. `about`: id of the node whose derivative this one
-    helps to compute, where that is known (negative if that node is not in the picture). `seconds` is None where
-    nobody measured.
+    `kind` is "input" (an argument of the drawn function, or data), "parameter" (a live leaf), "constant",
+    "op" or "fold" (a box that stands for `count` operations). `members` are the ids, in the unfolded picture,
+    of the nodes that this one stands for. `arguments` are the operands of the op as they are written, with
+    "·" for one that an edge brings. `about` is the id of the node whose derivative this one helps to compute,
+    negative if that node is not in the picture, and None where it is unknown. `seconds` is None where the
+    time was not measured.
     """
 
     id: int
@@ -54,7 +61,7 @@ class Node:
 
 @dataclass(slots=True)
 class Edge:
-    """`source` is an input of `target`. `position`: which of its inputs, from 0."""
+    """`source` is an input of `target`, and `position` tells which one, counted from 0."""
 
     source: int
     target: int
@@ -64,8 +71,8 @@ class Edge:
 
 @dataclass(slots=True)
 class Cluster:
-    """A frame around the nodes of one module (or one part of it, if others come between). Clusters nest by `parent`, the
-    position of the enclosing one in `Picture.clusters`, or None. `nodes` are those directly inside."""
+    """A frame around the nodes of one module. Clusters nest: `parent` is the position of the enclosing one in
+    `Picture.clusters`, or None. `nodes` are the ids of the nodes directly inside."""
 
     label: str
     parent: int | None
@@ -74,8 +81,9 @@ class Cluster:
 
 @dataclass(slots=True)
 class Visit:
-    """One step of the backward pass: `node` hands its cotangent on. `arrivals` are (input's id, that input's cotangent as it
-    stands after this contribution, as text), in the order in which the sweep makes them; `gradient` is the node's own."""
+    """One step of the backward pass: `node` hands its cotangent, `gradient`, on to its inputs. `arrivals` are
+    pairs of an input's id and the text of its cotangent after this contribution, in the order of the
+    sweep."""
 
     node: int
     gradient: str
@@ -86,9 +94,10 @@ class Visit:
 class Picture:
     """A graph to be drawn.
 
-    `total` counts the recorded operations and leaves it stands for; `notes` are sentences for the reader (what was folded,
-    the values of numbers); `show` the details asked for; `direction` "down", "right", "up" or "left"; `visits` the backward
-    pass in order, if it was asked for with the detail "grad", its first node being the output with cotangent `seed`.
+    `total` counts the recorded operations and leaves that the picture stands for. `notes` are sentences for
+    the reader: what was folded, the values of numbers. `show` are the details asked for. `direction` is
+    "down", "right", "up" or "left". `visits` are the steps of the backward pass in order, if there is one
+    scalar output; the first one is that output's.
     """
 
     title: str = ""
@@ -112,7 +121,7 @@ class Picture:
 
 
 def lines_of(node: Node, show: Iterable[str]) -> list[str]:
-    """The text of a box: its headline, then one line for each detail. The same in every format and every engine."""
+    """The text of a box in every format: its headline, then one line for each detail."""
     show = tuple(show)
     lines = [node.label]
     if node.formula and node.formula != node.label:
@@ -142,7 +151,7 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 
 def amount(number: float, unit: str) -> str:
-    """A number with a prefix: "1.2 kB", "3.4 µs".
+    """A number of a unit, with the prefix that suits it.
 
     >>> amount(2048, "B"), amount(3.25e-6, "s")
     ('2.0 kB', '3.2 µs')
@@ -155,3 +164,19 @@ def amount(number: float, unit: str) -> str:
         if number >= factor:
             return f"{number / factor:.1f} {prefix}{unit}"
     return f"{number:g} {unit}"
+
+
+@contextmanager
+def gc_paused() -> Iterator[None]:
+    """Switch garbage collection off in this block.
+
+    A large picture is some hundred thousand small objects, and none of them is garbage: to walk all of them
+    again and again would take longer than to make them.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -17,7 +17,7 @@ import optim
 from minigrad import Tensor, draw
 from minigrad.drawing.drawing import Drawing
 from minigrad.drawing.picture import DETAILS, Edge, Node, Picture
-from minigrad.drawing.theme import THEMES
+from minigrad.drawing.write.theme import THEMES
 from models import MLP, cross_entropy
 
 pytestmark = pytest.mark.browser

@@ -15,14 +15,17 @@ import pytest
 import minigrad
 import optim
 from minigrad import Tensor, draw, grad, hvp, jacobian, trace_source, value_and_grad
-from minigrad.drawing import Edge, Node, Picture, as_json, pixels
-from minigrad.drawing.dot import dot
-from minigrad.drawing.drawing import folded
-from minigrad.drawing.fold import contract, runs
-from minigrad.drawing.layout import arranged
-from minigrad.drawing.mermaid import mermaid
-from minigrad.drawing.svg import svg
-from minigrad.drawing.tree import tree
+from minigrad.drawing import Edge, Node, Picture
+from minigrad.drawing.graph.fold import contract, runs
+from minigrad.drawing.graph.levels import folded
+from minigrad.drawing.layout.arranging import arranged
+from minigrad.drawing.layout.boxes import box_lines
+from minigrad.drawing.write import as_json
+from minigrad.drawing.write.dot import dot
+from minigrad.drawing.write.figure import figure as figure_of
+from minigrad.drawing.write.mermaid import mermaid
+from minigrad.drawing.write.svg import svg
+from minigrad.drawing.write.tree import tree
 from models import MLP, Linear, Module, Sequential, cross_entropy, mse_loss
 
 HOSTILE = [
@@ -113,7 +116,7 @@ def test_playing_backward_ends_at_the_gradients():
         if visit.node in running:
             assert running[visit.node] == visit.gradient, "a node is visited when its cotangent is complete"
         running |= dict(visit.arrivals)
-    from minigrad.drawing.notation import array_text
+    from minigrad.drawing.graph.notation import array_text
 
     for name, p in model.named_parameters():
         node = next(n for n in full.nodes if n.name == name)
@@ -481,13 +484,13 @@ def test_png_and_pdf_through_matplotlib(tmp_path):
 def test_svg_and_figure_say_the_same(real):
     pytest.importorskip("matplotlib")
     for drawing in real[::3]:
-        figure = pixels.figure(drawing.picture, drawing.layout)
+        figure = figure_of(drawing.picture, drawing.layout)
         drawn = sorted(text.get_text() for text in figure.axes[0].texts)
         assert drawn == sorted(element.text for element in ET.fromstring(drawing.svg).iter("{http://www.w3.org/2000/svg}text"))
 
 
 def test_without_any_engine_all_but_pixels_works(tmp_path, monkeypatch):
-    monkeypatch.setattr("minigrad.drawing.engines.available", lambda engine: False)
+    monkeypatch.setattr("minigrad.drawing.write.engines.available", lambda engine: False)
     drawing = draw(neuron()[2])
     for suffix in ("svg", "dot", "mmd", "json"):
         drawing.save(tmp_path / f"graph.{suffix}")
@@ -525,7 +528,7 @@ def test_graphviz_has_the_same_nodes_edges_and_labels(real):
         nodes, edges, clusters = graphviz_reads(drawing.dot)
         assert (nodes.keys(), edges, clusters) == ours(drawing.picture)
         for node in drawing.picture.nodes:
-            shown = minigrad.drawing.layout.box_lines(node, drawing.picture.show)
+            shown = box_lines(node, drawing.picture.show)
             assert nodes[f"n{node.id}"].replace("\\n", "\n").replace("&amp;", "&").replace("\\\\", "\\") == "\n".join(shown)
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from minigrad import Tensor, draw
-from minigrad.drawing import html
 from minigrad.drawing.drawing import Drawing
 from minigrad.drawing.picture import Edge, Node, Picture
-from minigrad.drawing.theme import LIGHT, Theme
+from minigrad.drawing.write import html
+from minigrad.drawing.write.theme import LIGHT, Theme
 
 HOSTILE = "</script><script>alert(1)</script><!-- ]]> & ' \" \\ \u2028 \u202e \x00 \ud800 🦆 $data ${x}"
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from minigrad.drawing import Edge, Node, Picture
-from minigrad.drawing.fold import with_clusters
-from minigrad.drawing.layout import PAD_X, SIZE, arranged, box_lines
-from minigrad.drawing.text_width import shortened, width
+from minigrad.drawing.graph.fold import with_clusters
+from minigrad.drawing.layout.arranging import arranged
+from minigrad.drawing.layout.boxes import PAD_X, SIZE, box_lines
+from minigrad.drawing.layout.text_width import shortened, width
 
 DIRECTIONS = ("down", "right", "up", "left")
 

@@ -9,11 +9,12 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
 from examples.draw_graphs import PICTURES
-from minigrad.drawing import Edge, Node, Picture, layout
-from minigrad.drawing.fold import with_clusters
-from minigrad.drawing.layout import arranged
-from minigrad.drawing.ordering import crossings, ordered
-from minigrad.drawing.placing import Frames
+from minigrad.drawing import Edge, Node, Picture
+from minigrad.drawing.graph.fold import with_clusters
+from minigrad.drawing.layout import arranging
+from minigrad.drawing.layout.arranging import arranged
+from minigrad.drawing.layout.frames import Frames
+from minigrad.drawing.layout.ordering import crossings, ordered
 
 CROSSED = {"neuron": 0, "network": 2, "curvature": 12, "adam": 0, "cg": 8}  # the README's pictures
 
@@ -95,7 +96,7 @@ def asked(monkeypatch):
         calls.append((rank, links, frames, ordered(rank, links, frames, *rest)))
         return calls[-1][-1]
 
-    monkeypatch.setattr(layout, "ordered", watched)
+    monkeypatch.setattr(arranging, "ordered", watched)
     return calls
 
 

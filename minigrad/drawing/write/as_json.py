@@ -14,7 +14,7 @@ FORMAT = 1
 
 
 def to_dict(picture: Picture) -> dict[str, Any]:
-    """Nested dicts, lists, texts and numbers; what has its default value is left out.
+    """Nested dicts, lists, texts and numbers. Fields of nodes that have their default value are left out.
 
     >>> from_dict(to_dict(Picture("a", [Node(0, "x")]))) == Picture("a", [Node(0, "x")])
     True
@@ -36,7 +36,7 @@ def to_dict(picture: Picture) -> dict[str, Any]:
 
 
 def from_dict(data: Mapping[str, Any]) -> Picture:
-    """The Picture that `to_dict` gave.
+    """The Picture of which `to_dict` made this data.
 
     Raises:
         ValueError: the data is of another format.

@@ -1,11 +1,12 @@
-"""The second step of a layout: who stands beside whom in each rank, so that few edges cross.
+"""The second step of a layout: every rank is sorted so that few edges cross.
 
-Sweeps of barycentres find the coarse order, exchanges of neighbours the fine one. A picture that people look at is small, and
-there every crossing is seen: so the best order of a small one is shaken, a few connected vertices at a time moved aside and
-all exchanges made that then save a crossing, and what is no worse is kept. The tests compare the result with the fewest
-crossings that are possible at all.
+Sweeps of barycentres find the coarse order, exchanges of neighbours the fine one. In a small picture, which
+people look at, every crossing is seen, so its best order is shaken: a few connected vertices are moved aside,
+all exchanges are made that then save a crossing, and the new order is kept if it is no worse. The tests
+compare the result with the fewest crossings that are possible.
 
-Names: `level` the vertices of one rank from left to right; `position[v]` the place of v in its level, 0 being the middle.
+Names: `level` the vertices of one rank from left to right; `position[v]` the place of v in its level, 0 being
+the middle.
 """
 
 from __future__ import annotations
@@ -14,26 +15,26 @@ import random
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
-from minigrad.drawing.placing import Frames
+from minigrad.drawing.layout.frames import Frames
 
 __all__ = ["crossings", "ordered"]
 
-LARGE = 1500  # vertices beyond which nothing is exchanged
-SMALL = 300  # vertices up to which other beginnings and shakes are tried, the more the fewer they are
-HOPELESS = 60  # crossings, beyond which no more is tried
+LARGE = 1500  # vertices beyond which no neighbours are exchanged
+SMALL = 300  # vertices up to which other starts and shakes are tried; fewer vertices get more of them
+HOPELESS = 60  # crossings beyond which nothing else is tried
 MOST_MOVED = 24  # vertices moved aside together
 
 
 def ordered(
     rank: Sequence[int], links: Sequence[tuple[int, int]], frames: Frames, n: int, side: Sequence[int]
-) -> list[list[int]]:  # fmt: skip
-    """The vertices of each rank from left to right. Those of a frame stay together, and two frames stand in the same order in
-    all ranks.
+) -> list[list[int]]:
+    """The vertices of each rank from left to right. Vertices of a frame stay together, and two frames stand
+    in the same order in all ranks.
 
     Args:
         links: pairs of vertices in neighbouring ranks (upper, lower).
-        n: how many vertices are nodes; the others are passing edges.
-        side: of the nodes, 1 to begin on the right.
+        n: the number of nodes, which are the first vertices; at the others edges pass a rank.
+        side: for each node 1 to begin on the right, else 0.
     """
     m = len(rank)
     up: list[list[int]] = [[] for _ in range(m)]
@@ -44,7 +45,7 @@ def ordered(
     starts = [_walk(m, n, up, down, side)]
     if m <= LARGE:
         starts += [_walk(m, n, down, up, side), sorted(range(m), key=lambda v: (side[v] if v < n else 0, v))]
-    chance = random.Random(m)  # always the same one
+    chance = random.Random(m)  # seeded, so that the same picture is always drawn the same way
     if m <= SMALL:
         starts += [chance.sample(range(m), m) for _ in range(min(8, 800 // max(m, 1)))]
     best = _Order(rank, up, down, frames, starts[0])
@@ -63,12 +64,16 @@ def ordered(
 
 
 class _Order:
-    """An order of all vertices, and `crossed`, how many pairs of links cross in it."""
+    """An order of all vertices. `crossed` is the number of pairs of links that cross in it."""
 
     def __init__(
-        self, rank: Sequence[int], up: Sequence[Sequence[int]], down: Sequence[Sequence[int]], frames: Frames,
+        self,
+        rank: Sequence[int],
+        up: Sequence[Sequence[int]],
+        down: Sequence[Sequence[int]],
+        frames: Frames,
         start: Iterable[int],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.rank, self.up, self.down, self.frames = rank, up, down, frames
         self.levels: list[list[int]] = [[] for _ in range(max(rank, default=-1) + 1)]
         self.position = [0.0] * len(rank)
@@ -82,7 +87,7 @@ class _Order:
         self.crossed = crossings(self.levels, down, self.position)
 
     def sweep(self) -> None:
-        """Sort every level by the barycentres of what is linked to it, going down and up in turns; keep the best order met."""
+        """Sort every level by barycentres, going down and up in turns, and keep the best order."""
         m, levels = len(self.rank), self.levels
         best = self.crossed, [list(level) for level in levels]
         idle = 0
@@ -105,7 +110,7 @@ class _Order:
             self._number(level)
 
     def shake(self, chance: random.Random) -> None:
-        """Move a few connected vertices aside, exchange what can be exchanged, and go back if that made it worse."""
+        """Move a few connected vertices aside, exchange neighbours, and go back if more links cross."""
         before = self.crossed, self.levels, self.position
         self.levels, self.position = [list(level) for level in self.levels], self.position[:]
         moved = {chance.randrange(len(self.rank))}
@@ -135,9 +140,12 @@ class _Order:
             self.position[v] = k - half
 
     def _sort(
-        self, level: list[int], want: Sequence[float] | dict[int, float], places: Sequence[tuple[tuple[float, int], ...]]
-    ) -> None:  # fmt: skip
-        """Sort by what each vertex wants, those of a frame together and frames by their places."""
+        self,
+        level: list[int],
+        want: Sequence[float] | dict[int, float],
+        places: Sequence[tuple[tuple[float, int], ...]],
+    ) -> None:
+        """Sort by the wanted positions, with the vertices of a frame together and frames by their places."""
         if self.frames.count:
             home, position = self.frames.home, self.position
             level.sort(key=lambda v: (*places[home[v]], (want[v], 0), (position[v], v)))
@@ -146,7 +154,7 @@ class _Order:
         self._number(level)
 
     def _barycentres(self, level: Sequence[int], near: Sequence[Sequence[int]]) -> dict[int, float]:
-        """The mean position of each vertex's neighbours; its own where it has none."""
+        """The mean position of the neighbours of each vertex, or its own position if it has none."""
         position = self.position
         want = {}
         for v in level:
@@ -160,7 +168,7 @@ class _Order:
         return want
 
     def _exchange(self, ranks: Iterable[int]) -> None:
-        """Exchange neighbours in these ranks, and then in those beside them, as long as that saves crossings."""
+        """Exchange neighbours in these ranks, and beside changed ones, as long as that saves crossings."""
         waiting = set(ranks)
         for _ in range(6):
             for r in sorted(waiting):
@@ -173,8 +181,8 @@ class _Order:
                 return
 
     def _exchanged(self, level: list[int]) -> bool:
-        """One pass over a level, each two neighbours exchanged where that saves crossings: vertices of the same frame, or a
-        vertex and the whole of a frame beside it. Whether any were."""
+        """Pass over a level once and exchange neighbours where that saves crossings: two vertices of the same
+        frame, or a vertex and a whole frame beside it. Tells whether any were exchanged."""
         home, position, better = self.frames.home, self.position, False
         for k in range(1, len(level)):
             a, b = level[k - 1], level[k]
@@ -194,7 +202,7 @@ class _Order:
         return better
 
     def _saved(self, a: int, b: int) -> int:
-        """How many crossings are saved if `b`, which stands to the right of `a`, goes to its left."""
+        """The number of crossings saved if `b`, which stands to the right of `a`, goes to its left."""
         position, saved = self.position, 0
         for near in (self.up, self.down):
             right = near[b]
@@ -209,8 +217,14 @@ class _Order:
         return saved
 
 
-def _walk(m: int, n: int, up: Sequence[Sequence[int]], down: Sequence[Sequence[int]], side: Sequence[int]) -> list[int]:
-    """All vertices, neighbours soon after each other, the returning half of a U last."""
+def _walk(
+    m: int,
+    n: int,
+    up: Sequence[Sequence[int]],
+    down: Sequence[Sequence[int]],
+    side: Sequence[int],
+) -> list[int]:
+    """All vertices, with neighbours soon after each other and the returning half of a U last."""
     seen = [False] * m
     walked = []
     for half in (0, 1):
@@ -227,10 +241,10 @@ def _walk(m: int, n: int, up: Sequence[Sequence[int]], down: Sequence[Sequence[i
 
 
 def crossings(levels: Sequence[Sequence[int]], down: Sequence[Sequence[int]], position: Sequence[float]) -> int:
-    """How many pairs of edges between neighbouring ranks cross, by counting inversions."""
+    """The number of pairs of edges between neighbouring ranks that cross, by counting inversions."""
     total = 0
     for level in levels:
-        ends: list[float] = []  # of the edges met so far, sorted
+        ends: list[float] = []  # the lower ends of the edges met so far, sorted
         for v in level:
             near = down[v]
             if len(near) == 1:

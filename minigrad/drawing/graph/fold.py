@@ -1,74 +1,99 @@
 """Smaller pictures from larger ones: many operations drawn as one box.
 
-`contract` does the folding for any choice of groups and never makes a cycle. The choices: `repeats` (the same block many
-times over), `modules` (a module's pass as one box), `intervals` (whatever lies between, for graphs beyond all measure).
-`formulas`, which folds what belongs to one line of calculus, has a file of its own.
+`contract` folds any choice of groups and never makes a cycle. The choices are `repeats`, where the same block
+comes many times; `modules`, where a module's pass is one box; and `intervals`, which cuts stretches out of
+graphs too large to draw. The folding of one line of calculus has a file of its own, `formulas`.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import replace
 
 from minigrad.drawing.picture import PHASES, Cluster, Edge, Node, Picture
 
 __all__ = ["contract", "folded_box", "intervals", "leading", "modules", "only", "repeats", "runs", "with_clusters"]
 
-REPEATS = 3  # of a block, from which on they are folded
-NEAR = 16  # places back in the order, within which a block reaches for its own
-SMALLEST = 4  # boxes for which one is drawn
+REPEATS = 3  # times in succession a block has to come to be folded
+NEAR = 16  # an input at most so many places back belongs to the same block
+SMALLEST = 4  # boxes that a fold has to stand for
+
+Group = tuple[Node, Sequence[int]]  # the box to draw, and the ids of the nodes that it replaces
+Sorted = tuple[Node, list[int]]  # the same with the ids sorted
 
 
-def contract(picture: Picture, groups: Iterable[tuple[Node, Sequence[int]]]) -> Picture:
-    """The picture with each group (the box to draw, the ids it replaces) as one node; a group whose contraction would make a
-    cycle stays as it is. What was reachable stays reachable."""
-    wanted = [(box, sorted(ids)) for box, ids in groups if ids]
-    n = len(picture.nodes)
+def contract(picture: Picture, groups: Iterable[Group]) -> Picture:
+    """The picture with each group as one node; a group whose contraction would make a cycle stays as it is.
+
+    A node that could be reached from another one can still be reached from it.
+    """
+    kept, owner, order = _contractible(picture, [(box, sorted(ids)) for box, ids in groups if ids])
+    group_at = {ids[-1]: (box, ids) for box, ids in kept}
+    nodes = []
+    for new, old in enumerate(order):
+        if old in group_at:
+            nodes.append(_merged(new, *group_at[old], picture))
+        else:
+            nodes.append(replace(picture.nodes[old], id=new))
+    place = {old: new for new, old in enumerate(order)}
+    moved = [place[i] for i in owner]  # the new id of each old node
+    for node in nodes:
+        if node.about is not None and node.about >= 0:
+            node.about = moved[node.about]
+    edges = _moved_edges(picture.edges, moved, {place[ids[-1]] for _, ids in kept})
+    visits = []
+    for v in picture.visits:
+        arrivals = tuple((moved[i], text) for i, text in v.arrivals)
+        visits.append(replace(v, node=moved[v.node], arrivals=arrivals))
+    small = replace(picture, nodes=nodes, edges=edges, visits=visits, clusters=[], notes=list(picture.notes))
+    return with_clusters(small)
+
+
+def _contractible(picture: Picture, groups: list[Sorted]) -> tuple[list[Sorted], list[int], list[int]]:
+    """The groups that can be contracted without a cycle, the owner of each node, and the owners in
+    topological order. The owner of a node is the last member of its group, or the node itself."""
     while True:
-        owner = list(range(n))
-        for _, ids in wanted:
+        owner = list(range(len(picture.nodes)))
+        for _, ids in groups:
             for i in ids:
                 owner[i] = ids[-1]
         order = _ordered(owner, picture.edges)
         if order is not None:
-            break
-        wanted = _without_cycles(wanted, owner, picture.edges)
-    boxes = {ids[-1]: (box, ids) for box, ids in wanted}
-    place = {old: new for new, old in enumerate(order)}
-    nodes = []
-    for new, old in enumerate(order):
-        if old in boxes:
-            box, ids = boxes[old]
-            members = tuple(sorted({m for i in ids for m in picture.nodes[i].members}))
-            count = sum(picture.nodes[i].count for i in ids)
-            output = any(picture.nodes[i].output for i in ids)
-            nodes.append(replace(box, id=new, members=members, count=count, output=output))
-        else:
-            nodes.append(replace(picture.nodes[old], id=new))
-    edges, known = [], set()
-    folded = {ids[-1] for _, ids in wanted}
-    for e in picture.edges:
-        source, target = owner[e.source], owner[e.target]
-        if source == target:
+            return groups, owner, order
+        groups = _without_one_cycle(groups, owner, picture.edges)
+
+
+def _merged(new: int, box: Node, ids: Sequence[int], picture: Picture) -> Node:
+    """The box of a group, standing for all that its nodes stand for."""
+    inside = [picture.nodes[i] for i in ids]
+    return replace(
+        box,
+        id=new,
+        members=tuple(sorted({m for node in inside for m in node.members})),
+        count=sum(node.count for node in inside),
+        output=any(node.output for node in inside),
+    )
+
+
+def _moved_edges(edges: Iterable[Edge], moved: Sequence[int], folded: Collection[int]) -> list[Edge]:
+    """The edges between the new nodes; into a folded one only one from each node."""
+    kept: list[Edge] = []
+    known: set[tuple[int, int]] = set()
+    for e in edges:
+        ends = moved[e.source], moved[e.target]
+        if ends[0] == ends[1] or ends in known:
             continue
-        if target in folded:
-            if (source, target) in known:
-                continue
-            known.add((source, target))
-        edges.append(replace(e, source=place[source], target=place[target]))
-    visits = [replace(v, node=place[owner[v.node]], arrivals=tuple((place[owner[i]], text) for i, text in v.arrivals))
-              for v in picture.visits]  # fmt: skip
-    for node in nodes:
-        if node.about is not None and node.about >= 0:
-            node.about = place[owner[node.about]]
-    return with_clusters(replace(picture, nodes=nodes, edges=edges, visits=visits, clusters=[], notes=list(picture.notes)))
+        if ends[1] in folded:
+            known.add(ends)
+        kept.append(replace(e, source=ends[0], target=ends[1]))
+    return kept
 
 
 def _ordered(owner: Sequence[int], edges: Sequence[Edge]) -> list[int] | None:
-    """The owners in a topological order, the smallest first where there is a choice, and leaves right before their first
-    use; None if there is a cycle."""
+    """The owners in topological order, or None if there is a cycle. Where there is a choice the smallest
+    comes first, and leaves stand right before their first use."""
     waiting = dict.fromkeys(owner, 0)
     users: dict[int, list[int]] = {i: [] for i in waiting}
     sources: dict[int, list[int]] = {i: [] for i in waiting}
@@ -98,22 +123,20 @@ def _ordered(owner: Sequence[int], edges: Sequence[Edge]) -> list[int] | None:
     return list(placed)
 
 
-def _without_cycles(
-    wanted: list[tuple[Node, list[int]]], owner: Sequence[int], edges: Sequence[Edge]
-) -> list[tuple[Node, list[int]]]:  # fmt: skip
-    """Give up one group that lies on a cycle: the one with the most members."""
+def _without_one_cycle(groups: list[Sorted], owner: Sequence[int], edges: Sequence[Edge]) -> list[Sorted]:
+    """The groups without one that lies on a cycle, the one with the most members."""
     users: dict[int, set[int]] = {}
     for e in edges:
         if owner[e.source] != owner[e.target]:
             users.setdefault(owner[e.source], set()).add(owner[e.target])
-    for _, ids in sorted(wanted, key=lambda group: -len(group[1])):
+    for _, ids in sorted(groups, key=lambda group: -len(group[1])):
         start = owner[ids[0]]
         seen: set[int] = set()
         stack = [*users.get(start, ())]
         while stack:
             i = stack.pop()
             if i == start:
-                return [(box, other) for box, other in wanted if other is not ids]
+                return [(box, other) for box, other in groups if other is not ids]
             if i not in seen:
                 seen.add(i)
                 stack += users.get(i, ())
@@ -121,7 +144,7 @@ def _without_cycles(
 
 
 def folded_box(label: str, ops: Iterable[str], phases: Iterable[str], module: str = "") -> Node:
-    """The box of a group: what it is called, and the operations in it, the most frequent first."""
+    """The box of a group, with its name and the operations in it, the most frequent first."""
     counts = Counter(op for op in ops if op)
     common = counts.most_common(4)
     text = ", ".join(op if k == 1 else f"{k:,} {op}" for op, k in common) + (", …" if len(counts) > len(common) else "")
@@ -133,7 +156,7 @@ def folded_box(label: str, ops: Iterable[str], phases: Iterable[str], module: st
 
 
 def runs(signs: Sequence[Hashable]) -> list[tuple[int, int, int]]:
-    """Blocks that come `REPEATS` times or more in direct succession: (start, length of a block, how many).
+    """Blocks that come `REPEATS` times or more in direct succession, as (start, length of a block, how many).
 
     >>> runs(list("xabababy"))
     [(1, 2, 3)]
@@ -143,8 +166,8 @@ def runs(signs: Sequence[Hashable]) -> list[tuple[int, int, int]]:
     n = len(code)
     recent: dict[int, tuple[int, ...]] = {}
     found = []
-    i = end = 0  # nothing before `end` is free any more
-    budget = 6 * n
+    i = end = 0  # everything before `end` belongs to a block that was found
+    budget = 6 * n  # comparisons, so that the search stays linear
     while i < n:
         best = 0, 0
         for j in recent.get(code[i], ()):
@@ -171,9 +194,12 @@ def runs(signs: Sequence[Hashable]) -> list[tuple[int, int, int]]:
 
 
 def signs_of(marks: Sequence[Hashable], inputs: Sequence[Sequence[int]]) -> list[Hashable]:
-    """For each box what makes it the same as another: its mark and where its inputs come from, relative to itself. Of what lies
-    far back, and of leaves that others used before it, only the marks count: a backward pass meets the blocks of the forward
-    pass in the opposite order."""
+    """A sign for each box, the same for boxes that may be the same place in a repeated block.
+
+    It is the box's mark and how far back each input stands. Of an input that stands far back, or is a leaf
+    that another box used before, only the mark counts, because a backward pass meets the blocks of the
+    forward pass in the opposite order.
+    """
     used = [False] * len(marks)
     signs: list[Hashable] = []
     for i, sources in enumerate(inputs):
@@ -187,7 +213,7 @@ def signs_of(marks: Sequence[Hashable], inputs: Sequence[Sequence[int]]) -> list
 
 
 def repeats(picture: Picture) -> Picture:
-    """Of a block that comes many times in succession, draw the first and the last, and all between as one box."""
+    """Draw the first and the last of successive equal blocks, and all blocks between them as one box."""
     groups = _repeat_groups(*_marked(picture))
     boxes = []
     notes = []
@@ -202,6 +228,7 @@ def repeats(picture: Picture) -> Picture:
 
 
 def _marked(picture: Picture) -> tuple[list[Hashable], list[list[int]]]:
+    """The marks by which boxes are compared, and the inputs of each."""
     marks: list[Hashable] = [(x.op, x.params, x.shape, x.phase, x.kind) for x in picture.nodes]
     inputs: list[list[int]] = [[] for _ in picture.nodes]
     for e in picture.edges:
@@ -210,7 +237,7 @@ def _marked(picture: Picture) -> tuple[list[Hashable], list[list[int]]]:
 
 
 def _repeat_groups(marks: Sequence[Hashable], inputs: Sequence[Sequence[int]]) -> list[tuple[int, int, int, int]]:
-    """What is to be one box: (start, stop, length of a block, how many blocks)."""
+    """The stretches of boxes to draw as one, as (start, stop, length of a block, how many blocks)."""
     return [
         (start + period, start + (times - 1) * period, period, times - 2)
         for start, period, times in runs(signs_of(marks, inputs))
@@ -220,10 +247,12 @@ def _repeat_groups(marks: Sequence[Hashable], inputs: Sequence[Sequence[int]]) -
 
 def intervals(
     marks: Sequence[tuple[str, object, str]], inputs: Sequence[Sequence[int]], keep: int
-) -> tuple[list[tuple[Node, range]], str]:  # fmt: skip
-    """Stretches of a long topological order to draw as one box each, so that about `keep` boxes stay, and a sentence about it.
+) -> tuple[list[tuple[Node, range]], str]:
+    """Stretches of a long topological order to draw as one box each, so that about `keep` boxes stay, and a
+    sentence about them.
 
-    Repetitions first; if that is not enough, all but the beginning and the end is cut into a few stretches.
+    Repetitions are folded first. If that is not enough, all but the beginning and the end is cut into a few
+    stretches.
     """
     found = _repeat_groups(marks, inputs)
     pieces: list[tuple[range, str]] = []
@@ -270,13 +299,13 @@ def modules(picture: Picture) -> Picture:
 
 
 def only(picture: Picture, phases: Iterable[str]) -> Picture:
-    """The part of the picture that was made in these phases, and what goes into it directly."""
+    """The part of the picture that was made in these phases, with the nodes that are its direct inputs."""
     wanted = set(phases)
     inner = {x.id for x in picture.nodes if x.kind in ("op", "fold") and x.phase in wanted}
     part = _part(picture, inner | {e.source for e in picture.edges if e.target in inner})
     used = {e.target for e in part.edges}
     for node in part.nodes:
-        node.members = (node.id,)  # this part is now the whole
+        node.members = (node.id,)  # this part becomes the whole picture
         if node.kind == "op" and node.phase not in wanted:
             node.kind, node.arguments = "input", ()
     part.edges = [e for e in part.edges if part.nodes[e.target].phase in wanted or part.nodes[e.target].kind != "input"]
@@ -298,21 +327,25 @@ def leading(picture: Picture) -> Picture:
 
 
 def _part(picture: Picture, kept: set[int]) -> Picture:
-    """Some of the nodes, and the edges between them."""
+    """The picture of some of the nodes, with the edges and visits between them."""
     place = {old: new for new, old in enumerate(sorted(kept))}
     nodes = [replace(picture.nodes[old], id=new) for old, new in place.items()]
     for node in nodes:
         if node.about is not None:
             node.about = place.get(node.about, -1 - abs(node.about))
-    edges = [replace(e, source=place[e.source], target=place[e.target])
-             for e in picture.edges if e.source in place and e.target in place]  # fmt: skip
-    visits = [replace(v, node=place[v.node], arrivals=tuple((place[i], text) for i, text in v.arrivals if i in place))
-              for v in picture.visits if v.node in place]  # fmt: skip
-    return with_clusters(replace(picture, nodes=nodes, edges=edges, visits=visits, clusters=[], notes=list(picture.notes)))
+    inside = [e for e in picture.edges if e.source in place and e.target in place]
+    edges = [replace(e, source=place[e.source], target=place[e.target]) for e in inside]
+    visits = []
+    for v in picture.visits:
+        if v.node in place:
+            arrivals = tuple((place[i], text) for i, text in v.arrivals if i in place)
+            visits.append(replace(v, node=place[v.node], arrivals=arrivals))
+    part = replace(picture, nodes=nodes, edges=edges, visits=visits, clusters=[], notes=list(picture.notes))
+    return with_clusters(part)
 
 
 def with_clusters(picture: Picture) -> Picture:
-    """The picture with frames around the nodes of each module; modules inside modules nest."""
+    """The picture with frames around the nodes of each module. Frames of modules inside modules nest."""
     users: list[list[int]] = [[] for _ in picture.nodes]
     for e in picture.edges:
         users[e.source].append(e.target)

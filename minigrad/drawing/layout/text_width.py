@@ -1,7 +1,8 @@
-"""How wide a text will be, without a font at hand: the advance widths of DejaVu Sans, in thousandths of the size.
+"""The width of a text without a font at hand, by the advance widths of DejaVu Sans, in thousandths of the
+size.
 
-The family named in our files is Verdana or DejaVu Sans, which are equally wide, or else whatever sans serif there is, and
-nearly all others are narrower. So a box that is wide enough by this table clips nothing.
+Our files name Verdana and DejaVu Sans, which are equally wide, and then any sans serif font; nearly all
+others are narrower. So a box that is wide enough by this table clips no text.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def _advance(c: str) -> int:
         return _OTHERS[c]
     kind = unicodedata.category(c)
     if kind in ("Mn", "Me", "Cf"):
-        return 0  # drawn over the letter before, or not at all
+        return 0  # such a sign is drawn over the letter before it, or not at all
     if 0x2070 <= code < 0x20A0:
         return 450  # superscripts and subscripts
     if code < 0x250:
@@ -58,7 +59,8 @@ def width(text: str, size: float = 12.0, bold: bool = False) -> float:
 
 
 def shortened(text: str, most: float, size: float = 12.0, bold: bool = False) -> str:
-    """`text` as one line, at most so wide: what does not print becomes visible, the end is cut off with an ellipsis.
+    """`text` as one line of at most this width. Signs that do not print become visible, and an end that does
+    not fit becomes an ellipsis.
 
     >>> shortened("a very long name of something", 80)
     'a very long…'
@@ -77,7 +79,8 @@ def shortened(text: str, most: float, size: float = 12.0, bold: bool = False) ->
 
 
 def printable(text: str) -> str:
-    """`text` without line breaks, control characters, direction marks and lone surrogates, each replaced by a visible sign.
+    """`text` without line breaks, control characters, direction marks and lone surrogates, each replaced by a
+    visible sign.
 
     >>> printable("a\\nb\\u202ec\\x00")
     'a↵b·c·'

@@ -1,72 +1,36 @@
-"""The third step of a layout: how far to the right each vertex stands, and where the frames have their borders.
+"""The third step of a layout: every vertex gets its x, and every frame its left and right border.
 
-Every pair of neighbours in a rank, and every border beside its neighbours, is a condition "at least so far apart". All
-conditions point to the right, so one pass from the left and one from the right give two solutions that come as near to what
-is wanted as that pass allows; their mean is a solution too, for the conditions are convex.
+Each pair of neighbours in a rank, and each border beside its neighbours, is a condition "at least so far
+apart". All conditions point to the right, so a pass from the left gives a solution near the wanted places,
+and a pass from the right another one. Their mean is a solution too, because the conditions are convex.
+
+Names: the variables of the conditions are the x of the m vertices, and then of the left and right border of
+each frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from operator import add
 
-__all__ = ["Frames", "placed"]
+from minigrad.drawing.layout.frames import Frames
+
+__all__ = ["placed"]
 
 GAP, EDGE_GAP = 22.0, 14.0  # between two boxes; beside a passing edge
 
-Condition = tuple[int, int, float]  # the second has to stand so far to the right of the first
-Weighted = list[tuple[int, float]]  # neighbours, and how much they pull
-
-
-class Frames:
-    """Which frame each vertex is in: `parent` of each frame or None, `home` the innermost frame of each vertex or -1. `pad`
-    is the room between a frame's right border and what is inside, `first` that at its left, where its name may stand."""
-
-    def __init__(self, parent: Sequence[int | None], home: list[int], pad: float, head: float = 0.0) -> None:
-        self.home, self.pad, self.first = home, pad, pad + head
-        self.count = len(parent)
-        self.lines: list[tuple[int, ...]] = []  # each frame with all around it, the outermost first
-        for k in range(len(parent)):
-            line = [k]
-            while (above := parent[line[-1]]) is not None:
-                line.append(above)
-            self.lines.append(tuple(reversed(line)))
-        self.members: list[list[int]] = [[] for _ in parent]
-        for v, k in enumerate(home):
-            for frame in self.lines[k] if k >= 0 else ():
-                self.members[frame].append(v)
-
-    def around(self, v: int) -> tuple[int, ...]:
-        return self.lines[self.home[v]] if self.home[v] >= 0 else ()
-
-    def places(self, position: Sequence[float]) -> list[tuple[tuple[float, int], ...]]:
-        """By what the vertices of each frame, and last those of none, are to be sorted first: the mean positions of the frames
-        around them. So a rank keeps frames together, and two frames stand in the same order in all ranks."""
-        means = [(sum([position[v] for v in vs]) / len(vs) if vs else 0.0, -1 - k) for k, vs in enumerate(self.members)]
-        return [*(tuple(means[k] for k in line) for line in self.lines), ()]
-
-    def blocks(self, level: Sequence[int], k: int) -> tuple[int, int] | None:
-        """Where the blocks begin and end that meet before place `k` of a level; a block is a vertex, or a frame with all that
-        is in it. None if both are frames: those are not exchanged in one rank alone."""
-        a, b = self.around(level[k - 1]), self.around(level[k])
-        depth = 0
-        while a[depth : depth + 1] == b[depth : depth + 1]:
-            depth += 1
-        left, right = a[depth : depth + 1], b[depth : depth + 1]
-        if left and right:
-            return None
-        i, j = k - 1, k + 1
-        while left and i > 0 and self.around(level[i - 1])[depth : depth + 1] == left:
-            i -= 1
-        while right and j < len(level) and self.around(level[j])[depth : depth + 1] == right:
-            j += 1
-        return i, j
+Condition = tuple[int, int, float]  # the second variable has to lie at least so far to the right of the first
+Weighted = list[tuple[int, float]]  # neighbours, and how strongly they pull
 
 
 def placed(
-    order: Sequence[Sequence[int]], links: Sequence[tuple[int, int]], widths: Sequence[float], frames: Frames, n: int
-) -> tuple[list[float], list[float], list[float]]:  # fmt: skip
+    order: Sequence[Sequence[int]],
+    links: Sequence[tuple[int, int]],
+    widths: Sequence[float],
+    frames: Frames,
+    n: int,
+) -> tuple[list[float], list[float], list[float]]:
     """The x of each vertex, and of the left and right border of each frame."""
     m = len(widths)
     conditions = _sorted(_conditions(order, widths, frames, n), m + 2 * frames.count)
@@ -97,8 +61,13 @@ def placed(
     return x[:m], x[m::2], x[m + 1 :: 2]
 
 
-def _conditions(order: Sequence[Sequence[int]], widths: Sequence[float], frames: Frames, n: int) -> list[Condition]:
-    """What has to be apart: neighbours in a rank with the borders of frames between them, and frames and what is in them."""
+def _conditions(
+    order: Sequence[Sequence[int]],
+    widths: Sequence[float],
+    frames: Frames,
+    n: int,
+) -> list[Condition]:
+    """The conditions on neighbours in a rank, with the borders between them, and on frames in frames."""
     m = len(widths)
     found: list[Condition] = []
     for level in order:
@@ -106,19 +75,8 @@ def _conditions(order: Sequence[Sequence[int]], widths: Sequence[float], frames:
             gap = GAP if a < n and b < n else EDGE_GAP
             if frames.home[a] == frames.home[b]:
                 found.append((a, b, (widths[a] + widths[b]) / 2 + gap))
-                continue
-            around_a, around_b = frames.around(a), frames.around(b)
-            shared = 0
-            while shared < min(len(around_a), len(around_b)) and around_a[shared] == around_b[shared]:
-                shared += 1
-            steps = [(a, widths[a] / 2)]
-            steps += [(m + 2 * k + 1, 0.0) for k in reversed(around_a[shared:])]
-            steps += [(m + 2 * k, 0.0) for k in around_b[shared:]]
-            steps += [(b, widths[b] / 2)]
-            for (u, wide), (v, other) in pairwise(steps):
-                inner = u >= m and v >= m and (u - m) % 2 == (v - m) % 2
-                padding = (u < m and v >= m and (v - m) % 2 == 1) or (u >= m and v < m and (u - m) % 2 == 0)
-                found.append((u, v, wide + other + (frames.pad if inner or padding else gap)))
+            else:
+                found += _across_borders(a, b, gap, widths, frames)
         for v, left, right in zip(level, [-1, *level], [*level[1:], -1], strict=False):
             k = frames.home[v]
             if k >= 0 and (left < 0 or frames.home[left] != k):
@@ -133,8 +91,33 @@ def _conditions(order: Sequence[Sequence[int]], widths: Sequence[float], frames:
     return found
 
 
+def _across_borders(
+    a: int,
+    b: int,
+    gap: float,
+    widths: Sequence[float],
+    frames: Frames,
+) -> Iterator[Condition]:
+    """The conditions on two neighbours of different frames: from `a` over the right borders of its frames,
+    the innermost first, and the left borders of the frames around `b`, to `b`. Frames around both are not
+    crossed."""
+    m = len(widths)
+    around_a, around_b = frames.around(a), frames.around(b)
+    shared = 0
+    while shared < min(len(around_a), len(around_b)) and around_a[shared] == around_b[shared]:
+        shared += 1
+    steps = [(a, widths[a] / 2)]
+    steps += [(m + 2 * k + 1, 0.0) for k in reversed(around_a[shared:])]
+    steps += [(m + 2 * k, 0.0) for k in around_b[shared:]]
+    steps += [(b, widths[b] / 2)]
+    for (u, wide), (v, other) in pairwise(steps):
+        inner = u >= m and v >= m and (u - m) % 2 == (v - m) % 2
+        padding = (u < m and v >= m and (v - m) % 2 == 1) or (u >= m and v < m and (u - m) % 2 == 0)
+        yield u, v, wide + other + (frames.pad if inner or padding else gap)
+
+
 def _sorted(conditions: Sequence[Condition], count: int) -> list[Condition]:
-    """In an order in which all conditions on a vertex from its left come before those that it puts on others."""
+    """The conditions sorted: those from the left of a variable come before those that it puts on others."""
     after: list[list[Condition]] = [[] for _ in range(count)]
     waiting = [0] * count
     for condition in conditions:
@@ -153,7 +136,7 @@ def _sorted(conditions: Sequence[Condition], count: int) -> list[Condition]:
 
 
 def _pull(vs: Iterable[int], near: Sequence[Weighted], x: Sequence[float], want: list[float]) -> None:
-    """What has neighbours wants to stand where they do on average."""
+    """A vertex that has neighbours wants to stand at the mean of their places."""
     for v in vs:
         pairs = near[v]
         if len(pairs) == 1:
@@ -166,8 +149,13 @@ def _pull(vs: Iterable[int], near: Sequence[Weighted], x: Sequence[float], want:
             want[v] = total / weights
 
 
-def _feasible(want: list[float], widths: Sequence[float], frames: Frames, conditions: Sequence[Condition]) -> list[float]:
-    """The mean of the two nearest placements that keep all distances."""
+def _feasible(
+    want: list[float],
+    widths: Sequence[float],
+    frames: Frames,
+    conditions: Sequence[Condition],
+) -> list[float]:
+    """The mean of the placements by the two passes, which keeps all distances."""
     m = len(widths)
     for k, vs in enumerate(frames.members):
         if vs:
@@ -187,8 +175,8 @@ def _feasible(want: list[float], widths: Sequence[float], frames: Frames, condit
 
 def _straighten(
     x: list[float], up: Sequence[Weighted], down: Sequence[Weighted], n: int, conditions: Sequence[Condition]
-) -> None:  # fmt: skip
-    """Put what hangs together in single file exactly below one another, where there is room."""
+) -> None:
+    """Put vertices that follow one another in single file exactly below one another, where there is room."""
 
     def below(v: int) -> int:
         if len(down[v]) == 1 and len(up[down[v][0][0]]) == 1:

@@ -1,5 +1,5 @@
-"""Colours, light and dark, safe for colour-blind eyes: blue, orange, green-blue and purple of one brightness each, after the
-palette of Okabe and Ito. Every phase also differs by its border, so that nothing hangs on colour alone."""
+"""The colours of pictures, light and dark. Blue, orange, green-blue and purple are each of one brightness,
+after the palette of Okabe and Ito, so that colour-blind eyes can tell them apart."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PHASE_NAMES = {
 
 @dataclass(frozen=True)
 class Theme:
-    """`phases`: phase → (fill, border, dash pattern or "")."""
+    """The colours of a picture. `phases` gives the fill, border and dash pattern (or "") of each phase."""
 
     name: str
     background: str
@@ -61,7 +61,7 @@ THEMES = {"light": LIGHT, "dark": DARK}
 
 
 def theme_of(theme: str | Theme) -> Theme:
-    """A Theme by its name.
+    """A Theme, given itself or its name.
 
     >>> theme_of("dark").background
     '#0d1117'

@@ -1,13 +1,16 @@
-"""How things are written: names as mathematics writes them, numbers and arrays in few characters, operations as formulas.
+"""The notation: names as mathematics writes them, numbers and arrays in few characters, operations as
+formulas.
 
-A formula is a text with a strength: how tightly its outermost operator binds, so that brackets stand only where they must.
+A formula is a text with a strength, which says how tightly its outermost operator binds; so brackets stand
+only where they must.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +26,12 @@ _GREEK = {"alpha": "α", "beta": "β", "betas": "β", "gamma": "γ", "delta": "�
           "lambda": "λ", "mu": "μ", "rho": "ρ", "sigma": "σ", "tau": "τ"}  # fmt: skip
 
 
-def subscript(number: int) -> str:
+def subscript(number: int | str) -> str:
+    """The digits of an index, set low.
+
+    >>> "h" + subscript(12)
+    'h₁₂'
+    """
     return str(number).translate(_SUBSCRIPTS)
 
 
@@ -54,7 +62,7 @@ def tangent_of(name: str) -> str:
 
 
 def number_text(x: Any) -> str:
-    """A number in at most seven characters or so.
+    """A number in about seven characters at most.
 
     >>> number_text(0.30000000000000004), number_text(2), number_text(-1234567.0), number_text(np.float32(0.1))
     ('0.3', '2', '-1.235e+06', '0.1')
@@ -62,15 +70,14 @@ def number_text(x: Any) -> str:
     if isinstance(x, bool | np.bool_):
         return str(bool(x))
     if isinstance(x, int | np.integer):
-        text = str(x) if abs(int(x)) < 10**9 else f"{float(x):.4g}"
-        return text
+        return str(x) if abs(int(x)) < 10**9 else f"{float(x):.4g}"
     if isinstance(x, complex | np.complexfloating):
         return f"{x:.3g}"
     return f"{float(x):.4g}"
 
 
 def array_text(a: Any) -> str:
-    """A number, a short array in full, or what a long one holds.
+    """A number, a short array in full, or the range and mean of a long one.
 
     >>> array_text(np.array([1.0, 2.5])), array_text(np.linspace(0, 1, 101))
     ('[1, 2.5]', '0 … 1, mean 0.5')
@@ -98,48 +105,54 @@ _ASSOCIATIVE = {"add", "multiply", "scale", "matmul"}
 PASSED = {"astype", "positive", "reshape", "broadcast_to", "expand_dims", "squeeze", "stop_gradient"}
 
 
-def formula(op: str, operands: Sequence[Written], params: str = "", ndims: Sequence[int] = ()) -> Written:
-    """One operation on written operands.
+def formula(op: str, operands: Sequence[Written]) -> Written:
+    """One operation on written operands, as a call unless mathematics has a sign for it.
 
     >>> x, y = ("x", ATOM), ("a + b", SUM)
     >>> formula("multiply", [x, y])[0], formula("power", [x, ("2", ATOM)])[0], formula("tanh", [y])[0]
     ('x·(a + b)', 'x²', 'tanh(a + b)')
     """
-    texts = [text for text, _ in operands]
-    if op in _INFIX and len(operands) == 2:
-        return _infix(op, operands)
-    if op == "linear" and len(operands) == 3:
-        return formula("add", [formula("matmul", operands[:2]), operands[2]])
-    if op in _COMPARED and len(operands) == 2:
-        return f"{_in(operands[0], SUM)} {_COMPARED[op]} {_in(operands[1], SUM)}", 0
-    if op in ("inner", "dot", "vdot") and len(operands) == 2:
-        return f"{_in(operands[0], ATOM)}ᵀ{_in(operands[1], ATOM)}", PRODUCT
-    if op == "negative":
-        return f"−{_in(operands[0], PRODUCT)}", SIGN
-    if op == "square":
-        return f"{_in(operands[0], ATOM)}²", POWER
-    if op == "power" and len(operands) == 2:
-        whole = re.fullmatch(r"-?\d{1,3}", texts[1])
-        up = texts[1].translate(_SUPERSCRIPTS) if whole else _RAISED.get(texts[1], f"^{_in(operands[1], ATOM)}")
-        return f"{_in(operands[0], ATOM)}{up}", POWER
-    if op == "exp" and texts[0].startswith("log_softmax("):
-        return texts[0].removeprefix("log_"), ATOM
-    if op == "sqrt":
-        return f"√{_in(operands[0], ATOM)}", POWER
-    if op == "absolute":
-        return f"|{texts[0]}|", ATOM
-    if op in ("transpose", "swapaxes") and len(operands) == 1:
-        return f"{_in(operands[0], ATOM)}ᵀ", ATOM
-    if op in PASSED and len(operands) == 1:
-        return operands[0]
-    if op == "sum":
-        return f"Σ {_in(operands[0], PRODUCT)}", PRODUCT
-    if op == "getitem" and operands:
-        return f"{_in(operands[0], ATOM)}[…]", ATOM
-    return f"{op}({', '.join(texts)})", ATOM
+    count, write = _WRITERS.get(op, (0, None))
+    if write is not None and operands and count in (len(operands), ANY):
+        return write(operands)
+    return _call(op, operands)
+
+
+def _call(op: str, operands: Sequence[Written]) -> Written:
+    return f"{op}({', '.join(text for text, _ in operands)})", ATOM
+
+
+def _linear(operands: Sequence[Written]) -> Written:
+    return _infix("add", [_infix("matmul", operands[:2]), operands[2]])
+
+
+def _comparison(op: str, operands: Sequence[Written]) -> Written:
+    left, right = operands
+    return f"{_in(left, SUM)} {_COMPARED[op]} {_in(right, SUM)}", 0
+
+
+def _inner(operands: Sequence[Written]) -> Written:
+    left, right = operands
+    return f"{_in(left, ATOM)}ᵀ{_in(right, ATOM)}", PRODUCT
+
+
+def _power(operands: Sequence[Written]) -> Written:
+    base, exponent = operands
+    if re.fullmatch(r"-?\d{1,3}", exponent[0]):
+        raised = exponent[0].translate(_SUPERSCRIPTS)
+    else:
+        raised = _RAISED.get(exponent[0], f"^{_in(exponent, ATOM)}")
+    return f"{_in(base, ATOM)}{raised}", POWER
+
+
+def _exp(operands: Sequence[Written]) -> Written:
+    if operands[0][0].startswith("log_softmax("):
+        return operands[0][0].removeprefix("log_"), ATOM
+    return _call("exp", operands)
 
 
 def _in(operand: Written, strength: int) -> str:
+    """An operand with brackets around it unless it binds at least so tightly."""
     text, own = operand
     return text if own >= strength else f"({text})"
 
@@ -179,3 +192,24 @@ def _infix(op: str, operands: Sequence[Written]) -> Written:
 
 def _numeric(text: str) -> bool:
     return bool(re.fullmatch(r"[-−]?[\d.]+(e[-+]?\d+)?", text))
+
+
+Writer = Callable[[Sequence[Written]], Written]
+ANY = -1  # operands
+
+_WRITERS: dict[str, tuple[int, Writer]] = {  # op: with how many operands it is written so, and how
+    **{op: (2, partial(_infix, op)) for op in _INFIX},
+    **{op: (2, partial(_comparison, op)) for op in _COMPARED},
+    **dict.fromkeys(("inner", "dot", "vdot"), (2, _inner)),
+    **{op: (1, lambda xs: xs[0]) for op in PASSED},
+    **{op: (1, lambda xs: (f"{_in(xs[0], ATOM)}ᵀ", ATOM)) for op in ("transpose", "swapaxes")},
+    "linear": (3, _linear),
+    "power": (2, _power),
+    "exp": (ANY, _exp),
+    "negative": (ANY, lambda xs: (f"−{_in(xs[0], PRODUCT)}", SIGN)),
+    "square": (ANY, lambda xs: (f"{_in(xs[0], ATOM)}²", POWER)),
+    "sqrt": (ANY, lambda xs: (f"√{_in(xs[0], ATOM)}", POWER)),
+    "absolute": (ANY, lambda xs: (f"|{xs[0][0]}|", ATOM)),
+    "sum": (ANY, lambda xs: (f"Σ {_in(xs[0], PRODUCT)}", PRODUCT)),
+    "getitem": (ANY, lambda xs: (f"{_in(xs[0], ATOM)}[…]", ATOM)),
+}

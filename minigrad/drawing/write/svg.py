@@ -1,22 +1,25 @@
-"""A laid-out picture as SVG: one text of well-formed XML, without scripts, links or anything fetched from elsewhere."""
+"""A laid-out picture as SVG: one well-formed XML document without scripts, links or resources from elsewhere.
+
+Names: `look` the theme; `body` the elements of the picture between its title and its legend.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-from minigrad.drawing.geometry import Box, Layout, Route
-from minigrad.drawing.layout import LEADING, PAD_Y, SIZE, box_lines
-from minigrad.drawing.legend import SWATCH, TEXT_SIZE, Legend, legend
+from minigrad.drawing.layout.boxes import LEADING, PAD_Y, ROUND, SIZE, box_lines, label_text
+from minigrad.drawing.layout.geometry import Box, Layout, Route
+from minigrad.drawing.layout.text_width import FAMILY, printable, shortened, width
 from minigrad.drawing.picture import Node, Picture, lines_of
-from minigrad.drawing.text_width import FAMILY, printable, shortened, width
-from minigrad.drawing.theme import Theme, theme_of
+from minigrad.drawing.write.legend import SWATCH, TEXT_SIZE, Legend, legend
+from minigrad.drawing.write.theme import Theme, theme_of
 
 __all__ = ["path_of", "svg", "xml_text"]
 
 
 def xml_text(text: str) -> str:
-    """`text` as XML character data or the value of a quoted attribute, whatever it holds.
+    """Any text as XML character data or as the value of a quoted attribute.
 
     >>> xml_text('<a "b"> & \\x00')
     '&lt;a &quot;b&quot;&gt; &amp; ·'
@@ -25,8 +28,8 @@ def xml_text(text: str) -> str:
 
 
 def path_of(route: Route, across: bool = False) -> str:
-    """The smooth curve through a route's points as SVG path data: straight where it runs along the ranks' direction, with
-    tangents in that direction elsewhere."""
+    """The smooth curve through a route's points as SVG path data. It leaves and enters every point in the
+    direction in which the picture runs."""
     (x, y), *rest = route.points
     parts = [f"M{x:g} {y:g}"]
     for to_x, to_y in rest:
@@ -43,7 +46,7 @@ def path_of(route: Route, across: bool = False) -> str:
 
 
 def svg(picture: Picture, layout: Layout, theme: str | Theme = "light") -> str:
-    """The whole document. Each node is a `<g class="node" id="n3">` with a `<title>` holding all that is known of it."""
+    """The whole document. The `<title>` of each node's `<g class="node" id="n3">` holds all its facts."""
     look = theme_of(theme)
     head, head_width, head_height = _heading(picture, look, max(layout.width - 32, 700))
     key = legend(picture, look, max(layout.width, head_width, 420.0))
@@ -67,7 +70,7 @@ def svg(picture: Picture, layout: Layout, theme: str | Theme = "light") -> str:
                 f'<rect x="{box.x - box.width / 2:g}" y="{box.y - 7:g}" width="{box.width:g}" height="14" rx="3" '
                 f'fill="{look.background}"/>'
             )
-            body.append(_text(route.label.x, route.label.y + 3.5, shortened(edge.label, 120, 10), 10, look.muted, "middle"))
+            body.append(_text(route.label.x, route.label.y + 3.5, label_text(edge), 10, look.muted, "middle"))
     for node, box in zip(picture.nodes, layout.boxes, strict=True):
         body.append(_node(node, box, picture.show, look))
     return "\n".join([
@@ -91,8 +94,14 @@ def _arrows(look: Theme) -> list[str]:
 
 
 def _text(
-    x: float, y: float, text: str, size: float, colour: str, anchor: str = "start", weight: str = "normal"
-) -> str:  # fmt: skip
+    x: float,
+    y: float,
+    text: str,
+    size: float,
+    colour: str,
+    anchor: str = "start",
+    weight: str = "normal",
+) -> str:
     bold = "" if weight == "normal" else f' font-weight="{weight}"'
     return (
         f'<text x="{x:g}" y="{y:g}" font-size="{size:g}" fill="{colour}" text-anchor="{anchor}"{bold}>{xml_text(text)}</text>'
@@ -110,7 +119,7 @@ def _frame(frame: Box, label: str, look: Theme) -> str:
 
 def _node(node: Node, box: Box, show: Sequence[str], look: Theme) -> str:
     fill, border, dash = look.paint(node)
-    radius = min(box.height / 2, 16.0) if node.kind in ("parameter", "input") else 5.0
+    radius = min(box.height / 2, 16.0) if node.kind in ROUND else 5.0
     extra = f' stroke-width="{2.4 if node.output else 1.2:g}"'
     if dash:
         extra += f' stroke-dasharray="{dash}"'
@@ -150,7 +159,9 @@ def _heading(picture: Picture, look: Theme, room: float) -> tuple[list[str], flo
 def _legend(key: Legend, look: Theme) -> list[str]:
     parts = []
     for s in key.swatches:
-        parts.append(f'<rect x="{s.x:g}" y="{s.y:g}" width="{SWATCH:g}" height="{SWATCH:g}" rx="{s.radius:g}" fill="{s.fill}" '
-                     f'stroke="{s.border}" stroke-width="1.4"/>')  # fmt: skip
+        parts.append(
+            f'<rect x="{s.x:g}" y="{s.y:g}" width="{SWATCH:g}" height="{SWATCH:g}" rx="{s.radius:g}" '
+            f'fill="{s.fill}" stroke="{s.border}" stroke-width="1.4"/>'
+        )
         parts.append(_text(s.x + SWATCH + 6, s.y + SWATCH / 2 + 4, s.text, TEXT_SIZE, look.muted))
     return parts + [_text(x, y + 4, line, TEXT_SIZE, look.muted) for x, y, line in key.lines]

@@ -1,4 +1,5 @@
-"""Where things stand in a drawn picture, in points, y growing downward. Made by a layout, read by the writers."""
+"""The places of a drawn picture, in points, with y growing downward. A layout makes them; writers read
+them."""
 
 from __future__ import annotations
 
@@ -17,14 +18,14 @@ class Box:
     height: float
 
     def overlaps(self, other: Box, gap: float = 0.0) -> bool:
-        """Whether the two come nearer than `gap` to each other."""
+        """Whether the two boxes come nearer than `gap` to each other."""
         return (
             abs(self.x - other.x) < (self.width + other.width) / 2 + gap
             and abs(self.y - other.y) < (self.height + other.height) / 2 + gap
         )
 
     def holds(self, other: Box) -> bool:
-        """Whether `other` lies inside, its border included."""
+        """Whether `other` lies inside this box, border included."""
         return (
             abs(self.x - other.x) <= (self.width - other.width) / 2 + 1e-6
             and abs(self.y - other.y) <= (self.height - other.height) / 2 + 1e-6
@@ -33,8 +34,8 @@ class Box:
 
 @dataclass(slots=True)
 class Route:
-    """An edge's way: the points it passes, from the border of its source to the border of its target. It is drawn as a
-    smooth curve through them. `label` is where its text stands, if it has one."""
+    """The way of an edge: the points that it passes, from the border of its source to the border of its
+    target. It is drawn as a smooth curve through them. `label` is the room for its text, if it has one."""
 
     points: list[tuple[float, float]]
     label: Box | None = None
@@ -42,8 +43,9 @@ class Route:
 
 @dataclass(slots=True)
 class Layout:
-    """Places for everything in a Picture: `boxes[i]` of node i, `routes[j]` of edge j, `frames[k]` of cluster k (None if it
-    could not be drawn without enclosing a stranger). `across` tells that the ranks run from left to right."""
+    """The places of everything in a Picture: `boxes[i]` of node i, `routes[j]` of edge j, `frames[k]` of
+    cluster k, which is None if the cluster is empty. If `across`, the picture runs to the right or to the
+    left."""
 
     width: float = 0.0
     height: float = 0.0

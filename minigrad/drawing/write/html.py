@@ -1,11 +1,13 @@
-"""A drawing as one offline HTML page: every level of folding with its own layout, and a small script to look around in it.
+"""A drawing as one offline HTML page: every level of folding with its own layout, and a small script to look
+around in it.
 
-Everything that needs thought is done here: places, the texts in the boxes, what is known of each box, the steps of the
-backward pass. The page (`viewer/`: a template, a style, a few scripts) puts it on the screen, as text content and never as
-markup, under a Content-Security-Policy that allows this one style and this one script by their hashes and no request at all.
+Everything is computed here: places, the texts in the boxes, the facts about each box, the steps of the
+backward pass. The page (`viewer/`: a template, a style, a few scripts) puts it on the screen, as text content
+and never as markup. Its Content-Security-Policy allows this one style and this one script by their hashes,
+and no request.
 
-Names: `view` a level of folding; `slot` the line of a box that holds its cotangent, or -1; `step` one box handing its
-cotangent on to its inputs.
+Names: `view` a level of folding; `slot` the line of a box that holds its cotangent, or -1; `step` one box
+handing its cotangent on to its inputs.
 """
 
 from __future__ import annotations
@@ -19,17 +21,18 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-from minigrad.drawing.geometry import Box, Layout
-from minigrad.drawing.layout import LEADING, PAD_Y, SIZE, arranged, box_lines
+from minigrad.drawing.layout.arranging import arranged
+from minigrad.drawing.layout.boxes import LEADING, PAD_Y, SIZE, box_lines, label_text
+from minigrad.drawing.layout.geometry import Box, Layout
+from minigrad.drawing.layout.text_width import FAMILY, printable, width
 from minigrad.drawing.picture import Node, Picture, amount, lines_of
-from minigrad.drawing.svg import path_of
-from minigrad.drawing.text_width import FAMILY, printable, shortened, width
-from minigrad.drawing.theme import PHASE_NAMES, THEMES, Theme
+from minigrad.drawing.write.svg import path_of
+from minigrad.drawing.write.theme import PHASE_NAMES, THEMES, Theme
 
 __all__ = ["html"]
 
-MOST = 6_000  # boxes of a level of folding; a larger one is left out of the page as long as there is a smaller one
-LESS = 0.9  # of the boxes of the level before it is what a level may have to be worth a place
+MOST = 6_000  # boxes; a level with more is left out of the page, unless it is the one asked for
+LESS = 0.9  # a folding level is kept only if it has at most this part of the previous level's boxes
 SCRIPTS = ("graph.js", "scene.js", "camera.js", "player.js", "viewer.js")
 FACTS = (
     "name", "kind", "operation", "options", "formula", "module", "shape", "dtype", "value", "gradient", "memory", "work",
@@ -41,9 +44,9 @@ def html(full: Picture, shown: Picture, levels: Sequence[tuple[str, Picture]], t
     """The page as text: it needs no other file and no network.
 
     Args:
-        full: the whole graph.
-        shown: as it is folded at the beginning.
-        levels: names of the levels of folding, with what each shows.
+        full: the picture of the whole graph.
+        shown: the picture that the page shows first.
+        levels: the names and pictures of the levels of folding.
     """
     style = f"{_variables(theme)}\n{_file('viewer.css')}"
     script = '"use strict";\n{\n' + "\n".join(map(_file, SCRIPTS)) + "}\n"
@@ -51,7 +54,7 @@ def html(full: Picture, shown: Picture, levels: Sequence[tuple[str, Picture]], t
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'; "
         "require-trusted-types-for 'script'; trusted-types 'none'"
     )
-    data = primal(full, shown, levels, theme)
+    data = _page_data(full, shown, levels, theme)
     return Template(_file("template.html")).substitute(policy=policy, style=style, script=script, data=_json(data))
 
 
@@ -64,7 +67,7 @@ def _hash(text: str) -> str:
 
 
 def _json(data: Any) -> str:
-    """JSON that may stand inside a script element: ASCII, and nothing in it that HTML could take for markup."""
+    """JSON that may stand inside a script element: ASCII, without characters that are markup in HTML."""
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -73,8 +76,8 @@ def _json(data: Any) -> str:
 
 
 def _variables(theme: Theme) -> str:
-    """The colours of both themes as custom properties. The page follows the reader's system until told otherwise; a drawing
-    made for the dark starts dark, and a theme of one's own takes the place of both."""
+    """The colours of both themes as custom properties. The page follows the reader's system until it is told
+    otherwise; a drawing with the dark theme starts dark, and a user's own theme takes the place of both."""
     own = theme not in THEMES.values()
     light, dark = (theme, theme) if own else (THEMES["light"], THEMES["dark"])
     return "\n".join([
@@ -100,7 +103,7 @@ def _colours(theme: Theme) -> str:
 
 
 def _declared(value: str) -> str:
-    """A colour or a dash pattern of a Theme, which must not be able to end the declaration that it stands in."""
+    """A colour or a dash pattern of a Theme, checked so that it cannot end its declaration."""
     if not value or not all(c.isalnum() or c in "#(),.%/ -" for c in value):
         raise ValueError(f"`Theme(...)` for a page needs CSS colours and dash patterns, got {value!r}.")
     return value
@@ -116,20 +119,29 @@ def _is_dark(colour: str) -> bool:
 # Data
 
 
-def primal(full: Picture, shown: Picture, levels: Sequence[tuple[str, Picture]], theme: Theme) -> dict[str, Any]:
+def _page_data(
+    full: Picture,
+    shown: Picture,
+    levels: Sequence[tuple[str, Picture]],
+    theme: Theme,
+) -> dict[str, Any]:
+    """Everything that the scripts of the page read."""
     views, start, left_out = _views(shown, levels)
     notes = [*shown.notes, *left_out]
-    before = lines_of(Node(0, "", gradient="·"), ["grad"])[-1].removesuffix("·")  # what stands before a cotangent
+    word = lines_of(Node(0, "", gradient="·"), ["grad"])[-1].removesuffix("·")  # before each cotangent
     return {
         "title": printable(full.title), "total": full.total, "notes": [printable(note) for note in notes],
-        "theme": "dark" if theme.name == "dark" else "", "gradient": before,
+        "theme": "dark" if theme.name == "dark" else "", "gradient": word,
         "font": FAMILY, "size": SIZE, "leading": LEADING, "pad": PAD_Y, "facts": FACTS, "phases": PHASE_NAMES,
         "start": start, "views": [_view(name, picture) for name, picture in views],
     }  # fmt: skip
 
 
-def _views(shown: Picture, levels: Sequence[tuple[str, Picture]]) -> tuple[list[tuple[str, Picture]], int, list[str]]:
-    """The levels of folding, the position of the one that was asked for, and a sentence about each level left out."""
+def _views(
+    shown: Picture,
+    levels: Sequence[tuple[str, Picture]],
+) -> tuple[list[tuple[str, Picture]], int, list[str]]:
+    """The levels of the page, the position of the one asked for, and sentences about those left out."""
     key = [node.members for node in shown.nodes]
     views = [(name, shown if key == [n.members for n in picture.nodes] else picture) for name, picture in levels]
     if all(picture is not shown for _, picture in views):
@@ -147,8 +159,8 @@ def _views(shown: Picture, levels: Sequence[tuple[str, Picture]]) -> tuple[list[
 
 
 def _view(name: str, picture: Picture) -> dict[str, Any]:
-    """One level: its graph, what is known of each box, its layout, and, unless the boxes show them anyway, a second layout
-    with room for the numbers of the backward pass."""
+    """One level: its graph, the facts about each box, the steps of the backward pass, and its layout. Unless
+    the boxes show cotangents anyway, a second layout has room for them."""
     steps = _steps(picture)
     roomy = _with_room(picture, steps)
     if "grad" in picture.show or not steps:
@@ -190,7 +202,7 @@ def _node(node: Node, picture: Picture) -> dict[str, Any]:
 
 
 def _spans(ids: Sequence[int]) -> list[int]:
-    """Ids as stretches, first and one past the last of each, in one flat list."""
+    """Ids as stretches: the first id and one past the last id of each, in one flat list."""
     flat: list[int] = []
     for i in sorted(ids):
         if flat and flat[-1] == i:
@@ -201,8 +213,9 @@ def _spans(ids: Sequence[int]) -> list[int]:
 
 
 def _steps(picture: Picture) -> list[list[Any]]:
-    """The backward pass box by box: [box, its cotangent, [[input, its cotangent so far], ...]]. What happens inside one box in
-    succession is one step; a folded box has no cotangent of its own, for it stands for many."""
+    """The backward pass box by box: [box, its cotangent, [[input, its cotangent so far], ...]]. Successive
+    visits inside one box are one step. A folded box has no cotangent of its own, because it stands for many
+    operations."""
     steps: list[list[Any]] = []
     folds = {node.id for node in picture.nodes if node.kind == "fold"}
     for visit in picture.visits:
@@ -215,7 +228,8 @@ def _steps(picture: Picture) -> list[list[Any]]:
 
 
 def _with_room(picture: Picture, steps: Sequence[Sequence[Any]]) -> Picture:
-    """The same picture with each gradient as the widest text that it is on its way to its final value."""
+    """The same picture with each gradient replaced by the widest text shown for it during the backward
+    pass."""
     widest = {node.id: node.gradient for node in picture.nodes if node.gradient}
     for _, _, arrivals in steps:
         for i, text in arrivals:
@@ -227,9 +241,8 @@ def _with_room(picture: Picture, steps: Sequence[Sequence[Any]]) -> Picture:
 def _layout(picture: Picture) -> dict[str, Any]:
     layout: Layout = arranged(picture)
     before = [word for word in picture.show if word in ("shape", "dtype", "value")]
-    slots = [
-        len(lines_of(node, before)) if node.gradient and "grad" in picture.show else -1 for node in picture.nodes
-    ]  # fmt: skip
+    shown = "grad" in picture.show
+    slots = [len(lines_of(node, before)) if shown and node.gradient else -1 for node in picture.nodes]
     return {
         "width": round(layout.width, 1),
         "height": round(layout.height, 1),
@@ -238,7 +251,7 @@ def _layout(picture: Picture) -> dict[str, Any]:
         "slots": slots if max(slots, default=-1) >= 0 else [],
         "paths": [path_of(route, layout.across) for route in layout.routes],
         "labels": [
-            [round(route.label.x, 1), round(route.label.y, 1), shortened(edge.label, 120, 10)] if route.label else 0
+            [round(route.label.x, 1), round(route.label.y, 1), label_text(edge)] if route.label else 0
             for edge, route in zip(picture.edges, layout.routes, strict=True)
         ],
         "frames": [_corner(frame) if frame else 0 for frame in layout.frames],

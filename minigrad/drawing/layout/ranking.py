@@ -1,4 +1,4 @@
-"""The first step of a layout: in which rank each node stands, and which edges are ranked against their direction."""
+"""The first step of a layout: every node gets a rank, and some edges are ranked against their direction."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ __all__ = ["Ranking", "ranked"]
 
 @dataclass(slots=True)
 class Ranking:
-    """`rank` of each node; `edges` as (upper, lower) pairs, `reversed[j]` telling that edge j really runs upward; edges over
-    more than `longest` ranks are drawn straight; `side` 1 for nodes of the returning half of the U."""
+    """The `rank` of each node. `edges` are (upper, lower) pairs of nodes, and `reversed[j]` tells that edge j
+    runs upward. Edges over more than `longest` ranks are drawn straight. `side` is 1 for nodes of the
+    returning half of the U, else 0."""
 
     rank: list[int]
     edges: list[tuple[int, int]]
@@ -22,7 +23,7 @@ class Ranking:
 
 
 def ranked(picture: Picture, length: dict[int, int]) -> Ranking:
-    """Rank the nodes; edge j spans at least `length.get(j, 1)` ranks."""
+    """Rank the nodes so that edge j spans at least `length.get(j, 1)` ranks."""
     n = len(picture.nodes)
     side = _returning(picture)
     turned = [bool(side[e.source] and side[e.target]) for e in picture.edges]
@@ -43,7 +44,9 @@ def ranked(picture: Picture, length: dict[int, int]) -> Ranking:
             waiting[j] -= 1
             if not waiting[j]:
                 order.append(j)
-    pull = [sum([w for _, _, w in below[i]]) - sum([w for _, _, w in above[i]]) for i in range(n)]  # downward
+    weight_below = [sum([w for _, _, w in near]) for near in below]
+    weight_above = [sum([w for _, _, w in near]) for near in above]
+    pull = [down - up for down, up in zip(weight_below, weight_above, strict=True)]  # down if positive
     for turn in range(4 if n <= 3000 else 1):
         for i in reversed(order) if turn % 2 == 0 else order:
             if below[i] and (pull[i] > 0 or not above[i]):
@@ -62,8 +65,11 @@ def ranked(picture: Picture, length: dict[int, int]) -> Ranking:
 
 
 def _returning(picture: Picture) -> list[int]:
-    """1 for the nodes that lead back: the backward pass and what is computed from it. What an update rule makes of it leads
-    on again. Where a backward pass follows upon an update, a U would have two returning halves; then nothing returns."""
+    """For each node 1 if it leads back, as the backward pass and everything computed from it does, else 0.
+
+    An update rule that takes the result leads on again. Where a backward pass follows an update, a U would
+    have two returning halves, so no node leads back.
+    """
     nodes = picture.nodes
     side, after = [0] * len(nodes), [False] * len(nodes)
     if not any(node.phase == "forward" and node.kind in ("op", "fold") for node in nodes):
@@ -84,8 +90,8 @@ def _returning(picture: Picture) -> list[int]:
 
 
 def _cores(picture: Picture, rank: list[int], side: list[int]) -> dict[int, int]:
-    """For the returning nodes of each cluster the rank of its last operation on the way there: near it the cluster stays
-    low, and so do those beside it."""
+    """For each returning node of a cluster, the rank of the cluster's last operation on the way there. Near
+    that rank the cluster takes few ranks, and so do those beside it."""
     cores: dict[int, int] = {}
     for cluster in picture.clusters:
         there = [rank[i] for i in cluster.nodes if not side[i] and picture.nodes[i].kind in ("op", "fold")]

@@ -1,6 +1,7 @@
-"""Who turns a picture into pixels or pages: Matplotlib with our own layout, or Graphviz by either of its packages.
+"""The engines that render a picture as PNG or PDF: Matplotlib with our own layout, or Graphviz by either of
+its packages.
 
-None of them is needed for SVG, HTML, DOT, Mermaid or JSON. `builtin` is our own layout.
+SVG, HTML, DOT, Mermaid and JSON need none of them. "builtin" is our own layout.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import io
 import shutil
 from typing import Any
 
-from minigrad.drawing.dot import dot
-from minigrad.drawing.geometry import Layout
+from minigrad.drawing.layout.geometry import Layout
 from minigrad.drawing.picture import Picture
-from minigrad.drawing.theme import Theme
+from minigrad.drawing.write.dot import dot
+from minigrad.drawing.write.theme import Theme
 
 __all__ = ["ENGINES", "available", "chosen", "rendered"]
 
@@ -34,11 +35,11 @@ def available(engine: str) -> bool:
 
 
 def chosen(engine: str, suffix: str) -> str:
-    """The engine that draws a file of this kind. `auto` is our own layout, which is the same everywhere; for PNG and PDF
-    without Matplotlib it is Graphviz.
+    """The engine that draws a file with this suffix. "auto" is our own layout, which is the same on every
+    machine; for PNG and PDF without Matplotlib it is Graphviz.
 
     Raises:
-        RuntimeError: none that can do it is installed; the message says what to install.
+        RuntimeError: no engine that can draw it is installed; the message says what to install.
     """
     if engine == "auto":
         if suffix not in ("png", "pdf"):
@@ -56,7 +57,7 @@ def chosen(engine: str, suffix: str) -> str:
 
 
 def rendered(picture: Picture, layout: Layout, theme: str | Theme, suffix: str, engine: str) -> bytes:
-    """The picture as the bytes of an "svg", "png" or "pdf" file, by `graphviz`, `pygraphviz` or `builtin` with Matplotlib."""
+    """The bytes of an "svg", "png" or "pdf" file, by `graphviz`, `pygraphviz` or `builtin` (Matplotlib)."""
     if engine == "graphviz":
         package: Any = importlib.import_module("graphviz")
         return bytes(package.Source(dot(picture, theme)).pipe(format=suffix))
@@ -68,7 +69,7 @@ def rendered(picture: Picture, layout: Layout, theme: str | Theme, suffix: str, 
 
 
 def _by_matplotlib(picture: Picture, layout: Layout, theme: str | Theme, suffix: str) -> bytes:
-    from minigrad.drawing.pixels import figure
+    from minigrad.drawing.write.figure import figure
 
     target = io.BytesIO()
     drawn: Any = figure(picture, layout, theme)

@@ -1,12 +1,12 @@
-"""What the colours of a picture mean, and its notes: placed here, drawn below the picture by the writers."""
+"""The legend, which explains the colours of a picture, and the notes. Writers draw them below the picture."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from minigrad.drawing.layout.text_width import printable, shortened, width
 from minigrad.drawing.picture import Picture
-from minigrad.drawing.text_width import printable, shortened, width
-from minigrad.drawing.theme import PHASE_NAMES, Theme
+from minigrad.drawing.write.theme import PHASE_NAMES, Theme
 
 __all__ = ["SWATCH", "TEXT_SIZE", "Legend", "Swatch", "legend"]
 
@@ -18,7 +18,7 @@ MARGIN = 16.0
 
 @dataclass(slots=True)
 class Swatch:
-    """A square with this upper left corner, and what it stands for."""
+    """A coloured square, its upper left corner, and the text that explains it."""
 
     x: float
     y: float
@@ -30,7 +30,7 @@ class Swatch:
 
 @dataclass(slots=True)
 class Legend:
-    """`lines` are (x, y, text), y being the middle of the text, as it is for `swatches` that of the square."""
+    """The notes are `lines`: (x, y, text), with y their middle. `swatches` explain the colours."""
 
     width: float = 0.0
     height: float = 0.0
@@ -39,7 +39,7 @@ class Legend:
 
 
 def legend(picture: Picture, look: Theme, room: float) -> Legend:
-    """In rows no wider than there is room. One colour alone needs no explanation."""
+    """The legend, in rows at most `room` wide. A picture of one colour has no swatches."""
     kinds = {node.kind for node in picture.nodes}
     phases = {node.phase for node in picture.nodes if node.kind in ("op", "fold")}
     entries = [(PHASE_NAMES[p], *look.phases[p][:2], 3.0) for p in PHASE_NAMES if p in phases]
@@ -70,7 +70,7 @@ def legend(picture: Picture, look: Theme, room: float) -> Legend:
 
 
 def _broken(text: str, room: float) -> list[str]:
-    """`text` in lines of at most this width, at most six of them."""
+    """`text` broken into lines of at most this width; after six lines it ends."""
     lines, line = [], ""
     for word in printable(text[:2000]).split(" "):
         longer = f"{line} {word}" if line else word

@@ -1,9 +1,9 @@
-"""A picture as text: what each output is made of, as an indented tree."""
+"""A picture as text: an indented tree of the inputs of each output, and of their inputs."""
 
 from __future__ import annotations
 
+from minigrad.drawing.layout.text_width import printable
 from minigrad.drawing.picture import Picture, lines_of
-from minigrad.drawing.text_width import printable
 
 __all__ = ["tree"]
 
@@ -12,7 +12,7 @@ DEEPEST = 60  # characters of indentation
 
 
 def tree(picture: Picture) -> str:
-    """One line for each node below what uses it; a node that was shown before is named and not opened again."""
+    """One line for each node, below its user. A node shown before is named, with ↑, and not opened again."""
     sources: list[list[int]] = [[] for _ in picture.nodes]
     used = [False] * len(picture.nodes)
     for e in picture.edges:

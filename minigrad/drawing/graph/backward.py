@@ -1,0 +1,84 @@
+"""The backward pass that a picture shows: run once beside the graph, and written down step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.drawing.graph.notation import array_text
+from minigrad.drawing.graph.walk import IDENTITIES, Key, resolved
+from minigrad.drawing.picture import Picture, Visit
+from minigrad.sweeps import Slice, between, pull_back
+from minigrad.tensor import Tensor
+
+__all__ = ["VALUES", "play"]
+
+VALUES = 5_000  # boxes up to which values and cotangents are always written, for pages show them on demand
+
+
+Named = Sequence[tuple[str, Tensor]]
+
+
+class _Noting(dict[int, Any]):
+    """The cotangents by index, as the sweep keeps them. It notes which ones the sweep takes out and puts
+    in."""
+
+    def __init__(self, start: Mapping[int, Any]) -> None:
+        super().__init__(start)
+        self.visits: list[tuple[int, Any, list[tuple[int, Any]]]] = []
+
+    def pop(self, index: int, *default: Any) -> Any:
+        g = super().pop(index, *default)
+        if g is not None:
+            self.visits.append((index, g, []))
+        return g
+
+    def __setitem__(self, index: int, g: Any) -> None:
+        super().__setitem__(index, g)
+        if self.visits:
+            self.visits[-1][2].append((index, g))
+
+
+def play(picture: Picture, outputs: Named, position: Mapping[Key, int], wanted: bool) -> None:
+    """Write the backward pass from the one scalar output into the picture: its visits, and the gradients of
+    its nodes.
+
+    Args:
+        position: the id of the node that shows a Tensor, by the Tensor's index.
+        wanted: whether the reader asked for gradients, and so is told why there are none.
+    """
+    scalars = [t for _, t in outputs if t.active and t.primal.size == 1 and t.mode.phase == "forward"]
+    if len(scalars) != 1 or len(picture.nodes) > VALUES:
+        if wanted:
+            picture.notes.append("No gradients are shown: they need one scalar output that depends on a live leaf.")
+        return
+    y = scalars[0]
+    try:
+        path = between(None, (y,))
+        cotangents = _Noting({y.index: np.ones_like(y.primal)})
+        pull_back(path, cotangents)
+    except Exception as error:  # a stale graph, or a rule that does not hold here; the picture can do without
+        picture.notes.append(f"No gradients are shown: {error}")
+        return
+    _write(picture, path, cotangents, position)
+
+
+def _write(picture: Picture, path: Slice, cotangents: _Noting, position: Mapping[Key, int]) -> None:
+    tensors = {t.index: t for t in (*path.nodes, *path.sources)}
+
+    def node_of(index: int) -> int | None:
+        return position.get(resolved(tensors[index]).index)
+
+    for index, g, arrivals in cotangents.visits:
+        texts = [(i, array_text(np.asarray(c))) for j, c in arrivals if (i := node_of(j)) is not None]
+        node, op = node_of(index), tensors[index].op
+        if node is not None:
+            picture.nodes[node].gradient = array_text(np.asarray(g))
+            if op is not None and op.name not in IDENTITIES:
+                picture.visits.append(Visit(node, picture.nodes[node].gradient, tuple(texts)))
+    for leaf in path.sources:
+        node = node_of(leaf.index)
+        if node is not None and leaf.index in cotangents:
+            picture.nodes[node].gradient = array_text(np.asarray(cotangents[leaf.index]))

@@ -1,0 +1,42 @@
+"""The levels of detail: a whole graph, folded as far as its reader wants or needs it."""
+
+from __future__ import annotations
+
+from minigrad.drawing.graph.fold import leading, modules, repeats
+from minigrad.drawing.graph.formulas import formulas
+from minigrad.drawing.picture import Picture
+
+__all__ = ["FOLDS", "folded", "levels"]
+
+FEW = 150  # boxes up to which "auto" draws all formulas; above, it folds repetitions, and then modules
+FOLDS = ("auto", "formulas", "repeats", "modules", None)
+
+
+def folded(picture: Picture, fold: str | None) -> Picture:
+    """The picture at a level of detail.
+
+    None shows every operation, "formulas" one box for each line of calculus; "repeats" and "modules" fold
+    further; "auto" folds as far as a readable picture needs.
+    """
+    if fold is None:
+        return leading(picture)
+    small = leading(formulas(picture))
+    if fold == "repeats" or (fold == "auto" and len(small.nodes) > FEW):
+        small = repeats(small)
+    if fold == "modules" or (fold == "auto" and len(small.nodes) > FEW):
+        small = modules(small)
+    if fold == "auto" and len(small.nodes) > FEW:
+        small = repeats(small)
+    return small
+
+
+def levels(picture: Picture) -> list[tuple[str, Picture]]:
+    """The names and pictures of all levels, from the most detailed; one that changes nothing is left out."""
+    found: list[tuple[str, Picture]] = []
+    for name, fold in (
+        ("operations", None), ("formulas", "formulas"), ("repeats folded", "repeats"), ("modules", "modules")
+    ):  # fmt: skip
+        small = folded(picture, fold)
+        if not found or len(small.nodes) != len(found[-1][1].nodes):
+            found.append((name, small))
+    return found

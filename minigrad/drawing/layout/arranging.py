@@ -1,0 +1,125 @@
+"""A layered layout: every node gets a rank, every rank an order, every box a place. Deterministic, and
+without recursion.
+
+The steps are Sugiyama's. `ranking` puts the nodes into ranks by longest paths and then shortens the edges;
+`chains` gives an edge a vertex in each rank that it passes; `ordering` sorts the ranks by barycentres and
+exchanges, and keeps the order with the fewest crossings; `placing` pulls every vertex towards its neighbours
+as far as the others in its rank allow; `routing` finds the points of the edges. Modules' frames are part of
+every step: their vertices stay together in each rank, and their left and right borders are placed like
+vertices. Derivatives flow back: edges between nodes of the backward pass are ranked against their direction,
+so a cotangent stands beside its value, and the picture gets the shape of a U.
+
+All steps see a picture that runs downward; one that runs otherwise is turned at the end.
+
+Names: `v` a vertex (see `chains`), `rank[v]`, `order[r]` the vertices of a rank from left to right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from minigrad.drawing.layout.boxes import LEADING, box_lines, box_size, label_size, label_text, straight
+from minigrad.drawing.layout.chains import Vertices, chained
+from minigrad.drawing.layout.frames import FRAME_LABEL, FRAME_PAD, Frames, Lines, framed, homes, nested
+from minigrad.drawing.layout.geometry import Box, Layout, Route
+from minigrad.drawing.layout.ordering import ordered
+from minigrad.drawing.layout.placing import placed
+from minigrad.drawing.layout.ranking import ranked
+from minigrad.drawing.layout.routing import ports, way
+from minigrad.drawing.picture import Picture, gc_paused
+
+__all__ = ["arranged"]
+
+RANK_GAP = 34.0
+MARGIN = 12.0
+
+
+def arranged(picture: Picture) -> Layout:
+    """A place for every node, edge and cluster of the picture.
+
+    No two boxes overlap, no edge runs through a box, and no text is wider than its box.
+    """
+    with gc_paused():
+        return _arranged(picture)
+
+
+def _arranged(picture: Picture) -> Layout:
+    n = len(picture.nodes)
+    across = picture.direction in ("right", "left")
+    sizes = [box_size(box_lines(node, picture.show)) for node in picture.nodes]
+    labels = {j: label_size(label_text(e)) for j, e in enumerate(picture.edges) if e.label}
+    if across:
+        sizes = [(height, width) for width, height in sizes]
+        labels = {j: (height, width) for j, (width, height) in labels.items()}
+    ranking = ranked(picture, dict.fromkeys(labels, 2))  # a label needs a rank of its own on the way
+    parents = [cluster.parent for cluster in picture.clusters]
+    lines = nested(parents)
+    widths, label_widths = [width for width, _ in sizes], {j: width for j, (width, _) in labels.items()}
+    vertices = chained(ranking, widths, homes(picture), lines, label_widths)
+    name_width, name_height = (FRAME_LABEL, 0.0) if across else (0.0, FRAME_LABEL)
+    frames = Frames(parents, vertices.home, FRAME_PAD, name_width)
+    links = vertices.links()
+    order = ordered(vertices.rank, links, frames, n, ranking.side)
+    x, left, right = placed(order, links, vertices.widths, frames, n)
+    heights = [max((sizes[v][1] for v in level if v < n), default=LEADING) for level in order]
+    tops = _tops(heights, vertices, lines, name_height, RANK_GAP + 14 if across else RANK_GAP)
+    middles = [top + height / 2 for top, height in zip(tops, heights, strict=True)]
+
+    layout = Layout(across=across)
+    for i, (width, height) in enumerate(sizes):
+        layout.boxes.append(Box(x[i], middles[vertices.rank[i]], width, height))
+    layout.frames = framed(picture, layout.boxes, left, right, lines, name_height)
+    rooms = [straight(node, width) for node, (width, _) in zip(picture.nodes, sizes, strict=True)]
+    for j, (chain, port) in enumerate(zip(vertices.chains, ports(vertices.chains, x, rooms), strict=True)):
+        points = way(chain, x, port, layout.boxes, vertices.rank, tops, heights)
+        route = Route(points[::-1] if ranking.reversed[j] else points)
+        if j in vertices.label_at:
+            v = vertices.label_at[j]
+            route.label = Box(x[v], middles[vertices.rank[v]], *labels[j])
+        layout.routes.append(route)
+    return _turned(layout, picture.direction)
+
+
+def _tops(
+    heights: Sequence[float],
+    vertices: Vertices,
+    lines: Lines,
+    name_height: float,
+    gap: float,
+) -> list[float]:
+    """The top of each rank, `gap` below the one above, with more room where borders of frames lie between."""
+    begin, end = [0] * len(heights), [0] * len(heights)  # how many borders lie above and below a rank at most
+    for k, (low, high) in vertices.spans.items():
+        begin[low] = max(begin[low], sum(1 for frame in lines[k] if vertices.spans[frame][0] == low))
+        end[high] = max(end[high], sum(1 for frame in lines[k] if vertices.spans[frame][1] == high))
+    tops = []
+    at = 0.0
+    for height, borders_above, borders_below in zip(heights, begin, end, strict=True):
+        at += borders_above * (FRAME_PAD + name_height)
+        tops.append(at)
+        at += height + borders_below * FRAME_PAD + gap
+    return tops
+
+
+def _turned(layout: Layout, direction: str) -> Layout:
+    """Move a picture that runs downward to begin at the margin, and turn it into the given direction."""
+    everything = [*layout.boxes, *(f for f in layout.frames if f), *(r.label for r in layout.routes if r.label)]
+    xs = [x for r in layout.routes for x, _ in r.points]
+    ys = [y for r in layout.routes for _, y in r.points]
+    left = MARGIN - min([b.x - b.width / 2 for b in everything] + xs, default=0.0)
+    top = MARGIN - min([b.y - b.height / 2 for b in everything] + ys, default=0.0)
+    width = left + max([b.x + b.width / 2 for b in everything] + xs, default=0.0) + MARGIN
+    height = top + max([b.y + b.height / 2 for b in everything] + ys, default=0.0) + MARGIN
+    sign = 1 if direction in ("down", "right") else -1
+    begin = top if sign > 0 else height - top
+    for box in everything:
+        box.x, box.y = box.x + left, sign * box.y + begin
+        if layout.across:
+            box.x, box.y, box.width, box.height = box.y, box.x, box.height, box.width
+    for route in layout.routes:
+        if layout.across:
+            route.points = [(sign * y + begin, x + left) for x, y in route.points]
+        else:
+            route.points = [(x + left, sign * y + begin) for x, y in route.points]
+    layout.width, layout.height = (height, width) if layout.across else (width, height)
+    return layout
