@@ -9,6 +9,7 @@ import pytest
 import optim
 from minigrad import Tensor, no_grad
 from models import MLP
+from tests.problems import rosenbrock
 
 START = {"a": np.array([[-1.2, 0.4, 0.9]]), "b": np.array([0.5, 0.1]), "c": np.array(1.3)}
 MAKERS = {
@@ -34,7 +35,7 @@ def parameters(order="abc", values=START):
 def loss_of(ps):
     """Rosenbrock in the six numbers, with a coupling of its own."""
     x = np.concatenate([ps[n].reshape(-1) for n in "abc"])
-    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum() + 0.1 * np.sin(x).sum()
+    return rosenbrock(x) + 0.1 * np.sin(x).sum()
 
 
 def run(optimizer, ps, steps, loss=loss_of):

@@ -13,6 +13,7 @@ import optim
 from minigrad import StaleGraphError, Tensor, compile, no_grad
 from minigrad.extend import Bound
 from models import MLP
+from tests.problems import leaf
 
 NAMES = ["SGD", "Momentum", "RMSprop", "Adam", "AdamW", "Adagrad", "NAdam", "Lion"]
 each = pytest.mark.parametrize("name", NAMES)
@@ -21,10 +22,6 @@ each = pytest.mark.parametrize("name", NAMES)
 def test_every_optimizer_with_a_rule_is_in_the_table():
     made = {name: x for name, x in vars(optim).items() if isinstance(x, type) and issubclass(x, optim.Optimizer)}
     assert {name for name, x in made.items() if x.rule is not optim.Optimizer.rule} == set(NAMES)
-
-
-def leaf(values, dtype=np.float64, name=None):
-    return Tensor(np.array(values, dtype), requires_grad=True, name=name)
 
 
 def names_of(opt):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import optim
 from minigrad import Tensor
 from optim.optimizer import Optimizer
+from tests.problems import leaf
 
 ALL = {
     "SGD": {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
@@ -68,10 +69,6 @@ def test_preview_cannot_change_the_state():
 
 def make(name, params, **more):
     return getattr(optim, name)(params, **{**ALL[name], **more})
-
-
-def leaf(values, dtype=np.float64, name=None):
-    return Tensor(np.array(values, dtype), requires_grad=True, name=name)
 
 
 def walk(opt, p, gradients):
