@@ -3,21 +3,16 @@
 import numpy as np
 import pytest
 
-import optim
 from minigrad import Tensor, replay
 from minigrad.extend import UpdateProgram
+from tests.optim.cases import SETTINGS
 
 
 def vectors(rng, n, dtype, names):
     return {name: np.abs(rng.normal(size=n)).astype(dtype) for name in names}
 
 
-RULES = [
-    (optim.SGD, {"momentum": 0.9, "dampening": 0.1, "weight_decay": 0.01}), (optim.SGD, {}),
-    (optim.SGD, {"momentum": 0.9, "nesterov": True}), (optim.Momentum, {"bias_correction": True}),
-    (optim.RMSprop, {"centered": True, "momentum": 0.5}), (optim.Adam, {}), (optim.Adam, {"amsgrad": True}),
-    (optim.AdamW, {}), (optim.Adagrad, {"lr_decay": 0.1}), (optim.NAdam, {"weight_decay": 0.1}), (optim.Lion, {}),
-]  # fmt: skip
+RULES = [pytest.param(case.kind, options, id=name) for name, (case, options) in SETTINGS.items()]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
