@@ -12,7 +12,7 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 @pytest.fixture
 def rng(request):
-    """A generator of the test's own, seeded by its name, so that its data do not depend on what ran before."""
+    """A generator of the test's own, seeded by its name: its data do not depend on what ran before."""
     import numpy as np  # only now, see above
 
     return np.random.default_rng(zlib.crc32(request.node.nodeid.encode()))

@@ -1,4 +1,4 @@
-"""What several test files need: functions with known minima, parameters, and counters of the work that is done.
+"""What several test files need: functions with known minima, parameters, and counters of the work done.
 
 Test files import it as `tests.problems`, which pytest's `pythonpath` makes possible without a package.
 """
@@ -59,7 +59,7 @@ def rotation(rng, n):
 
 
 def counting(gradient_and_hvp, calls):
-    """`gradient_and_hvp`, which counts in the Counter `calls` its own calls as "gradients", and products as below."""
+    """`gradient_and_hvp`, which counts its calls in the Counter `calls` as "gradients"; products as below."""
 
     def counted(loss, leaves):
         calls["gradients"] += 1

@@ -1,4 +1,7 @@
-"""Every layer's row: what its tests in test_module need to know of it. A new one is tested as soon as it stands here."""
+"""Every layer's row: what its tests in test_module need to know of it.
+
+A new layer is tested as soon as it has a row here, and a test fails until it has one.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,11 +13,11 @@ from models import MLP, Dropout, Linear, Sequential
 
 
 class Example(NamedTuple):
-    """A layer that draws nothing at random, the shape of an input, and what must come out, in NumPy on arrays."""
+    """A layer that draws nothing at random, the shape of an input, and what must come out of it."""
 
     make: Callable
     shape: tuple[int, ...]
-    formula: Callable  # of the layer and the input
+    formula: Callable  # of the layer and the input, in NumPy on arrays
     output: tuple[int, ...]
 
 
@@ -76,7 +79,9 @@ CASES = [
             ),
         ],
         bad=[
-            (lambda: MLP((3,)), "sizes"), (lambda: MLP((3, 2), "tan"), "activation"), (lambda: MLP((3, 2), 5), "activation"),
+            (lambda: MLP((3,)), "sizes"),
+            (lambda: MLP((3, 2), "tan"), "activation"),
+            (lambda: MLP((3, 2), 5), "activation"),
         ],
     ),
 ]  # fmt: skip

@@ -1,8 +1,8 @@
-"""Every optimizer's row: what its tests need to know of it. A new one is tested as soon as it stands here.
+"""Every optimizer's row: what its tests need to know of it.
 
 `CASES` holds the first-order optimizers, for test_rules, test_parameters, test_saving, test_against_torch and
-minigrad/test_replay; `MAKERS` those that need a closure, for test_closure_optimizer. test_cases fails while an optimizer
-that `optim` exports has no row, or a row leaves something open.
+minigrad/test_replay. `MAKERS` holds those that need a closure, for test_closure_optimizer. A new optimizer is
+tested as soon as it has a row here; test_cases fails until it has one, and while a row leaves something open.
 """
 
 import math
@@ -21,12 +21,14 @@ class Case:
     """One first-order optimizer.
 
     kind: the class.
-    settings: options to test it with, without lr. Together they go through every branch of the rule, and one of them
-        makes it use all of its state.
-    lr: for those tests. bowl_lr: every setting, without weight decay, gets with it from (1, −2) to within 0.05 of the
+    settings: options to test it with, without lr. Together they go through every branch of the rule, and one
+        of them makes it use all of its state.
+    lr: the learning rate of those tests.
+    bowl_lr: one with which every setting, without weight decay, gets from (1, −2) to within 0.05 of the
         minimum of a bowl, (½, ½), in 1,000 steps.
-    torch: if PyTorch has the optimizer, values of each option; each pair of them is compared for 200 steps. Choose values
-        with which the steps do not jitter around the minimum, for there two right programs differ after rounding.
+    torch: if PyTorch has the optimizer, values of each option; each pair of them is compared for 200 steps.
+        Choose values with which the steps do not jitter around the minimum: there two right programs differ
+        after rounding. Run them: `pytest -m oracle tests/optim/test_against_torch.py -k Name`.
     textbook: if not, the formula in plain NumPy: a generator of the parameters after each step, called as
         textbook(w, gradients, **options) with every option but maximize.
     bad: values that it refuses, for each option that is not in BAD.
@@ -73,11 +75,12 @@ CASES = [
         optim.SGD,
         settings=[
             {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01}, {"momentum": 0.9, "nesterov": True},
-            {"momentum": 0.9, "dampening": 0.1, "weight_decay": 0.01}, {"momentum": 0.9, "dampening": 0.1}, {},
+            {"momentum": 0.9, "dampening": 0.1, "weight_decay": 0.01}, {"momentum": 0.9, "dampening": 0.1},
+            {},
         ],
         lr=0.05,
-        torch={"momentum": (0.0, 0.9), "dampening": (0.0, 0.3), "weight_decay": (0.0, 0.1), "nesterov": (False, True),
-               "lr": (0.01, 0.05)},
+        torch={"momentum": (0.0, 0.9), "dampening": (0.0, 0.3), "weight_decay": (0.0, 0.1),
+               "nesterov": (False, True), "lr": (0.01, 0.05)},
         bad={"dampening": (-0.1, 1.1), "nesterov": (1, True)},  # True without momentum
     ),
     Case(
@@ -141,10 +144,12 @@ BAD = {  # values that every optimizer with the option refuses
     "weight_decay": (-1e-9, math.nan, False, "0"),
     "maximize": (1, "yes", None),
     "eps": (-1e-8, math.inf, True),
-    "betas": ((1.0, 0.999), (0.9, 1.0), (-0.1, 0.9), (0.9,), (0.9,) * 3, 0.9, "ab", (True, 0.9), (0.9, math.nan)),
+    "betas": (
+        (1.0, 0.999), (0.9, 1.0), (-0.1, 0.9), (0.9,), (0.9,) * 3, 0.9, "ab", (True, 0.9), (0.9, math.nan),
+    ),
     "momentum": (-0.1, -0.5, 2, 9, "0.9", True),
     "amsgrad": (1,),
-}
+}  # fmt: skip
 
 SETTINGS = {
     " ".join([case.name, *(f"{option}={value}" for option, value in options.items())]): (case, options)
@@ -163,6 +168,8 @@ MAKERS = {
     "lbfgs": lambda p, **o: optim.LBFGS(p, **{"history": 3, **o}),
     "lbfgs armijo": lambda p, **o: optim.LBFGS(p, line_search="armijo", **o),
     "cg": lambda p, **o: optim.NewtonCG(p, **o),
-    "cg search": lambda p, **o: optim.NewtonCG(p, globalization="line-search", forcing="eisenstat-walker", **o),
-}
+    "cg search": lambda p, **o: optim.NewtonCG(
+        p, globalization="line-search", forcing="eisenstat-walker", **o
+    ),
+}  # fmt: skip
 """The optimizers that need a closure, in the ways they are made."""

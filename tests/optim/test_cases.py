@@ -13,15 +13,15 @@ def test_every_optimizer_has_a_row():
     exported = {x for x in vars(optim).values() if isinstance(x, type) and issubclass(x, optim.Optimizer)}
     stepping_by_closure = {type(make([leaf([1.0])])) for make in MAKERS.values()}
     missing = exported - {optim.Optimizer, *(case.kind for case in CASES), *stepping_by_closure}
-    names = sorted(kind.__name__ for kind in missing)
-    assert not names, f"give {', '.join(names)} a row in CASES of tests/optim/cases.py, or in MAKERS if made for closures"
+    names = ", ".join(sorted(kind.__name__ for kind in missing))
+    assert not names, f"give {names} a row in CASES of tests/optim/cases.py (MAKERS, if it needs a closure)"
 
 
 @each_case
 def test_a_row_says_where_the_right_numbers_come_from(case):
-    assert bool(case.torch) != bool(case.textbook), "say `torch`, the values of its options, or `textbook`, its formula"
+    assert bool(case.torch) != bool(case.textbook), "give it values for `torch`, or a `textbook`"
     if case.torch:
-        assert case.torch.keys() | {"lr", "maximize"} == case.defaults.keys() | {"lr"}, "each option has values to compare at"
+        assert case.defaults.keys() - {"lr", "maximize"} <= case.torch.keys(), "each option needs values"
 
 
 @each_case
@@ -38,4 +38,4 @@ def test_one_setting_of_a_row_uses_all_state(case):
         p.grad = p.data.copy()
         opt.step()
         written.append(opt.param_groups[0].written)
-    assert any(names >= set(case.kind.state_names) for names in written), f"{case.name}.rule returns only {written}"
+    assert any(names >= set(case.kind.state_names) for names in written), written

@@ -233,8 +233,8 @@ def test_counts_are_those_of_the_calls(name, seed):
         for _ in range(30):
             optimizer.step(closure)
             products += optimizer.last_step.n_hv if name != "lbfgs" else 0
-            counts = optimizer.counts
-            assert (counts.nfev, counts.njev, counts.nhev) == (calls["losses"], calls["gradients"], calls["products"])
+            counts, kinds = optimizer.counts, ("losses", "gradients", "products")
+            assert (counts.nfev, counts.njev, counts.nhev) == tuple(calls[kind] for kind in kinds)
     assert products == calls["products"]
 
 
