@@ -1,7 +1,18 @@
 """Before NumPy is loaded: one BLAS thread for each test process. Two of them on two cores spend their time waiting for one
-another, as the threads of OpenBLAS spin."""
+another, as the threads of OpenBLAS spin. And the generator that tests draw from."""
 
 import os
+import zlib
+
+import pytest
 
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+
+
+@pytest.fixture
+def rng(request):
+    """A generator of the test's own, seeded by its name: its data do not depend on what ran before."""
+    import numpy as np  # only now, see above
+
+    return np.random.default_rng(zlib.crc32(request.node.nodeid.encode()))

@@ -5,9 +5,7 @@ with anything; inputs are never written to. The whole of a graph is compared bit
 rounding does not depend on the layout in memory, else to 1e-12 of its largest number (1e-5 in float32).
 """
 
-import runpy
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +13,7 @@ import pytest
 import minigrad as mg
 from minigrad import Tensor, hvp, jvp, no_grad, value_and_grad
 from minigrad.trees import flatten
-
-TABLE = runpy.run_path(str(Path(__file__).with_name("test_ops.py")))["TABLE"]
+from tests.minigrad.test_ops import TABLE
 
 
 def eager(f, xs):

@@ -9,10 +9,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import StaleGraphError, Tensor, grad, hessian, hvp, jacobian, jvp, linearize, no_grad, value_and_grad, vjp
-
-
-def leaf(data):
-    return Tensor(np.asarray(data, float), requires_grad=True)
+from tests.problems import leaf
 
 
 @pytest.mark.parametrize("f", [

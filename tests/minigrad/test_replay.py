@@ -3,35 +3,28 @@
 import numpy as np
 import pytest
 
-import optim
 from minigrad import Tensor, replay
 from minigrad.extend import UpdateProgram
+from tests.optim.cases import SETTINGS
 
-rng = np.random.default_rng(0)
 
-
-def vectors(n, dtype, names):
+def vectors(rng, n, dtype, names):
     return {name: np.abs(rng.normal(size=n)).astype(dtype) for name in names}
 
 
-RULES = [
-    (optim.SGD, {"momentum": 0.9, "dampening": 0.1, "weight_decay": 0.01}), (optim.SGD, {}),
-    (optim.SGD, {"momentum": 0.9, "nesterov": True}), (optim.Momentum, {"bias_correction": True}),
-    (optim.RMSprop, {"centered": True, "momentum": 0.5}), (optim.Adam, {}), (optim.Adam, {"amsgrad": True}),
-    (optim.AdamW, {}), (optim.Adagrad, {"lr_decay": 0.1}), (optim.NAdam, {"weight_decay": 0.1}), (optim.Lion, {}),
-]  # fmt: skip
+RULES = [pytest.param(case.kind, options, id=name) for name, (case, options) in SETTINGS.items()]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("kind", "options"), RULES)
 @pytest.mark.parametrize("n", [0, 1, 337, 40_000, 300_001])
-def test_programs_of_update_rules_equal_the_rule(kind, options, dtype, n):
+def test_programs_of_update_rules_equal_the_rule(kind, options, dtype, n, rng):
     """n goes past a block."""
     optimizer = kind([Tensor(np.ones(2), requires_grad=True)], **options)
     group = optimizer.param_groups[0]
     names = ("w", "g", *kind.state_names)
     program = None
-    v = vectors(n, dtype, names)
+    v = vectors(rng, n, dtype, names)
     for t in (1, 2, 7):
         numbers = {"t": t, **{k: 0.7 if k == "mu_product" else 1 for k in kind.scalars}, **group.for_rule}
         expected = kind.rule(*(v[name].copy() for name in names), **numbers)

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+import models
 from minigrad import Tensor
 from models import MLP, Dropout, Linear, Module, Sequential
 from models.activations import ACTIVATIONS
 from models.initializers import INITIALIZERS
+from tests.models.cases import BAD, CASES, EXAMPLES, IDS
 
 
 class Nested(Module):
@@ -162,14 +164,30 @@ def test_the_seed_decides_everything():
     assert not np.array_equal(a.layers[0].weight.data[:2, :2], a.layers[1].weight.data[:2, :2])
 
 
-LAYERS = [
-    (lambda: Linear(3, 2), (4, 3)), (lambda: Linear(3, 2, bias=False), (4, 3)), (lambda: MLP((3, 4, 2)), (5, 3)),
-    (lambda: Sequential(Linear(3, 2), np.tanh, Dropout(0.5)).eval(), (4, 3)),
-]  # fmt: skip
+each_example = pytest.mark.parametrize("example", EXAMPLES, ids=IDS)
 
 
-@pytest.mark.parametrize(("make", "shape"), LAYERS)
-def test_derivatives_with_respect_to_the_input_and_every_parameter(make, shape):
+def test_every_layer_has_a_row():
+    exported = {x for x in vars(models).values() if isinstance(x, type) and issubclass(x, Module)}
+    missing = exported - {Module, *(case.kind for case in CASES)}
+    names = sorted(kind.__name__ for kind in missing)
+    assert not names, f"give {', '.join(names)} a row in CASES of tests/models/cases.py"
+    assert [case.kind.__name__ for case in CASES if not case.examples] == []
+
+
+@each_example
+def test_the_output_is_what_the_formula_gives(example, rng):
+    layer, x = example.make(), rng.normal(size=example.shape)
+    for p in layer.parameters():
+        p.data = rng.normal(size=p.shape)  # so that a bias counts too
+    y = layer(Tensor(x))
+    assert y.shape == example.output
+    np.testing.assert_allclose(y.data, example.formula(layer, x), rtol=1e-13, atol=1e-14)
+
+
+@each_example
+def test_derivatives_with_respect_to_the_input_and_every_parameter(example):
+    make, shape, *_ = example
     layer, rng = make(), np.random.default_rng(0)
     x = rng.normal(size=shape)
     mg.check_derivatives(layer, x)
@@ -214,20 +232,7 @@ def test_a_copy_is_independent():
     assert m.layers[0].weight.data.any()
 
 
-@pytest.mark.parametrize(("make", "says"), [
-    (lambda: Linear(0, 1), r"`Linear\(n_in=\.\.\.\)` must be .* got 0"),
-    (lambda: Linear(2, True), "n_out"),
-    (lambda: Linear(2, 2, init="best"), "init"),
-    (lambda: Linear(2, 2, dtype=int), "dtype"),
-    (lambda: MLP((3,)), "sizes"),
-    (lambda: MLP((3, 2), "tan"), "activation"),
-    (lambda: MLP((3, 2), 5), "activation"),
-    (lambda: Dropout(1.0), r"\[0, 1\)"),
-    (lambda: Dropout(float("nan")), r"\[0, 1\)"),
-    (lambda: Sequential(3), "position 0"),
-    (lambda: Module()(1.0), "forward"),
-    (lambda: Linear(3, 2)(np.ones((4, 5))), r"n_in.*\(4, 5\)"),
-])  # fmt: skip
+@pytest.mark.parametrize(("make", "says"), [*BAD, (lambda: Module()(1.0), "forward")])
 def test_bad_arguments(make, says):
     with pytest.raises((ValueError, TypeError), match=says):
         make()

@@ -7,25 +7,13 @@ import pytest
 
 import optim
 from minigrad import Tensor
+from tests.optim.cases import CASES
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.oracle
 
 SHAPES = ((3, 2), (4,), (), (2, 3))
-OPTIONS = {
-    "SGD": {"momentum": (0.0, 0.9), "dampening": (0.0, 0.3), "weight_decay": (0.0, 0.1), "nesterov": (False, True),
-            "lr": (0.01, 0.05)},
-    "RMSprop": {"alpha": (0.99, 0.7), "eps": (1e-8, 0.1), "weight_decay": (0.0, 0.1), "momentum": (0.0, 0.8),
-                "centered": (False, True)},
-    "Adam": {"betas": ((0.9, 0.999), (0.5, 0.8)), "eps": (1e-8, 0.1), "weight_decay": (0.0, 0.1), "amsgrad": (False, True),
-             "lr": (1e-3, 0.05)},
-    "AdamW": {"betas": ((0.9, 0.999), (0.0, 0.8)), "eps": (1e-8, 0.1), "weight_decay": (1e-2, 0.0, 0.3),
-              "amsgrad": (False, True), "lr": (1e-3, 0.05)},
-    "Adagrad": {"lr_decay": (0.0, 0.1), "weight_decay": (0.0, 0.1), "initial_accumulator_value": (0.0, 0.3),
-                "eps": (1e-10, 0.1), "lr": (1e-2, 0.2)},
-    "NAdam": {"betas": ((0.9, 0.999), (0.5, 0.8)), "weight_decay": (0.0, 0.1), "momentum_decay": (4e-3, 0.5),
-              "decoupled_weight_decay": (False, True), "eps": (1e-8, 0.1)},
-}  # fmt: skip
+OPTIONS = {case.name: case.torch for case in CASES if case.torch}
 
 
 def pairwise():

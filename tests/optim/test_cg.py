@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from optim.capped_cg import capped_cg
 from optim.cg import steihaug_cg
 from optim.gauss_newton import martens_cg
+from tests.problems import rotation
 
 INF = 1e300  # a region that is never left
 
@@ -24,10 +25,6 @@ class Counted:
     def __call__(self, v):
         self.calls += 1
         return self.H @ v
-
-
-def rotation(rng, n):
-    return np.linalg.qr(rng.normal(size=(n, n)))[0]
 
 
 def symmetric(seed, n, low, high, negative=0):

@@ -9,20 +9,10 @@ import pytest
 import optim
 from minigrad import Tensor, no_grad
 from models import MLP
+from tests.optim.cases import MAKERS
+from tests.problems import rosenbrock
 
 START = {"a": np.array([[-1.2, 0.4, 0.9]]), "b": np.array([0.5, 0.1]), "c": np.array(1.3)}
-MAKERS = {
-    "abs": lambda p, **o: optim.Newton(p, **o),
-    "shift": lambda p, **o: optim.Newton(p, modification="shift", **o),
-    "clip wolfe": lambda p, **o: optim.Newton(p, modification="clip", line_search="strong-wolfe", **o),
-    "trust": lambda p, **o: optim.Newton(p, modification="trust", **o),
-    "pure": lambda p, **o: optim.Newton(p, modification="none", line_search=None, **o),
-    "pinv": lambda p, **o: optim.Newton(p, modification="pinv", line_search=None, **o),
-    "lbfgs": lambda p, **o: optim.LBFGS(p, **{"history": 3, **o}),
-    "lbfgs armijo": lambda p, **o: optim.LBFGS(p, line_search="armijo", **o),
-    "cg": lambda p, **o: optim.NewtonCG(p, **o),
-    "cg search": lambda p, **o: optim.NewtonCG(p, globalization="line-search", forcing="eisenstat-walker", **o),
-}
 each = pytest.mark.parametrize("name", MAKERS)
 DESCENDING = [name for name in MAKERS if name not in ("pure", "pinv")]
 
@@ -34,7 +24,7 @@ def parameters(order="abc", values=START):
 def loss_of(ps):
     """Rosenbrock in the six numbers, with a coupling of its own."""
     x = np.concatenate([ps[n].reshape(-1) for n in "abc"])
-    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum() + 0.1 * np.sin(x).sum()
+    return rosenbrock(x) + 0.1 * np.sin(x).sum()
 
 
 def run(optimizer, ps, steps, loss=loss_of):

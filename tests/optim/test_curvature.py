@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections import Counter
 from itertools import pairwise
 
 import numpy as np
@@ -13,12 +14,13 @@ import optim
 from minigrad import Tensor, hessian, no_grad
 from optim import curvature
 from optim.lanczos import lanczos
+from tests.problems import counting, leaf, rotation
 
 
 def planted(spectrum, seed=0, dtype=np.float64):
     """A symmetric matrix with the given eigenvalues in a random frame."""
     n = len(spectrum)
-    Q = np.linalg.qr(np.random.default_rng(seed).standard_normal((n, n)))[0]
+    Q = rotation(np.random.default_rng(seed), n)
     A = (Q * np.asarray(spectrum, dtype=float)) @ Q.T
     return (0.5 * (A + A.T)).astype(dtype)
 
@@ -100,21 +102,8 @@ def dense(net):
 @pytest.fixture
 def counted(monkeypatch):
     """Counts the vectors that Hessian-vector products were asked for."""
-    count = {"products": 0, "gradients": 0, "batch": 1}
-    real = curvature.gradient_and_hvp
-
-    def counting(loss, leaves):
-        count["gradients"] += 1
-        gradient, product = real(loss, leaves)
-
-        def wrapped(vectors, lead=()):
-            count["products"] += math.prod(lead)
-            count["batch"] = max(count["batch"], math.prod(lead))
-            return product(vectors, lead)
-
-        return gradient, wrapped
-
-    monkeypatch.setattr(curvature, "gradient_and_hvp", counting)
+    count = Counter()
+    monkeypatch.setattr(curvature, "gradient_and_hvp", counting(curvature.gradient_and_hvp, count))
     return count
 
 
@@ -672,15 +661,11 @@ def test_a_constant_function_and_unused_parameters_have_no_curvature(name):
 # What is refused
 
 
-def leaf(*values, **options):
-    return Tensor(list(values), requires_grad=True, **options)
-
-
 def square(x):
     return np.sum(x * x)
 
 
-P1 = leaf(1.0, 2.0, name="w")
+P1 = leaf([1.0, 2.0], name="w")
 FROZEN = Tensor([1.0, 2.0], name="b")
 BAD_CALLS = {
     "not callable": (3.0, np.ones(2), TypeError, "must be a function or a closure, got 3.0"),
@@ -697,7 +682,7 @@ BAD_CALLS = {
     "frozen": (lambda: square(P1), [P1, FROZEN], ValueError, "'b' is frozen. Leave it out"),
     "not a leaf": (lambda: square(P1), [P1 * 2.0], ValueError, "result of an operation"),
     "twice": (lambda: square(P1), [P1, P1], ValueError, "'w' is given twice"),
-    "complex parameter": (lambda: square(P1), [leaf(1j)], TypeError, "must be real"),
+    "complex parameter": (lambda: square(P1), [leaf([1j], complex)], TypeError, "must be real"),
     "no return": (lambda: None, [P1], TypeError, "must return a Tensor, got None. Is `return` missing"),
     "a float": (lambda x: 3.0, np.ones(2), TypeError, "must return a Tensor, got 3.0"),
     "not a scalar": (lambda x: x * x, np.ones(2), ValueError, r"one real number, got float64 of shape \(2,\). Reduce it"),

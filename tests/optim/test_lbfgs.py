@@ -10,22 +10,7 @@ import optim
 from minigrad import Tensor, value_and_grad
 from optim.lbfgs import LBFGSSolver, two_loops
 from optim.objective import FunctionObjective
-
-
-def rosenbrock(x):
-    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
-
-
-def beale(x):
-    return sum((c - x[0] * (1 - x[1] ** k)) ** 2 for k, c in ((1, 1.5), (2, 2.25), (3, 2.625)))
-
-
-def wood(x):
-    return (
-        100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2 + 90 * (x[3] - x[2] ** 2) ** 2 + (1 - x[2]) ** 2
-        + 10 * (x[1] + x[3] - 2) ** 2 + 0.1 * (x[1] - x[3]) ** 2
-    )  # fmt: skip
-
+from tests.problems import beale, rosenbrock, wood
 
 PROBLEMS = {
     "rosenbrock 2": (rosenbrock, [-1.2, 1.0]),

@@ -18,6 +18,7 @@ from minigrad import Tensor, grad, hessian
 from optim import OptimizeResult, minimize
 from optim.minimize import METHODS
 from optim.results import Status
+from tests.problems import counting, rotation
 
 START = np.array([-1.2, 1.0])
 SECOND = ("newton", "newton-cg")
@@ -35,6 +36,10 @@ def bowl(x):
 
 def slope(x):
     return 2 * (x - 3.0)
+
+
+def saddle(x):
+    return x[0] ** 2 - x[1] ** 2 + x[1] ** 4
 
 
 # Every method, in the way that suits it, on a problem it can solve.
@@ -184,9 +189,6 @@ def test_from_the_minimum_no_step_is_taken(method):
 
 
 def test_a_saddle_is_left_by_newton_methods_and_believed_by_the_others():
-    def saddle(x):
-        return x[0] ** 2 - x[1] ** 2 + x[1] ** 4
-
     for method in METHODS:
         result = minimize(saddle, np.zeros(2), method, options={"lr": 0.1} if method in FIRST else {})
         if method in SECOND:
@@ -235,22 +237,10 @@ def test_own_derivatives_give_the_same_run_as_ours(way):
 def test_counts_are_those_of_the_sweeps_where_we_differentiate(way, monkeypatch):
     """Forward passes of fun, gradients, and products, each counted where it is done."""
     calls = Counter()
-    real = mg.gradient_and_hvp
-
-    def counting(loss, leaves):
-        calls["gradient"] += 1
-        gradient, product = real(loss, leaves)
-
-        def counted(vectors, lead=()):
-            calls["products"] += math.prod(lead)
-            return product(vectors, lead=lead)
-
-        return gradient, counted
-
-    monkeypatch.setattr(optim.evaluation, "gradient_and_hvp", counting)
+    monkeypatch.setattr(optim.evaluation, "gradient_and_hvp", counting(mg.gradient_and_hvp, calls))
     result = solved(way, lambda x: (calls.update(["value"]), valley(x))[1])
     assert result.success
-    assert (result.nfev, result.njev, result.nhev) == (calls["value"], calls["gradient"], calls["products"])
+    assert (result.nfev, result.njev, result.nhev) == (calls["value"], calls["gradients"], calls["products"])
 
 
 def test_jac_true_takes_the_gradient_that_came_with_the_value():
@@ -360,9 +350,6 @@ def test_a_limit_that_is_just_enough_is_no_limit():
 
 
 def test_a_limit_that_ends_at_a_saddle_point_is_no_success_and_no_step_more():
-    def saddle(x):
-        return x[0] ** 2 - x[1] ** 2 + x[1] ** 4
-
     full = minimize(saddle, [1.0, 0.0])
     before = next(i for i, point in enumerate(full.trace[1:]) if point.step.escaped)
     result = minimize(saddle, [1.0, 0.0], options={"maxiter": before})
@@ -675,7 +662,7 @@ def test_fields_mean_what_scipys_mean(method, theirs):
 )
 def test_quadratics_end_where_linear_algebra_says(n, seed, log_condition, method):
     rng = np.random.default_rng(seed)
-    Q = np.linalg.qr(rng.normal(size=(n, n)))[0]
+    Q = rotation(rng, n)
     A = (Q * np.logspace(0, log_condition, n)) @ Q.T
     A, b = 0.5 * (A + A.T), rng.normal(size=n)
     result = minimize(lambda x: 0.5 * (x @ A @ x) - b @ x, rng.normal(size=n), method)

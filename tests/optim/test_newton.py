@@ -13,24 +13,10 @@ from minigrad import Tensor
 from optim.modifications import DIAGONALS, more_sorensen, textbook_direction
 from optim.newton import NewtonSolver
 from optim.objective import FunctionObjective
+from tests.problems import beale, rosenbrock, rotation, wells, wood
 
 MODIFICATIONS = ["none", "shift", "abs", "clip", "pinv", "trust"]
 PURE = {"modification": "none", "line_search": None}
-
-
-def rosenbrock(x):
-    return 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
-
-
-def beale(x):
-    return sum((c - x[0] * (1 - x[1] ** k)) ** 2 for k, c in ((1, 1.5), (2, 2.25), (3, 2.625)))
-
-
-def wood(x):
-    return (
-        100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2 + 90 * (x[3] - x[2] ** 2) ** 2 + (1 - x[2]) ** 2
-        + 10 * (x[1] + x[3] - 2) ** 2 + 0.1 * (x[1] - x[3]) ** 2
-    )  # fmt: skip
 
 
 def powell(x):
@@ -56,7 +42,7 @@ def course(fun, x, steps, gtol=0.0, **options):
 
 
 def spd(n, rng, kappa=1e3):
-    Q, _ = np.linalg.qr(rng.normal(size=(n, n)))
+    Q = rotation(rng, n)
     return Q @ np.diag(np.geomspace(1, kappa, n)) @ Q.T
 
 
@@ -155,14 +141,9 @@ def test_away_from_saddles_abs_turns_the_signs_and_nothing_else():
 def test_none_goes_to_a_planted_saddle_and_the_others_leave_it(seed, n):
     """f = ½Σλu² + ¼Σu⁴, u = Q(x − c): a saddle at c, and minima at u = ±√−λ where λ < 0."""
     rng = np.random.default_rng(seed)
-    Q, c = np.linalg.qr(rng.normal(size=(n, n)))[0], rng.normal(size=n)
+    Q, c = rotation(rng, n), rng.normal(size=n)
     lam = rng.uniform(0.5, 2, n) * np.where(np.arange(n) == 0, -1, rng.choice([-1, 1], n))
-
-    def fun(x):
-        u = Q @ (x - c)
-        return 0.5 * (lam * u**2).sum() + 0.25 * (u**4).sum()
-
-    start = c + 0.2 * Q.T @ rng.uniform(0.5, 1, n)
+    fun, start = wells(Q, lam, c), c + 0.2 * Q.T @ rng.uniform(0.5, 1, n)
     points, infos = course(fun, start, 8, **PURE)
     np.testing.assert_allclose(points[-1].x, c, atol=1e-9)
     assert infos[-1].lambda_min == pytest.approx(lam.min())
@@ -210,7 +191,7 @@ def test_without_curvature_the_step_has_the_size_of_x(modification):
 @given(seed=st.integers(0, 10**6))
 @settings(max_examples=25, deadline=None, derandomize=True)
 def test_iterates_are_affine_invariant(modification, seed):
-    A = spd(2, rng := np.random.default_rng(seed), 10.0) @ np.linalg.qr(rng.normal(size=(2, 2)))[0]
+    A = spd(2, rng := np.random.default_rng(seed), 10.0) @ rotation(rng, 2)
     x = np.array([1.6, 2.3])  # the Hessian is positive definite on the way from here
     plain, _ = course(rosenbrock, x, 6, modification=modification)
     moved, infos = course(lambda z: rosenbrock(A @ z), np.linalg.solve(A, x), 6, modification=modification)

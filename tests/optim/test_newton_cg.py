@@ -7,6 +7,7 @@ parameters, and here for random functions; its conjugate gradients are in test_c
 import itertools
 import json
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -23,14 +24,11 @@ from optim.results import Status
 from optim.second_order_check import escape
 from optim.solver import Solver
 from optim.trust_region import NOISE, TrustRegion, tried
+from tests.problems import counting, counting_products, rosenbrock, rotation, wells
 
 EPS = np.finfo(float).eps
 seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=8, deadline=None, derandomize=True)
-
-
-def rosenbrock(x):
-    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
 
 
 def double_well(x):
@@ -215,42 +213,29 @@ def test_counts_are_those_of_the_calls(name, seed):
     """Losses counted in the closure, gradients and products where they are made."""
     fit = Fit(seed)
     ps = fit.cut([2])
-    calls = {"f": 0, "g": 0, "Hv": 0}
+    calls = Counter()
     import optim.evaluation as evaluation
 
-    def counting(product):
-        def wrapped(vectors, lead=()):
-            calls["Hv"] += lead[0] if lead else 1
-            return product(vectors, lead=lead)
-
-        return wrapped
-
-    made, gauss_newton = evaluation.gradient_and_hvp, evaluation.GaussNewton
-
-    def gradient_and_hvp(loss, leaves):
-        calls["g"] += 1
-        gradient, product = made(loss, leaves)
-        return gradient, counting(product)
-
-    class Counting(gauss_newton):
+    class Counting(evaluation.GaussNewton):
         def __init__(self, *args):
             super().__init__(*args)
-            self.product = counting(super().product)
+            self.product = counting_products(super().product, calls)
 
     def closure():
-        calls["f"] += 1
+        calls["losses"] += 1
         return fit.closure(ps)()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation, "gradient_and_hvp", gradient_and_hvp)
+        patch.setattr(evaluation, "gradient_and_hvp", counting(evaluation.gradient_and_hvp, calls))
         patch.setattr(evaluation, "GaussNewton", Counting)
         optimizer = METHODS[name](ps)
         products = 0
         for _ in range(30):
             optimizer.step(closure)
             products += optimizer.last_step.n_hv if name != "lbfgs" else 0
-            assert (optimizer.counts.nfev, optimizer.counts.njev, optimizer.counts.nhev) == tuple(calls.values())
-    assert products == calls["Hv"]
+            counts, kinds = optimizer.counts, ("losses", "gradients", "products")
+            assert (counts.nfev, counts.njev, counts.nhev) == tuple(calls[kind] for kind in kinds)
+    assert products == calls["products"]
 
 
 @pytest.mark.parametrize("name", ["cg", "cg search", "ggn"])
@@ -489,14 +474,9 @@ def test_one_frozen_parameter(frozen):
 def test_planted_saddles_are_left(seed, n):
     """f = ½Σλu² + ¼Σu⁴ in rotated coordinates u: 0 is a saddle, and the minima are at u = ±√−λ where λ < 0."""
     rng = np.random.default_rng(seed)
-    Q = np.linalg.qr(rng.normal(size=(n, n)))[0]
+    Q = rotation(rng, n)
     lam = rng.uniform(0.1, 2, n) * np.where(np.arange(n) == rng.integers(n), -1, rng.choice([-1, 1], n))
-
-    def f(x):
-        u = Q @ x
-        return 0.5 * (lam * u**2).sum() + 0.25 * (u**4).sum()
-
-    best = -0.25 * (lam[lam < 0] ** 2).sum()
+    f, best = wells(Q, lam), -0.25 * (lam[lam < 0] ** 2).sum()
     stable = Q.T @ (np.where(lam > 0, 1.0, 0.0) * rng.normal(size=n))  # from here every step of descent leads to the saddle
     for start in (np.zeros(n), stable):
         for options in ({}, {"globalization": "line-search"}):

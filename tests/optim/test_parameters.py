@@ -3,7 +3,6 @@
 import copy
 import gc
 import inspect
-import math
 from functools import partial
 
 import numpy as np
@@ -13,18 +12,8 @@ import optim
 from minigrad import StaleGraphError, Tensor, compile, no_grad
 from minigrad.extend import Bound
 from models import MLP
-
-NAMES = ["SGD", "Momentum", "RMSprop", "Adam", "AdamW", "Adagrad", "NAdam", "Lion"]
-each = pytest.mark.parametrize("name", NAMES)
-
-
-def test_every_optimizer_with_a_rule_is_in_the_table():
-    made = {name: x for name, x in vars(optim).items() if isinstance(x, type) and issubclass(x, optim.Optimizer)}
-    assert {name for name, x in made.items() if x.rule is not optim.Optimizer.rule} == set(NAMES)
-
-
-def leaf(values, dtype=np.float64, name=None):
-    return Tensor(np.array(values, dtype), requires_grad=True, name=name)
+from tests.optim.cases import BAD, CASES, NAMES, each
+from tests.problems import leaf
 
 
 def names_of(opt):
@@ -419,30 +408,11 @@ def test_a_closure_under_no_grad_says_so():
 # Options
 
 BAD_OPTIONS = [
-    *((name, "lr", value) for name in NAMES for value in (-0.1, float("nan"), float("inf"), True, "0.1", None, [0.1], 1j)),
-    *((name, "weight_decay", value) for name in NAMES for value in (-1e-9, float("nan"), False, "0")),
-    *((name, "maximize", value) for name in NAMES for value in (1, "yes", None)),
-    *((name, "eps", value) for name in ("RMSprop", "Adam", "AdamW", "Adagrad", "NAdam") for value in (-1e-8, math.inf, True)),
-    *(
-        (name, "betas", value)
-        for name in ("Adam", "AdamW", "NAdam", "Lion")
-        for value in ((1.0, 0.999), (0.9, 1.0), (-0.1, 0.9), (0.9,), (0.9,) * 3, 0.9, "ab", (True, 0.9), (0.9, math.nan))
-    ),
-    *(("SGD", "momentum", value) for value in (-0.1, 9, "0.9", True)),
-    *(("SGD", "dampening", value) for value in (-0.1, 1.1)),
-    ("SGD", "nesterov", 1),
-    ("SGD", "nesterov", True),  # without momentum
-    *(("Momentum", "beta", value) for value in (1.0, -0.1, (0.9, 0.9))),
-    ("Momentum", "bias_correction", "no"),
-    *(("RMSprop", "alpha", value) for value in (1.0, -0.5)),
-    *(("RMSprop", "momentum", value) for value in (-0.5, 2)),
-    ("RMSprop", "centered", 0),
-    *((name, "amsgrad", 1) for name in ("Adam", "AdamW")),
-    *(("Adagrad", "lr_decay", value) for value in (-0.1, float("nan"))),
-    ("Adagrad", "initial_accumulator_value", -1.0),
-    ("NAdam", "momentum_decay", -1.0),
-    ("NAdam", "decoupled_weight_decay", "yes"),
-]  # fmt: skip
+    (case.name, option, value)
+    for case in CASES
+    for option in case.defaults
+    for value in (*BAD.get(option, ()), *case.bad.get(option, ()))
+]
 
 
 @pytest.mark.parametrize(("name", "option", "value"), BAD_OPTIONS)

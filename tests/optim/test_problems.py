@@ -12,6 +12,7 @@ import pytest
 
 from minigrad import Tensor, grad, hessian, hvp
 from optim import NewtonCG, minimize
+from tests.problems import rosenbrock
 
 
 class Problem(NamedTuple):
@@ -27,10 +28,6 @@ def squares(r):
 
 def each(*terms):
     return np.stack(terms)
-
-
-def rosenbrock(x):
-    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
 
 
 def freudenstein_roth(x):

@@ -10,28 +10,10 @@ from hypothesis import strategies as st
 import optim
 from minigrad import Tensor
 from optim.optimizer import Optimizer
+from tests.optim.cases import SETTINGS
+from tests.problems import leaf
 
-ALL = {
-    "SGD": {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
-    "Momentum": {"lr": 0.1, "bias_correction": True},
-    "RMSprop": {"momentum": 0.5, "centered": True},
-    "Adam": {"lr": 0.05, "amsgrad": True, "weight_decay": 0.01},
-    "AdamW": {"lr": 0.05, "amsgrad": True},
-    "Adagrad": {"lr": 0.1, "lr_decay": 0.01, "initial_accumulator_value": 0.1},
-    "NAdam": {"lr": 0.05, "weight_decay": 0.1, "decoupled_weight_decay": True},
-    "Lion": {"lr": 0.01, "weight_decay": 0.1},
-}
-each = pytest.mark.parametrize("name", ALL)
-
-
-def test_every_first_order_optimizer_is_in_the_table_and_keeps_its_state():
-    first_order = {n for n, k in vars(optim).items() if isinstance(k, type) and issubclass(k, Optimizer) and "rule" in vars(k)}
-    assert first_order - {"Optimizer"} == set(ALL)
-    for name in ALL:
-        opt = make(name, [p := leaf([1.0, 2.0])])
-        walk(opt, p, [[1.0, 1.0]])
-        returned = opt.param_groups[0].written
-        assert returned >= set(type(opt).state_names), f"{name}.rule does not return all of its state with these options"
+each = pytest.mark.parametrize("name", SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -67,11 +49,8 @@ def test_preview_cannot_change_the_state():
 
 
 def make(name, params, **more):
-    return getattr(optim, name)(params, **{**ALL[name], **more})
-
-
-def leaf(values, dtype=np.float64, name=None):
-    return Tensor(np.array(values, dtype), requires_grad=True, name=name)
+    case, options = SETTINGS[name]
+    return case.kind(params, **{"lr": case.lr, **options, **more})
 
 
 def walk(opt, p, gradients):
@@ -167,16 +146,14 @@ def test_bias_correction_makes_the_first_momentum_step_plain_descent():
     np.testing.assert_allclose(np.diff(path[:, 0]), -1.5, rtol=1e-14)
 
 
-def test_lion_as_in_the_paper():
-    rng = np.random.default_rng(0)
+@pytest.mark.parametrize("name", [name for name, (case, _) in SETTINGS.items() if case.textbook])
+def test_the_rule_is_that_of_the_textbook(name, rng):
     gradients = rng.standard_normal((50, 4))
-    ours = walk(optim.Lion([p := leaf(np.ones(4))], lr=0.01, betas=(0.8, 0.95), weight_decay=0.3), p, gradients)
-    w, m = np.ones(4), np.zeros(4)
-    for k, g in enumerate(gradients):
-        update = np.sign(0.8 * m + (1 - 0.8) * g)
-        m = 0.95 * m + (1 - 0.95) * g
-        w = w - 0.01 * (update + 0.3 * w)
-        np.testing.assert_allclose(ours[k + 1], w, rtol=1e-13)
+    opt = make(name, [p := leaf(np.ones(4))])
+    options = {option: value for option, value in opt.defaults.items() if option != "maximize"}
+    path = walk(opt, p, gradients)
+    for ours, theirs in zip(path[1:], SETTINGS[name][0].textbook(path[0], gradients, **options), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-13)
 
 
 def test_lion_moves_every_weight_by_lr():
@@ -289,13 +266,10 @@ def test_rules_run_on_tensors_and_can_be_recorded(name):
     np.testing.assert_array_equal(out["w"].data, opt.preview()["param0"]["w"])
 
 
-BOWL_LR = {"Adagrad": 0.3}  # whose steps shrink; 0.02 does for the others
-
-
 @each
 def test_every_optimizer_finds_the_minimum_of_a_bowl(name):
     p = leaf([1.0, -2.0])
-    opt = make(name, [p], lr=BOWL_LR.get(name, 0.02), weight_decay=0.0)
+    opt = make(name, [p], lr=SETTINGS[name][0].bowl_lr, weight_decay=0.0)
     for _ in range(1000):
         opt.step(lambda: np.sum((p - 0.5) * (p - 0.5)))
     np.testing.assert_allclose(p.data, 0.5, atol=0.05)
