@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from optim.optimizer import Array, Optimizer, Params, Values
+from optim.base.optimizer import Array, Optimizer, Params, Values
 
 __all__ = ["Adagrad"]
 

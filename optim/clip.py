@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import Tensor
-from optim.options import NON_NEGATIVE, Kind, checked
+from optim.base.options import NON_NEGATIVE, Kind, checked
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]
 

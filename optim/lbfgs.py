@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optim.closure_optimizer import ClosureOptimizer, VectorSolver
-from optim.groups import Slot, Values
-from optim.line_search import STILL, blind, line_search
-from optim.objective import Evaluation, Objective
-from optim.optimizer import Params
-from optim.results import StepInfo
-from optim.trust_region import EPS, NOISE, unit_of
+from optim.base.groups import Slot, Values
+from optim.base.optimizer import Params
+from optim.second_order.closure_optimizer import ClosureOptimizer, VectorSolver
+from optim.second_order.line_search import STILL, blind, line_search
+from optim.second_order.objective import Evaluation, Objective
+from optim.second_order.results import StepInfo
+from optim.second_order.trust_region import EPS, NOISE, unit_of
 
 __all__ = ["LBFGS", "LBFGSInfo", "LBFGSSolver", "two_loops"]
 

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from minigrad import Tensor
 from optim.adam import Adam
+from optim.base.optimizer import Optimizer
+from optim.base.options import COUNT, FLAG, checked
 from optim.lbfgs import LBFGSSolver
 from optim.momentum import Momentum
 from optim.newton import NewtonSolver
-from optim.objective import BudgetSpent, Evaluation, FunctionObjective, Objective
-from optim.optimizer import Optimizer
-from optim.options import COUNT, FLAG, checked
-from optim.results import OptimizeResult, Status, StepInfo
+from optim.second_order.objective import BudgetSpent, Evaluation, FunctionObjective, Objective
+from optim.second_order.results import OptimizeResult, Status, StepInfo
+from optim.second_order.solver import Globalization, Solver, globalization_of, require_finite
+from optim.second_order.trust_region import NOISE, evaluated
 from optim.sgd import SGD
-from optim.solver import Globalization, Solver, globalization_of, require_finite
-from optim.trust_region import NOISE, evaluated
 
 __all__ = ["minimize"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from optim.optimizer import Array, Optimizer, Params
+from optim.base.optimizer import Array, Optimizer, Params
 
 __all__ = ["Momentum"]
 

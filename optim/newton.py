@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from optim.closure_optimizer import ClosureOptimizer
-from optim.newton_solver import NewtonInfo, NewtonSolver
-from optim.optimizer import Params, Values
-from optim.options import POSITIVE, checked
+from optim.base.optimizer import Params, Values
+from optim.base.options import POSITIVE, checked
+from optim.second_order.closure_optimizer import ClosureOptimizer
+from optim.second_order.dense_newton import NewtonInfo, NewtonSolver
 
 __all__ = ["Newton", "NewtonInfo", "NewtonSolver"]
 

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor
-from optim.closure_optimizer import ClosureOptimizer, VectorSolver
-from optim.groups import Slot, Values
-from optim.objective import ClosureObjective, Evaluation, Objective
-from optim.optimizer import Params
-from optim.options import checked
-from optim.results import StepInfo
-from optim.solver import NewtonMethod, Solver, globalization_of
+from optim.base.groups import Slot, Values
+from optim.base.optimizer import Params
+from optim.base.options import checked
+from optim.second_order.closure_optimizer import ClosureOptimizer, VectorSolver
+from optim.second_order.objective import ClosureObjective, Evaluation, Objective
+from optim.second_order.results import StepInfo
+from optim.second_order.solver import NewtonMethod, Solver, globalization_of
 
 __all__ = ["NewtonCG"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from optim.optimizer import Array, Optimizer, Params
+from optim.base.optimizer import Array, Optimizer, Params
 
 __all__ = ["RMSprop"]
 

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, SupportsFloat, TypeAlias, TypeVar
 
 from minigrad import Tensor
-from optim.optimizer import Optimizer, Values
-from optim.options import COUNT, FLAG, NON_NEGATIVE, UP_TO_ONE, WHOLE, WITHIN_ONE, Kind, checked
+from optim.base.optimizer import Optimizer, Values
+from optim.base.options import COUNT, FLAG, NON_NEGATIVE, UP_TO_ONE, WHOLE, WITHIN_ONE, Kind, checked
 
 __all__ = ["CosineAnnealingLR", "LRSchedule", "LambdaLR", "LinearLR", "OneCycleLR", "ReduceLROnPlateau", "StepLR"]
 

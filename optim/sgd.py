@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from optim.optimizer import Array, Optimizer, Params, Values
+from optim.base.optimizer import Array, Optimizer, Params, Values
 
 __all__ = ["SGD"]
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from optim.capped_cg import capped_cg
-from optim.cg import steihaug_cg
-from optim.gauss_newton import martens_cg
+from optim.second_order.capped_cg import capped_cg
+from optim.second_order.levenberg_marquardt import martens_cg
+from optim.second_order.steihaug_cg import steihaug_cg
 
 INF = 1e300  # a region that is never left
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import optim
 from minigrad import Tensor, hessian, no_grad
-from optim import curvature
-from optim.lanczos import lanczos
+from optim import spectrum as curvature
+from optim.second_order.lanczos import lanczos
 
 
 def planted(spectrum, seed=0, dtype=np.float64):

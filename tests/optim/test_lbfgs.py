@@ -9,7 +9,7 @@ import scipy.optimize
 import optim
 from minigrad import Tensor, value_and_grad
 from optim.lbfgs import LBFGSSolver, two_loops
-from optim.objective import FunctionObjective
+from optim.second_order.objective import FunctionObjective
 
 
 def rosenbrock(x):

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optim.line_search import Found, _share, line_search
-from optim.line_search import Trial as Point
-from optim.objective import FunctionObjective
-from optim.trust_region import NOISE
+from optim.second_order.line_search import Found, _share, line_search
+from optim.second_order.line_search import Trial as Point
+from optim.second_order.objective import FunctionObjective
+from optim.second_order.trust_region import NOISE
 
 C1, C2 = 1e-4, 0.9
 CURVES = {  # functions of one number that fall to the right of 0

@@ -17,7 +17,7 @@ import optim
 from minigrad import Tensor, grad, hessian
 from optim import OptimizeResult, minimize
 from optim.minimize import METHODS
-from optim.results import Status
+from optim.second_order.results import Status
 
 START = np.array([-1.2, 1.0])
 SECOND = ("newton", "newton-cg")
@@ -247,7 +247,7 @@ def test_counts_are_those_of_the_sweeps_where_we_differentiate(way, monkeypatch)
 
         return gradient, counted
 
-    monkeypatch.setattr(optim.evaluation, "gradient_and_hvp", counting)
+    monkeypatch.setattr(optim.second_order.evaluation, "gradient_and_hvp", counting)
     result = solved(way, lambda x: (calls.update(["value"]), valley(x))[1])
     assert result.success
     assert (result.nfev, result.njev, result.nhev) == (calls["value"], calls["gradient"], calls["products"])

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 import optim
 from minigrad import Tensor
-from optim.modifications import DIAGONALS, more_sorensen, textbook_direction
 from optim.newton import NewtonSolver
-from optim.objective import FunctionObjective
+from optim.second_order.eigen_directions import DIAGONALS, more_sorensen, textbook_direction
+from optim.second_order.objective import FunctionObjective
 
 MODIFICATIONS = ["none", "shift", "abs", "clip", "pinv", "trust"]
 PURE = {"modification": "none", "line_search": None}

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 import optim
 from minigrad import Tensor, grad, hessian
 from optim import NewtonCG, minimize
-from optim.gauss_newton import Kept, LevenbergMarquardt, martens_cg
-from optim.objective import ClosureObjective, FunctionObjective
-from optim.options import KINDS
-from optim.results import Status
-from optim.second_order_check import escape
-from optim.solver import Solver
-from optim.trust_region import NOISE, TrustRegion, tried
+from optim.base.options import KINDS
+from optim.second_order.levenberg_marquardt import Kept, LevenbergMarquardt, martens_cg
+from optim.second_order.objective import ClosureObjective, FunctionObjective
+from optim.second_order.results import Status
+from optim.second_order.solver import Solver
+from optim.second_order.stationary import escape
+from optim.second_order.trust_region import NOISE, TrustRegion, tried
 
 EPS = np.finfo(float).eps
 seeds = st.integers(0, 2**32 - 1)
@@ -216,7 +216,7 @@ def test_counts_are_those_of_the_calls(name, seed):
     fit = Fit(seed)
     ps = fit.cut([2])
     calls = {"f": 0, "g": 0, "Hv": 0}
-    import optim.evaluation as evaluation
+    import optim.second_order.evaluation as evaluation
 
     def counting(product):
         def wrapped(vectors, lead=()):

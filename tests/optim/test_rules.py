@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import optim
 from minigrad import Tensor
-from optim.optimizer import Optimizer
+from optim.base.optimizer import Optimizer
 
 ALL = {
     "SGD": {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01},

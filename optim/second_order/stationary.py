@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optim.lanczos import lanczos
-from optim.objective import Evaluation, Objective
-from optim.trust_region import Trial, evaluated, tried
+from optim.second_order.lanczos import lanczos
+from optim.second_order.objective import Evaluation, Objective
+from optim.second_order.trust_region import Trial, evaluated, tried
 
-__all__ = ["Curvature", "curvature_at", "escape", "refine"]
+__all__ = ["StationaryCheck", "curvature_at", "escape", "refine"]
 
 Vector = NDArray[Any]
 DENSE = 500  # up to this n the whole spectrum
@@ -33,7 +33,7 @@ COARSE = 1e-3  # a coordinate that would still change by more than this share of
 MAX_HALVINGS = 60
 
 
-class Curvature(NamedTuple):
+class StationaryCheck(NamedTuple):
     """What is known of the Hessian at a point.
 
     lowest, largest: the smallest eigenvalue, and the largest |λ|, against which "negative" is measured.
@@ -53,7 +53,7 @@ class Curvature(NamedTuple):
         return self.lowest < -NEGATIVE * self.largest
 
 
-def curvature_at(here: Evaluation, rng: np.random.Generator) -> Curvature | None:
+def curvature_at(here: Evaluation, rng: np.random.Generator) -> StationaryCheck | None:
     """The smallest Hessian eigenvalue: from the dense matrix for n ≤ 500, else by Lanczos with at most 60 products.
 
     Lanczos finds it from above: an isolated negative eigenvalue is found with probability 1, but a tiny one in a dense
@@ -69,13 +69,13 @@ def curvature_at(here: Evaluation, rng: np.random.Generator) -> Curvature | None
         except FloatingPointError:
             return None
         values, s, _ = run.ritz()
-        found = Curvature(float(values[0]), float(np.abs(values).max()))
+        found = StationaryCheck(float(values[0]), float(np.abs(values).max()))
         return found._replace(down=s[:, 0] @ run.basis) if found.negative else found
     H = here.hessian()
     if not np.isfinite(H).all():
         return None
     values = np.linalg.eigvalsh(H)
-    found = Curvature(float(values[0]), float(np.abs(values).max()))
+    found = StationaryCheck(float(values[0]), float(np.abs(values).max()))
     if found.negative:
         return found._replace(down=np.linalg.eigh(H)[1][:, 0])
     d = np.abs(np.diag(H))

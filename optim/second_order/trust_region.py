@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optim.cg import CGPath, Solution, steihaug_cg
-from optim.objective import Evaluation, Objective
-from optim.results import Status, StepInfo
+from optim.second_order.objective import Evaluation, Objective
+from optim.second_order.results import Status, StepInfo
+from optim.second_order.steihaug_cg import CGPath, Solution, steihaug_cg
 
 __all__ = ["EPS", "NOISE", "Trial", "TrustRegion", "evaluated", "max_iterations", "norm", "tried", "unit_of"]
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from minigrad import Tensor
 from minigrad.extend import Bound, Compiled, CurvatureRequest, scope
-from optim.evaluation import BudgetSpent, Counts, Derivatives, Evaluation, Graph, Objective, Vector
+from optim.second_order.evaluation import BudgetSpent, Counts, Derivatives, Evaluation, Graph, Objective, Vector
 
 __all__ = ["BudgetSpent", "ClosureObjective", "Counts", "Derivatives", "Evaluation", "FunctionObjective", "Objective"]
 

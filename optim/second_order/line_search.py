@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optim.objective import Evaluation, Objective
-from optim.results import Status
-from optim.trust_region import NOISE, evaluated
+from optim.second_order.objective import Evaluation, Objective
+from optim.second_order.results import Status
+from optim.second_order.trust_region import NOISE, evaluated
 
 __all__ = ["STILL", "Found", "blind", "line_search"]
 
@@ -110,7 +110,7 @@ def line_search(
     Returns:
         `Found`, whose `there` is None if no point was good enough; else the gradient there is finite.
 
-    >>> from optim.objective import FunctionObjective
+    >>> from optim.second_order.objective import FunctionObjective
     >>> f = FunctionObjective(lambda x: np.sum(x**4))
     >>> here = f(np.array([1.0]))
     >>> found = line_search("armijo", f, here, -here.g, 1.0)

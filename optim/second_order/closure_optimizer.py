@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from minigrad import Tensor
 from minigrad.extend import Bound, CurvatureRequest
-from optim.groups import Slot, Values
-from optim.objective import ClosureObjective, Counts, Evaluation, Objective
-from optim.optimizer import Optimizer, Params
-from optim.options import WHOLE, checked
-from optim.results import StepInfo
-from optim.solver import require_finite
-from optim.trust_region import NOISE
+from optim.base.groups import Slot, Values
+from optim.base.optimizer import Optimizer, Params
+from optim.base.options import WHOLE, checked
+from optim.second_order.objective import ClosureObjective, Counts, Evaluation, Objective
+from optim.second_order.results import StepInfo
+from optim.second_order.solver import require_finite
+from optim.second_order.trust_region import NOISE
 
 __all__ = ["ClosureOptimizer", "VectorSolver"]
 

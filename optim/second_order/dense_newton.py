@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optim.closure_optimizer import VectorSolver
-from optim.line_search import blind, line_search
-from optim.modifications import DIAGONALS, more_sorensen, textbook_direction
-from optim.objective import Evaluation, Objective
-from optim.results import Status, StepInfo
-from optim.second_order_check import escape
-from optim.trust_region import EPS, MAX_REJECTIONS, NOISE, tried, unit_of
+from optim.second_order.closure_optimizer import VectorSolver
+from optim.second_order.eigen_directions import DIAGONALS, more_sorensen, textbook_direction
+from optim.second_order.line_search import blind, line_search
+from optim.second_order.objective import Evaluation, Objective
+from optim.second_order.results import Status, StepInfo
+from optim.second_order.stationary import escape
+from optim.second_order.trust_region import EPS, MAX_REJECTIONS, NOISE, tried, unit_of
 
 __all__ = ["NewtonInfo", "NewtonSolver"]
 
@@ -44,7 +44,7 @@ class NewtonInfo(StepInfo):
 class NewtonSolver(VectorSolver):
     """Newton steps for any `Objective`; see `Newton` for the options.
 
-    >>> from optim.objective import FunctionObjective
+    >>> from optim.second_order.objective import FunctionObjective
     >>> f = FunctionObjective(lambda x: np.exp(x[0]) - 2 * x[0])
     >>> here, solver = f(np.zeros(1)), NewtonSolver()
     >>> for _ in range(5):

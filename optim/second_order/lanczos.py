@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optim.options import COUNT, checked
+from optim.base.options import COUNT, checked
 
 __all__ = ["Krylov", "lanczos"]
 

@@ -1,7 +1,7 @@
 """What every first-order optimizer shares: steps, closures and their replays, saving and loading.
 
 An optimizer is an update rule: a pure function of vectors `rule(w, g, *state, t=..., **options)` that returns the new `w`,
-the new state and every intermediate worth a name. This file and `optim.groups` bring parameters and gradients into that
+the new state and every intermediate worth a name. This file and `optim.base.groups` bring parameters and gradients into that
 form. The rule runs on segments: stretches of consecutive parameters that have a gradient and the same step count. Normally
 that is a group's whole vector; a parameter without a gradient is left out, and neither its state nor its count moves.
 
@@ -19,8 +19,8 @@ import numpy as np
 
 from minigrad import Tensor
 from minigrad.extend import Bound, GradientRequest, UpdateProgram, constant_tensor, recorded_rule, touch
-from optim.groups import Array, ParamGroup, Segment, Slot, Values
-from optim.options import NON_NEGATIVE, WHOLE, checked
+from optim.base.groups import Array, ParamGroup, Segment, Slot, Values
+from optim.base.options import NON_NEGATIVE, WHOLE, checked
 
 __all__ = ["Array", "Optimizer", "ParamGroup", "Params", "Values"]
 

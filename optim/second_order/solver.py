@@ -15,13 +15,13 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from optim.capped_cg import CappedCG
-from optim.gauss_newton import LevenbergMarquardt
-from optim.objective import Evaluation, Objective
-from optim.options import checked
-from optim.results import Status, StepInfo
-from optim.second_order_check import curvature_at, escape, refine
-from optim.trust_region import EPS, TrustRegion, norm
+from optim.base.options import checked
+from optim.second_order.capped_cg import CappedCG
+from optim.second_order.levenberg_marquardt import LevenbergMarquardt
+from optim.second_order.objective import Evaluation, Objective
+from optim.second_order.results import Status, StepInfo
+from optim.second_order.stationary import curvature_at, escape, refine
+from optim.second_order.trust_region import EPS, TrustRegion, norm
 
 __all__ = ["Globalization", "NewtonMethod", "Solver", "globalization_of", "require_finite"]
 

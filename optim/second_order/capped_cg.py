@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optim.objective import Evaluation, Objective
-from optim.results import Status, StepInfo
-from optim.trust_region import MAX_REJECTIONS, NOISE, max_iterations, norm, tried, unit_of
+from optim.second_order.objective import Evaluation, Objective
+from optim.second_order.results import Status, StepInfo
+from optim.second_order.trust_region import MAX_REJECTIONS, NOISE, max_iterations, norm, tried, unit_of
 
 __all__ = ["CappedCG", "Direction", "capped_cg"]
 

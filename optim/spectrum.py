@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 
 from minigrad import Tensor, gradient_and_hvp
 from minigrad.extend import between, data_of, flatten, scope
-from optim.lanczos import Krylov, lanczos
-from optim.options import COUNT, NON_NEGATIVE, WHOLE, Kind, checked
+from optim.base.options import COUNT, NON_NEGATIVE, WHOLE, Kind, checked
+from optim.second_order.lanczos import Krylov, lanczos
 
 __all__ = [
     "Estimate", "Spectrum", "hessian_diagonal", "hessian_spectrum", "hessian_trace", "preconditioned_sharpness", "sharpness",

@@ -1,7 +1,7 @@
 """Parameters as one vector: groups, a parameter's place in its group, and the stretches that are updated together.
 
 Each group keeps its parameters in one vector `w`, of which every parameter's array is a view, and the optimizer's state in
-vectors of the same length. Names: see `optim.optimizer`.
+vectors of the same length. Names: see `optim.base.optimizer`.
 """
 
 from __future__ import annotations
