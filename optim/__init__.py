@@ -3,6 +3,7 @@
 from optim.adagrad import Adagrad as Adagrad
 from optim.adam import Adam as Adam
 from optim.adamw import AdamW as AdamW
+from optim.base.first_order import FirstOrder as FirstOrder
 from optim.base.optimizer import Optimizer as Optimizer
 from optim.clip import clip_grad_norm_ as clip_grad_norm_
 from optim.clip import clip_grad_value_ as clip_grad_value_

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optim.base.groups import Slot, Values
+from optim.base.groups import ParamSlice, Values
 from optim.base.optimizer import Params
 from optim.second_order.closure_optimizer import ClosureOptimizer, VectorSolver
 from optim.second_order.line_search import STILL, blind, line_search
@@ -157,17 +157,17 @@ class LBFGS(ClosureOptimizer):
             params, LBFGSSolver(), lr=lr, history=history, line_search=line_search, weight_decay=weight_decay
         )  # fmt: skip
 
-    def _about_to_step(self, slots: Sequence[Slot]) -> None:
-        names = [slot.name for slot in slots]
+    def _about_to_step(self, slices: Sequence[ParamSlice]) -> None:
+        names = [param.name for param in slices]
         if names != self._made_of:
             self._made_of, self._solver.pairs = names, []
 
     def state_dict(self) -> Values:
         """As of `Optimizer`, with the pairs "s" and "y" of each parameter, (k, *shape), oldest first."""
         saved, lo = super().state_dict(), 0
-        slots = {slot.name: slot for slot in self._slots()}
+        slices = {param.name: param for param in self._slices()}
         for name in self._made_of if self._solver.pairs else ():
-            shape, hi = slots[name].shape, lo + slots[name].tensor.size
+            shape, hi = slices[name].shape, lo + slices[name].tensor.size
             for i, key in enumerate("sy"):
                 saved["state"][name][key] = np.stack([pair[i][lo:hi].reshape(shape) for pair in self._solver.pairs])
             lo = hi
@@ -178,21 +178,21 @@ class LBFGS(ClosureOptimizer):
         states = state_dict.get("state") if isinstance(state_dict, Mapping) else None
         if not isinstance(states, Mapping) or not all(isinstance(state, Mapping) for state in states.values()):
             return super().load_state_dict(state_dict)  # which says what is wrong
-        slots = [slot for slot in self._slots() if states.get(slot.name, {}).keys() & {"s", "y"}]
-        halves = [[self._half(slot, states[slot.name], key) for slot in slots] for key in "sy"]
+        slices = [param for param in self._slices() if states.get(param.name, {}).keys() & {"s", "y"}]
+        halves = [[self._half(param, states[param.name], key) for param in slices] for key in "sy"]
         if len(lengths := sorted({len(rows) for half in halves for rows in half})) > 1:
             raise ValueError(f"`LBFGS.load_state_dict`: every parameter must have as many pairs, got {lengths}.")
         plain = {name: {k: v for k, v in state.items() if k not in ("s", "y")} for name, state in states.items()}
         super().load_state_dict({**state_dict, "state": plain})
-        self._made_of = [slot.name for slot in slots]
+        self._made_of = [param.name for param in slices]
         S, Y = ([np.concatenate(rows) for rows in zip(*half, strict=True)] for half in halves)
         self._solver.pairs = list(zip(S, Y, strict=True))
 
     @staticmethod
-    def _half(slot: Slot, state: Mapping[str, Any], key: str) -> Vector:
+    def _half(param: ParamSlice, state: Mapping[str, Any], key: str) -> Vector:
         rows = np.asarray(state.get(key, ()), dtype=np.float64)
-        if rows.ndim == 0 or rows.shape[1:] != slot.shape:
+        if rows.ndim == 0 or rows.shape[1:] != param.shape:
             raise ValueError(
-                f"`LBFGS.load_state_dict`: {key!r} of {slot.name!r} must have shape (pairs, *{slot.shape}), got {rows.shape}."
+                f"`LBFGS.load_state_dict`: {key!r} of {param.name!r} must have shape (pairs, *{param.shape}), got {rows.shape}."
             )
         return rows.reshape(len(rows), -1).copy()

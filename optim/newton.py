@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from optim.base.optimizer import Params, Values
+from optim.base.groups import Values
+from optim.base.optimizer import Params
 from optim.base.options import POSITIVE, checked
 from optim.second_order.closure_optimizer import ClosureOptimizer
 from optim.second_order.dense_newton import NewtonInfo, NewtonSolver

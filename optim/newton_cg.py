@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor
-from optim.base.groups import Slot, Values
+from optim.base.groups import ParamSlice, Values
 from optim.base.optimizer import Params
 from optim.base.options import checked
 from optim.second_order.closure_optimizer import ClosureOptimizer, VectorSolver
@@ -163,9 +163,9 @@ class NewtonCG(ClosureOptimizer):
         loss = super().step(closure)
         previous, self._previous = self._solver.previous, {}
         if previous is not None:
-            ends = np.cumsum([slot.tensor.size for slot in self._active])[:-1]
+            ends = np.cumsum([param.tensor.size for param in self._active])[:-1]
             parts = zip(self._active, np.split(previous, ends), strict=True)
-            self._previous = {slot.name: part.reshape(slot.shape) for slot, part in parts}
+            self._previous = {param.name: part.reshape(param.shape) for param, part in parts}
         return loss
 
     def state_dict(self) -> Values:
@@ -183,7 +183,7 @@ class NewtonCG(ClosureOptimizer):
                 f"got {saved!r:.60}."
             )
         _require_alike({**saved, "previous": 0}, {**mine, "previous": 0}, "newton_cg")
-        shapes = {slot.name: slot.shape for slot in self._slots()}
+        shapes = {param.name: param.shape for param in self._slices()}
         steps = saved["previous"]
         if not isinstance(steps, Mapping) or any(np.shape(step) != shapes.get(name) for name, step in steps.items()):
             raise ValueError(
@@ -208,11 +208,11 @@ class NewtonCG(ClosureOptimizer):
             raise ValueError(f"`NewtonCG({name}=...)` does not exist: {NOT_HERE[name]}.")
         return super()._described(group)
 
-    def _about_to_step(self, slots: Sequence[Slot]) -> None:
-        super()._about_to_step(slots)
-        parts = [self._previous.get(slot.name, np.zeros(slot.shape)).ravel() for slot in slots]
+    def _about_to_step(self, slices: Sequence[ParamSlice]) -> None:
+        super()._about_to_step(slices)
+        parts = [self._previous.get(param.name, np.zeros(param.shape)).ravel() for param in slices]
         self._solver.previous = np.concatenate(parts) if self._previous else None
-        self._active = slots
+        self._active = slices
 
 
 def _require_alike(saved: Any, mine: Any, where: str) -> None:

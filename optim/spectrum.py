@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from minigrad import Tensor, gradient_and_hvp
 from minigrad.extend import between, data_of, flatten, scope
+from optim.base.loss import not_one_number
 from optim.base.options import COUNT, NON_NEGATIVE, WHOLE, Kind, checked
 from optim.second_order.lanczos import Krylov, lanczos
 
@@ -343,7 +344,7 @@ def _recorded(call: str, f: Any, x: Any) -> tuple[list[Tensor], Callable[[Any], 
             f"the graph with float() or .item()?"
         )
     if loss.size != 1 or loss.dtype.kind == "c":
-        raise ValueError(f"`{call}(f, x)`: f must return one real number, got {loss.dtype} of shape {loss.shape}. Reduce it.")
+        raise not_one_number(f"{call}(f, x)", "f", loss)
     return leaves, build, loss
 
 

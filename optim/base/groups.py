@@ -1,7 +1,10 @@
 """Parameters as one vector: groups, a parameter's place in its group, and the stretches that are updated together.
 
-Each group keeps its parameters in one vector `w`, of which every parameter's array is a view, and the optimizer's state in
-vectors of the same length. Names: see `optim.base.optimizer`.
+Each group keeps its parameters in one vector `w`, of which every parameter's array is a view, and the optimizer's
+state in vectors of the same length.
+
+Names: `w` weights, `g` gradient, `lo hi` the ends of a stretch of the group's vectors, `param` one parameter's slice
+of them, `counters` the numbers that are kept for each parameter: its step count t and whatever else the rule counts.
 """
 
 from __future__ import annotations
@@ -14,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor
-from minigrad.extend import aligned
+from minigrad.extend import Packing, aligned
 
-__all__ = ["Array", "ParamGroup", "Segment", "Slot", "Values"]
+__all__ = ["Array", "ParamGroup", "ParamSlice", "Segment", "Values"]
 
 Array: TypeAlias = NDArray[Any]
 Values: TypeAlias = dict[str, Any]
@@ -25,29 +28,29 @@ LARGE = 1 << 15  # elements from which a parameter is a segment by itself, becau
 
 
 @dataclass(slots=True, eq=False)
-class Slot:
-    """One parameter's place in its group's vectors."""
+class ParamSlice:
+    """One parameter and its place in the vectors of its group."""
 
     tensor: Tensor
     name: str
     shape: tuple[int, ...]
     lo: int
     hi: int
-    clock: dict[str, Any]
+    counters: dict[str, Any]
     view: Array | None = None
-    grad: Array | None = None  # its part of the group's vector of gradients, where a replay writes them
+    grad: Array | None = None  # where a replay writes its gradient: a view into the group's vector of gradients
 
 
 @dataclass(slots=True, eq=False)
 class Segment:
-    """Consecutive parameters that are updated together, with their gradient."""
+    """Consecutive parameters that are updated together, with their gradients."""
 
-    slots: list[Slot]
+    slices: list[ParamSlice]
     lo: int
     hi: int
-    clock: dict[str, Any]
+    counters: dict[str, Any]
     grads: list[Array]
-    joined: Array | None = None  # the gradients in one piece, if they are
+    joined: Array | None = None  # the gradients as one vector, where they were computed as one
 
     def gradient(self, maximize: bool) -> Array:
         if self.joined is not None:
@@ -65,40 +68,40 @@ class ParamGroup(MutableMapping[str, Any]):
     schedules start from.
 
     Args:
-        named: the parameters, of one dtype, with their names.
-        options: checked ones.
-        check: gives options as they should be, or raises.
-        starts: name of each state vector → what it is filled with at the beginning.
-        scalars: what is counted for each parameter beside the steps, and from where.
+        named: the names and parameters, all of one dtype.
+        options: the group's options, already checked.
+        check: takes options and returns them as plain values, or raises.
+        starts: for the name of each state vector, the number that fills it at the beginning.
+        scalars: the initial values of the numbers that are counted for each parameter beside its steps.
     """
 
     def __init__(
         self, named: Sequence[tuple[str, Tensor]], options: Values, check: Callable[[Values], Values],
         starts: Mapping[str, float], scalars: Values,
     ) -> None:  # fmt: skip
-        self._options, self._check = options, check
+        self.options, self._check = options, check
         self.dtype = named[0][1].dtype
         self._note_options()
-        self.slots: list[Slot] = []
-        lo = 0
-        for name, p in named:
-            self.slots.append(Slot(p, name, p.shape, lo, lo + p.size, {"t": 0, **scalars}))
-            lo += p.size
-        self.w = aligned(lo, self.dtype)
-        self.state = {name: aligned(lo, self.dtype, np.zeros) for name in starts}
+        packing = Packing([p for _, p in named])
+        self.slices = [
+            ParamSlice(p, name, p.shape, place.start, place.stop, {"t": 0, **scalars})
+            for (name, p), place in zip(named, packing.places, strict=True)
+        ]
+        self.w = aligned(packing.n, self.dtype)
+        self.state = {name: aligned(packing.n, self.dtype, np.zeros) for name in starts}
         for name, start in starts.items():
             if start:  # zeros are pages that nobody has touched yet
                 self.state[name].fill(start)
         self.vectors = (self.w, *self.state.values())
         self.g: Array | None = None
-        self.prepared: list[tuple[Tensor, Array | None, bool]] = []  # each with its array and whether it was live then
-        self.joint: Segment | None = None  # all parameters in one, if they are all live
-        self.written: set[str] = set()  # the state vectors a rule has returned; the others need not be saved
+        self.prepared: list[tuple[Tensor, Array | None, bool]] = []  # (parameter, its array, whether it was live)
+        self.joint: Segment | None = None  # all parameters as one segment, if all of them are live
+        self.written: set[str] = set()  # the state vectors that a rule has returned; the others need not be saved
 
     def __getitem__(self, key: str) -> Any:
         if key == "params":
-            return tuple(slot.tensor for slot in self.slots)
-        return self._options[key]
+            return tuple(param.tensor for param in self.slices)
+        return self.options[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
         self.update({key: value})
@@ -108,52 +111,52 @@ class ParamGroup(MutableMapping[str, Any]):
         changes = dict(*args, **kwargs)
         if "params" in changes:
             raise ValueError("the parameters of a group are fixed; add others with `add_param_group`.")
-        self._options = self._check(self._options | changes)
+        self.options = self._check(self.options | changes)
         self._note_options()
 
     def __delitem__(self, key: str) -> None:
         raise TypeError(f"options of a group cannot be removed; set group[{key!r}] to the value wanted.")
 
     def __iter__(self) -> Iterator[str]:
-        return iter(("params", *self._options))
+        return iter(("params", *self.options))
 
     def __len__(self) -> int:
-        return 1 + len(self._options)
+        return 1 + len(self.options)
 
     def __repr__(self) -> str:
-        options = ", ".join(f"{key}: {value!r}" for key, value in self._options.items())
-        return f"{{params: {[slot.name for slot in self.slots]}, {options}}}"
+        options = ", ".join(f"{key}: {value!r}" for key, value in self.options.items())
+        return f"{{params: {[param.name for param in self.slices]}, {options}}}"
 
     def __getstate__(self) -> Values:
-        """For copies, in which views are arrays by themselves: what a replay writes to is made again."""
+        """In a copy, views become arrays of their own, so a copy makes the vectors that a replay writes to anew."""
         return self.__dict__ | {"g": None, "prepared": [], "joint": None}
 
     def _note_options(self) -> None:
-        """What the rule is given, and what of it a program depends on."""
-        self.for_rule = {key: value for key, value in self._options.items() if key not in ("maximize", "initial_lr")}
+        """Split the options into those that the rule is given and those that its program depends on."""
+        self.for_rule = {key: value for key, value in self.options.items() if key not in ("maximize", "initial_lr")}
         self.kinds = (self.dtype.char, *map(_kind_of, self.for_rule.values()))
 
-    def adopt(self, slot: Slot) -> None:
+    def adopt(self, param: ParamSlice) -> None:
         """Copy the parameter's present values into our vector and make its array a view of that."""
-        p = slot.tensor
-        slot.view = self.w[slot.lo : slot.hi].reshape(slot.shape)
-        slot.view[...] = p.primal
-        p.primal = slot.view
+        p = param.tensor
+        param.view = self.w[param.lo : param.hi].reshape(param.shape)
+        param.view[...] = p.primal
+        p.primal = param.view
 
-    def prepare(self) -> list[Slot]:
-        """Make one vector for the gradients to be written to, and each parameter's part of it. Returns the live parameters."""
+    def prepare(self) -> list[ParamSlice]:
+        """Make one vector that gradients are written to, with a view for each parameter; return the live parameters."""
         if self.g is None:
             self.g = aligned(self.w.size, self.dtype, np.zeros)
-            for slot in self.slots:
-                slot.grad = self.g[slot.lo : slot.hi].reshape(slot.shape)
-        for slot in self.slots:
-            if slot.tensor.primal is not slot.view:  # another optimizer has adopted it since
-                self.adopt(slot)
-            if not slot.tensor.requires_grad:
-                slot.tensor.grad = None
-        self.prepared = [(slot.tensor, slot.view, slot.tensor.requires_grad) for slot in self.slots]
-        live = [slot for slot in self.slots if slot.tensor.requires_grad]
-        self.joint = Segment(self.slots, 0, self.w.size, {}, [], self.g) if len(live) == len(self.slots) else None
+            for param in self.slices:
+                param.grad = self.g[param.lo : param.hi].reshape(param.shape)
+        for param in self.slices:
+            if param.tensor.primal is not param.view:  # another optimizer has adopted it since
+                self.adopt(param)
+            if not param.tensor.requires_grad:
+                param.tensor.grad = None
+        self.prepared = [(param.tensor, param.view, param.tensor.requires_grad) for param in self.slices]
+        live = [param for param in self.slices if param.tensor.requires_grad]
+        self.joint = Segment(self.slices, 0, self.w.size, {}, [], self.g) if len(live) == len(self.slices) else None
         return live
 
     def as_prepared(self) -> bool:
@@ -164,44 +167,47 @@ class ParamGroup(MutableMapping[str, Any]):
         return True
 
     def whole(self) -> Segment | None:
-        """All parameters as one segment, if they all are live and count alike; for use after a replay has reached all."""
+        """All parameters as one segment, if all are live and share their counters. Call it after a replay reached all."""
         if self.joint is not None:
-            clock = self.joint.clock = self.slots[0].clock
-            for slot in self.slots:
-                if slot.clock is not clock:
+            counters = self.joint.counters = self.slices[0].counters
+            for param in self.slices:
+                if param.counters is not counters:
                     return None
         return self.joint
 
     def segments(self, call: str) -> list[Segment]:
-        """What has a gradient, in as few stretches as possible. A large parameter is one by itself: that saves a copy."""
+        """The parameters that have a gradient, in as few segments as possible; `call` is named in errors.
+
+        A large parameter is a segment by itself, so that its gradient need not be copied.
+        """
         found: list[Segment] = []
         last = None
-        for slot in self.slots:
-            p = slot.tensor
-            if p.primal is not slot.view:  # another optimizer has adopted it since
-                self.adopt(slot)
+        for param in self.slices:
+            p = param.tensor
+            if p.primal is not param.view:  # another optimizer has adopted it since
+                self.adopt(param)
             grad = p.grad
             if grad is None or not p.requires_grad:
                 continue
             if grad.__class__ is not np.ndarray:
                 grad = np.asarray(grad.primal if isinstance(grad, Tensor) else grad)
-            if grad.shape != slot.shape:
-                raise ValueError(f"`{call}.step()` needs {slot.name}.grad of shape {slot.shape}, got {grad.shape}.")
+            if grad.shape != param.shape:
+                raise ValueError(f"`{call}.step()` needs {param.name}.grad of shape {param.shape}, got {grad.shape}.")
             if grad.dtype is not self.dtype:
                 grad = grad.astype(self.dtype, casting="same_kind")
-            lo, hi = slot.lo, slot.hi
-            if last is not None and last.hi == lo and last.clock == slot.clock and hi - lo < LARGE > last.grads[-1].size:
-                last.slots.append(slot)
+            lo, hi = param.lo, param.hi
+            if last is not None and last.hi == lo and last.counters == param.counters and hi - lo < LARGE > last.grads[-1].size:
+                last.slices.append(param)
                 last.grads.append(grad)
                 last.hi = hi
             else:
-                last = Segment([slot], lo, hi, slot.clock, [grad])
+                last = Segment([param], lo, hi, param.counters, [grad])
                 found.append(last)
         return found
 
 
 def _kind_of(number: Any) -> Any:
-    """What of a number a program depends on: that it is 0, or its value where it is no number."""
+    """What a program depends on: of a number only whether it is 0, of anything else its value."""
     if isinstance(number, tuple):
         return tuple(map(_kind_of, number))
     return number if number is None or isinstance(number, bool | str) else number == 0

@@ -1,34 +1,27 @@
-"""What every first-order optimizer shares: steps, closures and their replays, saving and loading.
+"""What every optimizer shares: parameters, groups of them with their options, saving and loading.
 
-An optimizer is an update rule: a pure function of vectors `rule(w, g, *state, t=..., **options)` that returns the new `w`,
-the new state and every intermediate worth a name. This file and `optim.base.groups` bring parameters and gradients into that
-form. The rule runs on segments: stretches of consecutive parameters that have a gradient and the same step count. Normally
-that is a group's whole vector; a parameter without a gradient is left out, and neither its state nor its count moves.
-
-Names: `w` weights, `g` gradient, `t` step count from 1, `lo hi` a stretch of the group's vector, `slot` a parameter's place
-in it, `clock` the numbers kept for each parameter: t and what else the rule counts.
+A step is the business of two subclasses: `FirstOrder` runs an update rule, and `ClosureOptimizer` evaluates a closure
+at several points. Names: `param` one parameter's slice of the vectors of its group, see `optim.base.groups`.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
 from minigrad import Tensor
-from minigrad.extend import Bound, GradientRequest, UpdateProgram, constant_tensor, recorded_rule, touch
-from optim.base.groups import Array, ParamGroup, Segment, Slot, Values
+from optim.base.groups import Array, ParamGroup, ParamSlice, Values
 from optim.base.options import NON_NEGATIVE, WHOLE, checked
 
-__all__ = ["Array", "Optimizer", "ParamGroup", "Params", "Values"]
+__all__ = ["Optimizer", "Params"]
 
 Params: TypeAlias = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Mapping[str, Tensor] | Iterable[Mapping[str, Any]]
 
 
 class Optimizer:
-    """The base of the first-order optimizers: give it a `rule`, the names of the state, and a constructor.
+    """The base of all optimizers. An update rule of your own makes a `FirstOrder` optimizer.
 
     Args:
         params: Tensors; or (name, Tensor) pairs or a dict of them, such as `model.named_parameters()`; or a list of dicts
@@ -39,34 +32,15 @@ class Optimizer:
 
     Raises:
         TypeError, ValueError: parameters or options that are not what they should be; nothing was changed then.
-
-    A new optimizer in full:
-
-    >>> class SignDescent(Optimizer):
-    ...     rule = staticmethod(lambda w, g, *, t, lr: {"w": w - lr * np.sign(g)})
-    >>> p = Tensor([1.0, -2.0], requires_grad=True)
-    >>> _ = SignDescent([p], lr=0.5).step(lambda: (p * p).sum())
-    >>> p.data
-    array([ 0.5, -1.5])
     """
 
     state_names: ClassVar[tuple[str, ...]] = ()
-    """State with one number for each weight, in the order in which the rule takes it."""
+    """The names of the state vectors, which hold one number for each weight."""
     scalars: ClassVar[dict[str, Any]] = {}
-    """State with one number for each parameter, beside the step count `t`, and what it starts from."""
-
-    @staticmethod
-    def rule(*args: Any, **kwargs: Any) -> Values:
-        """One update: `rule(w, g, *state, t, **scalars, **options)` gives the new "w", new state and named intermediates.
-
-        It is plain NumPy without in-place writes, so it also runs on Tensors and can then be drawn.
-        """
-        raise NotImplementedError("an optimizer needs a `rule` of its own; the docstring of `Optimizer` shows a whole one.")
+    """The initial values of the state that is one number for each parameter, beside the step count `t`."""
 
     def __init__(self, params: Params, **options: Any) -> None:
         self.defaults = self._checked(options)
-        self._programs: dict[Any, UpdateProgram] = {}
-        self._replay: GradientRequest | None = None  # what was last replayed
         self.param_groups: list[ParamGroup] = []
         call = type(self).__name__
         if isinstance(params, Tensor | str | set | frozenset):
@@ -85,11 +59,11 @@ class Optimizer:
         self._add([self._described(group) for group in groups])
 
     def initial(self, name: str, options: Values) -> float:
-        """What the state vector `name` is filled with at the beginning."""
+        """The number that fills the state vector `name` at the beginning."""
         return 0.0
 
     def consistent(self, options: Values) -> None:
-        """Raise ValueError where options, right one by one, exclude each other."""
+        """Raise ValueError where options exclude each other, although each of them is right by itself."""
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
         """Add a group `{"params": ..., **options}`; options not given are the optimizer's own."""
@@ -97,100 +71,24 @@ class Optimizer:
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
-        for slot in self._slots():
-            slot.tensor.grad = None
+        for param in self._slices():
+            param.tensor.grad = None
 
-    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
-        """Update every parameter that has a gradient.
-
-        Args:
-            closure: computes and returns the loss; the gradients are then found here. One that itself calls
-                `zero_grad()` and `backward()` works too. Without it the gradients of the last `backward()` are used.
-                With `minigrad.compile(loss_of).at(x, y)` loss and gradients are replayed, which is quicker.
-
-        Returns:
-            The closure's loss, or None.
-
-        Raises:
-            TypeError, ValueError: the closure gives no scalar Tensor, or a gradient has another shape than its parameter.
-                The parameters are unchanged then. Non-finite gradients are not looked for and go into the parameters.
-        """
-        reached_all = False
-        if isinstance(closure, Bound):
-            loss: Tensor | None
-            loss, reached_all = self._replayed(closure)
-        else:
-            loss = None if closure is None else self._pulled_back(closure)
-        # What can raise comes before any change.
-        work = [(group, self._segments(group, reached_all)) for group in self.param_groups]
-        for group, segments in work:
-            if len(segments) == 1:
-                self._update(group, segments)
-                continue
-            for _, alike in itertools.groupby(segments, key=lambda segment: segment.clock):
-                self._update(group, list(alike))
-        return loss
-
-    def preview(self) -> dict[str, Values]:
-        """All that the rule computes from the present weights, gradients and state, by parameter name; nothing changes.
-
-        For Adam: the gradient "g", "m", "v", "m_hat", "v_hat", the "step" and the new "w", in the parameter's shape.
-        """
-        shown: dict[str, Values] = {}
-        for group in self.param_groups:
-            for segment in group.segments(type(self).__name__):
-                lo, hi = segment.lo, segment.hi
-                g = segment.gradient(group.get("maximize", False))
-                with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                    out = {"g": g, **self._run(group, lo, hi, g, segment.clock)}
-                for slot in segment.slots:
-                    part = slice(slot.lo - lo, slot.hi - lo)
-                    shown[slot.name] = {
-                        key: value[part].reshape(slot.shape).copy() if isinstance(value, np.ndarray) else value
-                        for key, value in out.items()
-                    }
-        return shown
-
-    def recorded(self) -> dict[str, Tensor]:
-        """The next update of the first group as a graph: the new "w′", "m′", ... made from "w", "g", "m", ...
-
-        It holds the present weights, state and gradients (0 where there are none); intermediates carry the names that the
-        rule gives them. This is what `minigrad.draw(optimizer)` draws.
-
-        Raises:
-            TypeError: the optimizer has no elementwise rule, as those of second order.
-        """
-        if type(self).rule is Optimizer.rule:
-            raise TypeError(
-                f"`{type(self).__name__}` has no elementwise update rule to record. Draw the loss with "
-                f'phases=("forward", "backward", "tangent"): its Hessian-vector product is what a step is made of.'
-            )
-        group = self.param_groups[0]
-        vectors = {"w": group.w, "g": np.zeros_like(group.w), **group.state}
-        for segment in group.segments(type(self).__name__):
-            vectors["g"][segment.lo : segment.hi] = segment.gradient(group.get("maximize", False))
-        starts = {name: Tensor(vector, name=name) for name, vector in vectors.items()}
-        clock = group.slots[0].clock
-        numbers = {**clock, "t": clock["t"] + 1, **group.for_rule}
-        out, _, _ = recorded_rule(lambda v, n: self.rule(*v.values(), **n), starts, numbers)
-        made = {name: y for name, y in out.items() if isinstance(y, Tensor) and y.op is not None}
-        for name, y in made.items():
-            y.name = name
-        return {f"{name}′": y for name, y in made.items() if name in starts}
+    def step(self, closure: Callable[[], Any] | None = None) -> Tensor | None:
+        """Take one step; every subclass says how."""
+        raise NotImplementedError(
+            f"`{type(self).__name__}` needs a `step` of its own. An optimizer with a `rule` subclasses `optim.FirstOrder`."
+        )
 
     def state_dict(self) -> Values:
-        """Options and state as a nested dict of plain values and copied arrays, by parameter name. Weights are not in it."""
+        """Options and state as a nested dict of plain values and copied arrays, by parameter name, without the weights."""
         return {
             "optimizer": type(self).__name__,
             "groups": [
-                {"params": [slot.name for slot in group.slots], "options": dict(group._options)} for group in self.param_groups
-            ],
-            "state": {
-                slot.name: {"shape": slot.shape, **slot.clock}
-                | {name: group.state[name][slot.lo : slot.hi].reshape(slot.shape).copy() for name in sorted(group.written)}
+                {"params": [param.name for param in group.slices], "options": dict(group.options)}
                 for group in self.param_groups
-                for slot in group.slots
-            },
+            ],
+            "state": {param.name: _saved(group, param) for group in self.param_groups for param in group.slices},
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -201,52 +99,31 @@ class Optimizer:
                 changed then.
         """
         call = f"{type(self).__name__}.load_state_dict"
-        try:
-            kind, groups, states = state_dict["optimizer"], state_dict["groups"], state_dict["state"]
-            options_of = {frozenset(saved["params"]): dict(saved["options"]) for saved in groups}
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise ValueError(f"`{call}` needs what `state_dict()` returned: {error!r}.") from None
-        if not isinstance(states, Mapping) or not all(isinstance(state, Mapping) for state in states.values()):
-            raise ValueError(f"`{call}` needs what `state_dict()` returned; its state of each parameter must be a dict.")
-        if kind != type(self).__name__:
-            raise ValueError(f"`{call}` needs the state of {type(self).__name__}, got that of {kind}.")
-        slots = {slot.name: slot for slot in self._slots()}
-        missing, unexpected = sorted(slots.keys() - states.keys()), sorted(states.keys() - slots.keys())
+        options_of, states = self._taken_apart(call, state_dict)
+        params = {param.name: param for param in self._slices()}
+        missing, unexpected = sorted(params.keys() - states.keys()), sorted(states.keys() - params.keys())
         if missing or unexpected:
             raise ValueError(
                 f"`{call}`: the parameters differ; missing {missing}, unexpected {unexpected}. Give them the same names."
             )
-        options = []
-        for group in self.param_groups:
-            names = frozenset(slot.name for slot in group.slots)
-            if names not in options_of:
-                raise ValueError(
-                    f"`{call}`: no saved group has just the parameters {sorted(names)}. Group them as they were saved."
-                )
-            if missing := sorted(group._options.keys() - {"initial_lr"} - options_of[names].keys()):
-                raise ValueError(f"`{call}`: the saved group of {sorted(names)} lacks the options {missing}.")
-            options.append(self._checked(options_of[names]))
-        loaded = {name: self._loaded(call, slot, states[name]) for name, slot in slots.items()}
+        options = [self._loaded_options(call, group, options_of) for group in self.param_groups]
+        loaded = {name: self._loaded_state(call, param, states[name]) for name, param in params.items()}
         for group, new in zip(self.param_groups, options, strict=True):
             group.update(new)
             group.written = set()
-            for slot in group.slots:
-                slot.clock, vectors = loaded[slot.name]
+            for param in group.slices:
+                param.counters, vectors = loaded[param.name]
                 group.written |= vectors.keys()
                 for name, vector in group.state.items():
-                    vector[slot.lo : slot.hi] = np.ravel(vectors[name]) if name in vectors else self.initial(name, new)
+                    vector[param.lo : param.hi] = np.ravel(vectors[name]) if name in vectors else self.initial(name, new)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.param_groups))})"
 
-    def __getstate__(self) -> Values:
-        """For copies: programs are made again."""
-        return self.__dict__ | {"_programs": {}, "_replay": None}
-
     # The parts
 
-    def _slots(self) -> Iterator[Slot]:
-        return (slot for group in self.param_groups for slot in group.slots)
+    def _slices(self) -> Iterator[ParamSlice]:
+        return (param for group in self.param_groups for param in group.slices)
 
     def _checked(self, options: Values) -> Values:
         call = type(self).__name__
@@ -273,8 +150,8 @@ class Optimizer:
     def _add(self, described: list[tuple[list[Any], Values]]) -> None:
         """Check all new groups, then add them all and take over their parameters."""
         call = type(self).__name__
-        names = {slot.name for slot in self._slots()}
-        ids = {id(slot.tensor) for slot in self._slots()}
+        names = {param.name for param in self._slices()}
+        ids = {id(param.tensor) for param in self._slices()}
         groups = []
         for items, options in described:
             if not items:
@@ -303,121 +180,58 @@ class Optimizer:
             starts = {name: self.initial(name, options) for name in self.state_names}
             groups.append(ParamGroup(named, options, self._checked, starts, self.scalars))
         for group in groups:
-            for slot in group.slots:
-                group.adopt(slot)
+            for param in group.slices:
+                group.adopt(param)
         self.param_groups += groups
-        self._replay = None  # it knows nothing of these
 
-    def _pulled_back(self, closure: Callable[[], Tensor]) -> Tensor:
-        """The closure's loss, with all gradients set."""
-        call = type(self).__name__
-        self.zero_grad()
-        loss = closure()
-        if not isinstance(loss, Tensor):
-            raise TypeError(
-                f"`{call}.step(closure)`: the closure must return the loss, a Tensor, got {loss!r:.60}. Is `return` missing?"
-            )
-        if loss.size != 1:
-            raise ValueError(
-                f"`{call}.step(closure)`: the loss must be a scalar, got shape {loss.shape}. Reduce it, as with .mean()."
-            )
-        if all(slot.tensor.grad is None for slot in self._slots()):  # else the closure has pulled back itself
-            loss.backward()
-        return loss
-
-    def _replayed(self, bound: Bound) -> tuple[Tensor, bool]:
-        """The loss of a compiled closure, with all gradients written into the groups' vectors; and whether it has them all."""
-        gradient = self._replay
-        ready = gradient is not None and gradient.compiled is bound.compiled
-        for group in self.param_groups:
-            ready = ready and group.as_prepared()
-        if gradient is None or not ready:
-            live = [slot for group in self.param_groups for slot in group.prepare()]
-            gradient = GradientRequest(bound.compiled, [slot.tensor for slot in live], [slot.grad for slot in live], self)
-            self._replay = gradient
+    def _taken_apart(self, call: str, state_dict: Any) -> tuple[dict[frozenset[str], Values], Mapping[str, Any]]:
+        """The options for the names of each saved group, and the state for the name of each parameter."""
         try:
-            loss, reached = gradient(bound)
-        except BaseException:
-            self.zero_grad()  # what is in the vectors now belongs to no point
-            raise
-        if False not in reached:
-            for p, g in gradient.pairs:
-                p.grad = g
-            return constant_tensor(loss), True
-        for (p, g), there in zip(gradient.pairs, reached, strict=True):
-            p.grad = g if there else None
-        return constant_tensor(loss), False
+            kind, groups, states = state_dict["optimizer"], state_dict["groups"], state_dict["state"]
+            options_of = {frozenset(saved["params"]): dict(saved["options"]) for saved in groups}
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise ValueError(f"`{call}` needs what `state_dict()` returned: {error!r}.") from None
+        if not isinstance(states, Mapping) or not all(isinstance(state, Mapping) for state in states.values()):
+            raise ValueError(f"`{call}` needs what `state_dict()` returned; its state of each parameter must be a dict.")
+        if kind != type(self).__name__:
+            raise ValueError(f"`{call}` needs the state of {type(self).__name__}, got that of {kind}.")
+        return options_of, states
 
-    def _segments(self, group: ParamGroup, reached_all: bool) -> list[Segment]:
-        whole = group.whole() if reached_all else None
-        return group.segments(type(self).__name__) if whole is None else [whole]
+    def _loaded_options(self, call: str, group: ParamGroup, options_of: Mapping[frozenset[str], Values]) -> Values:
+        """The saved options of a group, checked."""
+        names = frozenset(param.name for param in group.slices)
+        if names not in options_of:
+            raise ValueError(
+                f"`{call}`: no saved group has just the parameters {sorted(names)}. Group them as they were saved."
+            )
+        if missing := sorted(group.options.keys() - {"initial_lr"} - options_of[names].keys()):
+            raise ValueError(f"`{call}`: the saved group of {sorted(names)} lacks the options {missing}.")
+        return self._checked(options_of[names])
 
-    def _run(self, group: ParamGroup, lo: int, hi: int, g: Array, clock: dict[str, Any]) -> Values:
-        vectors = [vector[lo:hi] for vector in (group.w, *group.state.values())]
-        for vector in vectors:
-            vector.flags.writeable = False  # these views only: a rule that works in place would change the state
-        return self.rule(vectors[0], g, *vectors[1:], **{**clock, "t": clock["t"] + 1}, **group.for_rule)
-
-    def _update(self, group: ParamGroup, segments: list[Segment]) -> None:
-        """Run the rule, as one in-place program, on segments of one clock."""
-        clock = segments[0].clock
-        numbers = {**group.for_rule, **clock, "t": clock["t"] + 1}
-        maximize = group._options.get("maximize", False)
-        vectors = group.vectors
-        n = group.w.size
-        pieces = []
-        for segment in segments:
-            g, (w, *state) = segment.gradient(maximize), vectors
-            if segment.hi - segment.lo < n:
-                w, *state = (v[segment.lo : segment.hi] for v in vectors)
-            pieces.append((w, g, *state))
-        program = self._program(group, numbers)
-        out = program(pieces, numbers)
-        if not program.written <= group.written:
-            group.written |= program.written & group.state.keys()
-        clock = {name: out.get(name, numbers[name]) for name in clock}
-        for segment in segments:
-            for slot in segment.slots:
-                slot.clock = clock
-                touch(slot.tensor)
-
-    def _program(self, group: ParamGroup, numbers: Values) -> UpdateProgram:
-        """The rule's program for the group's dtype and for which of the numbers are zero; they are few."""
-        key = (group.kinds, *[numbers[name] == 0 for name in self.scalars])
-        if key not in self._programs:
-            names = ("w", "g", *group.state)
-            call = f"`{type(self).__name__}.rule`"
-
-            def rule(v: Values, n: Values) -> Values:
-                out = self.rule(*(v[name] for name in names), **n)
-                if not isinstance(out, dict) or "w" not in out:
-                    got = sorted(out) if isinstance(out, dict) else type(out).__name__
-                    raise TypeError(f'must return a dict with the new "w", got {got}.')
-                return out
-
-            try:
-                self._programs[key] = UpdateProgram(rule, group.dtype, names, numbers)
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"{call}: {error}") from error
-        return self._programs[key]
-
-    def _loaded(self, call: str, slot: Slot, saved: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Array]]:
-        """One parameter's saved clock and vectors, checked."""
-        vectors = {key: np.asarray(value) for key, value in saved.items() if key != "shape" and key not in slot.clock}
+    def _loaded_state(self, call: str, param: ParamSlice, saved: Mapping[str, Any]) -> tuple[Values, dict[str, Array]]:
+        """The saved counters and vectors of one parameter, checked."""
+        vectors = {key: np.asarray(value) for key, value in saved.items() if key != "shape" and key not in param.counters}
         shape = saved.get("shape", ())
-        if not isinstance(shape, tuple | list) or tuple(shape) != slot.shape:
-            raise ValueError(f"`{call}`: {slot.name!r} has shape {slot.shape}, but {saved.get('shape')} was saved.")
-        lacking = sorted(slot.clock.keys() - saved.keys())
+        if not isinstance(shape, tuple | list) or tuple(shape) != param.shape:
+            raise ValueError(f"`{call}`: {param.name!r} has shape {param.shape}, but {saved.get('shape')} was saved.")
+        lacking = sorted(param.counters.keys() - saved.keys())
         if lacking or vectors.keys() - set(self.state_names):
-            raise ValueError(f"`{call}`: the state of {slot.name!r} has keys {sorted(saved)}; lacking {lacking}.")
+            raise ValueError(f"`{call}`: the state of {param.name!r} has keys {sorted(saved)}; lacking {lacking}.")
         for key, vector in vectors.items():
-            if vector.shape != slot.shape or vector.dtype.kind != "f":
+            if vector.shape != param.shape or vector.dtype.kind != "f":
                 raise ValueError(
-                    f"`{call}`: {key!r} of {slot.name!r} must be floats of shape {slot.shape}, got "
+                    f"`{call}`: {key!r} of {param.name!r} must be floats of shape {param.shape}, got "
                     f"{vector.dtype} {vector.shape}."
                 )
-        kinds = {key: WHOLE if isinstance(now, int) else NON_NEGATIVE for key, now in slot.clock.items()}
+        kinds = {key: WHOLE if isinstance(now, int) else NON_NEGATIVE for key, now in param.counters.items()}
         return {key: checked(call, key, saved[key], kind) for key, kind in kinds.items()}, vectors
+
+
+def _saved(group: ParamGroup, param: ParamSlice) -> Values:
+    """The shape, the counters and the vectors of one parameter, copied."""
+    vectors = {name: group.state[name][param.lo : param.hi] for name in sorted(group.written)}
+    copies = {name: vector.reshape(param.shape).copy() for name, vector in vectors.items()}
+    return {"shape": param.shape, **param.counters, **copies}
 
 
 def _require_parameter(call: str, name: Any, p: Any) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from minigrad import Tensor
 from minigrad.extend import Bound, CurvatureRequest
-from optim.base.groups import Slot, Values
+from optim.base.groups import ParamSlice, Values
 from optim.base.optimizer import Optimizer, Params
 from optim.base.options import WHOLE, checked
 from optim.second_order.objective import ClosureObjective, Counts, Evaluation, Objective
@@ -97,28 +97,28 @@ class ClosureOptimizer(Optimizer):
             raise TypeError(f"`{call}` needs a closure{got}, for it evaluates the loss at more than one point.")
         for option, value in self._common([dict(group) for group in self.param_groups]).items():
             setattr(self._solver, option, value)
-        active = [(group, slot) for group in self.param_groups for slot in group.slots if slot.tensor.requires_grad]
-        slots = [slot for _, slot in active]
-        if not any(slot.tensor.size for slot in slots):
+        active = [(group, param) for group in self.param_groups for param in group.slices if param.tensor.requires_grad]
+        slices = [param for _, param in active]
+        if not any(param.tensor.size for param in slices):
             raise ValueError(f"`{call}`: every parameter is frozen or of size 0; set requires_grad=True on some with numbers.")
-        self._solver.noise = 1e3 * max(float(np.finfo(slot.tensor.dtype).eps) for slot in slots)
-        self._about_to_step(slots)
+        self._solver.noise = 1e3 * max(float(np.finfo(param.tensor.dtype).eps) for param in slices)
+        self._about_to_step(slices)
         decay = [group["weight_decay"] for group, _ in active]
-        leaves = [slot.tensor for slot in slots]
+        leaves = [param.tensor for param in slices]
         curvature = self._curvature_of(closure, leaves)
         objective = ClosureObjective(closure, leaves, decay, type(self).__name__, self.counts, curvature)
         x = objective.x
         try:
             here = objective.here()
             loss = objective.loss
-            require_finite(call, here, [(slot.name, slot.tensor.data) for slot in slots])
+            require_finite(call, here, [(param.name, param.tensor.data) for param in slices])
             there, info = self._solver.step(objective, here)
             x = there.x
         finally:
             objective.put(x)
         self.last_step = info
-        for slot in slots:
-            slot.clock = {**slot.clock, "t": slot.clock["t"] + 1}
+        for param in slices:
+            param.counters = {**param.counters, "t": param.counters["t"] + 1}
         return loss
 
     def state_dict(self) -> Values:
@@ -136,12 +136,8 @@ class ClosureOptimizer(Optimizer):
         self.counts = Counts(**counts)
         self.last_step = None
 
-    def preview(self) -> dict[str, Values]:
-        """Not available: a step needs the closure. See `last_step`."""
-        raise TypeError(f"`{type(self).__name__}.preview()`: a step needs the closure; look at `last_step` after it.")
-
     def __getstate__(self) -> Values:
-        return super().__getstate__() | {"_curvature": None}
+        return self.__dict__ | {"_curvature": None}
 
     def _curvature_of(self, closure: Any, leaves: list[Tensor]) -> CurvatureRequest | None:
         """How to replay this closure, if it is compiled and its loss is all that is needed of it."""
@@ -152,7 +148,7 @@ class ClosureOptimizer(Optimizer):
             known = self._curvature = CurvatureRequest(closure.compiled, leaves, self)
         return known
 
-    def _about_to_step(self, slots: Sequence[Slot]) -> None:
+    def _about_to_step(self, slices: Sequence[ParamSlice]) -> None:
         """Told which parameters the vector is made of."""
 
     def _described(self, group: Any) -> tuple[list[Any], Values]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from minigrad import Tensor
 from minigrad.extend import Bound, Compiled, CurvatureRequest, scope
+from optim.base.loss import no_loss, not_one_number
 from optim.second_order.evaluation import BudgetSpent, Counts, Derivatives, Evaluation, Graph, Objective, Vector
 
 __all__ = ["BudgetSpent", "ClosureObjective", "Counts", "Derivatives", "Evaluation", "FunctionObjective", "Objective"]
@@ -130,8 +131,7 @@ def _plain(value: Any) -> Any:
 def _scalar(f: Any) -> float:
     value = np.asarray(_plain(f))
     if value.size != 1 or value.dtype.kind not in "fiub":
-        got = f"{value.dtype} of shape {value.shape}" if value.dtype.kind != "O" else f"{f!r:.60}"
-        raise ValueError(f"`minimize(fun, ...)`: fun(x) must return one real number, got {got}.")
+        raise not_one_number("minimize(fun, ...)", "fun(x)", f)
     return float(value.reshape(()))
 
 
@@ -210,14 +210,12 @@ class ClosureObjective:
         """(loss, outputs or None) of the closure, checked."""
         result = self.closure()
         loss, outputs = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
-        call = f"`{self.call}.step(closure)`"
-        if not isinstance(loss, Tensor):
-            raise TypeError(f"{call}: the closure must return the loss, a Tensor, got {result!r:.60}. Is `return` missing?")
-        if loss.size != 1:
-            raise ValueError(f"{call}: the loss must be a scalar, got shape {loss.shape}. Reduce it, as with .mean().")
+        call = f"{self.call}.step(closure)"
+        if not isinstance(loss, Tensor) or loss.size != 1:
+            raise no_loss(call, loss)
         if not loss.requires_grad:
             raise RuntimeError(
-                f"{call}: the loss does not depend on a parameter that requires a gradient. "
+                f"`{call}`: the loss does not depend on a parameter that requires a gradient. "
                 f"Was it made inside no_grad(), or from .data, .numpy() or .detach()?"
             )
         self.loss = loss

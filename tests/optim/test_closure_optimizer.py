@@ -284,7 +284,7 @@ def test_options_edited_later_are_used():
 
 
 def test_there_is_no_preview():
-    with pytest.raises(TypeError, match="last_step"):
+    with pytest.raises(AttributeError, match="preview"):
         optim.LBFGS(parameters()).preview()
 
 

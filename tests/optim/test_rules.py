@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import optim
 from minigrad import Tensor
-from optim.base.optimizer import Optimizer
+from optim import FirstOrder
 
 ALL = {
     "SGD": {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
@@ -25,8 +25,8 @@ each = pytest.mark.parametrize("name", ALL)
 
 
 def test_every_first_order_optimizer_is_in_the_table_and_keeps_its_state():
-    first_order = {n for n, k in vars(optim).items() if isinstance(k, type) and issubclass(k, Optimizer) and "rule" in vars(k)}
-    assert first_order - {"Optimizer"} == set(ALL)
+    first_order = {n for n, k in vars(optim).items() if isinstance(k, type) and issubclass(k, FirstOrder) and "rule" in vars(k)}
+    assert first_order - {"FirstOrder"} == set(ALL)
     for name in ALL:
         opt = make(name, [p := leaf([1.0, 2.0])])
         walk(opt, p, [[1.0, 1.0]])
@@ -44,7 +44,7 @@ def test_every_first_order_optimizer_is_in_the_table_and_keeps_its_state():
     ],
 )
 def test_rules_that_cannot_be_run(rule, says):
-    mine = type("Mine", (Optimizer,), {"rule": staticmethod(rule)})
+    mine = type("Mine", (FirstOrder,), {"rule": staticmethod(rule)})
     p = leaf([1.0, 2.0])
     opt = mine([p], lr=0.1)
     p.grad = np.ones(2)
@@ -58,7 +58,7 @@ def test_preview_cannot_change_the_state():
         m *= 0.5
         return {"w": w - m, "m": m}
 
-    mine = type("Mine", (Optimizer,), {"rule": staticmethod(rule), "state_names": ("m",)})
+    mine = type("Mine", (FirstOrder,), {"rule": staticmethod(rule), "state_names": ("m",)})
     p = leaf([1.0])
     opt = mine([p], lr=0.1)
     p.grad = np.ones(1)
@@ -282,8 +282,8 @@ def test_rules_run_on_tensors_and_can_be_recorded(name):
     group = opt.param_groups[0]
     w = Tensor(group.w, requires_grad=True)
     state = [Tensor(v) for v in group.state.values()]
-    clock = {**group.slots[0].clock, "t": 3}
-    out = opt.rule(w, Tensor([1.0, 2.0, 3.0]), *state, **clock, **group.for_rule)
+    counters = {**group.slices[0].counters, "t": 3}
+    out = opt.rule(w, Tensor([1.0, 2.0, 3.0]), *state, **counters, **group.for_rule)
     p.grad = np.array([1.0, 2.0, 3.0])
     assert out["w"].op is not None
     np.testing.assert_array_equal(out["w"].data, opt.preview()["param0"]["w"])
@@ -347,4 +347,4 @@ def test_an_optimizer_needs_a_rule():
     p = leaf([1.0])
     p.grad = np.ones(1)
     with pytest.raises(NotImplementedError, match="needs a `rule`"):
-        Optimizer([p], lr=1.0).step()
+        FirstOrder([p], lr=1.0).step()
