@@ -9,9 +9,9 @@ from optim.base.groups import Values
 from optim.base.optimizer import Params
 from optim.base.options import POSITIVE, checked
 from optim.second_order.closure_optimizer import ClosureOptimizer
-from optim.second_order.dense_newton import NewtonInfo, NewtonSolver
+from optim.second_order.dense_newton import DenseNewton
 
-__all__ = ["Newton", "NewtonInfo", "NewtonSolver"]
+__all__ = ["Newton"]
 
 
 class Newton(ClosureOptimizer):
@@ -58,14 +58,14 @@ class Newton(ClosureOptimizer):
     (True, 1.394)
     """
 
-    _solver: NewtonSolver
+    _method: DenseNewton
 
     def __init__(
         self, params: Params, lr: float = 1.0, *, modification: str = "abs", damping: float = 0.0,
         line_search: str | None = "armijo", dense_limit: int = 3000, weight_decay: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__(
-            params, NewtonSolver(), lr=lr, modification=modification, damping=damping, line_search=line_search,
+            params, DenseNewton(), lr=lr, modification=modification, damping=damping, line_search=line_search,
             dense_limit=dense_limit, weight_decay=weight_decay,
         )  # fmt: skip
 
@@ -77,7 +77,7 @@ class Newton(ClosureOptimizer):
 
     def state_dict(self) -> Values:
         """As of `Optimizer`, with the trust region's radius."""
-        return super().state_dict() | self._solver.state()
+        return super().state_dict() | self._method.state()
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over what `state_dict` gave; see `Optimizer`."""
@@ -85,4 +85,4 @@ class Newton(ClosureOptimizer):
         if radius is not None:
             radius = checked("Newton.load_state_dict", "radius", radius, POSITIVE)
         super().load_state_dict(state_dict)
-        self._solver.restore({"radius": radius})
+        self._method.restore({"radius": radius})

@@ -19,14 +19,13 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor, gradient_and_hvp
-from minigrad.extend import between, data_of, flatten, scope
+from minigrad.extend import Packing, between, data_of, flatten, portion, portions, scope
 from optim.base.loss import not_one_number
 from optim.base.options import COUNT, NON_NEGATIVE, WHOLE, Kind, checked
 from optim.second_order.lanczos import Krylov, lanczos
@@ -38,8 +37,6 @@ __all__ = [
 Array = NDArray[Any]
 
 DENSE = 64  # up to this n the whole matrix costs less than the products Lanczos needs
-CHUNK_BYTES = 1 << 22  # how much a batch of directions may hold: beyond the cache a batch is slower than single products
-CHUNK_ROWS = 32
 SEVERAL = Kind("a whole number ≥ 2", lambda value: COUNT.parse(value - 1) + 1)
 
 
@@ -237,13 +234,11 @@ class _Hessian:
         self.scale: Array | None = None
         self.leaves, self.build, loss = _recorded(call, f, x)
         self.rounding = 10 * max(float(np.finfo(a.dtype).eps) for a in self.leaves)  # of a product, relative
-        ends = np.cumsum([0, *(a.size for a in self.leaves)])
-        self.places = [slice(lo, hi) for lo, hi in pairwise(ends)]
-        self.n = int(ends[-1])
+        self.packing = Packing(self.leaves)
+        self.n = self.packing.n
         nodes = between(self.leaves, [loss]).nodes
-        held = 4 * sum(node.data.nbytes for node in nodes) + 8 * self.n  # a recorded gradient is a few times the loss
-        self.rows = min(CHUNK_ROWS, max(1, CHUNK_BYTES // held))
-        with np.errstate(all="ignore"):  # what comes of it is checked
+        self.held = 4 * sum(node.data.nbytes for node in nodes) + 8 * self.n  # a recorded gradient is a few times the loss
+        with np.errstate(all="ignore"):  # each product is checked
             self.product: Any = gradient_and_hvp(loss, self.leaves)[1]
 
     def __call__(self, v: Array) -> Array:
@@ -254,11 +249,9 @@ class _Hessian:
         self.products += math.prod(lead)
         if self.scale is not None:
             V = self.scale * V
-        parts = [V[..., place].reshape(lead + a.shape).astype(a.dtype)
-                 for a, place in zip(self.leaves, self.places, strict=True)]  # fmt: skip
         with np.errstate(all="ignore"):
-            found = self.product(parts, lead)
-        HV: Array = np.concatenate([part.reshape((*lead, -1)) for part in found], axis=-1).astype(np.float64)
+            found = self.product(self.packing.split(V), lead)
+        HV: Array = self.packing.join(found, lead)
         if not np.isfinite(HV).all():
             raise FloatingPointError(
                 f"`{self.call}(f, x)`: a Hessian-vector product must be finite, got {HV[~np.isfinite(HV)][0]}. Are f and its "
@@ -270,9 +263,8 @@ class _Hessian:
 
     def batches(self, rows: Iterator[Array], total: int) -> Iterator[tuple[Array, Array]]:
         """(V, HV) for all the rows, several at a time; every batch but a smaller last one has the same size."""
-        size = min(self.rows, total)
-        for start in range(0, total, size):
-            V = np.stack([next(rows) for _ in range(min(size, total - start))])
+        for part in portions(total, portion(total, self.held)):
+            V = np.stack([next(rows) for _ in range(part.stop - part.start)])
             yield V, self._products(V, (len(V),))
 
     def dense(self) -> Array:
@@ -295,13 +287,12 @@ class _Hessian:
 
     def tree(self, flat: Array) -> Any:
         """A vector in the form of x."""
-        return self.build([flat[place].reshape(a.shape).astype(a.dtype)
-                           for a, place in zip(self.leaves, self.places, strict=True)])  # fmt: skip
+        return self.build(self.packing.split(flat))
 
     def positive(self, P: Any) -> Array:
         """A preconditioner's diagonal as a vector, checked."""
         parts = [np.asarray(data_of(part), dtype=np.float64) for part in flatten(_tree(P))[0]]
-        shapes, wanted = [part.shape for part in parts], [a.shape for a in self.leaves]
+        shapes, wanted = [part.shape for part in parts], self.packing.shapes
         if shapes not in (wanted, [(self.n,)]):
             raise ValueError(
                 f"`{self.call}(P=...)` must have the arrays of x, of shapes {wanted}, or be one of shape {(self.n,)}, "

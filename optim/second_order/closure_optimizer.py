@@ -1,61 +1,28 @@
-"""What NewtonCG, Newton and LBFGS share: a solver sees one vector and a function; here are the parameters and the closure.
+"""The optimizers that take a closure: NewtonCG, Newton and LBFGS. A method sees one vector and a function of it.
 
-One `step(closure)` is one step of the solver from where the parameters are. The closure is evaluated there anew, so it may
+One `step(closure)` is one step of the method from the present parameters. The closure is evaluated there anew, so it may
 be another mini-batch each time, and how many steps are taken in a row makes no difference.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from minigrad import Tensor
-from minigrad.extend import Bound, CurvatureRequest
+from minigrad.extend import Bound, CurvatureRequest, Packing
 from optim.base.groups import ParamSlice, Values
 from optim.base.optimizer import Optimizer, Params
 from optim.base.options import WHOLE, checked
-from optim.second_order.objective import ClosureObjective, Counts, Evaluation, Objective
-from optim.second_order.results import StepInfo
-from optim.second_order.solver import require_finite
-from optim.second_order.trust_region import NOISE
+from optim.second_order.evaluation import Counts, Evaluation, Vector, require_finite
+from optim.second_order.method import Method, Settings
+from optim.second_order.objective import ClosureObjective
+from optim.second_order.trial import noise_of
 
-__all__ = ["ClosureOptimizer", "VectorSolver"]
-
-Vector = NDArray[Any]
+__all__ = ["ClosureOptimizer"]
 
 PER_GROUP = {"weight_decay", "initial_lr"}
 COUNTED = ("nfev", "njev", "nhev")
-
-
-class VectorSolver:
-    """A method that goes from one evaluation to the next: what `ClosureOptimizer` and `minimize` drive.
-
-    It changes its own state only when a step has succeeded, so an exception out of the objective leaves it as it was.
-    """
-
-    noise: float = NOISE  # a change of f below this share of |f| is rounding
-    max_radius: float = math.inf  # this, and the next two, are only for methods that say so
-    strict_monotone: bool = False
-    previous: Vector | None = None
-
-    def step(self, objective: Objective, here: Evaluation, eta: float = math.nan) -> tuple[Evaluation, StepInfo]:
-        """One step from `here`; or `here` again with an info that is not `accepted`. η is for methods that solve by CG."""
-        raise NotImplementedError
-
-    def after_escape(self, length: float) -> None:
-        """Told that a step of this length was taken by someone else."""
-
-    def state(self) -> dict[str, Any]:
-        """What one step leaves to the next."""
-        raise NotImplementedError
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state`."""
-        raise NotImplementedError
 
 
 class ClosureOptimizer(Optimizer):
@@ -63,29 +30,36 @@ class ClosureOptimizer(Optimizer):
 
     Whatever happens in the closure (an exception, NaN, Ctrl-C), the parameters are those of the last accepted step. Frozen
     parameters are not touched. Options belong to the whole vector, but for weight_decay, which each group may have its own.
-    `counts` holds the losses, gradients and Hessian products of all steps (nfev, njev, nhev).
+    `last_step` tells what the last step did; `counts` holds the losses, gradients and Hessian products of all steps (nfev,
+    njev, nhev).
 
     Args:
-        solver: takes the steps; its attributes of the options' names are set before each.
+        method: takes the steps; the options are its `Settings`.
         options: as in `Optimizer`.
     """
 
-    def __init__(self, params: Params, solver: VectorSolver, **options: Any) -> None:
-        self._solver = solver
+    def __init__(self, params: Params, method: Method, **options: Any) -> None:
         super().__init__(params, **options)
-        self.last_step: Any = None
+        self._method = method
+        self._made_of: list[str] = []  # the names of the parameters that the method's vectors belong to
         self._curvature: CurvatureRequest | None = None
+        self.last_step: Any = None
         self.counts = Counts()
 
+    @property
+    def needs_outputs(self) -> bool:
+        """Whether the closure has to return (loss, outputs); a training loop may ask."""
+        return False
+
     def step(self, closure: Callable[[], Any] | None = None) -> Tensor:
-        """Take one step.
+        """Take one step, or none where no step helps: `last_step` tells which, and why.
 
         Args:
             closure: computes and returns the loss, or (loss, outputs). One that itself calls `zero_grad()` and `backward()`
                 works too.
 
         Returns:
-            The closure's loss before the step. What the step did is in `last_step`.
+            The closure's loss before the step.
 
         Raises:
             TypeError, ValueError: no closure, one that returns no scalar Tensor, or groups with different options.
@@ -95,29 +69,32 @@ class ClosureOptimizer(Optimizer):
         if not callable(closure):
             got = "" if closure is None else f", a function, got {closure!r:.60}"
             raise TypeError(f"`{call}` needs a closure{got}, for it evaluates the loss at more than one point.")
-        for option, value in self._common([dict(group) for group in self.param_groups]).items():
-            setattr(self._solver, option, value)
+        options = self._common([dict(group) for group in self.param_groups])
         active = [(group, param) for group in self.param_groups for param in group.slices if param.tensor.requires_grad]
-        slices = [param for _, param in active]
-        if not any(param.tensor.size for param in slices):
+        params = [param for _, param in active]
+        if not any(param.tensor.size for param in params):
             raise ValueError(f"`{call}`: every parameter is frozen or of size 0; set requires_grad=True on some with numbers.")
-        self._solver.noise = 1e3 * max(float(np.finfo(param.tensor.dtype).eps) for param in slices)
-        self._about_to_step(slices)
-        decay = [group["weight_decay"] for group, _ in active]
-        leaves = [param.tensor for param in slices]
+        options["noise"] = noise_of([param.tensor.dtype for param in params])
+        decay, leaves = [group["weight_decay"] for group, _ in active], [param.tensor for param in params]
         curvature = self._curvature_of(closure, leaves)
         objective = ClosureObjective(closure, leaves, decay, type(self).__name__, self.counts, curvature)
-        x = objective.x
+        x, made_of, state = objective.x, self._made_of, self._method.state()
         try:
+            self._make_of(params)
             here = objective.here()
             loss = objective.loss
-            require_finite(call, here, [(param.name, param.tensor.data) for param in slices])
-            there, info = self._solver.step(objective, here)
+            require_finite(call, here, [(param.name, param.tensor.data) for param in params])
+            there, info = self._method.step(objective, here, self._settings(objective, here, options))
             x = there.x
+        except BaseException:
+            self._made_of = made_of
+            self._method.restore(state)
+            raise
         finally:
             objective.put(x)
+        self._stepped(here, there)
         self.last_step = info
-        for param in slices:
+        for param in params:
             param.counters = {**param.counters, "t": param.counters["t"] + 1}
         return loss
 
@@ -139,17 +116,40 @@ class ClosureOptimizer(Optimizer):
     def __getstate__(self) -> Values:
         return self.__dict__ | {"_curvature": None}
 
+    # What a subclass may add to a step
+
+    def _settings(self, objective: ClosureObjective, here: Evaluation, options: Values) -> Settings:
+        """The settings of the step from `here`, out of the options of all groups."""
+        return Settings(**options)
+
+    def _stepped(self, here: Evaluation, there: Evaluation) -> None:
+        """Take note of a step that has succeeded."""
+
+    def _repack(self, params: Sequence[ParamSlice]) -> None:
+        """Make the method's vectors belong to these parameters, no longer to those of `self._made_of`."""
+
+    # The parts
+
+    def _make_of(self, params: Sequence[ParamSlice]) -> None:
+        names = [param.name for param in params]
+        if names != self._made_of:
+            self._repack(params)
+            self._made_of = names
+
+    def _by_name(self, vector: Vector) -> dict[str, Vector]:
+        """One of the method's vectors, or rows of them, as a copy for each parameter, by name."""
+        params = {param.name: param for param in self._slices()}
+        pieces = Packing([params[name].tensor for name in self._made_of]).pieces(vector)
+        return {name: piece.copy() for name, piece in zip(self._made_of, pieces, strict=True)}
+
     def _curvature_of(self, closure: Any, leaves: list[Tensor]) -> CurvatureRequest | None:
-        """How to replay this closure, if it is compiled and its loss is all that is needed of it."""
-        if not isinstance(closure, Bound) or getattr(self, "needs_outputs", False):
+        """The request that replays this closure, if it is compiled and nothing but its loss is needed."""
+        if not isinstance(closure, Bound) or self.needs_outputs:
             return None
         known = self._curvature
         if known is None or known.compiled is not closure.compiled or [*map(id, known.leaves)] != [*map(id, leaves)]:
             known = self._curvature = CurvatureRequest(closure.compiled, leaves, self)
         return known
-
-    def _about_to_step(self, slices: Sequence[ParamSlice]) -> None:
-        """Told which parameters the vector is made of."""
 
     def _described(self, group: Any) -> tuple[list[Any], Values]:
         items, options = super()._described(group)

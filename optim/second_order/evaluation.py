@@ -1,4 +1,7 @@
-"""f at one point, with its gradient and Hessian products on demand, each call counted; from a recorded graph or otherwise.
+"""What a method sees of f: an `Objective` to ask for f at a point, and the `Evaluation` that it answers with.
+
+The gradient and products Hv are computed only when they are asked for, and the evaluation remembers the gradient. So a
+trial step that is rejected has cost one value of f.
 
 Names: `x` the point, a float64 vector (n,); `f` `g` value and gradient there; `v` a direction.
 """
@@ -6,18 +9,18 @@ Names: `x` the point, a float64 vector (n,); `f` `g` value and gradient there; `
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad import Tensor, gradient_and_hvp
-from minigrad.extend import CurvaturePoint, GaussNewton
+from minigrad.extend import Packing
 
-__all__ = ["BudgetSpent", "Counts", "Derivatives", "Evaluation", "Graph", "Objective", "Product", "Vector"]
+__all__ = [
+    "BudgetSpent", "Counts", "Derivatives", "Evaluation", "Objective", "Product", "Vector", "require_finite", "symmetric",
+]  # fmt: skip
 
 Vector = NDArray[Any]
 Product = Callable[[Vector], Vector]
@@ -53,9 +56,9 @@ class Counts:
 
 
 class Derivatives(NamedTuple):
-    """The gradient at a point, and what to ask for more; products count themselves.
+    """The gradient at a point, and the functions that give more; products count themselves.
 
-    hv, hessian: v ↦ Hv, and H; where hessian is None, n products serve.
+    hv, hessian: v ↦ Hv, and the function that returns H; without a `hessian`, n products give it.
     ggn, pulled: v ↦ Gv, the Gauss–Newton product, and signs ↦ Σᵢ signsᵢ·∇fᵢ over the rows i of the outputs, which sum to g;
         where the closure returns (loss, outputs).
     """
@@ -94,10 +97,13 @@ class Evaluation:
 
     def hessian(self) -> Vector:
         """∇²f(x), (n, n), made symmetric; it counts as n products."""
+        return symmetric(self.hessian_rows())
+
+    def hessian_rows(self) -> Vector:
+        """∇²f(x), (n, n), as it was computed, row by row: symmetric only up to rounding."""
         n = self.x.size
         whole = self.known.hessian
-        rows = whole() if whole else np.stack([self.hv(e) for e in np.eye(n)]) if n else np.zeros((0, 0))
-        return 0.5 * (rows + rows.T)
+        return whole() if whole else np.stack([self.hv(e) for e in np.eye(n)]) if n else np.zeros((0, 0))
 
 
 class Objective(Protocol):
@@ -108,61 +114,28 @@ class Objective(Protocol):
     def __call__(self, x: Vector) -> Evaluation: ...
 
 
-class Graph:
-    """Gradient and products of a recorded loss with respect to some leaves taken as one vector."""
+def symmetric(H: Vector) -> Vector:
+    """½(H + Hᵀ)."""
+    return 0.5 * (H + H.T)
 
-    def __init__(self, leaves: Sequence[Tensor], counts: Counts) -> None:
-        self.leaves, self.counts = list(leaves), counts
-        ends = np.cumsum([0, *(p.size for p in self.leaves)])
-        self.n = int(ends[-1])
-        self.places = [slice(a, b) for a, b in pairwise(ends)]
 
-    def joined(self, arrays: Sequence[Any], lead: tuple[int, ...] = ()) -> Vector:
-        flat = [np.reshape(a, (*lead, -1)) for a in arrays]
-        vector: Vector = np.concatenate(flat or [np.zeros((*lead, 0))], axis=-1).astype(np.float64)
-        return vector
+def require_finite(call: str, here: Evaluation, arrays: list[tuple[str, Vector]]) -> None:
+    """Raise FloatingPointError that names an array which is not finite itself, or whose gradient is not.
 
-    def parted(self, v: Vector) -> list[Any]:
-        """v, or rows of such vectors, as one array for each leaf."""
-        lead = v.shape[:-1]
-        return [
-            v[..., place].reshape(lead + p.shape).astype(p.dtype) for p, place in zip(self.leaves, self.places, strict=True)
-        ]
-
-    def derivatives(self, loss: Tensor, outputs: Any = None, decay: Any = 0.0) -> Derivatives:
-        """Of loss + ½Σ decay·w²."""
-        with np.errstate(all="ignore"):
-            gradients, product = gradient_and_hvp(loss, self.leaves)
-        found = self._found(gradients, product, decay)
-        if outputs is None:
-            return found
-        gauss_newton = GaussNewton(loss, outputs, self.leaves)
-
-        def pulled(signs: Callable[[int], Vector]) -> Vector:
-            slope = gauss_newton.slope
-            rows = signs(len(slope)).reshape(-1, *(1,) * (slope.ndim - 1))
-            return self.joined(gauss_newton.pulled(slope * rows.astype(slope.dtype)))
-
-        return found._replace(ggn=self._counted(gauss_newton.product, decay), pulled=pulled)
-
-    def replayed(self, point: CurvaturePoint, decay: Any = 0.0) -> Derivatives:
-        """The same of a loss that is replayed; the leaves are as they were at the point."""
-        with np.errstate(all="ignore"):
-            return self._found(point.gradient(), point.product, decay)
-
-    def _found(self, gradients: Sequence[Any], product: Callable[..., Sequence[Any]], decay: Any) -> Derivatives:
-        hv = self._counted(product, decay)
-        x = self.joined([p.data for p in self.leaves])
-        g = self.joined(gradients) + decay * x
-        return Derivatives(g, hv, lambda: hv(np.eye(self.n)) if self.n else np.zeros((0, 0)))
-
-    def _counted(self, product: Callable[..., Sequence[Any]], decay: Any) -> Product:
-        """`product` of one vector, or of rows of vectors, counted."""
-
-        def times(v: Vector) -> Vector:
-            lead = v.shape[:-1]
-            self.counts.products(len(v) if lead else 1)
-            total: Vector = self.joined(product(self.parted(v), lead=lead), lead) + decay * v
-            return total
-
-        return times
+    Args:
+        arrays: (name, values) of the arrays that make up x, in order.
+    """
+    if math.isfinite(here.f) and np.isfinite(here.g).all():
+        return
+    for name, values in arrays:
+        if not np.isfinite(values).all():
+            raise FloatingPointError(f"`{call}`: {name} is not finite at the start; nothing was changed.")
+    if not math.isfinite(here.f):
+        names = ", ".join(name for name, _ in arrays)
+        raise FloatingPointError(
+            f"`{call}`: the loss is {here.f} at the present value of {names}; nothing was changed. "
+            f"Start from another point, or look for NaN in the data."
+        )
+    for (name, _), g in zip(arrays, Packing([values for _, values in arrays]).pieces(here.g), strict=True):
+        if not np.isfinite(g).all():
+            raise FloatingPointError(f"`{call}`: the loss is finite, but its gradient for {name} is not; nothing was changed.")

@@ -13,33 +13,30 @@ Names: `λ` eigenvalues, `v` an eigenvector of length 1, `s` the length of the s
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from optim.second_order.evaluation import Evaluation, Objective, Vector
 from optim.second_order.lanczos import lanczos
-from optim.second_order.objective import Evaluation, Objective
-from optim.second_order.trust_region import Trial, evaluated, tried
+from optim.second_order.trial import NEGATIVE, Trial, evaluated, natural_length, tried
 
 __all__ = ["StationaryCheck", "curvature_at", "escape", "refine"]
 
-Vector = NDArray[Any]
 DENSE = 500  # up to this n the whole spectrum
 PRODUCTS = 60  # beyond, so many Lanczos steps
-NEGATIVE = 1e-6  # an eigenvalue is negative if it is so by this share of the largest
 MAX_REFINE_HALVINGS = 10
 COARSE = 1e-3  # a coordinate that would still change by more than this share of itself has not been solved for
 MAX_HALVINGS = 60
 
 
 class StationaryCheck(NamedTuple):
-    """What is known of the Hessian at a point.
+    """The part of the Hessian's spectrum at a point that decides what to do there.
 
     lowest, largest: the smallest eigenvalue, and the largest |λ|, against which "negative" is measured.
-    down: a direction that curves downwards: the eigenvector of a negative λmin, or one that shows when the diagonal of H is
-        scaled to 1; or None.
-    newton: −H⁻¹g where H is known and positive definite; or None.
+    down: a direction that curves downwards, the eigenvector of a negative λmin, or one that shows when the diagonal of H is
+        scaled to 1; None if there is none.
+    newton: −H⁻¹g if H is known and positive definite, else None.
     """
 
     lowest: float
@@ -105,7 +102,7 @@ def escape(
     """
     v = v / math.copysign(float(np.linalg.norm(v)), -float(here.g @ v))
     curvature = float(v @ here.hv(v))
-    s = radius or max(1.0, 0.1 * float(np.linalg.norm(here.x)))
+    s = radius or natural_length(here.x)
     for _ in range(MAX_HALVINGS):
         there = evaluated(objective, here.x + s * v)
         if there is not None:
@@ -125,6 +122,6 @@ def refine(objective: Objective, here: Evaluation, newton: Vector | None, noise:
     if promised > noise * abs(here.f):
         for a in 0.5 ** np.arange(MAX_REFINE_HALVINGS):
             trial = tried(objective, here, a * newton, promised * a * (2 - a), noise)
-            if trial.there is not None and trial.rho > 0.1:
+            if trial.there is not None:
                 return trial
     return Trial(None)

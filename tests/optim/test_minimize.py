@@ -247,7 +247,7 @@ def test_counts_are_those_of_the_sweeps_where_we_differentiate(way, monkeypatch)
 
         return gradient, counted
 
-    monkeypatch.setattr(optim.second_order.evaluation, "gradient_and_hvp", counting)
+    monkeypatch.setattr(optim.second_order.objective, "gradient_and_hvp", counting)
     result = solved(way, lambda x: (calls.update(["value"]), valley(x))[1])
     assert result.success
     assert (result.nfev, result.njev, result.nhev) == (calls["value"], calls["gradient"], calls["products"])
