@@ -32,14 +32,15 @@ from optim.sgd import SGD
 __all__ = ["minimize"]
 
 FIRST_ORDER: dict[str, type[FirstOrder]] = {"gd": SGD, "momentum": Momentum, "adam": Adam}
-OPTIMIZERS: dict[str, type[Optimizer]] = {**FIRST_ORDER, "lbfgs": LBFGS, "newton": Newton, "newton-cg": NewtonCG}
+SECOND_ORDER: dict[str, type[Optimizer]] = {"lbfgs": LBFGS, "newton": Newton, "newton-cg": NewtonCG}
+OPTIMIZERS = {**FIRST_ORDER, **SECOND_ORDER}
 METHODS = tuple(OPTIMIZERS)
 NEWTON = ("newton", "newton-cg")
 SOLVING = {  # options of the loop, which every method has
     "gtol": 1e-8, "gtol_abs": 0.0, "ftol": 0.0, "maxiter": None, "maxfev": None, "maxhev": None, "trace": True,
     "second_order": "auto", "seed": 0,
 }  # fmt: skip
-NOT_OPTIONS = {"params", "weight_decay", "maximize", "curvature"}  # parameters of optimizers that have no place here
+NOT_OPTIONS = {"params", "weight_decay", "maximize", "curvature"}  # of optimizers alone
 
 
 def minimize(
@@ -179,7 +180,7 @@ class Minimization:
 
 
 class RuleMethod(Method):
-    """A first-order optimizer as a method of `Solver`: each step follows its rule, whatever f says."""
+    """A first-order optimizer as a method of `Solver`: each step follows its rule and does not look at f."""
 
     def __init__(self, kind: type[FirstOrder], n: int, options: Mapping[str, Any]) -> None:
         self.leaf = Tensor(np.zeros(n), requires_grad=True)
@@ -271,5 +272,6 @@ def _method(kind: str, n: int, given: dict[str, Any]) -> tuple[Method, Settings]
         return QuasiNewton(), Settings(**options)
     if kind == "newton":
         return DenseNewton(), Settings(**options)
-    globalization, preconditioner, damping = (options.pop(name) for name in ("globalization", "preconditioner", "damping"))
-    return method_of("minimize", globalization, "hessian", preconditioner, damping), Settings(**options)
+    globalization, damping = options.pop("globalization"), options.pop("damping")
+    method = method_of("minimize", globalization, "hessian", options.pop("preconditioner"), damping)
+    return method, Settings(**options)

@@ -35,15 +35,15 @@ MAY_BE_NONE = "['radius']", "['left_f']"  # in a state that was saved
 class NewtonCG(ClosureOptimizer):
     """Newton's method without a matrix: CG on Hessian-vector products, inside a region in which the model can be trusted.
 
-        p ≈ argmin gᵀp + ½pᵀHp over ‖p‖ ≤ Δ,   w ← w + p if f falls by 0.1 of what the model says
+        p ≈ argmin gᵀp + ½pᵀHp over ‖p‖ ≤ Δ,   w ← w + p if f falls by 0.1 of the prediction
 
     Each step runs the closure once at the present parameters, and once for each trial; a trial that is refused costs no
     product, for the path of CG is replayed. Directions of negative curvature are used, not feared. Where the gradient has
     become small, the curvature is checked and a saddle point is left. Whatever happens in the closure (NaN, an
     exception, Ctrl-C), the parameters are those of the last accepted step.
 
-    Every step needs one function for f, g and Hv: take one batch for each step, and switch off dropout. `last_step`, a
-    `StepInfo`, tells what happened; `counts` holds the calls so far (nfev, njev, nhev).
+    Every step needs one function for f, g and Hv: take one batch for each step, and switch off dropout.
+    `last_step`, a `StepInfo`, tells what happened; `counts` holds the calls so far (nfev, njev, nhev).
 
     Args:
         params: see `Optimizer`. Groups may differ in weight_decay only: a step has one length for all parameters, and an
@@ -57,8 +57,8 @@ class NewtonCG(ClosureOptimizer):
             that require a gradient one after another. With "ggn" the default is Martens' (mean gᵢ² + λ)^¾.
         damping: of "ggn" the first λ, 1 by default; of "line-search" the shift of H as a share of ‖Hg‖/‖g‖.
         max_radius: an upper bound of Δ, > 0.
-        gtol, gtol_abs: where ‖g‖∞ ≤ gtol_abs + gtol·‖g₀‖∞, with g₀ the first gradient, `step` leaves the parameters
-            unchanged.
+        gtol, gtol_abs: where ‖g‖∞ ≤ gtol_abs + gtol·‖g₀‖∞, with g₀ the first gradient, `step` leaves the
+            parameters unchanged.
         strict_monotone: never accept a higher f; otherwise it may rise by rounding, 1e3·eps·|f|, where the slope falls.
         second_order: whether to check the curvature where the gradient is small; "auto" does so until the same parameters
             give another loss than before, as mini-batches do.
@@ -96,7 +96,7 @@ class NewtonCG(ClosureOptimizer):
             strict_monotone=strict_monotone, second_order=second_order, weight_decay=weight_decay,
         )  # fmt: skip
         self.kind = f"{globalization} {curvature}"
-        self.full_batch = True  # no step has begun where the last one ended and found another f there
+        self.full_batch = True  # until a step begins where the last one ended, and finds another f there
         self._left_x: Vector | None = None  # where the last step ended,
         self._left_f: float | None = None  # and f there
 
@@ -142,7 +142,7 @@ class NewtonCG(ClosureOptimizer):
     # The parts
 
     def _settings(self, objective: ClosureObjective, here: Evaluation, options: Values) -> Settings:
-        """The closure has to be deterministic, but may be another function, of another batch, at each step."""
+        """A closure has to be deterministic, but may be another function, of another batch, at each step."""
         if self._left_f is None:
             _require_deterministic(objective, here)
         if options["second_order"] == "auto":
@@ -159,7 +159,7 @@ class NewtonCG(ClosureOptimizer):
         return self.full_batch and (self._left_f is None or here.f == self._left_f or moved)
 
     def _repack(self, params: Sequence[ParamSlice]) -> None:
-        """Keep the part of each parameter in the last step, from which "ggn" starts; the part of a new one is 0."""
+        """Keep each parameter's part of the last step, from which "ggn" starts; a new parameter gets 0."""
         state = self._method.state()
         previous = state["method"].get("previous")
         if previous is None:
@@ -226,7 +226,7 @@ def _require_deterministic(objective: ClosureObjective, here: Evaluation) -> Non
 
 
 def _require_alike(saved: Any, mine: Any, where: str) -> None:
-    """Refuse a saved state unless it has the form of ours: the same keys and texts, numbers and flags where ours are."""
+    """Refuse a saved state unless its keys, its texts and the places of numbers and flags are those of ours."""
     if isinstance(mine, Mapping):
         if isinstance(saved, Mapping) and saved.keys() == mine.keys():
             for key, own in mine.items():

@@ -2,7 +2,7 @@
 
 A schedule sets `group["lr"]` when it is made and at each `schedule.step()`, to be called after `optimizer.step()`. Those that
 follow a formula start from `group["initial_lr"]`, the rate the group had when the first schedule was put on it. As in torch,
-`StepLR`, `CosineAnnealingLR` and `LinearLR` multiply what the rate is at the moment, so they can be combined (warm-up, then
+`StepLR`, `CosineAnnealingLR` and `LinearLR` multiply the present rate, so they can be combined (warm-up, then
 cosine) and an edit by hand stays. To resume, make the schedule anew and call `load_state_dict`; it sets the rates too.
 
 Names: `epoch` counts calls of `step()`, whatever they stand for.
@@ -39,7 +39,7 @@ START_FACTOR = Kind("a number in (0, 1]", interval(0, 1, "(]"))
 
 
 class LRSchedule:
-    """The base of all schedules: `rates()` says what the groups' learning rates are to be now, at `self.last_epoch`."""
+    """The base of all schedules: `rates()` gives the groups' learning rates for `self.last_epoch`."""
 
     _not_saved: tuple[str, ...] = ("optimizer",)
 

@@ -1,12 +1,13 @@
 """Curvature for study: the largest eigenvalues of a Hessian, its spectrum, trace and diagonal, from products Hv.
 
-Every function here takes what is differentiated in the same two forms.
+Every function here takes the function to be differentiated in one of two forms.
 
 - `f, x`: a scalar function of an array, or of a tree (dicts, lists, tuples) of arrays, and where to look.
 - `closure, parameters`: what an optimizer's `step` takes: a function without arguments that returns the loss, and the
   parameters it depends on, as in `sharpness(lambda: loss_fn(model(x), y), model.parameters())`.
 
-The loss is recorded once at the present values; nothing is changed, and what is random in it (dropout) stays as drawn.
+The loss is recorded once at the present values; nothing is changed, and random parts (dropout) stay as they
+were drawn.
 
 Names: `H` = ∇²f(x), taken as symmetric (n, n) on the entries of x in order; `v` a direction, `λ` eigenvalues, `θ` Ritz
 values, their approximations by `lanczos`. All vectors are float64, and products are computed in x's own precision.
@@ -81,7 +82,7 @@ def preconditioned_sharpness(
 
     Args:
         P: the diagonal of a positive preconditioner: a tree like x, or one vector (n,).
-        f, x, k, tol, max_products, seed: see `sharpness`, also for what is returned, warned of and raised.
+        f, x, k, tol, max_products, seed: see `sharpness`, also for the result, the warning and the errors.
 
     Raises:
         ValueError: P has another shape than x, or an entry that is not positive and finite.
@@ -210,7 +211,7 @@ def hessian_diagonal(f: Any, x: Any, *, samples: int = 100, seed: Any = 0) -> Es
         diag H ≈ mean of v ⊙ Hv,   v random signs;   variance of one term of entry i: Σ_{j≠i} Hᵢⱼ²
 
     Args:
-        f, x, samples, seed: see `hessian_trace`, also for what is raised.
+        f, x, samples, seed: see `hessian_trace`, also for the errors.
 
     Reference: Bekas, Kokiopoulou, Saad 2007, An estimator for the diagonal of a matrix.
 
@@ -237,7 +238,8 @@ class _Hessian:
         self.packing = Packing(self.leaves)
         self.n = self.packing.n
         nodes = between(self.leaves, [loss]).nodes
-        self.held = 4 * sum(node.data.nbytes for node in nodes) + 8 * self.n  # a recorded gradient is a few times the loss
+        # The bytes that one direction holds: a recorded gradient is a few times the loss.
+        self.held = 4 * sum(node.data.nbytes for node in nodes) + 8 * self.n
         with np.errstate(all="ignore"):  # each product is checked
             self.product: Any = gradient_and_hvp(loss, self.leaves)[1]
 
@@ -408,10 +410,11 @@ def _sharpness(call: str, H: _Hessian, k: int, tol: float, max_products: int, se
 
 
 def _largest(H: _Hessian, k: int, tol: float, budget: int, rng: np.random.Generator) -> tuple[Array, str]:
-    """The k largest eigenvalues, descending, and what there is to doubt about them if the budget did not suffice.
+    """The k largest eigenvalues, descending, and the reason to doubt them, if the budget did not suffice.
 
-    One Krylov space shows each eigenvalue once. So for k > 1 a second run looks at the complement of what was found, for as
-    many steps as the first took. If it meets something above the k-th largest, that is added, and another run looks again.
+    One Krylov space shows each eigenvalue once. So for k > 1 a second run looks at the complement of the
+    vectors found, for as many steps as the first took. If it meets something above the k-th largest, that
+    is added, and another run looks again.
     """
 
     def settled(run: Krylov) -> bool:
@@ -425,7 +428,7 @@ def _largest(H: _Hessian, k: int, tol: float, budget: int, rng: np.random.Genera
         return θ[-k:][::-1], f"the residual ‖Hu − λu‖ is {worst:.1e}"
     found, vectors = θ[-k:], s[:, -k:].T @ run.basis
     while k > 1 and len(found) < H.n:
-        kth = float(np.sort(found)[-k]) + tol * scale  # what is not above this changes nothing
+        kth = float(np.sort(found)[-k]) + tol * scale  # an eigenvalue up to this changes nothing
 
         def answered(run: Krylov, kth: float = kth) -> bool:
             θ, _, residual = run.ritz()

@@ -1,1 +1,1 @@
-"""What every optimizer stands on: checked options, parameters as vectors, saving, and the steps of a rule."""
+"""The ground of every optimizer: checked options, parameters as vectors, saving, and the steps of a rule."""

@@ -1,12 +1,14 @@
 """First-order optimizers: an update rule, and how one step runs it on the parameters and their gradients.
 
-A rule is a pure function of vectors, `rule(w, g, *state, t=..., **options)`, that returns the new `w`, the new state
-and every intermediate worth a name. This file and `optim.base.groups` bring parameters and gradients into that form.
-The rule runs on segments: stretches of consecutive parameters that have a gradient and the same step count. Normally
-that is a group's whole vector; a parameter without a gradient is left out, and neither its state nor its count moves.
+A rule is a pure function of vectors, `rule(w, g, *state, t=..., **options)`, that returns the new `w`, the
+new state and every intermediate worth a name. This file and `optim.base.groups` bring parameters and
+gradients into that form. The rule runs on segments: stretches of consecutive parameters that have a
+gradient and the same step count. Normally that is a group's whole vector; a parameter without a gradient is
+left out, and neither its state nor its count moves.
 
-Names: `w` weights, `g` gradient, `t` step count from 1, `lo hi` the ends of a stretch of the group's vectors, `param`
-one parameter's slice of them, `counters` the numbers kept for each parameter: t and whatever else the rule counts.
+Names: `w` weights, `g` gradient, `t` step count from 1, `lo hi` the ends of a stretch of the group's
+vectors, `param` one parameter's slice of them, `counters` the numbers kept for each parameter: t and
+whatever else the rule counts.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ __all__ = ["Array", "FirstOrder", "Params", "Values"]
 
 
 class FirstOrder(Optimizer):
-    """The base of the optimizers that follow a rule: give it a `rule`, the names of the state, and a constructor.
+    """The base of the optimizers that follow a rule: add a `rule`, the names of its state, and a constructor.
 
     Args:
         params, options: see `Optimizer`.
@@ -50,10 +52,12 @@ class FirstOrder(Optimizer):
     def rule(*args: Any, **kwargs: Any) -> Values:
         """One update: `rule(w, g, *state, t, **scalars, **options)` gives the new "w", new state and named intermediates.
 
-        The state comes in the order of `state_names`. The rule is plain NumPy without in-place writes, so it also runs on
-        Tensors and can then be drawn.
+        The state comes in the order of `state_names`. The rule is plain NumPy without in-place writes, so
+        it also runs on Tensors and can then be drawn.
         """
-        raise NotImplementedError("an optimizer needs a `rule` of its own; the docstring of `FirstOrder` shows a whole one.")
+        raise NotImplementedError(
+            "an optimizer needs a `rule` of its own; the docstring of `FirstOrder` shows a complete optimizer."
+        )
 
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
         """Update every parameter that has a gradient.
@@ -76,7 +80,7 @@ class FirstOrder(Optimizer):
             loss, reached_all = self._replayed(closure)
         else:
             loss = None if closure is None else self._pulled_back(closure)
-        # What can raise comes before any change.
+        # Everything that can raise comes before the first change.
         work = [(group, self._segments(group, reached_all)) for group in self.param_groups]
         for group, segments in work:
             if len(segments) == 1:
@@ -132,20 +136,23 @@ class FirstOrder(Optimizer):
 
     def _add(self, described: list[tuple[list[Any], Values]]) -> None:
         super()._add(described)
-        self._replay: GradientRequest | None = None  # the last one that was replayed; it does not know the new groups
+        self._replay: GradientRequest | None = None  # the last request does not know the new groups
 
     def _pulled_back(self, closure: Callable[[], Tensor]) -> Tensor:
-        """The closure's loss, with all gradients set."""
+        """Return the closure's loss, and set all gradients."""
         self.zero_grad()
         loss = closure()
         if not isinstance(loss, Tensor) or loss.size != 1:
             raise no_loss(f"{type(self).__name__}.step(closure)", loss)
-        if all(param.tensor.grad is None for param in self._slices()):  # else the closure has pulled back itself
+        if all(param.tensor.grad is None for param in self._slices()):  # or else the closure has pulled back
             loss.backward()
         return loss
 
     def _replayed(self, bound: Bound) -> tuple[Tensor, bool]:
-        """The loss of a compiled closure, with all gradients written into the groups' vectors; and whether it has them all."""
+        """Replay a compiled closure: return its loss, and whether it reached every live parameter.
+
+        The gradients are written into the groups' vectors.
+        """
         gradient = self._replay
         ready = gradient is not None and gradient.compiled is bound.compiled
         for group in self.param_groups:
@@ -172,7 +179,7 @@ class FirstOrder(Optimizer):
         return group.segments(type(self).__name__) if whole is None else [whole]
 
     def _run(self, group: ParamGroup, segment: Segment, g: Array) -> Values:
-        """What the rule returns for a segment."""
+        """Run the rule itself on a segment with gradient g."""
         vectors = [vector[segment.lo : segment.hi] for vector in group.vectors]
         for vector in vectors:
             vector.flags.writeable = False  # these views only: a rule that works in place would change the state
@@ -203,7 +210,7 @@ class FirstOrder(Optimizer):
                 touch(param.tensor)
 
     def _program(self, group: ParamGroup, numbers: Values) -> UpdateProgram:
-        """The rule's program for the group's dtype and for which of the numbers are zero; there are few of them."""
+        """The rule's program, which depends on the group's dtype and on which of the numbers are zero."""
         key = (group.kinds, *[numbers[name] == 0 for name in self.scalars])
         if key not in self._programs:
             names = ("w", "g", *group.state)

@@ -1,10 +1,11 @@
 """Parameters as one vector: groups, a parameter's place in its group, and the stretches that are updated together.
 
-Each group keeps its parameters in one vector `w`, of which every parameter's array is a view, and the optimizer's
-state in vectors of the same length.
+Each group keeps its parameters in one vector `w`, of which every parameter's array is a view, and the
+optimizer's state in vectors of the same length.
 
-Names: `w` weights, `g` gradient, `lo hi` the ends of a stretch of the group's vectors, `param` one parameter's slice
-of them, `counters` the numbers that are kept for each parameter: its step count t and whatever else the rule counts.
+Names: `w` weights, `g` gradient, `lo hi` the ends of a stretch of the group's vectors, `param` one
+parameter's slice of them, `counters` the numbers that are kept for each parameter: its step count t and
+whatever else the rule counts.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class ParamSlice:
     hi: int
     counters: dict[str, Any]
     view: Array | None = None
-    grad: Array | None = None  # where a replay writes its gradient: a view into the group's vector of gradients
+    grad: Array | None = None  # its view into the group's `g`, where a replay writes
 
 
 @dataclass(slots=True, eq=False)
@@ -94,9 +95,9 @@ class ParamGroup(MutableMapping[str, Any]):
                 self.state[name].fill(start)
         self.vectors = (self.w, *self.state.values())
         self.g: Array | None = None
-        self.prepared: list[tuple[Tensor, Array | None, bool]] = []  # (parameter, its array, whether it was live)
+        self.prepared: list[tuple[Tensor, Array | None, bool]] = []  # (parameter, its array, was it live)
         self.joint: Segment | None = None  # all parameters as one segment, if all of them are live
-        self.written: set[str] = set()  # the state vectors that a rule has returned; the others need not be saved
+        self.written: set[str] = set()  # the state vectors a rule has returned: the only ones to be saved
 
     def __getitem__(self, key: str) -> Any:
         if key == "params":
@@ -128,7 +129,7 @@ class ParamGroup(MutableMapping[str, Any]):
         return f"{{params: {[param.name for param in self.slices]}, {options}}}"
 
     def __getstate__(self) -> Values:
-        """In a copy, views become arrays of their own, so a copy makes the vectors that a replay writes to anew."""
+        """Leave out the vectors that a replay writes to: in a copy, their views would become other arrays."""
         return self.__dict__ | {"g": None, "prepared": [], "joint": None}
 
     def _note_options(self) -> None:
@@ -144,7 +145,7 @@ class ParamGroup(MutableMapping[str, Any]):
         p.primal = param.view
 
     def prepare(self) -> list[ParamSlice]:
-        """Make one vector that gradients are written to, with a view for each parameter; return the live parameters."""
+        """Make the vector that gradients are written to, with views into it. Return the live parameters."""
         if self.g is None:
             self.g = aligned(self.w.size, self.dtype, np.zeros)
             for param in self.slices:
@@ -167,7 +168,10 @@ class ParamGroup(MutableMapping[str, Any]):
         return True
 
     def whole(self) -> Segment | None:
-        """All parameters as one segment, if all are live and share their counters. Call it after a replay reached all."""
+        """All parameters as one segment, if all are live and share their counters.
+
+        Call it after a replay has reached all of them.
+        """
         if self.joint is not None:
             counters = self.joint.counters = self.slices[0].counters
             for param in self.slices:

@@ -14,8 +14,10 @@ __all__ = ["no_loss", "not_one_number"]
 def no_loss(call: str, result: Any) -> TypeError | ValueError:
     """The error for a closure whose `result` is no Tensor, or one of several numbers."""
     if not isinstance(result, Tensor):
-        return TypeError(f"`{call}`: the closure must return the loss, a Tensor, got {result!r:.60}. Is `return` missing?")
-    return ValueError(f"`{call}`: the loss must be a scalar, got shape {result.shape}. Reduce it, as with .mean().")
+        got = f"{result!r:.60}"
+        return TypeError(f"`{call}`: the closure must return the loss, a Tensor, got {got}. Is `return` missing?")
+    got = f"shape {result.shape}"
+    return ValueError(f"`{call}`: the loss must be a scalar, got {got}. Reduce it, as with .mean().")
 
 
 def not_one_number(call: str, giver: str, result: Any) -> ValueError:

@@ -1,7 +1,8 @@
-"""What every optimizer shares: parameters, groups of them with their options, saving and loading.
+"""The base of all optimizers: parameters, groups of them with their options, saving and loading.
 
-A step is the business of two subclasses: `FirstOrder` runs an update rule, and `ClosureOptimizer` evaluates a closure
-at several points. Names: `param` one parameter's slice of the vectors of its group, see `optim.base.groups`.
+A step is the business of two subclasses: `FirstOrder` runs an update rule, and `ClosureOptimizer` evaluates
+a closure at several points. Names: `param` one parameter's slice of the vectors of its group, see
+`optim.base.groups`.
 """
 
 from __future__ import annotations
@@ -77,11 +78,12 @@ class Optimizer:
     def step(self, closure: Callable[[], Any] | None = None) -> Tensor | None:
         """Take one step; every subclass says how."""
         raise NotImplementedError(
-            f"`{type(self).__name__}` needs a `step` of its own. An optimizer with a `rule` subclasses `optim.FirstOrder`."
+            f"`{type(self).__name__}` needs a `step` of its own. "
+            f"An optimizer with a `rule` is a subclass of `optim.FirstOrder`."
         )
 
     def state_dict(self) -> Values:
-        """Options and state as a nested dict of plain values and copied arrays, by parameter name, without the weights."""
+        """Options and state, but not the weights, as a nested dict of plain values and copied arrays."""
         return {
             "optimizer": type(self).__name__,
             "groups": [
@@ -92,7 +94,7 @@ class Optimizer:
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave. Parameters are matched by name and shape, in whatever order they are.
+        """Take over the result of `state_dict`. Parameters are matched by name and shape, in any order.
 
         Raises:
             ValueError: it belongs to another optimizer, or names, shapes, groups or options do not match. Nothing is

@@ -1,7 +1,7 @@
-"""What each option of an optimizer or schedule may be; it is checked at construction and whenever it is edited.
+"""The values that each option may have, checked at construction and whenever an option is edited.
 
-A `Kind` turns the given value into a plain Python value, or refuses it. Plain matters: a Python float leaves float32
-parameters float32, where an `np.float64` learning rate would quietly promote every update.
+A `Kind` turns the given value into a plain Python value, or refuses it. Plain matters: a Python float
+leaves float32 parameters float32, where an `np.float64` learning rate would quietly promote every update.
 """
 
 from __future__ import annotations
@@ -99,9 +99,10 @@ COUNT = Kind("a whole number ≥ 1", _at_least(1))
 WHOLE = Kind("a whole number ≥ 0", _at_least(0))
 POSITIVE = Kind("a number > 0", interval(0, math.inf, "(]"))
 FINITE_POSITIVE = Kind("a finite number > 0", interval(0, math.inf, "()"))
+FORCINGS = ("superlinear", "quadratic", "eisenstat-walker")
 FORCING = Kind(
     '"superlinear", "quadratic", "eisenstat-walker" or a number in (0, 1)',
-    lambda v: _one_of("superlinear", "quadratic", "eisenstat-walker")(v) if isinstance(v, str) else interval(0, 1, "()")(v),
+    lambda v: _one_of(*FORCINGS)(v) if isinstance(v, str) else interval(0, 1, "()")(v),
 )
 SECOND_ORDER = Kind('True, False or "auto"', lambda v: _one_of("auto")(v) if isinstance(v, str) else _flag(v))
 MODIFICATION = Kind(
@@ -127,14 +128,14 @@ KINDS = {
     "forcing": FORCING, "second_order": SECOND_ORDER, "damping": NON_NEGATIVE, "max_radius": POSITIVE, "gtol": NON_NEGATIVE,
     "gtol_abs": NON_NEGATIVE, "ftol": NON_NEGATIVE, "strict_monotone": FLAG, "seed": WHOLE,
 }  # fmt: skip
-"""The kind of each option, which is the same for every optimizer; an option without a kind here is not checked."""
+"""The kind of each option, the same for every optimizer. An option that is missing here is not checked."""
 
 
 def checked(call: str, option: str, value: Any, kind: Kind | None = None) -> Any:
     """`value` as a plain Python value, if it is of the kind that `option` needs.
 
     Raises:
-        TypeError, ValueError: it is of another kind; the message names the call, the requirement and the value.
+        TypeError, ValueError: it is of another kind. The message says call, requirement and value.
 
     >>> checked("Adam", "lr", -0.1)
     Traceback (most recent call last):

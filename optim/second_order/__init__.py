@@ -1,1 +1,1 @@
-"""Methods that look at f from more than one point: Newton, Newton-CG and L-BFGS, and the parts they are made of."""
+"""Methods that evaluate f at more than one point: Newton, Newton-CG and L-BFGS, and their parts."""

@@ -20,10 +20,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from optim.second_order.backtracking import backtrack
 from optim.second_order.evaluation import Evaluation, Objective, Vector
 from optim.second_order.method import Method, Settings
 from optim.second_order.results import StepInfo
-from optim.second_order.trial import backtrack, max_iterations, natural_length, norm, unit_of
+from optim.second_order.trial import max_iterations, natural_length, norm, unit_of
 
 __all__ = ["CappedCG", "Direction", "capped_cg"]
 
@@ -108,7 +109,7 @@ def _rate(κ: float, j: int) -> float:
 
 
 class CappedCG(Method):
-    """Capped CG, with backtracking until f has fallen by a tenth of what the model says.
+    """Capped CG, with backtracking until f has fallen by a tenth of the prediction.
 
     The paper asks for a cubic decrease σα³‖d‖³, and makes ‖d‖ = |dᵀHd|/‖d‖² where the curvature is negative; both depend on
     the units of f and x. Here that length is the one that |H| would give, |gᵀd|/|dᵀHd|·‖d‖, or twice that of the last step.
@@ -143,12 +144,17 @@ class CappedCG(Method):
             wanted = max(abs(slope / curvature) * length, 2 * self.length) or natural_length(here.x)
             scale = math.copysign(wanted / length, -slope)
             d, slope, curvature, length = scale * d, scale * slope, scale * scale * curvature, wanted
-        there, info, _ = backtrack(
-            objective, here, d, length, lambda a: -(a * slope + 0.5 * a * a * curvature) / unit, settings.noise,
-            settings.strict_monotone, settings.max_radius,
-        )  # fmt: skip
+
+        def model(a: float) -> float:
+            return -(a * slope + 0.5 * a * a * curvature) / unit
+
+        there, info, _ = backtrack(objective, here, d, length, model, settings)
         self.g0, self.length = g0, info.step_norm
         return there, replace(
-            info, n_cg=found.products, why=found.why, smallest_curvature=found.smallest_curvature / unit, eta=settings.eta,
+            info,
+            n_cg=found.products,
+            why=found.why,
+            smallest_curvature=found.smallest_curvature / unit,
+            eta=settings.eta,
             damping=epsilon,
-        )  # fmt: skip
+        )

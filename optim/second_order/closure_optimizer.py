@@ -1,7 +1,7 @@
-"""The optimizers that take a closure: NewtonCG, Newton and LBFGS. A method sees one vector and a function of it.
+"""The base of NewtonCG, Newton and LBFGS: it makes a vector of the parameters and a function of the closure.
 
-One `step(closure)` is one step of the method from the present parameters. The closure is evaluated there anew, so it may
-be another mini-batch each time, and how many steps are taken in a row makes no difference.
+One `step(closure)` is one step of the method from the present parameters. The closure is evaluated there
+anew, so it may be another mini-batch each time, and how many steps are taken in a row makes no difference.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ COUNTED = ("nfev", "njev", "nhev")
 class ClosureOptimizer(Optimizer):
     """An optimizer whose step evaluates the closure at several points.
 
-    Whatever happens in the closure (an exception, NaN, Ctrl-C), the parameters are those of the last accepted step. Frozen
-    parameters are not touched. Options belong to the whole vector, but for weight_decay, which each group may have its own.
-    `last_step` tells what the last step did; `counts` holds the losses, gradients and Hessian products of all steps (nfev,
-    njev, nhev).
+    Whatever happens in the closure (an exception, NaN, Ctrl-C), the parameters are those of the last
+    accepted step. Frozen parameters are not touched. Options belong to the whole vector, but for
+    weight_decay, which each group may have its own. `last_step` tells what the last step did; `counts`
+    holds the losses, gradients and Hessian products of all steps (nfev, njev, nhev).
 
     Args:
         method: takes the steps; the options are its `Settings`.
@@ -55,8 +55,8 @@ class ClosureOptimizer(Optimizer):
         """Take one step, or none where no step helps: `last_step` tells which, and why.
 
         Args:
-            closure: computes and returns the loss, or (loss, outputs). One that itself calls `zero_grad()` and `backward()`
-                works too.
+            closure: computes and returns the loss, or (loss, outputs). One that itself calls `zero_grad()`
+                and `backward()` works too.
 
         Returns:
             The closure's loss before the step.

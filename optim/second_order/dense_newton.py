@@ -39,7 +39,7 @@ __all__ = ["DenseNewton", "NewtonInfo"]
 
 @dataclass(frozen=True)
 class NewtonInfo(StepInfo):
-    """What one step of `Newton` did; `why` says how the line search ended."""
+    """The report of one step of `Newton`; `why` says how the line search ended."""
 
     step_length: float = 0.0  # a in w + a·p
     decrement: float = math.nan  # √(−gᵀp), NaN if p climbs; half its square is the fall that the model predicts
@@ -135,7 +135,7 @@ def _direction(H: Vector, g: Vector, lam: Vector, V: Vector, floor: float, dampi
 def _line_step(
     objective: Objective, here: Evaluation, p: Vector, down: Vector | None, settings: Settings
 ) -> tuple[Evaluation, NewtonInfo]:
-    """A step along p; or along `down`, a direction of negative curvature, where that is given and leads down."""
+    """A step along p; or, where f falls along it, a step along `down`, a direction of negative curvature."""
     slope = float(here.g @ p)
     decrement = math.sqrt(-slope) if slope <= 0 else math.nan
     if down is not None:

@@ -1,7 +1,7 @@
-"""What a method sees of f: an `Objective` to ask for f at a point, and the `Evaluation` that it answers with.
+"""f as methods see it: an `Objective`, which gives an `Evaluation` of f at each point it is asked for.
 
-The gradient and products Hv are computed only when they are asked for, and the evaluation remembers the gradient. So a
-trial step that is rejected has cost one value of f.
+The gradient and products Hv are computed only when they are asked for, and the evaluation remembers the
+gradient. So a trial step that is rejected has cost one value of f.
 
 Names: `x` the point, a float64 vector (n,); `f` `g` value and gradient there; `v` a direction.
 """
@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from minigrad.extend import Packing
 
 __all__ = [
-    "BudgetSpent", "Counts", "Derivatives", "Evaluation", "Objective", "Product", "Vector", "require_finite", "symmetric",
+    "BudgetSpent", "Counts", "Derivatives", "Evaluation", "Objective", "Product", "Vector", "require_finite",
+    "symmetric",
 ]  # fmt: skip
 
 Vector = NDArray[Any]

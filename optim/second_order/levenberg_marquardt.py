@@ -17,10 +17,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from optim.second_order.backtracking import backtrack
 from optim.second_order.evaluation import Evaluation, Objective, Vector
 from optim.second_order.method import Method, Settings
 from optim.second_order.results import StepInfo
-from optim.second_order.trial import EXPAND, SHRINK, backtrack, evaluated, max_iterations
+from optim.second_order.trial import EXPAND, SHRINK, evaluated, max_iterations
 
 __all__ = ["Iterate", "LevenbergMarquardt", "MartensRun", "martens_cg"]
 
@@ -108,7 +109,7 @@ def martens_cg(
 def _first_iterate(
     gv: Callable[[Vector], Vector], g: Vector, damping: float, start: Vector | None
 ) -> tuple[Vector, Vector, int]:
-    """`start` with its image, or zeros where the damped model is no lower there; and the products that took."""
+    """`start` and its image, or zeros if the damped model is no lower there; and the number of products."""
     if start is None:
         return np.zeros_like(g), np.zeros_like(g), 0
     Gp = gv(start)
@@ -165,19 +166,22 @@ class LevenbergMarquardt(Method):
         def model(a: float) -> float:
             return -(a * slope + 0.5 * a * a * curvature)
 
-        there, info, rho = backtrack(
-            objective, here, p, float(np.linalg.norm(p)), model, settings.noise, settings.strict_monotone,
-            settings.max_radius, hoped=model(1.0),
-        )  # fmt: skip
+        length = float(np.linalg.norm(p))
+        there, info, rho = backtrack(objective, here, p, length, model, settings, hoped=model(1.0))
         if not rho >= SHRINK:
             self.damping *= 1.5
         elif rho > EXPAND:
             self.damping *= 2 / 3
         self.previous = run.kept[-1].p if info.accepted else None
         return there, replace(
-            info, rho=rho, n_cg=run.products, why=run.why, smallest_curvature=run.smallest_curvature, eta=settings.eta,
+            info,
+            rho=rho,
+            n_cg=run.products,
+            why=run.why,
+            smallest_curvature=run.smallest_curvature,
+            eta=settings.eta,
             damping=self.damping,
-        )  # fmt: skip
+        )
 
     def _martens(self, here: Evaluation) -> Callable[[Vector], Vector] | None:
         pulled, rows = here.known.pulled, 1

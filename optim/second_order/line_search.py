@@ -171,7 +171,7 @@ _SEARCHES: dict[str | None, Callable[[Ray, float], SearchResult]] = {
 
 
 def _share(low: RayPoint, high: RayPoint) -> float:
-    """How far from low to high the next point lies: where a cubic, or else a parabola, is lowest; within [0.1, 0.9]."""
+    """The next point's share of the way from low to high: a cubic's or a parabola's minimum, in [0.1, 0.9]."""
     width = high.a - low.a
     start = -low.slope * width  # > 0, and the unit of what follows, so that no square over- or underflows
     rise, end = (high.change - low.change) / start, high.slope * width / start

@@ -1,4 +1,4 @@
-"""A method: how one step leads from an evaluation to the next, and the settings it is given for it."""
+"""`Method`, the protocol of everything that takes steps, and `Settings`, the options of each step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Method", "Settings"]
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of one step. Each method reads those that concern it; `Newton`, `NewtonCG`, `LBFGS` explain them."""
+    """The options of one step; see `Newton`, `NewtonCG` and `LBFGS`. Each method reads those it knows."""
 
     noise: float = NOISE  # a change of f below this share of |f| is rounding
     # The loop of Newton methods, `Solver`
@@ -38,9 +38,9 @@ class Settings:
 
 
 class Method(Protocol):
-    """A way to take steps. Its attributes are what one step leaves to the next; options come with each step.
+    """A way to take steps. Its state is what one step leaves to the next; the options come with each step.
 
-    A method changes its state only when a step has succeeded, or can be put back to an earlier `state`.
+    Where a step raises, its caller restores the `state` of before, so that nothing has changed.
     """
 
     def step(self, objective: Objective, here: Evaluation, settings: Settings) -> tuple[Evaluation, StepInfo]:

@@ -58,7 +58,7 @@ class Graph:
         return Derivatives(g, hv, lambda: hv(np.eye(n)) if n else np.zeros((0, 0)))
 
     def _counted(self, product: Callable[..., Sequence[Any]], decay: Any) -> Product:
-        """`product` as a function of one vector, or of rows of vectors, that counts what it computes."""
+        """`product` as a function of one vector, or of rows of vectors, that counts its products."""
 
         def times(v: Vector) -> Vector:
             lead = v.shape[:-1]
@@ -108,7 +108,7 @@ class FunctionObjective:
             return Evaluation(x, _scalar(f), lambda: self._own(x, Derivatives(self._gradient(x), _missing)), self.counts)
 
     def _replayed(self, fun: Compiled, x: Vector) -> Evaluation:
-        """The value of a compiled function, and its derivatives when asked for, from one capture for all points."""
+        """Value and, when asked for, derivatives of a compiled function, from one capture for all points."""
         if self._curvature is None:
             leaf = Tensor(self._given(x), requires_grad=True, name="x")
             self._curvature = CurvatureRequest(Compiled(lambda *args: fun.function(leaf, *args)), [leaf], self)

@@ -1,4 +1,4 @@
-"""A preconditioner as the caller gives it, a diagonal or a function, as the function r ↦ M⁻¹r that CG calls."""
+"""The caller's preconditioner, a diagonal or a function, as the checked function r ↦ M⁻¹r that CG calls."""
 
 from __future__ import annotations
 

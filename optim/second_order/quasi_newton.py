@@ -1,7 +1,7 @@
 """L-BFGS steps for any objective: curvature learnt from the last few steps.
 
-Names: `s` a step, `y` the change of the gradient over it, ρ `rho` = 1/sᵀy, γ `gamma` = sᵀy/yᵀy the size of H⁻¹, `p` the
-direction.
+Names: `s` a step, `y` the change of the gradient over it, ρ `rho` = 1/sᵀy, γ `gamma` = sᵀy/yᵀy the size of
+H⁻¹, `p` the direction.
 
 Reference: Nocedal 1980; Liu and Nocedal 1989; Nocedal and Wright 2006, Numerical Optimization, ch. 7.2.
 """
@@ -28,7 +28,7 @@ Pairs = list[tuple[Vector, Vector]]
 
 @dataclass(frozen=True)
 class LBFGSInfo(StepInfo):
-    """What one step of `LBFGS` did; `why` says how the line search ended."""
+    """The report of one step of `LBFGS`; `why` says how the line search ended."""
 
     step_length: float = 0.0  # a in w + a·p
     gamma: float = math.nan  # sᵀy/yᵀy of the newest pair, NaN without one

@@ -31,8 +31,9 @@ class Solver(Method):
 
         ‖g‖∞ ≤ gtol_abs + gtol·‖g₀‖∞   →  λmin ≥ −1e-6·max|λ|: SECOND_ORDER, else escape along the eigenvector
 
-    ‖g₀‖ is the first gradient, or, where that was small already, the one after the escape. Of the settings it reads
-    gtol, gtol_abs, second_order and forcing, see `NewtonCG`, and gives the method η for the forcing.
+    ‖g₀‖ is the first gradient, or, where that was small already, the one after the escape. Of the settings
+    it reads gtol, gtol_abs, second_order and forcing, see `NewtonCG`, and gives the method η for the
+    forcing.
 
     Args:
         method: takes the steps where the gradient is not small.

@@ -34,8 +34,8 @@ class StationaryCheck(NamedTuple):
     """The part of the Hessian's spectrum at a point that decides what to do there.
 
     lowest, largest: the smallest eigenvalue, and the largest |λ|, against which "negative" is measured.
-    down: a direction that curves downwards, the eigenvector of a negative λmin, or one that shows when the diagonal of H is
-        scaled to 1; None if there is none.
+    down: a direction that curves downwards, the eigenvector of a negative λmin, or one that shows when the
+        diagonal of H is scaled to 1; None if there is none.
     newton: −H⁻¹g if H is known and positive definite, else None.
     """
 

@@ -1,9 +1,9 @@
-"""A trial step to x + p: is f as much lower there as the model predicted? And every tolerance that decides about steps.
+"""A trial step to x + p: is f lower there, as predicted? And the tolerances that all methods share.
 
     ρ = (f(x) − f(x+p)) / predicted:   accept ρ > 0.1;   shrink Δ at ρ < ¼, expand at ρ > ¾ on the boundary
 
-Every comparison is written so that NaN means "worse". Names: Δ `radius`, ρ `rho`, `unit` a power of two that brings
-numbers close to 1.
+Every comparison is written so that NaN means "worse". Names: Δ `radius`, ρ `rho`, `unit` a power of two
+that brings numbers close to 1.
 
 Reference: Conn, Gould, Toint 2000, Trust Region Methods, ch. 6.
 """
@@ -11,18 +11,18 @@ Reference: Conn, Gould, Toint 2000, Trust Region Methods, ch. 6.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from optim.second_order.evaluation import Evaluation, Objective, Vector
-from optim.second_order.results import Status, StepInfo
+from optim.second_order.results import Status
 
 __all__ = [
-    "EPS", "EXPAND", "MAX_REJECTIONS", "NEGATIVE", "NOISE", "SHRINK", "Backtracked", "Trial", "backtrack", "blind", "evaluated",
-    "first_radius", "max_iterations", "natural_length", "next_radius", "noise_of", "norm", "refusal", "tried", "unit_of",
+    "EPS", "EXPAND", "MAX_REJECTIONS", "NEGATIVE", "NOISE", "SHRINK", "Trial", "blind", "evaluated",
+    "first_radius", "max_iterations", "natural_length", "next_radius", "noise_of", "norm", "refusal",
+    "tried", "unit_of",
 ]  # fmt: skip
 
 EPS = float(np.finfo(np.float64).eps)
@@ -30,7 +30,7 @@ NOISE_IN_EPS = 1e3
 NOISE = NOISE_IN_EPS * EPS  # a change of f below this share of |f| is rounding
 NEGATIVE = 1e-6  # an eigenvalue is negative if it lies below 0 by this share of the largest |λ|
 MAX_REJECTIONS = 60
-ACCEPT, SHRINK, EXPAND = 0.1, 0.25, 0.75  # what ρ decides
+ACCEPT, SHRINK, EXPAND = 0.1, 0.25, 0.75  # accept a step above this ρ; shrink Δ below, expand Δ above
 ON_BOUNDARY = 0.99  # a step of this share of Δ has reached the boundary
 PATH_BYTES = 1 << 28  # CG keeps two vectors an iteration
 
@@ -51,7 +51,7 @@ def tried(
 ) -> Trial:
     """Go to x + p, and compare the decrease of f there with the one predicted.
 
-    Where f cannot tell the two points apart, its slopes can: then the decrease is that of the trapezoid rule along p.
+    Where f cannot tell the two points apart, its slopes can: the decrease is then that of the trapezoid rule.
     """
     x = here.x + p
     if not predicted > 0:
@@ -97,52 +97,8 @@ def noise_of(dtypes: list[Any]) -> float:
 
 
 def refusal(hoped: float, here: Evaluation, noise: float) -> Status:
-    """The status of a step whose trials were all refused: rounding, if the model hoped for no more than that."""
+    """The status of a step whose trials were all refused: rounding, if no more than that was hoped for."""
     return Status.PRECISION_LOSS if hoped <= noise * abs(here.f) else Status.RADIUS_COLLAPSED
-
-
-class Backtracked(NamedTuple):
-    """The evaluation at the end (`here` if every trial was refused), the report, and ρ of the first trial."""
-
-    there: Evaluation
-    info: StepInfo
-    first_rho: float
-
-
-def backtrack(
-    objective: Objective, here: Evaluation, p: Vector, length: float, model: Callable[[float], float], noise: float,
-    strict_monotone: bool, max_radius: float, hoped: float | None = None,
-) -> Backtracked:  # fmt: skip
-    """Halve the step a·p until f has fallen by a tenth of the prediction.
-
-    Args:
-        length: ‖p‖; the first a is 1, or less where ‖a·p‖ would exceed max_radius.
-        model: a ↦ the decrease of f that the model predicts.
-        hoped: the prediction by which a failure is named; by default that of the first trial.
-    """
-    a = min(1.0, max_radius / length)
-    first_rho = math.nan
-    for refused in range(MAX_REJECTIONS):
-        predicted = model(a)
-        hoped = predicted if hoped is None else hoped
-        trial = tried(objective, here, a * p, predicted, noise, strict_monotone)
-        first_rho = first_rho if refused else trial.rho
-        if trial.there is not None:
-            taken = a * length
-            info = StepInfo(
-                accepted=True, rho=trial.rho, radius=taken, predicted=predicted, actual=trial.actual, step_norm=taken,
-                rejections=refused, noise=trial.noise,
-            )  # fmt: skip
-            return Backtracked(trial.there, info, first_rho)
-        if not trial.moved:
-            break
-        a *= 0.5
-    status = refusal(math.nan if hoped is None else hoped, here, noise)
-    info = StepInfo(
-        status=status, rho=trial.rho, radius=0.0, predicted=predicted, actual=trial.actual, rejections=refused + 1,
-        noise=trial.noise,
-    )  # fmt: skip
-    return Backtracked(here, info, first_rho)
 
 
 def next_radius(radius: float, rho: float, length: float, max_radius: float = math.inf) -> float:
@@ -181,5 +137,5 @@ def norm(g: Vector) -> float:
 
 
 def max_iterations(n: int) -> int:
-    """The limit of CG's iterations: with rounding, n do not always suffice; and their vectors have to be kept."""
+    """The limit of CG's iterations: with rounding, n may not suffice; and their vectors have to be kept."""
     return min(max(2 * n, 50), 1000, max(50, PATH_BYTES // (16 * n)))

@@ -2,8 +2,8 @@
 
     x ← x + p,   p ≈ argmin gᵀp + ½pᵀHp  over ‖p‖ ≤ Δ
 
-Names: Δ `radius`, ρ `rho`, η `eta` the forcing term; `unit` a power of two that brings g close to 1, so that nothing
-over- or underflows: it changes no digit.
+Names: Δ `radius`, ρ `rho`, η `eta` the forcing term; `unit` a power of two that brings g close to 1, so
+that nothing over- or underflows: it changes no digit.
 
 Reference: Conn, Gould, Toint 2000, Trust Region Methods, ch. 6, 7; Nocedal and Wright 2006, ch. 4, 7.
 """
@@ -20,7 +20,16 @@ from optim.second_order.evaluation import Evaluation, Objective, Vector
 from optim.second_order.method import Method, Settings
 from optim.second_order.results import Status, StepInfo
 from optim.second_order.steihaug_cg import CGPath, Solution, steihaug_cg
-from optim.second_order.trial import MAX_REJECTIONS, Trial, first_radius, max_iterations, next_radius, refusal, tried, unit_of
+from optim.second_order.trial import (
+    MAX_REJECTIONS,
+    Trial,
+    first_radius,
+    max_iterations,
+    next_radius,
+    refusal,
+    tried,
+    unit_of,
+)
 
 __all__ = ["TrustRegion"]
 

@@ -348,3 +348,9 @@ def test_an_optimizer_needs_a_rule():
     p.grad = np.ones(1)
     with pytest.raises(NotImplementedError, match="needs a `rule`"):
         FirstOrder([p], lr=1.0).step()
+
+
+def test_a_rule_of_ones_own_belongs_to_a_first_order_optimizer():
+    mine = type("Mine", (optim.Optimizer,), {"rule": staticmethod(lambda w, g, *, t, lr: {"w": w - lr * g})})
+    with pytest.raises(NotImplementedError, match=r"`Mine` needs a `step`.*subclass of `optim\.FirstOrder`"):
+        mine([leaf([1.0])], lr=1.0).step()
