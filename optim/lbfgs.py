@@ -71,7 +71,7 @@ class LBFGS(ClosureOptimizer):
         return saved
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave, by parameter name and shape; see `Optimizer`."""
+        """Take over the result of `state_dict`, by parameter name and shape; see `Optimizer`."""
         states = state_dict.get("state") if isinstance(state_dict, Mapping) else None
         if not isinstance(states, Mapping) or not all(isinstance(state, Mapping) for state in states.values()):
             return super().load_state_dict(state_dict)  # which says what is wrong
@@ -79,11 +79,11 @@ class LBFGS(ClosureOptimizer):
         halves = [[_half(param, states[param.name], key) for param in params] for key in "sy"]
         if len(lengths := sorted({len(rows) for half in halves for rows in half})) > 1:
             raise ValueError(f"`LBFGS.load_state_dict`: every parameter must have as many pairs, got {lengths}.")
+        packing = Packing([param.tensor for param in params])
+        S, Y = (packing.join(half, lead=tuple(lengths)) if half else () for half in halves)
         plain = {name: {k: v for k, v in state.items() if k not in ("s", "y")} for name, state in states.items()}
         super().load_state_dict({**state_dict, "state": plain})
         self._made_of = [param.name for param in params]
-        packing = Packing([param.tensor for param in params])
-        S, Y = (packing.join(half, lead=tuple(lengths)) if half else () for half in halves)
         self._method.pairs = list(zip(S, Y, strict=True))
 
     def _repack(self, params: Sequence[ParamSlice]) -> None:

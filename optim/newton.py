@@ -15,7 +15,7 @@ __all__ = ["Newton"]
 
 
 class Newton(ClosureOptimizer):
-    """Newton's method: go to where the parabola that touches f has its minimum, once it has been made to have one.
+    """Newton's method: go to the minimum of the parabola that touches f, which is changed where it has none.
 
         w ← w − a·V(c/d),   H = VΛVᵀ,   c = Vᵀg
 
@@ -80,7 +80,7 @@ class Newton(ClosureOptimizer):
         return super().state_dict() | self._method.state()
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave; see `Optimizer`."""
+        """Take over the result of `state_dict`; see `Optimizer`."""
         radius = state_dict.get("radius") if isinstance(state_dict, Mapping) else None
         if radius is not None:
             radius = checked("Newton.load_state_dict", "radius", radius, POSITIVE)

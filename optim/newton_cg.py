@@ -116,7 +116,7 @@ class NewtonCG(ClosureOptimizer):
         return super().state_dict() | {"newton_cg": saved}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave; see `Optimizer`."""
+        """Take over the result of `state_dict`; see `Optimizer`."""
         mine = self.state_dict()["newton_cg"]
         saved = state_dict.get("newton_cg", {}) if isinstance(state_dict, Mapping) else {}
         if not isinstance(saved, Mapping) or saved.keys() != mine.keys() or str(saved["kind"]) != self.kind:

@@ -66,10 +66,10 @@ class LRSchedule:
         )
 
     def step(self) -> None:
-        """Go one epoch on and set the learning rates. What cannot be used as one raises and changes nothing."""
+        """Go one epoch on and set the learning rates. A rate that cannot be used raises an error and changes nothing."""
         self.last_epoch += 1
         try:
-            for group in self.groups:  # those added since begin from the rate they came with
+            for group in self.groups:  # a group added since begins from the rate it came with
                 group.setdefault("initial_lr", group["lr"])
             self._set(self.rates())
         except BaseException:
@@ -86,7 +86,7 @@ class LRSchedule:
         return {"schedule": type(self).__name__, **own, "lr": self.get_last_lr()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave, the learning rates included.
+        """Take over the result of `state_dict`, the learning rates included.
 
         Raises:
             ValueError: it belongs to another kind of schedule or to another number of groups. Nothing is changed then.

@@ -448,7 +448,7 @@ def _largest(H: _Hessian, k: int, tol: float, budget: int, rng: np.random.Genera
 
 
 def _now_and_then(check: Callable[[Krylov], bool], first: int) -> Callable[[Krylov], bool]:
-    """`check`, which costs the cube of the steps, made from the step `first` on whenever the steps have grown by a tenth."""
+    """Call `check`, whose cost is the cube of the steps, from step `first` on whenever they have grown by a tenth."""
     due = first
 
     def stop(run: Krylov) -> bool:

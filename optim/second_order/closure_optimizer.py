@@ -103,7 +103,7 @@ class ClosureOptimizer(Optimizer):
         return super().state_dict() | {"counts": {name: getattr(self.counts, name) for name in COUNTED}}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave; see `Optimizer`."""
+        """Take over the result of `state_dict`; see `Optimizer`."""
         given = state_dict.get("counts", {}) if isinstance(state_dict, Mapping) else {}
         call = f"{type(self).__name__}.load_state_dict"
         if not isinstance(given, Mapping):

@@ -89,7 +89,7 @@ class DenseNewton(Method):
             there, info = self._trust_step(objective, here, lam + unit * settings.damping, V, unit, settings.noise)
         else:
             p, down = _direction(H, g, lam, V, floor, unit * settings.damping, settings.modification), V[:, 0]
-            # At a saddle point, or so near to one that the slope promises nothing beside the curvature: first get away.
+            # Leave a saddle point, and also a point so near to one that the slope promises no more than rounding.
             promise = max(2 * abs(here.f), float(-lam[0]) / unit * max(1.0, 0.01 * float(here.x @ here.x)))
             flat = -float(here.g @ p) <= settings.noise * promise
             stuck = flat and lam[0] < -NEGATIVE * largest and settings.modification in ("shift", "abs", "clip")

@@ -52,7 +52,7 @@ def martens_cg(
     gv: Callable[[Vector], Vector], g: Vector, damping: float, tolerance: float, max_iterations: int, *,
     start: Vector | None = None, solve: Callable[[Vector], Vector] | None = None,
 ) -> MartensRun:  # fmt: skip
-    """CG on (G + λI)p = −g that stops when the model stops falling, and keeps some of its iterates.
+    """Solve (G + λI)p = −g by CG until the model stops falling, and keep some of the iterates.
 
         φᵢ = ½pᵀ(G + λI)p + gᵀp;   stop when φᵢ < 0 and (φᵢ − φᵢ₋ₖ)/φᵢ < k·5e-4,   k = max(10, ⌈0.1i⌉) < i
 
@@ -84,9 +84,9 @@ def martens_cg(
             least = min(least, curvature / dd - damping)
         if not finite or not curvature > 0:
             why = "negative curvature" if finite else "not finite"
-            if i == 1 and finite and curvature < 0:  # the loss is not convex in the outputs; go as far as |G| says
+            if i == 1 and finite and curvature < 0:  # the loss is not convex in the outputs: go as far as |G| says
                 p, Gp = p - ry / curvature * d, Gp - ry / curvature * Gd
-            elif not p.any():  # all that is known is the slope
+            elif not p.any():  # only the slope is known
                 p = d
             break
         α = ry / curvature
@@ -119,7 +119,7 @@ def _first_iterate(
 
 
 def _stalls(φ: list[float]) -> bool:
-    """Whether the model has all but ceased to fall: Martens' test of the last tenth of the iterations."""
+    """Whether the model has fallen by less than 5e-4 a step over the last tenth of the steps, 10 at least."""
     i = len(φ) - 1
     k = max(10, math.ceil(0.1 * i))
     return i > k and φ[i] < 0 and (φ[i] - φ[i - k]) / φ[i] < k * PROGRESS

@@ -13,7 +13,7 @@ __all__ = ["OptimizeResult", "Status", "StepInfo"]
 
 
 class Status(StrEnum):
-    """Why it ended. Equal to its name as a text: `result.status == "MAXITER"`. Only the first two are success."""
+    """Why a step or a run ended; only the first two are success. Each equals its name: `status == "MAXITER"`."""
 
     SECOND_ORDER = "SECOND_ORDER"
     FIRST_ORDER = "FIRST_ORDER"

@@ -1,4 +1,4 @@
-"""The loop's body of a second-order method: test the gradient, look at the curvature, or take a step that can be trusted.
+"""The body of a Newton method's loop: test the gradient, check the curvature, or take a step.
 
 `Solver` works on any `Objective`; `NewtonCG` gives it closures, `minimize` gives it functions.
 
@@ -100,7 +100,7 @@ class Solver(Method):
             return here, StepInfo(status=Status.FIRST_ORDER)
         verified = StepInfo(status=Status.SECOND_ORDER, lambda_min=found.lowest)
         if found.down is not None:
-            radius = self.method.state().get("radius") if found.negative else None  # a radius knows nothing of tiny scales
+            radius = self.method.state().get("radius") if found.negative else None  # else the radius is no measure
             there, length = escape(objective, here, found.down, radius, settings.noise)
             if there is None:
                 return here, replace(verified, status=Status.PRECISION_LOSS)

@@ -23,10 +23,10 @@ from optim.second_order.trial import NEGATIVE, Trial, evaluated, natural_length,
 
 __all__ = ["StationaryCheck", "curvature_at", "escape", "refine"]
 
-DENSE = 500  # up to this n the whole spectrum
-PRODUCTS = 60  # beyond, so many Lanczos steps
+DENSE = 500  # up to this n the whole spectrum is computed,
+PRODUCTS = 60  # and beyond it, at most so many Lanczos steps are taken
 MAX_REFINE_HALVINGS = 10
-COARSE = 1e-3  # a coordinate that would still change by more than this share of itself has not been solved for
+COARSE = 1e-3  # a Newton step that changes a coordinate by more than this share of it is worth taking
 MAX_HALVINGS = 60
 
 
