@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from optim.optimizer import Array, Optimizer, Params, Values
+from optim.base.first_order import Array, FirstOrder, Params, Values
 
 __all__ = ["Adagrad"]
 
 
-class Adagrad(Optimizer):
+class Adagrad(FirstOrder):
     """Divide each weight's gradient by the root of the sum of its squares so far: rare features keep taking long steps.
 
         g ← g + λw

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from optim.optimizer import Array, Optimizer, Params
+from optim.base.first_order import Array, FirstOrder, Params
 
 __all__ = ["Adam"]
 
 
-class Adam(Optimizer):
+class Adam(FirstOrder):
     """Average the gradient and its square; step by their ratio, which is about lr for a steady gradient of any size.
 
         g ← g + λw

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from optim.adam import Adam
-from optim.optimizer import Array, Params
+from optim.base.first_order import Array, Params
 
 __all__ = ["AdamW"]
 

@@ -13,25 +13,13 @@ from typing import Any
 import numpy as np
 
 from minigrad import Tensor
-from optim.options import NON_NEGATIVE, Kind, checked
+from optim.base.options import NON_NEGATIVE, POSITIVE, Kind, checked, interval
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]
 
 
-def _order(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError
-    if not value > 0:
-        raise ValueError
-    return float(value)
-
-
-def _bound(value: Any) -> float:
-    return math.inf if isinstance(value, float) and value == math.inf else float(NON_NEGATIVE.parse(value))
-
-
-NORM_TYPE = Kind("a number > 0, or infinity", _order)
-MAX_NORM = Kind("a number ≥ 0, or infinity to only measure", _bound)
+NORM_TYPE = Kind("a number > 0, or infinity", POSITIVE.parse)
+MAX_NORM = Kind("a number ≥ 0, or infinity to only measure", interval(0, math.inf, "[]"))
 
 
 def clip_grad_norm_(

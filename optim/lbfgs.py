@@ -1,115 +1,20 @@
-"""L-BFGS: curvature learnt from the last few steps, the solver for any objective, and the optimizer for closures.
-
-Names: `s` a step, `y` how the gradient changed over it, ρ `rho` = 1/sᵀy, γ `gamma` = sᵀy/yᵀy the size of H⁻¹, `p` the
-direction.
-
-Reference: Nocedal 1980; Liu and Nocedal 1989; Nocedal and Wright 2006, Numerical Optimization, ch. 7.2.
-"""
+"""LBFGS: quasi-Newton steps, as an optimizer that takes a closure."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from optim.closure_optimizer import ClosureOptimizer, VectorSolver
-from optim.groups import Slot, Values
-from optim.line_search import STILL, blind, line_search
-from optim.objective import Evaluation, Objective
-from optim.optimizer import Params
-from optim.results import StepInfo
-from optim.trust_region import EPS, NOISE, unit_of
+from minigrad.extend import Packing
+from optim.base.groups import ParamSlice, Values
+from optim.base.optimizer import Params
+from optim.second_order.closure_optimizer import ClosureOptimizer
+from optim.second_order.evaluation import Vector
+from optim.second_order.quasi_newton import QuasiNewton
 
-__all__ = ["LBFGS", "LBFGSInfo", "LBFGSSolver", "two_loops"]
-
-Vector = NDArray[Any]
-Pairs = list[tuple[Vector, Vector]]
-
-
-@dataclass(frozen=True)
-class LBFGSInfo(StepInfo):
-    """What one step of `LBFGS` did; `why` says how the line search ended."""
-
-    step_length: float = 0.0  # a in w + a·p
-    gamma: float = math.nan  # sᵀy/yᵀy of the newest pair, NaN without one
-    pairs: int = 0  # how many pairs made p
-    skipped: bool = False  # the step's own pair was not kept, for lack of positive curvature
-
-
-def two_loops(pairs: Pairs, g: Vector) -> Vector:
-    """−Hg, with the inverse Hessian H that starts from γI and obeys Hy = s for the pairs, oldest first.
-
-        H ← (I − ρsyᵀ)H(I − ρysᵀ) + ρssᵀ   for each pair, without ever forming H
-
-    >>> s, y = np.array([1.0, 0.0]), np.array([4.0, 0.0])
-    >>> two_loops([(s, y)], np.array([4.0, 8.0]))
-    array([-1., -2.])
-    """
-    q, shares = g, []
-    for s, y in reversed(pairs):
-        share = float(s @ q) / float(s @ y)
-        q = q - share * y
-        shares.append(share)
-    q = _gamma(pairs) * q
-    for (s, y), share in zip(pairs, reversed(shares), strict=True):
-        q = q + (share - float(y @ q) / float(s @ y)) * s
-    return -q
-
-
-def _gamma(pairs: Pairs) -> float:
-    if not pairs:
-        return math.nan
-    s, y = pairs[-1]
-    unit = unit_of(y)
-    return unit * float(s @ (unit * y)) / float((unit * y) @ (unit * y))
-
-
-class LBFGSSolver(VectorSolver):
-    """L-BFGS steps for any `Objective`; see `LBFGS` for the options."""
-
-    def __init__(
-        self, lr: float = 1.0, *, history: int = 10, line_search: str | None = "strong-wolfe", noise: float = NOISE
-    ) -> None:
-        self.lr, self.history, self.line_search, self.noise = lr, history, line_search, noise
-        self.pairs: Pairs = []
-
-    def state(self) -> dict[str, Any]:
-        return {"pairs": list(self.pairs)}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self.pairs = list(state["pairs"])
-
-    def step(self, objective: Objective, here: Evaluation, eta: float = math.nan) -> tuple[Evaluation, LBFGSInfo]:
-        g, pairs = here.g, self.pairs
-        p = two_loops(pairs, g) if pairs else _first_direction(here)
-        found = line_search(self.line_search, objective, here, p, self.lr, self.noise)
-        tried = found.trials
-        if found.there is None and pairs and found.why not in STILL:  # what was learnt misleads here: forget it
-            pairs, p = [], _first_direction(here)
-            found = line_search(self.line_search, objective, here, p, self.lr, self.noise)
-            tried += found.trials
-        there = found.there
-        if there is None:
-            return here, LBFGSInfo(status=found.status, why=found.why, rejections=tried, pairs=len(pairs))
-        s, y = there.x - here.x, there.g - g  # not quite a·p where parameters are float32
-        kept = float(s @ y) > EPS * abs(float(s @ g))
-        self.pairs = [*pairs, (s, y)][-self.history :] if kept else pairs
-        return there, LBFGSInfo(
-            True, predicted=-found.a * (1 - 0.5 * found.a) * float(g @ p), actual=here.f - there.f,
-            step_norm=float(np.linalg.norm(s)), why=found.why, rejections=tried - 1, step_length=found.a,
-            gamma=_gamma(self.pairs), pairs=len(pairs), skipped=not kept, noise=blind(here, there, self.noise),
-        )  # fmt: skip
-
-
-def _first_direction(here: Evaluation) -> Vector:
-    """−g with a length that depends on x, not on the units of f: max(1, ‖x‖/10)."""
-    unit = unit_of(here.g)
-    size = float(np.linalg.norm(unit * here.g))
-    return -unit * here.g * (max(1.0, 0.1 * float(np.linalg.norm(here.x))) / size if size else 0.0)
+__all__ = ["LBFGS"]
 
 
 class LBFGS(ClosureOptimizer):
@@ -146,53 +51,50 @@ class LBFGS(ClosureOptimizer):
     array([1., 1.])
     """
 
-    _solver: LBFGSSolver
+    _method: QuasiNewton
 
     def __init__(
         self, params: Params, lr: float = 1.0, *, history: int = 10, line_search: str | None = "strong-wolfe",
         weight_decay: float = 0.0,
     ) -> None:  # fmt: skip
-        self._made_of: list[str] = []  # the names of the parameters that the pairs belong to
         super().__init__(
-            params, LBFGSSolver(), lr=lr, history=history, line_search=line_search, weight_decay=weight_decay
+            params, QuasiNewton(), lr=lr, history=history, line_search=line_search, weight_decay=weight_decay
         )  # fmt: skip
-
-    def _about_to_step(self, slots: Sequence[Slot]) -> None:
-        names = [slot.name for slot in slots]
-        if names != self._made_of:
-            self._made_of, self._solver.pairs = names, []
 
     def state_dict(self) -> Values:
         """As of `Optimizer`, with the pairs "s" and "y" of each parameter, (k, *shape), oldest first."""
-        saved, lo = super().state_dict(), 0
-        slots = {slot.name: slot for slot in self._slots()}
-        for name in self._made_of if self._solver.pairs else ():
-            shape, hi = slots[name].shape, lo + slots[name].tensor.size
-            for i, key in enumerate("sy"):
-                saved["state"][name][key] = np.stack([pair[i][lo:hi].reshape(shape) for pair in self._solver.pairs])
-            lo = hi
+        saved = super().state_dict()
+        pairs = self._method.pairs
+        for key, vectors in zip("sy", zip(*pairs, strict=True), strict=True) if pairs else ():
+            for name, rows in self._by_name(np.stack(vectors)).items():
+                saved["state"][name][key] = rows
         return saved
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave, by parameter name and shape; see `Optimizer`."""
+        """Take over the result of `state_dict`, by parameter name and shape; see `Optimizer`."""
         states = state_dict.get("state") if isinstance(state_dict, Mapping) else None
         if not isinstance(states, Mapping) or not all(isinstance(state, Mapping) for state in states.values()):
             return super().load_state_dict(state_dict)  # which says what is wrong
-        slots = [slot for slot in self._slots() if states.get(slot.name, {}).keys() & {"s", "y"}]
-        halves = [[self._half(slot, states[slot.name], key) for slot in slots] for key in "sy"]
+        params = [param for param in self._slices() if states.get(param.name, {}).keys() & {"s", "y"}]
+        halves = [[_half(param, states[param.name], key) for param in params] for key in "sy"]
         if len(lengths := sorted({len(rows) for half in halves for rows in half})) > 1:
             raise ValueError(f"`LBFGS.load_state_dict`: every parameter must have as many pairs, got {lengths}.")
+        packing = Packing([param.tensor for param in params])
+        S, Y = (packing.join(half, lead=tuple(lengths)) if half else () for half in halves)
         plain = {name: {k: v for k, v in state.items() if k not in ("s", "y")} for name, state in states.items()}
         super().load_state_dict({**state_dict, "state": plain})
-        self._made_of = [slot.name for slot in slots]
-        S, Y = ([np.concatenate(rows) for rows in zip(*half, strict=True)] for half in halves)
-        self._solver.pairs = list(zip(S, Y, strict=True))
+        self._made_of = [param.name for param in params]
+        self._method.pairs = list(zip(S, Y, strict=True))
 
-    @staticmethod
-    def _half(slot: Slot, state: Mapping[str, Any], key: str) -> Vector:
-        rows = np.asarray(state.get(key, ()), dtype=np.float64)
-        if rows.ndim == 0 or rows.shape[1:] != slot.shape:
-            raise ValueError(
-                f"`LBFGS.load_state_dict`: {key!r} of {slot.name!r} must have shape (pairs, *{slot.shape}), got {rows.shape}."
-            )
-        return rows.reshape(len(rows), -1).copy()
+    def _repack(self, params: Sequence[ParamSlice]) -> None:
+        self._method.pairs = []  # the history of other parameters starts anew
+
+
+def _half(param: ParamSlice, state: Mapping[str, Any], key: str) -> Vector:
+    """The saved rows "s" or "y" of one parameter, checked."""
+    rows = np.asarray(state.get(key, ()), dtype=np.float64)
+    if rows.ndim == 0 or rows.shape[1:] != param.shape:
+        raise ValueError(
+            f"`LBFGS.load_state_dict`: {key!r} of {param.name!r} must have shape (pairs, *{param.shape}), got {rows.shape}."
+        )
+    return rows

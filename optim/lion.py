@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from optim.optimizer import Array, Optimizer, Params
+from optim.base.first_order import Array, FirstOrder, Params
 
 __all__ = ["Lion"]
 
 
-class Lion(Optimizer):
+class Lion(FirstOrder):
     """Move every weight by exactly lr, in the direction on which momentum and gradient together agree.
 
         c = β₁m + (1−β₁)g

@@ -6,40 +6,41 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from minigrad import Tensor
 from optim.adam import Adam
-from optim.lbfgs import LBFGSSolver
+from optim.base.first_order import FirstOrder
+from optim.base.optimizer import Optimizer
+from optim.base.options import COUNT, FLAG, checked
+from optim.lbfgs import LBFGS
 from optim.momentum import Momentum
-from optim.newton import NewtonSolver
-from optim.objective import BudgetSpent, Evaluation, FunctionObjective, Objective
-from optim.optimizer import Optimizer
-from optim.options import COUNT, FLAG, checked
-from optim.results import OptimizeResult, Status, StepInfo
+from optim.newton import Newton
+from optim.newton_cg import NewtonCG, method_of
+from optim.second_order.dense_newton import DenseNewton
+from optim.second_order.evaluation import BudgetSpent, Evaluation, Objective, Vector, require_finite
+from optim.second_order.method import Method, Settings
+from optim.second_order.objective import FunctionObjective
+from optim.second_order.quasi_newton import QuasiNewton
+from optim.second_order.results import OptimizeResult, Status, StepInfo
+from optim.second_order.solver import Solver
+from optim.second_order.trial import evaluated
 from optim.sgd import SGD
-from optim.solver import Globalization, Solver, globalization_of, require_finite
-from optim.trust_region import NOISE, evaluated
 
 __all__ = ["minimize"]
 
-Vector = NDArray[Any]
-FIRST_ORDER: dict[str, type[Optimizer]] = {"gd": SGD, "momentum": Momentum, "adam": Adam}
+FIRST_ORDER: dict[str, type[FirstOrder]] = {"gd": SGD, "momentum": Momentum, "adam": Adam}
+SECOND_ORDER: dict[str, type[Optimizer]] = {"lbfgs": LBFGS, "newton": Newton, "newton-cg": NewtonCG}
+OPTIMIZERS = {**FIRST_ORDER, **SECOND_ORDER}
+METHODS = tuple(OPTIMIZERS)
 NEWTON = ("newton", "newton-cg")
-METHODS = (*FIRST_ORDER, "lbfgs", *NEWTON)
 SOLVING = {  # options of the loop, which every method has
     "gtol": 1e-8, "gtol_abs": 0.0, "ftol": 0.0, "maxiter": None, "maxfev": None, "maxhev": None, "trace": True,
     "second_order": "auto", "seed": 0,
 }  # fmt: skip
-SOLVERS: dict[str, Any] = {"lbfgs": LBFGSSolver, "newton": NewtonSolver}
-NOT_OPTIONS = {"params", "weight_decay", "maximize", "noise"}
-NEWTON_CG = {
-    "forcing": "superlinear", "globalization": "trust-region", "preconditioner": None, "damping": None,
-    "max_radius": math.inf, "strict_monotone": False,
-}  # fmt: skip
+NOT_OPTIONS = {"params", "weight_decay", "maximize", "curvature"}  # of optimizers alone
 
 
 def minimize(
@@ -92,24 +93,24 @@ def minimize(
         raise TypeError(f'`minimize(options=...)` must be a dict, such as {{"maxiter": 100}}, got {options!r:.60}.')
     x = _start(x0)
     given = {"gtol": tol} if tol is not None else {}
-    solver, check, limits = _prepared(kind, x.size, given | dict(options or {}), jac, hess, hessp)
+    solver, settings, limits = _prepared(kind, x.size, given | dict(options or {}), jac, hess, hessp)
     args = args if isinstance(args, tuple) else (args,)
     objective = FunctionObjective(fun, args, None if jac is False else jac, hess, hessp, shape=x.shape)
     here = objective(x.ravel())
     require_finite("minimize(fun, x0)", here, [("x0", x)])
     solver.begin(here)
     objective.counts.max_nfev, objective.counts.max_nhev = limits["maxfev"], limits["maxhev"]
-    return _Run(objective, solver, check, limits, callback, x.shape).result(here)
+    return Minimization(objective, solver, settings, limits, callback, x.shape).result(here)
 
 
-class _Run:
-    """One minimization: the loop, and what it counts."""
+class Minimization:
+    """The loop of one minimization, with the steps and points that it went through."""
 
     def __init__(
-        self, objective: FunctionObjective, solver: Solver, check: bool, limits: Mapping[str, Any],
+        self, objective: FunctionObjective, solver: Solver, settings: Settings, limits: Mapping[str, Any],
         callback: Callable[..., Any] | None, shape: tuple[int, ...],
     ) -> None:  # fmt: skip
-        self.objective, self.solver, self.check, self.limits = objective, solver, check, limits
+        self.objective, self.solver, self.settings, self.limits = objective, solver, settings, limits
         self.callback, self.shape = callback, shape
         self.steps: list[StepInfo] = []
         self.trace: list[OptimizeResult] = []
@@ -117,23 +118,23 @@ class _Run:
     def result(self, here: Evaluation) -> OptimizeResult:
         status, here, last = self._loop(here)
         counts, steps = self.objective.counts, self.steps
-        size, tolerance = float(np.abs(here.g).max(initial=0.0)), self.solver.tolerance
+        size, tolerance = float(np.abs(here.g).max(initial=0.0)), self.solver.tolerance(self.settings)
         return OptimizeResult(
             x=here.x.reshape(self.shape).copy(), fun=here.f, jac=here.g.reshape(self.shape).copy(), success=status.success,
             status=status, message=f"{status.message} max|jac| is {size:.3g}, success needs {tolerance:.3g}.",
             nit=sum(step.accepted for step in steps), nfev=counts.nfev, njev=counts.njev, nhev=counts.nhev,
             ncg=sum(step.n_cg for step in steps), nreject=sum(step.rejections for step in steps),
             nnegcurv=sum(step.smallest_curvature <= 0 for step in steps), nescape=sum(step.escaped for step in steps),
-            radius=float(getattr(self.solver.method, "radius", None) or math.nan),
+            radius=float(self.solver.method.state().get("radius") or math.nan),
             lambda_min=last.lambda_min, tolerance=tolerance, trace=self.trace,
         )  # fmt: skip
 
     def _loop(self, here: Evaluation) -> tuple[Status, Evaluation, StepInfo]:
         self._note(here, None)
         accepted, limit, ftol = 0, self.limits["maxiter"], self.limits["ftol"]
-        while accepted < limit or self.solver.converged(here):
+        while accepted < limit or self._converged(here):
             try:
-                there, info = self.solver.step(self.objective, here, self.check)
+                there, info = self.solver.step(self.objective, here, self.settings)
             except BudgetSpent as spent:
                 return Status(spent.limit), here, StepInfo()
             except FloatingPointError:
@@ -142,7 +143,7 @@ class _Run:
                 return Status.MAXITER, here, StepInfo()
             little = ftol > 0 and here.f - there.f <= ftol * abs(there.f)
             here, accepted = there, accepted + info.accepted
-            if little and info.status is Status.RUNNING and not self.solver.converged(here):
+            if little and info.status is Status.RUNNING and not self._converged(here):
                 info = replace(info, status=Status.FTOL)
             self.steps.append(info)
             if info.accepted:
@@ -154,6 +155,9 @@ class _Run:
             if info.status is not Status.RUNNING:
                 return info.status, here, info
         return Status.MAXITER, here, StepInfo()
+
+    def _converged(self, here: Evaluation) -> bool:
+        return self.solver.converged(here, self.settings)
 
     def _note(self, here: Evaluation, info: StepInfo | None) -> None:
         if self.limits["trace"]:
@@ -175,14 +179,12 @@ class _Run:
             self.callback(x)
 
 
-class FirstOrder:
-    """A first-order optimizer as a method of `Solver`: one step of its rule, whatever f says."""
+class RuleMethod(Method):
+    """A first-order optimizer as a method of `Solver`: each step follows its rule and does not look at f."""
 
-    def __init__(self, kind: type[Optimizer], n: int, options: Mapping[str, Any]) -> None:
+    def __init__(self, kind: type[FirstOrder], n: int, options: Mapping[str, Any]) -> None:
         self.leaf = Tensor(np.zeros(n), requires_grad=True)
         self.optimizer = kind([self.leaf], **options)
-        self.max_radius, self.strict_monotone, self.noise = math.inf, False, NOISE
-        self.previous: Vector | None = None
 
     def state(self) -> dict[str, Any]:
         return {"optimizer": self.optimizer.state_dict()}
@@ -190,10 +192,7 @@ class FirstOrder:
     def restore(self, state: Mapping[str, Any]) -> None:
         self.optimizer.load_state_dict(state["optimizer"])
 
-    def after_escape(self, length: float) -> None:
-        pass
-
-    def step(self, objective: Objective, here: Evaluation, eta: float = math.nan) -> tuple[Evaluation, StepInfo]:
+    def step(self, objective: Objective, here: Evaluation, settings: Settings) -> tuple[Evaluation, StepInfo]:
         self.leaf.assign(here.x)
         self.leaf.grad = here.g.copy()
         self.optimizer.step()
@@ -218,28 +217,30 @@ def _start(x0: Any) -> Vector:
 
 def _prepared(
     kind: str, n: int, given: dict[str, Any], jac: Any, hess: Any, hessp: Any
-) -> tuple[Solver, bool, dict[str, Any]]:  # fmt: skip
-    """The solver, whether it checks the curvature, and the limits."""
+) -> tuple[Solver, Settings, dict[str, Any]]:  # fmt: skip
+    """The solver, the settings of its steps, and the limits."""
     loop = {name: given.pop(name, value) for name, value in SOLVING.items()}
     for name in ("gtol", "gtol_abs", "ftol", "second_order", "seed", "trace"):
         loop[name] = checked("minimize", name, loop[name], FLAG if name == "trace" else None)
-    textbook = given.get("modification") == "none"
-    forcing = checked("minimize", "forcing", given.pop("forcing", "superlinear")) if kind == "newton-cg" else "superlinear"
-    method = _method(kind, n, given)
-    solver = Solver(method, forcing=forcing, gtol=loop["gtol"], gtol_abs=loop["gtol_abs"], seed=loop["seed"])
-    second_order = loop.pop("second_order")
-    if second_order == "auto":
-        second_order = kind in NEWTON and not textbook
+    method, settings = _method(kind, n, given)
+    second_order = loop["second_order"]
+    if second_order == "auto":  # the textbook's method goes to saddle points too
+        second_order = kind in NEWTON and given.get("modification") != "none"
     asks = f'method="{kind}"' if kind in NEWTON else "second_order=True"
     _require_derivatives(jac, hess, hessp, asks if kind in NEWTON or second_order else "")
     limits = {"ftol": loop["ftol"], "trace": loop["trace"]}
     for name, default in (("maxiter", 100_000 if kind in FIRST_ORDER else 10_000), ("maxfev", math.inf), ("maxhev", math.inf)):
         limits[name] = default if loop[name] is None else checked("minimize", name, loop[name], COUNT)
-    return solver, second_order, limits
+    settings = replace(settings, gtol=loop["gtol"], gtol_abs=loop["gtol_abs"], second_order=second_order)
+    return Solver(method, seed=loop["seed"]), settings, limits
 
 
 def _require_derivatives(jac: Any, hess: Any, hessp: Any, curved: str) -> None:
-    """That the caller's derivatives are functions, and suffice; `curved` is what asks for second ones, if anything does."""
+    """Refuse derivatives of the caller that are no functions, or do not suffice.
+
+    Args:
+        curved: the argument of `minimize` that asks for second derivatives, or "".
+    """
     if not (jac is None or jac is False or jac is True or callable(jac)):
         raise TypeError(f"`minimize(jac=...)` must be a function, True or None, got {jac!r:.60}; nothing is approximated here.")
     for name, function in (("hess", hess), ("hessp", hessp)):
@@ -251,24 +252,26 @@ def _require_derivatives(jac: Any, hess: Any, hessp: Any, curved: str) -> None:
         raise TypeError(f"`minimize({curved}, jac=...)` also needs hessp= or hess=; or write fun in NumPy, without jac.")
 
 
-def _method(kind: str, n: int, given: dict[str, Any]) -> Globalization:
-    maker: Any = FIRST_ORDER.get(kind) or SOLVERS.get(kind)
-    defaults = {name: p.default for name, p in inspect.signature(maker).parameters.items()} if maker else NEWTON_CG
-    known = defaults.keys() - NOT_OPTIONS
-    if unknown := sorted(given.keys() - known):
+def _method(kind: str, n: int, given: dict[str, Any]) -> tuple[Method, Settings]:
+    """The method that takes the steps, and those of the settings that are options of its optimizer."""
+    parameters = inspect.signature(OPTIMIZERS[kind]).parameters
+    defaults = {name: p.default for name, p in parameters.items() if name not in NOT_OPTIONS | SOLVING.keys()}
+    if unknown := sorted(given.keys() - defaults.keys()):
         raise ValueError(
             f'`minimize(method="{kind}", options=...)` has no option {", ".join(unknown)}; '
-            f"it has {', '.join(sorted(known | SOLVING.keys()))}."
+            f"it has {', '.join(sorted(defaults.keys() | SOLVING.keys()))}."
         )
     wanted = {
         name: value if value is None and defaults[name] is None else checked("minimize", name, value)
         for name, value in given.items()
     }
     if kind in FIRST_ORDER:
-        return FirstOrder(FIRST_ORDER[kind], n, wanted)
-    if maker is not None:
-        return cast("Globalization", maker(**wanted))
-    wanted = NEWTON_CG | wanted
-    method = globalization_of("minimize", wanted["globalization"], "hessian", wanted["preconditioner"], wanted["damping"])
-    method.max_radius, method.strict_monotone = wanted["max_radius"], wanted["strict_monotone"]
-    return method
+        return RuleMethod(FIRST_ORDER[kind], n, wanted), Settings()
+    options = defaults | wanted
+    if kind == "lbfgs":
+        return QuasiNewton(), Settings(**options)
+    if kind == "newton":
+        return DenseNewton(), Settings(**options)
+    globalization, damping = options.pop("globalization"), options.pop("damping")
+    method = method_of("minimize", globalization, "hessian", options.pop("preconditioner"), damping)
+    return method, Settings(**options)

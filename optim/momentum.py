@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from optim.optimizer import Array, Optimizer, Params
+from optim.base.first_order import Array, FirstOrder, Params
 
 __all__ = ["Momentum"]
 
 
-class Momentum(Optimizer):
+class Momentum(FirstOrder):
     """Walk against the exponential average of the gradients, so the step length stays that of plain descent.
 
         g ← g + λw

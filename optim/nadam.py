@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from optim.optimizer import Array, Optimizer, Params
+from optim.base.first_order import Array, FirstOrder, Params
 
 __all__ = ["NAdam"]
 
 
-class NAdam(Optimizer):
+class NAdam(FirstOrder):
     """Adam whose step already contains the next momentum: part present gradient, part the average that will count next.
 
         g ← g + λw                             decoupled_weight_decay: w ← (1 − lr·λ)w in its place

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from optim.closure_optimizer import ClosureOptimizer
-from optim.newton_solver import NewtonInfo, NewtonSolver
-from optim.optimizer import Params, Values
-from optim.options import POSITIVE, checked
+from optim.base.groups import Values
+from optim.base.optimizer import Params
+from optim.base.options import POSITIVE, checked
+from optim.second_order.closure_optimizer import ClosureOptimizer
+from optim.second_order.dense_newton import DenseNewton
 
-__all__ = ["Newton", "NewtonInfo", "NewtonSolver"]
+__all__ = ["Newton"]
 
 
 class Newton(ClosureOptimizer):
-    """Newton's method: go to where the parabola that touches f has its minimum, once it has been made to have one.
+    """Newton's method: go to the minimum of the parabola that touches f, which is changed where it has none.
 
         w ← w − a·V(c/d),   H = VΛVᵀ,   c = Vᵀg
 
@@ -57,14 +58,14 @@ class Newton(ClosureOptimizer):
     (True, 1.394)
     """
 
-    _solver: NewtonSolver
+    _method: DenseNewton
 
     def __init__(
         self, params: Params, lr: float = 1.0, *, modification: str = "abs", damping: float = 0.0,
         line_search: str | None = "armijo", dense_limit: int = 3000, weight_decay: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__(
-            params, NewtonSolver(), lr=lr, modification=modification, damping=damping, line_search=line_search,
+            params, DenseNewton(), lr=lr, modification=modification, damping=damping, line_search=line_search,
             dense_limit=dense_limit, weight_decay=weight_decay,
         )  # fmt: skip
 
@@ -76,12 +77,12 @@ class Newton(ClosureOptimizer):
 
     def state_dict(self) -> Values:
         """As of `Optimizer`, with the trust region's radius."""
-        return super().state_dict() | self._solver.state()
+        return super().state_dict() | self._method.state()
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave; see `Optimizer`."""
+        """Take over the result of `state_dict`; see `Optimizer`."""
         radius = state_dict.get("radius") if isinstance(state_dict, Mapping) else None
         if radius is not None:
             radius = checked("Newton.load_state_dict", "radius", radius, POSITIVE)
         super().load_state_dict(state_dict)
-        self._solver.restore({"radius": radius})
+        self._method.restore({"radius": radius})

@@ -7,92 +7,43 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from minigrad import Tensor
-from optim.closure_optimizer import ClosureOptimizer, VectorSolver
-from optim.groups import Slot, Values
-from optim.objective import ClosureObjective, Evaluation, Objective
-from optim.optimizer import Params
-from optim.options import checked
-from optim.results import StepInfo
-from optim.solver import NewtonMethod, Solver, globalization_of
+from minigrad.extend import Packing
+from optim.base.groups import ParamSlice, Values
+from optim.base.optimizer import Params
+from optim.base.options import checked
+from optim.second_order.capped_cg import CappedCG
+from optim.second_order.closure_optimizer import ClosureOptimizer
+from optim.second_order.evaluation import Evaluation, Vector
+from optim.second_order.levenberg_marquardt import LevenbergMarquardt
+from optim.second_order.method import Method, Settings
+from optim.second_order.objective import ClosureObjective
+from optim.second_order.preconditioner import inverse_of
+from optim.second_order.solver import Solver
+from optim.second_order.trust_region import TrustRegion
 
-__all__ = ["NewtonCG"]
+__all__ = ["NewtonCG", "method_of"]
 
-Vector = NDArray[Any]
 NOT_HERE = {
     "lr": "a Newton step has a length of its own, and an lr for each group would turn it away from the direction in which "
     "the model was minimized",
     "decoupled_weight_decay": "decay that is not part of f would break the comparison of f with its model; use weight_decay",
 }
-
-
-MAY_BE_NONE = "['radius']", "['left_f']"  # of what is saved
-
-
-class ClosureSolver(VectorSolver):
-    """`Solver` for closures: they have to be deterministic, but may be another function (batch) at each step."""
-
-    forcing: str | float
-    gtol: float
-    gtol_abs: float
-    second_order: str | bool  # "auto": until the same x gives another f
-
-    def __init__(self, method: NewtonMethod, seed: int) -> None:
-        self.method, self.solver = method, Solver(method, seed=seed)
-        self.full_batch = True
-        self.left_x: Vector | None = None  # where the last step ended,
-        self.left_f: float | None = None  # and f there
-
-    def state(self) -> dict[str, Any]:
-        return {"solver": self.solver.state(), "full_batch": self.full_batch, "left_f": self.left_f}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self.solver.restore(state["solver"])
-        self.full_batch, self.left_x, self.left_f = state["full_batch"], None, state["left_f"]
-
-    def step(self, objective: Objective, here: Evaluation, eta: float = math.nan) -> tuple[Evaluation, StepInfo]:
-        method, solver = self.method, self.solver
-        method.max_radius, method.strict_monotone = self.max_radius, self.strict_monotone
-        method.noise, method.previous = self.noise, self.previous
-        solver.forcing, solver.gtol, solver.gtol_abs = self.forcing, self.gtol, self.gtol_abs
-        saved = solver.state()
-        try:
-            if self.left_f is None:
-                self._require_deterministic(objective, here)
-            moved = self.left_x is not None and not np.array_equal(here.x, self.left_x)
-            full_batch = self.full_batch and (self.left_f is None or here.f == self.left_f or moved)
-            there, info = solver.step(objective, here, full_batch if self.second_order == "auto" else bool(self.second_order))
-        except BaseException:
-            solver.restore(saved)
-            raise
-        self.full_batch, self.left_x, self.left_f, self.previous = full_batch, there.x, there.f, method.previous
-        return there, info
-
-    @staticmethod
-    def _require_deterministic(objective: Objective, here: Evaluation) -> None:
-        assert isinstance(objective, ClosureObjective)
-        again = objective.here().f  # without writing: `here` has its graph still to give
-        if again != here.f:
-            raise ValueError(
-                f"`NewtonCG.step(closure)`: the closure is not deterministic: two calls at the same parameters gave the losses "
-                f"{here.f!r} and {again!r}. Draw the batch and the dropout masks outside of it."
-            )
+MAY_BE_NONE = "['radius']", "['left_f']"  # in a state that was saved
 
 
 class NewtonCG(ClosureOptimizer):
     """Newton's method without a matrix: CG on Hessian-vector products, inside a region in which the model can be trusted.
 
-        p ≈ argmin gᵀp + ½pᵀHp over ‖p‖ ≤ Δ,   w ← w + p if f falls by 0.1 of what the model says
+        p ≈ argmin gᵀp + ½pᵀHp over ‖p‖ ≤ Δ,   w ← w + p if f falls by 0.1 of the prediction
 
     Each step runs the closure once at the present parameters, and once for each trial; a trial that is refused costs no
     product, for the path of CG is replayed. Directions of negative curvature are used, not feared. Where the gradient has
     become small, the curvature is checked and a saddle point is left. Whatever happens in the closure (NaN, an
     exception, Ctrl-C), the parameters are those of the last accepted step.
 
-    Every step needs one function for f, g and Hv: take one batch for each step, and switch off dropout. What happened is
-    told by `last_step`, a `StepInfo`; `counts` holds the calls so far (nfev, njev, nhev).
+    Every step needs one function for f, g and Hv: take one batch for each step, and switch off dropout.
+    `last_step`, a `StepInfo`, tells what happened; `counts` holds the calls so far (nfev, njev, nhev).
 
     Args:
         params: see `Optimizer`. Groups may differ in weight_decay only: a step has one length for all parameters, and an
@@ -106,12 +57,13 @@ class NewtonCG(ClosureOptimizer):
             that require a gradient one after another. With "ggn" the default is Martens' (mean gᵢ² + λ)^¾.
         damping: of "ggn" the first λ, 1 by default; of "line-search" the shift of H as a share of ‖Hg‖/‖g‖.
         max_radius: an upper bound of Δ, > 0.
-        gtol, gtol_abs: a step from ‖g‖∞ ≤ gtol_abs + gtol·‖g₀‖∞ is none; ‖g₀‖ is the first gradient's.
+        gtol, gtol_abs: where ‖g‖∞ ≤ gtol_abs + gtol·‖g₀‖∞, with g₀ the first gradient, `step` leaves the
+            parameters unchanged.
         strict_monotone: never accept a higher f; otherwise it may rise by rounding, 1e3·eps·|f|, where the slope falls.
         second_order: whether to check the curvature where the gradient is small; "auto" does so until the same parameters
             give another loss than before, as mini-batches do.
         weight_decay: λ ≥ 0 adds ½λ‖w‖² to f, g and H. Decoupled decay would not be part of the f that is compared.
-        seed: of the check's start vectors, and of the signs behind Martens' preconditioner.
+        seed: of the start vectors of the check, and of the signs behind Martens' preconditioner.
 
     Raises (of `step`):
         TypeError: no closure, or one that returns no Tensor.
@@ -120,6 +72,7 @@ class NewtonCG(ClosureOptimizer):
 
     Reference: Steihaug 1983; Conn, Gould, Toint 2000; Nocedal and Wright 2006, algorithm 7.2.
 
+    >>> from minigrad import Tensor
     >>> p = Tensor([-1.2, 1.0], requires_grad=True)
     >>> optimizer = NewtonCG([p])
     >>> while optimizer.last_step is None or optimizer.last_step.status == "RUNNING":
@@ -128,7 +81,7 @@ class NewtonCG(ClosureOptimizer):
     (array([1., 1.]), 'SECOND_ORDER')
     """
 
-    _solver: ClosureSolver
+    _method: Solver
 
     def __init__(
         self, params: Params, *, globalization: str = "trust-region", curvature: str = "hessian",
@@ -137,44 +90,33 @@ class NewtonCG(ClosureOptimizer):
         second_order: str | bool = "auto", weight_decay: float = 0.0, seed: int = 0,
     ) -> None:  # fmt: skip
         seed = checked("NewtonCG", "seed", seed)
-        method = globalization_of("NewtonCG", globalization, curvature, preconditioner, damping, seed)
+        method = method_of("NewtonCG", globalization, curvature, preconditioner, damping, seed)
         super().__init__(
-            params, ClosureSolver(method, seed), forcing=forcing, max_radius=max_radius, gtol=gtol,
-            gtol_abs=gtol_abs, strict_monotone=strict_monotone, second_order=second_order, weight_decay=weight_decay,
+            params, Solver(method, seed=seed), forcing=forcing, max_radius=max_radius, gtol=gtol, gtol_abs=gtol_abs,
+            strict_monotone=strict_monotone, second_order=second_order, weight_decay=weight_decay,
         )  # fmt: skip
         self.kind = f"{globalization} {curvature}"
-        self._previous: dict[str, Vector] = {}  # the last step, by parameter; "ggn" starts from it
+        self.full_batch = True  # until a step begins where the last one ended, and finds another f there
+        self._left_x: Vector | None = None  # where the last step ended,
+        self._left_f: float | None = None  # and f there
 
     @property
     def needs_outputs(self) -> bool:
         """Whether the closure has to return (loss, outputs); a training loop may ask."""
         return self.kind.endswith("ggn")
 
-    def step(self, closure: Any = None) -> Tensor:
-        """Take one step, or none where the gradient is small enough or no step helps: `last_step` tells which.
-
-        Args:
-            closure: computes and returns the loss, or (loss, outputs). One that itself calls `zero_grad()` and `backward()`
-                works too.
-
-        Returns:
-            The closure's loss before the step.
-        """
-        loss = super().step(closure)
-        previous, self._previous = self._solver.previous, {}
-        if previous is not None:
-            ends = np.cumsum([slot.tensor.size for slot in self._active])[:-1]
-            parts = zip(self._active, np.split(previous, ends), strict=True)
-            self._previous = {slot.name: part.reshape(slot.shape) for slot, part in parts}
-        return loss
-
     def state_dict(self) -> Values:
         """Options and state: radius or damping, first gradient, random generator, counts. Weights are not in it."""
-        previous = {name: value.copy() for name, value in self._previous.items()}
-        return super().state_dict() | {"newton_cg": {"kind": self.kind, **self._solver.state(), "previous": previous}}
+        solver = self._method.state()
+        previous = solver["method"].pop("previous", None)
+        saved = {
+            "kind": self.kind, "solver": solver, "full_batch": self.full_batch, "left_f": self._left_f,
+            "previous": {} if previous is None else self._by_name(previous),
+        }  # fmt: skip
+        return super().state_dict() | {"newton_cg": saved}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave; see `Optimizer`."""
+        """Take over the result of `state_dict`; see `Optimizer`."""
         mine = self.state_dict()["newton_cg"]
         saved = state_dict.get("newton_cg", {}) if isinstance(state_dict, Mapping) else {}
         if not isinstance(saved, Mapping) or saved.keys() != mine.keys() or str(saved["kind"]) != self.kind:
@@ -183,40 +125,108 @@ class NewtonCG(ClosureOptimizer):
                 f"got {saved!r:.60}."
             )
         _require_alike({**saved, "previous": 0}, {**mine, "previous": 0}, "newton_cg")
-        shapes = {slot.name: slot.shape for slot in self._slots()}
-        steps = saved["previous"]
+        names, previous = self._loaded_previous(saved["previous"])
+        solver = {**saved["solver"], "method": {**saved["solver"]["method"], "previous": previous}}
+        before = self._method.state()
+        try:
+            self._method.restore(solver)
+            super().load_state_dict(state_dict)
+        except BaseException as error:
+            self._method.restore(before)
+            if isinstance(error, OverflowError):
+                raise ValueError(f"`NewtonCG.load_state_dict`: the state of a random generator cannot be: {error}.") from None
+            raise
+        self._made_of = names
+        self.full_batch, self._left_x, self._left_f = saved["full_batch"], None, saved["left_f"]
+
+    # The parts
+
+    def _settings(self, objective: ClosureObjective, here: Evaluation, options: Values) -> Settings:
+        """A closure has to be deterministic, but may be another function, of another batch, at each step."""
+        if self._left_f is None:
+            _require_deterministic(objective, here)
+        if options["second_order"] == "auto":
+            options = options | {"second_order": self._still_full_batch(here)}
+        return super()._settings(objective, here, options)
+
+    def _stepped(self, here: Evaluation, there: Evaluation) -> None:
+        self.full_batch = self._still_full_batch(here)
+        self._left_x, self._left_f = there.x, there.f
+
+    def _still_full_batch(self, here: Evaluation) -> bool:
+        """Whether f has so far been the same whenever a step began where the last one ended."""
+        moved = self._left_x is not None and not np.array_equal(here.x, self._left_x)
+        return self.full_batch and (self._left_f is None or here.f == self._left_f or moved)
+
+    def _repack(self, params: Sequence[ParamSlice]) -> None:
+        """Keep each parameter's part of the last step, from which "ggn" starts; a new parameter gets 0."""
+        state = self._method.state()
+        previous = state["method"].get("previous")
+        if previous is None:
+            return
+        known = self._by_name(previous)
+        parts = [known.get(param.name, np.zeros(param.shape)) for param in params]
+        state["method"]["previous"] = Packing(parts).join(parts)
+        self._method.restore(state)
+
+    def _loaded_previous(self, steps: Any) -> tuple[list[str], Vector | None]:
+        """The names of the parameters that the saved last step belongs to, and that step as a vector."""
+        shapes = {param.name: param.shape for param in self._slices()}
         if not isinstance(steps, Mapping) or any(np.shape(step) != shapes.get(name) for name, step in steps.items()):
             raise ValueError(
                 f"`NewtonCG.load_state_dict`: 'previous' must hold an array of each parameter's shape, got {steps!r:.60}."
             )
-        previous = {name: np.array(step, dtype=np.float64) for name, step in steps.items()}
-        before = self._solver.state()
-        try:
-            self._solver.restore(saved)
-            super().load_state_dict(state_dict)
-        except BaseException as error:
-            self._solver.restore(before)
-            if isinstance(error, OverflowError):
-                raise ValueError(f"`NewtonCG.load_state_dict`: the state of a random generator cannot be: {error}.") from None
-            raise
-        self._previous = previous
-
-    # The parts
+        names = [name for name in shapes if name in steps]
+        parts = [np.array(steps[name], dtype=np.float64) for name in names]
+        return names, Packing(parts).join(parts) if parts else None
 
     def _described(self, group: Any) -> tuple[list[Any], Values]:
         for name in NOT_HERE.keys() & (group.keys() if isinstance(group, Mapping) else ()):
             raise ValueError(f"`NewtonCG({name}=...)` does not exist: {NOT_HERE[name]}.")
         return super()._described(group)
 
-    def _about_to_step(self, slots: Sequence[Slot]) -> None:
-        super()._about_to_step(slots)
-        parts = [self._previous.get(slot.name, np.zeros(slot.shape)).ravel() for slot in slots]
-        self._solver.previous = np.concatenate(parts) if self._previous else None
-        self._active = slots
+
+def method_of(
+    call: str, globalization: str, curvature: str, preconditioner: Any, damping: float | None, seed: int = 0
+) -> Method:
+    """The method that the options name.
+
+    Raises:
+        ValueError: options that exclude each other, or a preconditioner with an entry that is not positive.
+    """
+    checked(call, "globalization", globalization)
+    checked(call, "curvature", curvature)
+    if damping is not None:
+        damping = checked(call, "damping", damping)
+    solve = inverse_of(call, preconditioner)
+    if curvature == "ggn":
+        if globalization != "trust-region":
+            raise ValueError(
+                f'`{call}(curvature="ggn")` brings its own damping; globalization="{globalization}" cannot be too.'
+            )
+        return LevenbergMarquardt(damping=1.0 if damping is None else damping, solve=solve, seed=seed)
+    if globalization == "line-search":
+        if solve is not None:
+            raise ValueError(f'`{call}(globalization="line-search")` takes no preconditioner; use "trust-region".')
+        return CappedCG(damping=1e-3 if damping is None else damping)
+    if damping is not None:
+        raise ValueError(
+            f'`{call}(damping=...)` belongs to curvature="ggn" and globalization="line-search"; a trust region has a radius.'
+        )
+    return TrustRegion(solve=solve)
+
+
+def _require_deterministic(objective: ClosureObjective, here: Evaluation) -> None:
+    again = objective.here().f  # without writing: `here` has its graph still to give
+    if again != here.f:
+        raise ValueError(
+            f"`NewtonCG.step(closure)`: the closure is not deterministic: two calls at the same parameters gave the losses "
+            f"{here.f!r} and {again!r}. Draw the batch and the dropout masks outside of it."
+        )
 
 
 def _require_alike(saved: Any, mine: Any, where: str) -> None:
-    """That a saved state has the form of ours: the same keys and texts, and numbers and flags where ours are."""
+    """Refuse a saved state unless its keys, its texts and the places of numbers and flags are those of ours."""
     if isinstance(mine, Mapping):
         if isinstance(saved, Mapping) and saved.keys() == mine.keys():
             for key, own in mine.items():

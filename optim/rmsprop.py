@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from optim.optimizer import Array, Optimizer, Params
+from optim.base.first_order import Array, FirstOrder, Params
 
 __all__ = ["RMSprop"]
 
 
-class RMSprop(Optimizer):
+class RMSprop(FirstOrder):
     """Divide each weight's gradient by the root of its running mean square, so all weights move at a like pace.
 
         g ← g + λw

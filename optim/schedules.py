@@ -2,7 +2,7 @@
 
 A schedule sets `group["lr"]` when it is made and at each `schedule.step()`, to be called after `optimizer.step()`. Those that
 follow a formula start from `group["initial_lr"]`, the rate the group had when the first schedule was put on it. As in torch,
-`StepLR`, `CosineAnnealingLR` and `LinearLR` multiply what the rate is at the moment, so they can be combined (warm-up, then
+`StepLR`, `CosineAnnealingLR` and `LinearLR` multiply the present rate, so they can be combined (warm-up, then
 cosine) and an edit by hand stays. To resume, make the schedule anew and call `load_state_dict`; it sets the rates too.
 
 Names: `epoch` counts calls of `step()`, whatever they stand for.
@@ -15,36 +15,31 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, SupportsFloat, TypeAlias, TypeVar
 
 from minigrad import Tensor
-from optim.optimizer import Optimizer, Values
-from optim.options import COUNT, FLAG, NON_NEGATIVE, UP_TO_ONE, WHOLE, WITHIN_ONE, Kind, checked
+from optim.base.groups import Values
+from optim.base.optimizer import Optimizer
+from optim.base.options import (
+    COUNT,
+    FINITE_POSITIVE,
+    FLAG,
+    NON_NEGATIVE,
+    UP_TO_ONE,
+    WHOLE,
+    WITHIN_ONE,
+    Kind,
+    checked,
+    choice,
+    interval,
+)
 
 __all__ = ["CosineAnnealingLR", "LRSchedule", "LambdaLR", "LinearLR", "OneCycleLR", "ReduceLROnPlateau", "StepLR"]
 
 T = TypeVar("T")
 PerGroup: TypeAlias = T | Sequence[T]
-
-
-def _one_of(*words: str) -> Kind:
-    def parse(value: Any) -> Any:
-        if value not in words:
-            raise ValueError
-        return value
-
-    return Kind(f"one of {', '.join(map(repr, words))}", parse)
-
-
-def _above(low: float, high: float = math.inf) -> Kind:
-    def parse(value: Any) -> Any:
-        value = NON_NEGATIVE.parse(value)
-        if not low < value <= high:
-            raise ValueError
-        return value
-
-    return Kind(f"a number in ({low:g}, {high:g}]" if high < math.inf else f"a finite number > {low:g}", parse)
+START_FACTOR = Kind("a number in (0, 1]", interval(0, 1, "(]"))
 
 
 class LRSchedule:
-    """The base of all schedules: `rates()` says what the groups' learning rates are to be now, at `self.last_epoch`."""
+    """The base of all schedules: `rates()` gives the groups' learning rates for `self.last_epoch`."""
 
     _not_saved: tuple[str, ...] = ("optimizer",)
 
@@ -71,10 +66,10 @@ class LRSchedule:
         )
 
     def step(self) -> None:
-        """Go one epoch on and set the learning rates. What cannot be used as one raises and changes nothing."""
+        """Go one epoch on and set the learning rates. A rate that cannot be used raises an error and changes nothing."""
         self.last_epoch += 1
         try:
-            for group in self.groups:  # those added since begin from the rate they came with
+            for group in self.groups:  # a group added since begins from the rate it came with
                 group.setdefault("initial_lr", group["lr"])
             self._set(self.rates())
         except BaseException:
@@ -91,7 +86,7 @@ class LRSchedule:
         return {"schedule": type(self).__name__, **own, "lr": self.get_last_lr()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave, the learning rates included.
+        """Take over the result of `state_dict`, the learning rates included.
 
         Raises:
             ValueError: it belongs to another kind of schedule or to another number of groups. Nothing is changed then.
@@ -221,7 +216,7 @@ class LinearLR(LRSchedule):
     def __init__(
         self, optimizer: Optimizer, start_factor: float = 1 / 3, end_factor: float = 1.0, total_iters: int = 5
     ) -> None:
-        self.start_factor = self._check("start_factor", start_factor, _above(0, 1))
+        self.start_factor = self._check("start_factor", start_factor, START_FACTOR)
         self.end_factor = self._check("end_factor", end_factor, UP_TO_ONE)
         self.total_iters = self._check("total_iters", total_iters, COUNT)
         super().__init__(optimizer)
@@ -315,21 +310,20 @@ class OneCycleLR(LRSchedule):
         cycle_momentum: bool = True, base_momentum: PerGroup[float] = 0.85, max_momentum: PerGroup[float] = 0.95,
         div_factor: float = 25.0, final_div_factor: float = 1e4, three_phase: bool = False,
     ) -> None:  # fmt: skip
-        positive = _above(0)
         if total_steps is None:
             if epochs is None or steps_per_epoch is None:
                 raise ValueError("`OneCycleLR` needs total_steps, or both epochs and steps_per_epoch.")
             total_steps = self._check("epochs", epochs, COUNT) * self._check("steps_per_epoch", steps_per_epoch, COUNT)
         self.total_steps = self._check("total_steps", total_steps, COUNT)
         self.pct_start = self._check("pct_start", pct_start, UP_TO_ONE)
-        self.anneal_strategy = self._check("anneal_strategy", anneal_strategy, _one_of("cos", "linear"))
+        self.anneal_strategy = self._check("anneal_strategy", anneal_strategy, choice("cos", "linear"))
         self.cycle_momentum = self._check("cycle_momentum", cycle_momentum, FLAG)
         self.three_phase = self._check("three_phase", three_phase, FLAG)
-        self.max_lr = self._for_each("max_lr", max_lr, optimizer, positive)
+        self.max_lr = self._for_each("max_lr", max_lr, optimizer, FINITE_POSITIVE)
         self.base_momentum = self._for_each("base_momentum", base_momentum, optimizer, WITHIN_ONE)
         self.max_momentum = self._for_each("max_momentum", max_momentum, optimizer, WITHIN_ONE)
-        self.div_factor = self._check("div_factor", div_factor, positive)
-        self.final_div_factor = self._check("final_div_factor", final_div_factor, positive)
+        self.div_factor = self._check("div_factor", div_factor, FINITE_POSITIVE)
+        self.final_div_factor = self._check("final_div_factor", final_div_factor, FINITE_POSITIVE)
         if self.cycle_momentum and not all({"betas", "momentum", "beta"} & group.keys() for group in optimizer.param_groups):
             raise ValueError(
                 f"`OneCycleLR(cycle_momentum=True)` needs an optimizer with momentum, and {type(optimizer).__name__} has none. "
@@ -411,11 +405,11 @@ class ReduceLROnPlateau(LRSchedule):
         self, optimizer: Optimizer, mode: str = "min", factor: float = 0.1, patience: int = 10, threshold: float = 1e-4,
         threshold_mode: str = "rel", cooldown: int = 0, min_lr: PerGroup[float] = 0.0, eps: float = 1e-8,
     ) -> None:  # fmt: skip
-        self.mode = self._check("mode", mode, _one_of("min", "max"))
+        self.mode = self._check("mode", mode, choice("min", "max"))
         self.factor = self._check("factor", factor, WITHIN_ONE)
         self.patience = self._check("patience", patience, WHOLE)
         self.threshold = self._check("threshold", threshold, NON_NEGATIVE)
-        self.threshold_mode = self._check("threshold_mode", threshold_mode, _one_of("rel", "abs"))
+        self.threshold_mode = self._check("threshold_mode", threshold_mode, choice("rel", "abs"))
         self.cooldown = self._check("cooldown", cooldown, WHOLE)
         self.min_lr = self._for_each("min_lr", min_lr, optimizer, NON_NEGATIVE)
         self.eps = self._check("eps", eps, NON_NEGATIVE)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from optim.optimizer import Array, Optimizer, Params, Values
+from optim.base.first_order import Array, FirstOrder, Params, Values
 
 __all__ = ["SGD"]
 
 
-class SGD(Optimizer):
+class SGD(FirstOrder):
     """Walk against the gradient; with momentum, against a decaying sum of all gradients so far.
 
         g ← g + λw

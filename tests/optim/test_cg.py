@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from optim.capped_cg import capped_cg
-from optim.cg import steihaug_cg
-from optim.gauss_newton import martens_cg
+from optim.second_order.capped_cg import capped_cg
+from optim.second_order.levenberg_marquardt import martens_cg
+from optim.second_order.steihaug_cg import steihaug_cg
 from tests.problems import rotation
 
 INF = 1e300  # a region that is never left
@@ -276,9 +276,9 @@ def test_a_difference_of_two_iterates_shows_negative_curvature_sooner():
     for seed in range(40):
         H, g, ε = between_ε_and_2ε(seed, 12)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("optim.capped_cg._rate", lambda κ, j: 0.0)
+            patch.setattr("optim.second_order.capped_cg._rate", lambda κ, j: 0.0)
             found = capped_cg(H.dot, g, 1e-2, 1e-10, 200)
-            patch.setattr("optim.capped_cg._rate", lambda κ, j: math.inf)
+            patch.setattr("optim.second_order.capped_cg._rate", lambda κ, j: math.inf)
             without = capped_cg(H.dot, g, 1e-2, 1e-10, 200)
         assert found.products <= without.products
         if found.products < without.products:
@@ -295,7 +295,7 @@ def test_the_cap_invents_no_negative_curvature(seed, n):
     """The differences of iterates, looked at in every iteration, are never mistaken for it on positive definite H."""
     H, g, _ = symmetric(seed, n, -0.5, 0.5)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("optim.capped_cg._rate", lambda κ, j: 0.0)
+        patch.setattr("optim.second_order.capped_cg._rate", lambda κ, j: 0.0)
         found = capped_cg(lambda v: H @ v, g, 1e-2, 1e-9, 10 * n)
     assert found.why == "converged"
 

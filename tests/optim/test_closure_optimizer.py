@@ -274,7 +274,7 @@ def test_options_edited_later_are_used():
 
 
 def test_there_is_no_preview():
-    with pytest.raises(TypeError, match="last_step"):
+    with pytest.raises(AttributeError, match="preview"):
         optim.LBFGS(parameters()).preview()
 
 
@@ -342,7 +342,7 @@ def test_what_does_not_fit_is_refused_and_changes_nothing():
         fresh.load_state_dict(good)
         with pytest.raises(ValueError, match=message):
             fresh.load_state_dict(bad)
-        assert len(fresh._solver.pairs) == 3
+        assert len(fresh._method.pairs) == 3
     newton = optim.Newton(parameters(), modification="trust")
     with pytest.raises(ValueError, match="radius"):
         newton.load_state_dict({**newton.state_dict(), "radius": -1.0})

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import optim
 from minigrad import Tensor, hessian, no_grad
-from optim import curvature
-from optim.lanczos import lanczos
+from optim import spectrum as curvature
+from optim.second_order.lanczos import lanczos
 from tests.problems import counting, leaf, rotation
 
 
@@ -486,7 +486,7 @@ def test_exact_spectrum(net, dense, counted):
 
 @pytest.mark.parametrize("rows", [1, 7, 32])
 def test_batches_change_nothing(net, dense, monkeypatch, counted, rows):
-    monkeypatch.setattr(curvature, "CHUNK_ROWS", rows)
+    monkeypatch.setattr(curvature, "portion", lambda n, bytes_each: min(n, rows))
     np.testing.assert_allclose(optim.hessian_spectrum(net, net.weights).values, np.linalg.eigvalsh(dense), atol=1e-13)
     got = optim.hessian_trace(net, net.weights, samples=50)
     signs = np.random.default_rng(0).integers(0, 2, (50, 100)) * 2.0 - 1.0
@@ -498,8 +498,8 @@ def test_batches_change_nothing(net, dense, monkeypatch, counted, rows):
 def test_batches_hold_bounded_memory():
     x = np.zeros((300, 2000))
     H = curvature._Hessian("test", lambda w: np.sum(np.tanh(x + w) ** 2), np.zeros(2000))
-    assert H.rows == 1
-    assert curvature._Hessian("test", lambda w: np.sum(w**2), np.zeros(3)).rows == curvature.CHUNK_ROWS
+    assert curvature.portion(1000, H.held) == 1
+    assert curvature.portion(1000, curvature._Hessian("test", lambda w: np.sum(w**2), np.zeros(3)).held) == 64
 
 
 @each_spectrum

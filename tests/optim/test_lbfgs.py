@@ -8,8 +8,9 @@ import scipy.optimize
 
 import optim
 from minigrad import Tensor, value_and_grad
-from optim.lbfgs import LBFGSSolver, two_loops
-from optim.objective import FunctionObjective
+from optim.second_order.method import Settings
+from optim.second_order.objective import FunctionObjective
+from optim.second_order.quasi_newton import QuasiNewton, two_loops
 from tests.problems import beale, rosenbrock, wood
 
 PROBLEMS = {
@@ -21,10 +22,10 @@ PROBLEMS = {
 
 
 def course(fun, x, gtol=1e-8, steps=300, **options):
-    f, solver = FunctionObjective(fun), LBFGSSolver(**options)
+    f, solver, settings = FunctionObjective(fun), QuasiNewton(), Settings(**{"line_search": "strong-wolfe"} | options)
     points, infos = [f(np.array(x, float))], []
     while len(infos) < steps and np.abs(points[-1].g).max() > gtol * np.abs(points[0].g).max():
-        there, info = solver.step(f, points[-1])
+        there, info = solver.step(f, points[-1], settings)
         points.append(there)
         infos.append(info)
         if not info.accepted:
@@ -113,7 +114,7 @@ def test_a_step_costs_its_trials_and_one_call_more():
 def test_the_first_step_has_the_size_of_x_in_any_units_of_f(scale):
     f = FunctionObjective(lambda x: scale * np.sum(x))
     for start, length in (([3.0, 4.0], 1.0), ([300.0, 400.0], 50.0)):
-        _, info = LBFGSSolver(line_search=None).step(f, f(np.array(start)))
+        _, info = QuasiNewton().step(f, f(np.array(start)), Settings(line_search=None))
         assert info.step_norm == pytest.approx(length)
 
 
@@ -127,17 +128,17 @@ def test_gradients_beyond_the_range_of_squares():
 
 def test_pairs_without_positive_curvature_are_skipped():
     f = FunctionObjective(lambda x: -np.sum(x**2))
-    solver = LBFGSSolver(line_search="armijo")
-    here, info = solver.step(f, f(np.array([1.0, 0.5])))
+    solver, settings = QuasiNewton(), Settings(line_search="armijo")
+    here, info = solver.step(f, f(np.array([1.0, 0.5])), settings)
     assert info.accepted
     assert info.skipped
     assert solver.pairs == []
     assert np.isnan(info.gamma)
-    _, info = solver.step(f, here)
+    _, info = solver.step(f, here, settings)
     assert info.pairs == 0
     older = [(np.array([1.0, 0.0]), np.array([1.0, 0.0])), (np.array([0.0, 1.0]), np.array([0.0, 1.0]))]
     solver.pairs = list(older)
-    _, info = solver.step(f, here)
+    _, info = solver.step(f, here, settings)
     assert (info.skipped, info.pairs, solver.pairs) == (True, 2, older)
 
 
@@ -152,9 +153,9 @@ def test_the_history_is_as_long_as_said_and_gamma_the_newest():
 
 def test_a_history_that_misleads_is_forgotten():
     f = FunctionObjective(lambda x: np.sum(x**2))
-    solver = LBFGSSolver()
+    solver = QuasiNewton()
     solver.pairs = [(np.array([1.0, 0.0]), np.array([np.nan, 1.0]))]
-    there, info = solver.step(f, f(np.array([1.0, 2.0])))
+    there, info = solver.step(f, f(np.array([1.0, 2.0])), Settings(line_search="strong-wolfe"))
     assert info.accepted
     assert info.pairs == 0
     assert len(solver.pairs) == 1
@@ -181,4 +182,4 @@ def test_freezing_another_parameter_starts_the_history_anew():
     other = optim.LBFGS({"b": Tensor([1.0]), "a": Tensor([0.5], requires_grad=True)})
     other.load_state_dict(optimizer.state_dict())
     assert other._made_of == ["a"]
-    assert len(other._solver.pairs) == 1
+    assert len(other._method.pairs) == 1

@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optim.line_search import Found, _share, line_search
-from optim.line_search import Trial as Point
-from optim.objective import FunctionObjective
-from optim.trust_region import NOISE
+from optim.second_order.line_search import RayPoint, SearchResult, _share, line_search
+from optim.second_order.objective import FunctionObjective
+from optim.second_order.trial import NOISE
 
 C1, C2 = 1e-4, 0.9
 CURVES = {  # functions of one number that fall to the right of 0
@@ -142,7 +141,7 @@ def test_with_a_first_step_of_0_there_is_nothing_to_search(kind):
      ("no decrease", "PRECISION_LOSS")],
 )  # fmt: skip
 def test_the_status_does_not_blame_rounding_for_what_it_has_not_done(why, status):
-    assert Found(None, 0.0, 1, why).status == status
+    assert SearchResult(None, 0.0, 1, why).status == status
 
 
 @pytest.mark.parametrize("k", [-60, -7, 40])
@@ -163,10 +162,10 @@ def test_the_interpolation_is_exact_for_cubics_and_parabolas():
     for low, high in ((0.0, 2.5), (2.5, 0.0), (0.5, 1.7)):
         if slope(low) * (high - low) > 0:
             low, high = high, low
-        share = _share(Point(low, cubic(low), slope(low), None), Point(high, cubic(high), slope(high), None))
+        share = _share(RayPoint(low, cubic(low), slope(low), None), RayPoint(high, cubic(high), slope(high), None))
         assert low + share * (high - low) == pytest.approx(1, abs=1e-12)
-    assert _share(Point(0, 0, -2.0, None), Point(4.0, 8.0, np.nan, None)) == pytest.approx(0.25)  # (a − 1)² − 1
-    assert _share(Point(0, 0, -2.0, None), Point(4.0, np.inf, np.nan, None)) == 0.1
+    assert _share(RayPoint(0, 0, -2.0, None), RayPoint(4.0, 8.0, np.nan, None)) == pytest.approx(0.25)  # (a − 1)² − 1
+    assert _share(RayPoint(0, 0, -2.0, None), RayPoint(4.0, np.inf, np.nan, None)) == 0.1
 
 
 @pytest.mark.parametrize("kind", ["armijo", "strong-wolfe", None])

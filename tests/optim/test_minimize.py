@@ -17,7 +17,7 @@ import optim
 from minigrad import Tensor, grad, hessian
 from optim import OptimizeResult, minimize
 from optim.minimize import METHODS
-from optim.results import Status
+from optim.second_order.results import Status
 from tests.problems import counting, rotation
 
 START = np.array([-1.2, 1.0])
@@ -237,7 +237,7 @@ def test_own_derivatives_give_the_same_run_as_ours(way):
 def test_counts_are_those_of_the_sweeps_where_we_differentiate(way, monkeypatch):
     """Forward passes of fun, gradients, and products, each counted where it is done."""
     calls = Counter()
-    monkeypatch.setattr(optim.evaluation, "gradient_and_hvp", counting(mg.gradient_and_hvp, calls))
+    monkeypatch.setattr(optim.second_order.objective, "gradient_and_hvp", counting(mg.gradient_and_hvp, calls))
     result = solved(way, lambda x: (calls.update(["value"]), valley(x))[1])
     assert result.success
     assert (result.nfev, result.njev, result.nhev) == (calls["value"], calls["gradients"], calls["products"])

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 import optim
 from minigrad import Tensor
-from optim.modifications import DIAGONALS, more_sorensen, textbook_direction
-from optim.newton import NewtonSolver
-from optim.objective import FunctionObjective
+from optim.second_order.dense_newton import DenseNewton
+from optim.second_order.eigen_directions import DIAGONALS, more_sorensen, textbook_direction
+from optim.second_order.method import Settings
+from optim.second_order.objective import FunctionObjective
 from tests.problems import beale, rosenbrock, rotation, wells, wood
 
 MODIFICATIONS = ["none", "shift", "abs", "clip", "pinv", "trust"]
@@ -30,12 +31,12 @@ def saddle(x):
 
 def course(fun, x, steps, gtol=0.0, **options):
     """The evaluations from x on, and what each step did."""
-    f, solver = FunctionObjective(fun), NewtonSolver(**options)
+    f, solver, settings = FunctionObjective(fun), DenseNewton(), Settings(**options)
     points, infos = [f(np.array(x, float))], []
     for _ in range(steps):
         if gtol and np.abs(points[-1].g).max() <= gtol * np.abs(points[0].g).max():
             break
-        there, info = solver.step(f, points[-1])
+        there, info = solver.step(f, points[-1], settings)
         points.append(there)
         infos.append(info)
     return points, infos
@@ -263,13 +264,13 @@ def test_the_radius_shrinks_on_nan_and_grows_on_success():
     np.testing.assert_allclose(points[-1].x, 1, rtol=1e-8)
     assert sum(info.rejections for info in infos) > 0
     f = FunctionObjective(lambda x: -1e3 * x[0] + 1e-4 * x[0] ** 2)
-    solver, here = NewtonSolver(modification="trust"), f(np.zeros(1))
+    solver, here, settings = DenseNewton(), f(np.zeros(1)), Settings(modification="trust")
     solver.radius = 1.0
-    here, info = solver.step(f, here)
+    here, info = solver.step(f, here, settings)
     assert (info.radius, solver.radius, info.step_norm) == (2.0, 2.0, 1.0)
     f = FunctionObjective(lambda x: -x[0] if x[0] <= 0 else np.nan, jac=lambda x: -np.ones(1), hess=lambda x: np.zeros((1, 1)))
     solver.radius = 1.0
-    here, info = solver.step(f, f(np.zeros(1)))
+    here, info = solver.step(f, f(np.zeros(1)), settings)
     assert (info.accepted, here.x[0], solver.radius) == (False, 0.0, None)
 
 
@@ -320,11 +321,11 @@ def test_the_dense_limit_names_n_and_the_bytes():
 def test_an_asymmetric_hessian_is_made_symmetric_and_reported():
     skew = np.array([[4.0, 1.0], [0.0, 2.0]])
     f = FunctionObjective(lambda x: x @ (skew @ x) / 2, jac=lambda x: (skew + skew.T) @ x / 2, hess=lambda x: skew)
-    there, info = NewtonSolver(modification="none").step(f, f(np.ones(2)))
+    there, info = DenseNewton().step(f, f(np.ones(2)), Settings(modification="none"))
     assert info.asymmetry == 0.25
     np.testing.assert_allclose(there.x, 0, atol=1e-15)
     by_products = FunctionObjective(f.fun, jac=f.jac, hessp=lambda x, v: skew @ v)
-    there, info = NewtonSolver().step(by_products, by_products(np.ones(2)))
+    there, info = DenseNewton().step(by_products, by_products(np.ones(2)), Settings())
     assert (info.asymmetry, info.n_hv) == (0.25, 2)
     assert course(rosenbrock, [-1.2, 1], 1)[1][0].asymmetry < 1e-15
 
@@ -332,12 +333,12 @@ def test_an_asymmetric_hessian_is_made_symmetric_and_reported():
 def test_a_hessian_that_is_not_finite_is_refused():
     f = FunctionObjective(lambda x: x[0], jac=lambda x: np.ones(1), hess=lambda x: np.full((1, 1), np.nan))
     with pytest.raises(FloatingPointError, match="the Hessian is not"):
-        NewtonSolver().step(f, f(np.zeros(1)))
+        DenseNewton().step(f, f(np.zeros(1)), Settings())
 
 
 def test_counts():
     f = FunctionObjective(rosenbrock)
-    _, info = NewtonSolver().step(f, f(np.array([-1.2, 1.0])))
+    _, info = DenseNewton().step(f, f(np.array([-1.2, 1.0])), Settings())
     assert (f.counts.nfev, f.counts.njev, f.counts.nhev) == (1 + info.rejections + 1, 2, 2)
     assert info.n_hv == 2
     assert info.actual == pytest.approx(24.2 - 4.731884325, rel=1e-9)

@@ -17,7 +17,7 @@ from tests.problems import leaf
 
 
 def names_of(opt):
-    return [slot.name for group in opt.param_groups for slot in group.slots]
+    return [param.name for group in opt.param_groups for param in group.slices]
 
 
 def test_ways_to_give_parameters():

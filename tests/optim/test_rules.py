@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import optim
 from minigrad import Tensor
-from optim.optimizer import Optimizer
+from optim import FirstOrder
 from tests.optim.cases import SETTINGS
 from tests.problems import leaf
 
@@ -26,7 +26,7 @@ each = pytest.mark.parametrize("name", SETTINGS)
     ],
 )
 def test_rules_that_cannot_be_run(rule, says):
-    mine = type("Mine", (Optimizer,), {"rule": staticmethod(rule)})
+    mine = type("Mine", (FirstOrder,), {"rule": staticmethod(rule)})
     p = leaf([1.0, 2.0])
     opt = mine([p], lr=0.1)
     p.grad = np.ones(2)
@@ -40,7 +40,7 @@ def test_preview_cannot_change_the_state():
         m *= 0.5
         return {"w": w - m, "m": m}
 
-    mine = type("Mine", (Optimizer,), {"rule": staticmethod(rule), "state_names": ("m",)})
+    mine = type("Mine", (FirstOrder,), {"rule": staticmethod(rule), "state_names": ("m",)})
     p = leaf([1.0])
     opt = mine([p], lr=0.1)
     p.grad = np.ones(1)
@@ -259,8 +259,8 @@ def test_rules_run_on_tensors_and_can_be_recorded(name):
     group = opt.param_groups[0]
     w = Tensor(group.w, requires_grad=True)
     state = [Tensor(v) for v in group.state.values()]
-    clock = {**group.slots[0].clock, "t": 3}
-    out = opt.rule(w, Tensor([1.0, 2.0, 3.0]), *state, **clock, **group.for_rule)
+    counters = {**group.slices[0].counters, "t": 3}
+    out = opt.rule(w, Tensor([1.0, 2.0, 3.0]), *state, **counters, **group.for_rule)
     p.grad = np.array([1.0, 2.0, 3.0])
     assert out["w"].op is not None
     np.testing.assert_array_equal(out["w"].data, opt.preview()["param0"]["w"])
@@ -321,4 +321,10 @@ def test_an_optimizer_needs_a_rule():
     p = leaf([1.0])
     p.grad = np.ones(1)
     with pytest.raises(NotImplementedError, match="needs a `rule`"):
-        Optimizer([p], lr=1.0).step()
+        FirstOrder([p], lr=1.0).step()
+
+
+def test_a_rule_of_ones_own_belongs_to_a_first_order_optimizer():
+    mine = type("Mine", (optim.Optimizer,), {"rule": staticmethod(lambda w, g, *, t, lr: {"w": w - lr * g})})
+    with pytest.raises(NotImplementedError, match=r"`Mine` needs a `step`.*subclass of `optim\.FirstOrder`"):
+        mine([leaf([1.0])], lr=1.0).step()

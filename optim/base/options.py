@@ -1,7 +1,7 @@
-"""What each option of an optimizer or schedule may be, said once: used at construction and whenever one is edited.
+"""The values that each option may have, checked at construction and whenever an option is edited.
 
-A `Kind` turns what the caller gave into a plain Python value, or refuses it. Plain matters: a Python float leaves float32
-parameters float32, where an `np.float64` learning rate would quietly promote every update.
+A `Kind` turns the given value into a plain Python value, or refuses it. Plain matters: a Python float
+leaves float32 parameters float32, where an `np.float64` learning rate would quietly promote every update.
 """
 
 from __future__ import annotations
@@ -12,7 +12,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["BETAS", "COUNT", "FLAG", "KINDS", "NON_NEGATIVE", "UP_TO_ONE", "WHOLE", "WITHIN_ONE", "Kind", "checked"]
+__all__ = [
+    "BETAS",
+    "COUNT",
+    "FINITE_POSITIVE",
+    "FLAG",
+    "KINDS",
+    "NON_NEGATIVE",
+    "POSITIVE",
+    "UP_TO_ONE",
+    "WHOLE",
+    "WITHIN_ONE",
+    "Kind",
+    "checked",
+    "choice",
+    "interval",
+]
 
 
 class Kind(NamedTuple):
@@ -28,11 +43,13 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-def _between(low: float, high: float, *, closed: bool = False) -> Callable[[Any], float]:
+def interval(low: float, high: float, ends: str = "[)") -> Callable[[Any], float]:
+    """A number from low to high; the brackets say which of the two ends belong to it, as in [0, 1)."""
+
     def parse(value: Any) -> float:
         number = _number(value)
-        if not low <= number <= high or (number == high and not closed):  # NaN is not between anything
-            raise ValueError
+        if not low <= number <= high or (number == low and "(" in ends) or (number == high and ")" in ends):
+            raise ValueError  # for NaN too, which lies between no numbers
         return number
 
     return parse
@@ -67,41 +84,37 @@ def _one_of(*names: str) -> Callable[[Any], str]:
     return parse
 
 
-def _above(low: float, high: float = math.inf) -> Callable[[Any], float]:
-    """A number > low and < high; infinity too where there is no upper limit."""
-
-    def parse(value: Any) -> float:
-        number = _number(value)
-        if not low < number or not (number < high or number == high == math.inf):
-            raise ValueError
-        return number
-
-    return parse
-
-
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError
     return bool(value)
 
 
-NON_NEGATIVE = Kind("a finite number ≥ 0", _between(0, math.inf))
-WITHIN_ONE = Kind("a number in [0, 1)", _between(0, 1))
-UP_TO_ONE = Kind("a number in [0, 1]", _between(0, 1, closed=True))
+NON_NEGATIVE = Kind("a finite number ≥ 0", interval(0, math.inf))
+WITHIN_ONE = Kind("a number in [0, 1)", interval(0, 1))
+UP_TO_ONE = Kind("a number in [0, 1]", interval(0, 1, "[]"))
 BETAS = Kind("a pair of numbers in [0, 1)", _pair)
 FLAG = Kind("True or False", _flag)
 COUNT = Kind("a whole number ≥ 1", _at_least(1))
 WHOLE = Kind("a whole number ≥ 0", _at_least(0))
-POSITIVE = Kind("a number > 0", _above(0))
+POSITIVE = Kind("a number > 0", interval(0, math.inf, "(]"))
+FINITE_POSITIVE = Kind("a finite number > 0", interval(0, math.inf, "()"))
+FORCINGS = ("superlinear", "quadratic", "eisenstat-walker")
 FORCING = Kind(
     '"superlinear", "quadratic", "eisenstat-walker" or a number in (0, 1)',
-    lambda v: _one_of("superlinear", "quadratic", "eisenstat-walker")(v) if isinstance(v, str) else _above(0, 1)(v),
+    lambda v: _one_of(*FORCINGS)(v) if isinstance(v, str) else interval(0, 1, "()")(v),
 )
 SECOND_ORDER = Kind('True, False or "auto"', lambda v: _one_of("auto")(v) if isinstance(v, str) else _flag(v))
 MODIFICATION = Kind(
     '"none", "shift", "abs", "clip", "pinv" or "trust"', _one_of("none", "shift", "abs", "clip", "pinv", "trust")
 )
 LINE_SEARCH = Kind('"armijo", "strong-wolfe" or None', lambda v: None if v is None else _one_of("armijo", "strong-wolfe")(v))
+
+
+def choice(*words: str) -> Kind:
+    """One of these words."""
+    return Kind(f"one of {', '.join(map(repr, words))}", _one_of(*words))
+
 
 KINDS = {
     "lr": NON_NEGATIVE, "initial_lr": NON_NEGATIVE, "weight_decay": NON_NEGATIVE, "eps": NON_NEGATIVE,
@@ -115,14 +128,14 @@ KINDS = {
     "forcing": FORCING, "second_order": SECOND_ORDER, "damping": NON_NEGATIVE, "max_radius": POSITIVE, "gtol": NON_NEGATIVE,
     "gtol_abs": NON_NEGATIVE, "ftol": NON_NEGATIVE, "strict_monotone": FLAG, "seed": WHOLE,
 }  # fmt: skip
-"""One meaning for each name, whichever optimizer has it. A name that is not here is passed through unchecked."""
+"""The kind of each option, the same for every optimizer. An option that is missing here is not checked."""
 
 
 def checked(call: str, option: str, value: Any, kind: Kind | None = None) -> Any:
-    """`value` as a plain Python value of the right kind.
+    """`value` as a plain Python value, if it is of the kind that `option` needs.
 
     Raises:
-        TypeError, ValueError: it is not; the message names the call, the requirement and the value.
+        TypeError, ValueError: it is of another kind. The message says call, requirement and value.
 
     >>> checked("Adam", "lr", -0.1)
     Traceback (most recent call last):

@@ -24,7 +24,7 @@ CURV_REL = 1e-14  # dᵀHd below this share of ‖d‖·‖Hd‖ is rounding, an
 
 @dataclass(frozen=True)
 class Solution:
-    """A step p, its image Hp, the model's decrease, and why CG ended where it did.
+    """A step p, its image Hp, the decrease that the model predicts, and why CG ended there.
 
     why: "converged", "boundary", "negative curvature", "iterations" or "not finite".
     """
@@ -66,7 +66,7 @@ class CGPath:
 
     def at(self, radius: float) -> Solution:
         """The minimizer along the path inside ‖p‖ ≤ radius."""
-        if not self.iterations:  # not one product was finite: all that is known is the slope
+        if not self.iterations:  # no product was finite, so only the slope is known
             z = self.d * (radius / math.sqrt(self.dd))
             return Solution(z, np.zeros_like(z), -float(self.g @ z), radius, self.end, 0)
         z, Hz = np.zeros_like(self.g), np.zeros_like(self.g)

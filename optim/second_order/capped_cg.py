@@ -15,27 +15,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from optim.objective import Evaluation, Objective
-from optim.results import Status, StepInfo
-from optim.trust_region import MAX_REJECTIONS, NOISE, max_iterations, norm, tried, unit_of
+from optim.second_order.backtracking import backtrack
+from optim.second_order.evaluation import Evaluation, Objective, Vector
+from optim.second_order.method import Method, Settings
+from optim.second_order.results import StepInfo
+from optim.second_order.trial import max_iterations, natural_length, norm, unit_of
 
 __all__ = ["CappedCG", "Direction", "capped_cg"]
 
-Vector = NDArray[Any]
-BACKTRACK = 0.5
-
 
 class Direction(NamedTuple):
-    """d, Hd, why CG stopped ("converged", "negative curvature", "iterations", "not finite"), products, least curvature."""
+    """A direction of Newton or of negative curvature, and how CG came to it."""
 
     d: Vector
     Hd: Vector
-    why: str
+    why: str  # CG stopped: "converged", "negative curvature", "iterations" or "not finite"
     products: int
     smallest_curvature: float
 
@@ -59,35 +58,46 @@ def capped_cg(hv: Callable[[Vector], Vector], g: Vector, epsilon: float, eta: fl
         return Direction(p, np.zeros_like(p), "not finite", 1, math.nan)
     M = float(np.linalg.norm(Hp)) / size
     ε = epsilon * M or epsilon
-    iterates = [(y, Hy, r)]
+    iterates = [(y, Hy)]
     least = math.inf
     for j in range(max_iterations):
         pp = float(p @ p)
         curvature = float(p @ Hp)
         least = min(least, curvature / pp)
-        if curvature + 2 * ε * pp < ε * pp:
+        if _below(curvature, pp, ε):
             return Direction(p, Hp, "negative curvature", j + 1, least)
         α = size * size / (curvature + 2 * ε * pp)
         y, Hy, r = y + α * p, Hy + α * Hp, r + α * (Hp + 2 * ε * p)
         β, size = float(r @ r) / size**2, float(np.linalg.norm(r))
         yy = float(y @ y)
-        if float(y @ Hy) + 2 * ε * yy < ε * yy:
+        if _below(float(y @ Hy), yy, ε):
             return Direction(y, Hy, "negative curvature", j + 1, least)
         if size <= eta * start:
             return Direction(y, Hy, "converged", j + 1, least)
         M = max(M, float(np.linalg.norm(Hp)) / math.sqrt(pp), float(np.linalg.norm(Hy)) / math.sqrt(yy))
-        if size > _rate(M / ε + 2, j + 1) * start:
-            for before, Hbefore, _ in iterates:
-                d, Hd = y - before, Hy - Hbefore
-                if float(d @ Hd) + 2 * ε * float(d @ d) < ε * float(d @ d):
-                    return Direction(d, Hd, "negative curvature", j + 1, least)
-        iterates.append((y, Hy, r))
+        if size > _rate(M / ε + 2, j + 1) * start and (found := _difference_below(y, Hy, iterates, ε)):
+            return Direction(*found, "negative curvature", j + 1, least)
+        iterates.append((y, Hy))
         if j + 1 < max_iterations:
             p = β * p - r
             Hp = hv(p)
             if not np.isfinite(Hp).all():
                 return Direction(y, Hy, "not finite", j + 2, least)
     return Direction(y, Hy, "iterations", max_iterations, least)
+
+
+def _below(curvature: float, square: float, ε: float) -> bool:
+    """Whether dᵀ(H + 2εI)d < ε‖d‖², given dᵀHd and ‖d‖²."""
+    return curvature + 2 * ε * square < ε * square
+
+
+def _difference_below(y: Vector, Hy: Vector, iterates: list[tuple[Vector, Vector]], ε: float) -> tuple[Vector, Vector] | None:
+    """The first difference of y and an earlier iterate whose curvature is below ε, with its image under H."""
+    for before, Hbefore in iterates:
+        d, Hd = y - before, Hy - Hbefore
+        if _below(float(d @ Hd), float(d @ d), ε):
+            return d, Hd
+    return None
 
 
 def _rate(κ: float, j: int) -> float:
@@ -98,21 +108,18 @@ def _rate(κ: float, j: int) -> float:
     return T * math.pow(τ, 0.5 * j)
 
 
-class CappedCG:
-    """Capped CG, with backtracking until f has fallen by a tenth of what the model says.
+class CappedCG(Method):
+    """Capped CG, with backtracking until f has fallen by a tenth of the prediction.
 
     The paper asks for a cubic decrease σα³‖d‖³, and makes ‖d‖ = |dᵀHd|/‖d‖² where the curvature is negative; both depend on
     the units of f and x. Here that length is the one that |H| would give, |gᵀd|/|dᵀHd|·‖d‖, or twice that of the last step.
 
     Args:
         damping: ε = damping·√(‖g‖/‖g₀‖)·‖Hg‖/‖g‖: it vanishes at a minimum, where it would slow Newton's convergence.
-        max_radius, strict_monotone, noise: see `TrustRegion`.
     """
 
     def __init__(self, *, damping: float = 1e-3) -> None:
         self.damping = damping
-        self.max_radius, self.strict_monotone, self.noise = math.inf, False, NOISE
-        self.previous: Vector | None = None
         self.g0 = math.nan  # ‖g₀‖
         self.length = 0.0  # of the last step
 
@@ -122,39 +129,32 @@ class CappedCG:
     def restore(self, state: Mapping[str, Any]) -> None:
         self.g0, self.length = state["g0"], state["length"]
 
-    def after_escape(self, length: float) -> None:
+    def after_escape(self, length: float, settings: Settings) -> None:
         self.length = length
 
-    def step(self, objective: Objective, here: Evaluation, eta: float) -> tuple[Evaluation, StepInfo]:
-        """One accepted step from `here`; or `here` again, with the status that says why there is none."""
-        unit = unit_of(here.g)  # see TrustRegion.step
+    def step(self, objective: Objective, here: Evaluation, settings: Settings) -> tuple[Evaluation, StepInfo]:
+        unit = unit_of(here.g)  # see trust_region.py
         g = unit * here.g
         size = norm(here.g)
-        self.g0 = size if math.isnan(self.g0) else self.g0
-        epsilon = max(self.damping * math.sqrt(min(1.0, size / self.g0)), 1e-12)
-        found = capped_cg(lambda v: unit * here.hv(v), g, epsilon, eta, max_iterations(g.size))
+        g0 = size if math.isnan(self.g0) else self.g0
+        epsilon = max(self.damping * math.sqrt(min(1.0, size / g0)), 1e-12)
+        found = capped_cg(lambda v: unit * here.hv(v), g, epsilon, settings.eta, max_iterations(g.size))
         d, slope, curvature, length = found.d, float(g @ found.d), float(found.d @ found.Hd), float(np.linalg.norm(found.d))
         if found.why == "negative curvature":
-            wanted = max(abs(slope / curvature) * length, 2 * self.length) or max(1.0, 0.1 * float(np.linalg.norm(here.x)))
+            wanted = max(abs(slope / curvature) * length, 2 * self.length) or natural_length(here.x)
             scale = math.copysign(wanted / length, -slope)
             d, slope, curvature, length = scale * d, scale * slope, scale * scale * curvature, wanted
-        a = min(1.0, self.max_radius / length)
-        hoped = -(a * slope + 0.5 * a * a * curvature) / unit
-        rejections = 0
-        for rejections in range(MAX_REJECTIONS):  # noqa: B007  # read after the loop
-            predicted = -(a * slope + 0.5 * a * a * curvature) / unit
-            trial = tried(objective, here, a * d, predicted, self.noise, self.strict_monotone)
-            accepted = trial.there is not None and trial.rho > 0.1
-            if accepted or not trial.moved:
-                break
-            a *= BACKTRACK
-        status = Status.RUNNING if accepted else Status.RADIUS_COLLAPSED
-        if not accepted and hoped <= self.noise * abs(here.f):
-            status = Status.PRECISION_LOSS
-        self.length = a * length if accepted else 0.0
-        info = StepInfo(
-            accepted=accepted, status=status, rho=trial.rho, radius=self.length, predicted=predicted, actual=trial.actual,
-            step_norm=self.length, n_cg=found.products, why=found.why, smallest_curvature=found.smallest_curvature / unit,
-            rejections=rejections + (not accepted), eta=eta, damping=epsilon, noise=trial.noise,
-        )  # fmt: skip
-        return (trial.there if accepted and trial.there is not None else here), info
+
+        def model(a: float) -> float:
+            return -(a * slope + 0.5 * a * a * curvature) / unit
+
+        there, info, _ = backtrack(objective, here, d, length, model, settings)
+        self.g0, self.length = g0, info.step_norm
+        return there, replace(
+            info,
+            n_cg=found.products,
+            why=found.why,
+            smallest_curvature=found.smallest_curvature / unit,
+            eta=settings.eta,
+            damping=epsilon,
+        )

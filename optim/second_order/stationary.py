@@ -13,33 +13,30 @@ Names: `λ` eigenvalues, `v` an eigenvector of length 1, `s` the length of the s
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from optim.lanczos import lanczos
-from optim.objective import Evaluation, Objective
-from optim.trust_region import Trial, evaluated, tried
+from optim.second_order.evaluation import Evaluation, Objective, Vector
+from optim.second_order.lanczos import lanczos
+from optim.second_order.trial import NEGATIVE, Trial, evaluated, natural_length, tried
 
-__all__ = ["Curvature", "curvature_at", "escape", "refine"]
+__all__ = ["StationaryCheck", "curvature_at", "escape", "refine"]
 
-Vector = NDArray[Any]
-DENSE = 500  # up to this n the whole spectrum
-PRODUCTS = 60  # beyond, so many Lanczos steps
-NEGATIVE = 1e-6  # an eigenvalue is negative if it is so by this share of the largest
+DENSE = 500  # up to this n the whole spectrum is computed,
+PRODUCTS = 60  # and beyond it, at most so many Lanczos steps are taken
 MAX_REFINE_HALVINGS = 10
-COARSE = 1e-3  # a coordinate that would still change by more than this share of itself has not been solved for
+COARSE = 1e-3  # a Newton step that changes a coordinate by more than this share of it is worth taking
 MAX_HALVINGS = 60
 
 
-class Curvature(NamedTuple):
-    """What is known of the Hessian at a point.
+class StationaryCheck(NamedTuple):
+    """The part of the Hessian's spectrum at a point that decides what to do there.
 
     lowest, largest: the smallest eigenvalue, and the largest |λ|, against which "negative" is measured.
-    down: a direction that curves downwards: the eigenvector of a negative λmin, or one that shows when the diagonal of H is
-        scaled to 1; or None.
-    newton: −H⁻¹g where H is known and positive definite; or None.
+    down: a direction that curves downwards, the eigenvector of a negative λmin, or one that shows when the
+        diagonal of H is scaled to 1; None if there is none.
+    newton: −H⁻¹g if H is known and positive definite, else None.
     """
 
     lowest: float
@@ -53,7 +50,7 @@ class Curvature(NamedTuple):
         return self.lowest < -NEGATIVE * self.largest
 
 
-def curvature_at(here: Evaluation, rng: np.random.Generator) -> Curvature | None:
+def curvature_at(here: Evaluation, rng: np.random.Generator) -> StationaryCheck | None:
     """The smallest Hessian eigenvalue: from the dense matrix for n ≤ 500, else by Lanczos with at most 60 products.
 
     Lanczos finds it from above: an isolated negative eigenvalue is found with probability 1, but a tiny one in a dense
@@ -69,13 +66,13 @@ def curvature_at(here: Evaluation, rng: np.random.Generator) -> Curvature | None
         except FloatingPointError:
             return None
         values, s, _ = run.ritz()
-        found = Curvature(float(values[0]), float(np.abs(values).max()))
+        found = StationaryCheck(float(values[0]), float(np.abs(values).max()))
         return found._replace(down=s[:, 0] @ run.basis) if found.negative else found
     H = here.hessian()
     if not np.isfinite(H).all():
         return None
     values = np.linalg.eigvalsh(H)
-    found = Curvature(float(values[0]), float(np.abs(values).max()))
+    found = StationaryCheck(float(values[0]), float(np.abs(values).max()))
     if found.negative:
         return found._replace(down=np.linalg.eigh(H)[1][:, 0])
     d = np.abs(np.diag(H))
@@ -105,7 +102,7 @@ def escape(
     """
     v = v / math.copysign(float(np.linalg.norm(v)), -float(here.g @ v))
     curvature = float(v @ here.hv(v))
-    s = radius or max(1.0, 0.1 * float(np.linalg.norm(here.x)))
+    s = radius or natural_length(here.x)
     for _ in range(MAX_HALVINGS):
         there = evaluated(objective, here.x + s * v)
         if there is not None:
@@ -125,6 +122,6 @@ def refine(objective: Objective, here: Evaluation, newton: Vector | None, noise:
     if promised > noise * abs(here.f):
         for a in 0.5 ** np.arange(MAX_REFINE_HALVINGS):
             trial = tried(objective, here, a * newton, promised * a * (2 - a), noise)
-            if trial.there is not None and trial.rho > 0.1:
+            if trial.there is not None:
                 return trial
     return Trial(None)

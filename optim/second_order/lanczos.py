@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optim.options import COUNT, checked
+from optim.base.options import COUNT, checked
 
 __all__ = ["Krylov", "lanczos"]
 
@@ -57,9 +57,10 @@ def lanczos(
 
         βⱼqⱼ₊₁ = Hqⱼ − αⱼqⱼ − βⱼ₋₁qⱼ₋₁,   αⱼ = qⱼᵀHqⱼ,   q₁ = start/‖start‖
 
-    The ends of the spectrum appear among the Ritz values first. One start vector sees one copy of a repeated eigenvalue.
-    When the basis becomes invariant (β = 0) the process goes on from a new random vector orthogonal to it, which finds
-    further copies, and what the start vector had no part in; `stop=lambda run: run.beta[-1] == 0` ends it there instead.
+    The ends of the spectrum appear among the Ritz values first. One start vector sees one copy of a
+    repeated eigenvalue. When the basis becomes invariant (β = 0) the process goes on from a new random
+    vector orthogonal to it, which finds further copies, and eigenvectors that the start vector had no part
+    in; `stop=lambda run: run.beta[-1] == 0` ends it there instead.
 
     Args:
         hv: v ↦ Hv, (n,) to (n,), for a symmetric H.

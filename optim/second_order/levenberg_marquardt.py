@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from optim.objective import Evaluation, Objective
-from optim.results import Status, StepInfo
-from optim.trust_region import MAX_REJECTIONS, NOISE, evaluated, max_iterations, tried
+from optim.second_order.backtracking import backtrack
+from optim.second_order.evaluation import Evaluation, Objective, Vector
+from optim.second_order.method import Method, Settings
+from optim.second_order.results import StepInfo
+from optim.second_order.trial import EXPAND, SHRINK, evaluated, max_iterations
 
-__all__ = ["LevenbergMarquardt", "martens_cg"]
+__all__ = ["Iterate", "LevenbergMarquardt", "MartensRun", "martens_cg"]
 
-Vector = NDArray[Any]
 GROWTH = 1.3  # iterates ⌈1.3ʲ⌉ are kept for backtracking
 PROGRESS = 5e-4
 TOLERANCE = 1e-10
@@ -31,15 +32,17 @@ KEEP = 0.95  # the share of the last solution from which CG starts
 SAMPLES = 4  # pull backs for the preconditioner
 
 
-class Kept(NamedTuple):
+class Iterate(NamedTuple):
     """An iterate of CG, with its image under G."""
 
     p: Vector
     Gp: Vector
 
 
-class Run(NamedTuple):
-    kept: list[Kept]
+class MartensRun(NamedTuple):
+    """The iterates that were kept, and how CG ended."""
+
+    kept: list[Iterate]
     why: str  # "progress", "converged", "iterations", "negative curvature" or "not finite"
     products: int
     smallest_curvature: float
@@ -48,8 +51,8 @@ class Run(NamedTuple):
 def martens_cg(
     gv: Callable[[Vector], Vector], g: Vector, damping: float, tolerance: float, max_iterations: int, *,
     start: Vector | None = None, solve: Callable[[Vector], Vector] | None = None,
-) -> Run:  # fmt: skip
-    """CG on (G + λI)p = −g that stops when the model stops falling, and keeps some of its iterates.
+) -> MartensRun:  # fmt: skip
+    """Solve (G + λI)p = −g by CG until the model stops falling, and keep some of the iterates.
 
         φᵢ = ½pᵀ(G + λI)p + gᵀp;   stop when φᵢ < 0 and (φᵢ − φᵢ₋ₖ)/φᵢ < k·5e-4,   k = max(10, ⌈0.1i⌉) < i
 
@@ -63,16 +66,12 @@ def martens_cg(
     >>> run.kept[-1].p
     array([-1., -1.])
     """
-    p, Gp, products = np.zeros_like(g), np.zeros_like(g), 0
-    if start is not None:
-        p, Gp, products = start, gv(start), 1
-        if not np.isfinite(Gp).all() or not g @ p + 0.5 * (p @ (Gp + damping * p)) < 0:
-            p, Gp = np.zeros_like(g), np.zeros_like(g)  # a start that is worse than nothing
+    p, Gp, products = _first_iterate(gv, g, damping, start)
     r = g + Gp + damping * p
     y = r if solve is None else solve(r)
     d, ry = -y, float(r @ y)
     φ = [0.5 * float(p @ (r + g))]
-    kept, keep, least, why = [Kept(p, Gp)], 1.0, math.inf, "iterations"
+    kept, keep, least, why = [Iterate(p, Gp)], 1.0, math.inf, "iterations"
     for i in range(1, max_iterations + 1):
         if np.linalg.norm(r) <= tolerance:
             why = "converged"
@@ -85,9 +84,9 @@ def martens_cg(
             least = min(least, curvature / dd - damping)
         if not finite or not curvature > 0:
             why = "negative curvature" if finite else "not finite"
-            if i == 1 and finite and curvature < 0:  # the loss is not convex in the outputs; go as far as |G| says
+            if i == 1 and finite and curvature < 0:  # the loss is not convex in the outputs: go as far as |G| says
                 p, Gp = p - ry / curvature * d, Gp - ry / curvature * Gd
-            elif not p.any():  # all that is known is the slope
+            elif not p.any():  # only the slope is known
                 p = d
             break
         α = ry / curvature
@@ -97,18 +96,36 @@ def martens_cg(
         d = β * d - y
         φ.append(0.5 * float(p @ (r + g)))
         if i >= math.ceil(keep):
-            kept.append(Kept(p, Gp))
+            kept.append(Iterate(p, Gp))
             keep *= GROWTH
-        k = max(10, math.ceil(0.1 * i))
-        if i > k and φ[i] < 0 and (φ[i] - φ[i - k]) / φ[i] < k * PROGRESS:
+        if _stalls(φ):
             why = "progress"
             break
     if kept[-1].p is not p:
-        kept.append(Kept(p, Gp))
-    return Run(kept[1:] or kept, why, products, least)
+        kept.append(Iterate(p, Gp))
+    return MartensRun(kept[1:] or kept, why, products, least)
 
 
-class LevenbergMarquardt:
+def _first_iterate(
+    gv: Callable[[Vector], Vector], g: Vector, damping: float, start: Vector | None
+) -> tuple[Vector, Vector, int]:
+    """`start` and its image, or zeros if the damped model is no lower there; and the number of products."""
+    if start is None:
+        return np.zeros_like(g), np.zeros_like(g), 0
+    Gp = gv(start)
+    if not np.isfinite(Gp).all() or not g @ start + 0.5 * (start @ (Gp + damping * start)) < 0:
+        return np.zeros_like(g), np.zeros_like(g), 1
+    return start, Gp, 1
+
+
+def _stalls(φ: list[float]) -> bool:
+    """Whether the model has fallen by less than 5e-4 a step over the last tenth of the steps, 10 at least."""
+    i = len(φ) - 1
+    k = max(10, math.ceil(0.1 * i))
+    return i > k and φ[i] < 0 and (φ[i] - φ[i - k]) / φ[i] < k * PROGRESS
+
+
+class LevenbergMarquardt(Method):
     """CG on the damped Gauss–Newton matrix, backtracking along its path, then along the step.
 
     Args:
@@ -120,67 +137,51 @@ class LevenbergMarquardt:
 
     def __init__(self, *, damping: float = 1.0, solve: Callable[[Vector], Vector] | None = None, seed: int = 0) -> None:
         self.damping, self.solve = damping, solve
-        self.max_radius, self.strict_monotone, self.noise = math.inf, False, NOISE
         self.previous: Vector | None = None  # the last solution of CG
         self.rng = np.random.default_rng(seed)
 
     def state(self) -> dict[str, Any]:
-        return {"damping": self.damping, "rng": self.rng.bit_generator.state}
+        return {"damping": self.damping, "rng": self.rng.bit_generator.state, "previous": self.previous}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.damping, self.rng.bit_generator.state = state["damping"], state["rng"]
+        self.previous = state["previous"]
 
-    def after_escape(self, length: float) -> None:
+    def after_escape(self, length: float, settings: Settings) -> None:
         self.previous = None
 
-    def step(self, objective: Objective, here: Evaluation, eta: float) -> tuple[Evaluation, StepInfo]:
-        """One accepted step from `here`; or `here` again, with the status that says why there is none."""
+    def step(self, objective: Objective, here: Evaluation, settings: Settings) -> tuple[Evaluation, StepInfo]:
         gv = here.known.ggn
         if gv is None:
             raise TypeError('curvature="ggn" needs a closure that returns (loss, outputs), the loss computed from the outputs.')
         g = here.g
-        start = None if self.previous is None or self.previous.shape != g.shape else KEEP * self.previous
+        start = None if self.previous is None else KEEP * self.previous
         run = martens_cg(
             gv, g, self.damping, TOLERANCE * float(np.linalg.norm(g)), max_iterations(g.size), start=start,
             solve=self.solve or self._martens(here),
         )  # fmt: skip
-        p, Gp = self._best(objective, here, run.kept)
-        slope, curvature, first = float(g @ p), float(p @ Gp), math.nan
-        a = min(1.0, self.max_radius / float(np.linalg.norm(p)))
-        for rejections in range(MAX_REJECTIONS):
-            predicted = -(a * slope + 0.5 * a * a * curvature)
-            trial = tried(objective, here, a * p, predicted, self.noise, self.strict_monotone)
-            first = first if rejections else trial.rho
-            accepted = trial.there is not None and trial.rho > 0.1
-            if accepted or not trial.moved:
-                break
-            a *= 0.5
-        if not first >= 0.25:
-            self.damping *= 1.5
-        elif first > 0.75:
-            self.damping *= 2 / 3
-        self.previous = run.kept[-1].p if accepted else None
-        status = Status.RUNNING if accepted else Status.RADIUS_COLLAPSED
-        if not accepted and -(slope + 0.5 * curvature) <= self.noise * abs(here.f):
-            status = Status.PRECISION_LOSS
-        length = a * float(np.linalg.norm(p)) if accepted else 0.0
-        info = StepInfo(
-            accepted=accepted, status=status, rho=first, radius=length, predicted=predicted, actual=trial.actual,
-            step_norm=length, n_cg=run.products, why=run.why, smallest_curvature=run.smallest_curvature,
-            rejections=rejections + (not accepted), eta=eta, damping=self.damping, noise=trial.noise,
-        )  # fmt: skip
-        return (trial.there if accepted and trial.there is not None else here), info
+        p, Gp = lowest(objective, here, run.kept, settings.noise)
+        slope, curvature = float(g @ p), float(p @ Gp)
 
-    def _best(self, objective: Objective, here: Evaluation, kept: list[Kept]) -> Kept:
-        """Backtracking along CG: the last iterate, or the one before as long as f is lower there."""
-        best, lowest = kept[-1], math.inf
-        for candidate in reversed(kept):
-            there = evaluated(objective, here.x + candidate.p)
-            if there is not None and not there.f < lowest - self.noise * abs(there.f):
-                break
-            if there is not None:
-                best, lowest = candidate, there.f
-        return best
+        def model(a: float) -> float:
+            return -(a * slope + 0.5 * a * a * curvature)
+
+        length = float(np.linalg.norm(p))
+        there, info, rho = backtrack(objective, here, p, length, model, settings, hoped=model(1.0))
+        if not rho >= SHRINK:
+            self.damping *= 1.5
+        elif rho > EXPAND:
+            self.damping *= 2 / 3
+        self.previous = run.kept[-1].p if info.accepted else None
+        return there, replace(
+            info,
+            rho=rho,
+            n_cg=run.products,
+            why=run.why,
+            smallest_curvature=run.smallest_curvature,
+            eta=settings.eta,
+            damping=self.damping,
+        )
 
     def _martens(self, here: Evaluation) -> Callable[[Vector], Vector] | None:
         pulled, rows = here.known.pulled, 1
@@ -195,3 +196,15 @@ class LevenbergMarquardt:
         squares = sum(pulled(signs) ** 2 for _ in range(SAMPLES)) / SAMPLES
         M = (rows * squares + self.damping) ** 0.75
         return (lambda r: r / M) if np.isfinite(M).all() and (M > 0).all() else None
+
+
+def lowest(objective: Objective, here: Evaluation, kept: list[Iterate], noise: float) -> Iterate:
+    """Backtrack along CG: the last iterate, or the one before as long as f is lower there."""
+    best, least = kept[-1], math.inf
+    for candidate in reversed(kept):
+        there = evaluated(objective, here.x + candidate.p)
+        if there is not None and not there.f < least - noise * abs(there.f):
+            break
+        if there is not None:
+            best, least = candidate, there.f
+    return best

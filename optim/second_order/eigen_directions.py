@@ -1,4 +1,4 @@
-"""Newton directions from a whole spectrum: what may stand in place of H where H is not positive definite.
+"""Newton directions from a whole spectrum, with a substitute for H where H is not positive definite.
 
 In the basis of eigenvectors H is diagonal, H = VΛVᵀ, and the gradient is c = Vᵀg. Then every modification is a rule for
 numbers: the direction is −V(c/d) with d in place of λ.

@@ -1,7 +1,6 @@
-"""What second-order methods minimize: f of one vector, given as a function or as a closure over parameters.
+"""f of one vector, given as a function of an array or as a closure over parameters.
 
-An `Objective` is asked for the value at a point and gives an `Evaluation`; the gradient there and Hv are computed only when
-asked for, and the evaluation remembers them. So a trial step that is rejected has cost one value.
+Both are an `Objective`, which methods ask for an `Evaluation`; see `optim.second_order.evaluation`.
 
 Names: `x` the point, a float64 vector (n,); `f` `g` value and gradient there; `v` a direction.
 """
@@ -14,11 +13,60 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import Tensor
-from minigrad.extend import Bound, Compiled, CurvatureRequest, scope
-from optim.evaluation import BudgetSpent, Counts, Derivatives, Evaluation, Graph, Objective, Vector
+from minigrad import Tensor, gradient_and_hvp
+from minigrad.extend import Bound, Compiled, CurvaturePoint, CurvatureRequest, GaussNewton, Packing, scope
+from optim.base.loss import no_loss, not_one_number
+from optim.second_order.evaluation import Counts, Derivatives, Evaluation, Product, Vector
 
-__all__ = ["BudgetSpent", "ClosureObjective", "Counts", "Derivatives", "Evaluation", "FunctionObjective", "Objective"]
+__all__ = ["ClosureObjective", "FunctionObjective", "Graph"]
+
+
+class Graph:
+    """Gradient and products of a recorded loss with respect to some leaves taken as one vector."""
+
+    def __init__(self, leaves: Sequence[Tensor], counts: Counts) -> None:
+        self.leaves, self.counts = list(leaves), counts
+        self.packing = Packing(self.leaves)
+
+    def derivatives(self, loss: Tensor, outputs: Any = None, decay: Any = 0.0) -> Derivatives:
+        """The derivatives of loss + ½Σ decay·w²."""
+        with np.errstate(all="ignore"):
+            gradients, product = gradient_and_hvp(loss, self.leaves)
+        found = self._found(gradients, product, decay)
+        if outputs is None:
+            return found
+        gauss_newton = GaussNewton(loss, outputs, self.leaves)
+
+        def pulled(signs: Callable[[int], Vector]) -> Vector:
+            slope = gauss_newton.slope
+            rows = signs(len(slope)).reshape(-1, *(1,) * (slope.ndim - 1))
+            joined: Vector = self.packing.join(gauss_newton.pulled(slope * rows.astype(slope.dtype)))
+            return joined
+
+        return found._replace(ggn=self._counted(gauss_newton.product, decay), pulled=pulled)
+
+    def replayed(self, point: CurvaturePoint, decay: Any = 0.0) -> Derivatives:
+        """The same derivatives of a loss that is replayed; the leaves are as they were at the point."""
+        with np.errstate(all="ignore"):
+            return self._found(point.gradient(), point.product, decay)
+
+    def _found(self, gradients: Sequence[Any], product: Callable[..., Sequence[Any]], decay: Any) -> Derivatives:
+        hv = self._counted(product, decay)
+        x = self.packing.join([p.data for p in self.leaves])
+        g = self.packing.join(gradients) + decay * x
+        n = self.packing.n
+        return Derivatives(g, hv, lambda: hv(np.eye(n)) if n else np.zeros((0, 0)))
+
+    def _counted(self, product: Callable[..., Sequence[Any]], decay: Any) -> Product:
+        """`product` as a function of one vector, or of rows of vectors, that counts its products."""
+
+        def times(v: Vector) -> Vector:
+            lead = v.shape[:-1]
+            self.counts.products(len(v) if lead else 1)
+            total: Vector = self.packing.join(product(self.packing.split(v), lead=lead), lead) + decay * v
+            return total
+
+        return times
 
 
 class FunctionObjective:
@@ -60,7 +108,7 @@ class FunctionObjective:
             return Evaluation(x, _scalar(f), lambda: self._own(x, Derivatives(self._gradient(x), _missing)), self.counts)
 
     def _replayed(self, fun: Compiled, x: Vector) -> Evaluation:
-        """A compiled function's value now, its derivatives when asked for, from one capture for all points."""
+        """Value and, when asked for, derivatives of a compiled function, from one capture for all points."""
         if self._curvature is None:
             leaf = Tensor(self._given(x), requires_grad=True, name="x")
             self._curvature = CurvatureRequest(Compiled(lambda *args: fun.function(leaf, *args)), [leaf], self)
@@ -94,7 +142,7 @@ class FunctionObjective:
         return Graph([leaf], self.counts).derivatives(loss)
 
     def _own(self, x: Vector, found: Derivatives) -> Derivatives:
-        """`found` with the caller's hess or hessp in place of ours."""
+        """`found`, with the caller's hess or hessp, if given, in place of our products."""
         if self.hess is not None:
             known: list[Vector] = []
 
@@ -130,8 +178,7 @@ def _plain(value: Any) -> Any:
 def _scalar(f: Any) -> float:
     value = np.asarray(_plain(f))
     if value.size != 1 or value.dtype.kind not in "fiub":
-        got = f"{value.dtype} of shape {value.shape}" if value.dtype.kind != "O" else f"{f!r:.60}"
-        raise ValueError(f"`minimize(fun, ...)`: fun(x) must return one real number, got {got}.")
+        raise not_one_number("minimize(fun, ...)", "fun(x)", f)
     return float(value.reshape(()))
 
 
@@ -156,15 +203,15 @@ class ClosureObjective:
     """A closure's loss as a function of the parameters taken as one float64 vector.
 
     Evaluating writes the point into the parameters; `put` writes without evaluating. The loss gets ½Σλw² added, with each
-    parameter's own λ, so that f, g and Hv all know of the weight decay.
+    parameter's own λ, so that f, g and Hv all contain the weight decay.
 
     Args:
         closure: returns the loss, a scalar Tensor, or (loss, outputs).
         parameters: the leaves that make up the vector, in order.
         decay: λ of each parameter.
-        call: who asks, for errors.
-        counts: where to count; by default from 0.
-        curvature: how to replay a compiled closure, if it is one.
+        call: the name of the optimizer, for errors.
+        counts: where calls are counted; by default from 0.
+        curvature: replays a compiled closure.
     """
 
     def __init__(
@@ -180,10 +227,11 @@ class ClosureObjective:
     @property
     def x(self) -> Vector:
         """The parameters as they are."""
-        return self._graph.joined([p.data for p in self.parameters])
+        joined: Vector = self._graph.packing.join([p.data for p in self.parameters])
+        return joined
 
     def put(self, x: Vector) -> None:
-        for p, part in zip(self.parameters, self._graph.parted(x), strict=True):
+        for p, part in zip(self.parameters, self._graph.packing.split(x), strict=True):
             p.data[...] = part
             p.touch()
 
@@ -210,14 +258,12 @@ class ClosureObjective:
         """(loss, outputs or None) of the closure, checked."""
         result = self.closure()
         loss, outputs = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
-        call = f"`{self.call}.step(closure)`"
-        if not isinstance(loss, Tensor):
-            raise TypeError(f"{call}: the closure must return the loss, a Tensor, got {result!r:.60}. Is `return` missing?")
-        if loss.size != 1:
-            raise ValueError(f"{call}: the loss must be a scalar, got shape {loss.shape}. Reduce it, as with .mean().")
+        call = f"{self.call}.step(closure)"
+        if not isinstance(loss, Tensor) or loss.size != 1:
+            raise no_loss(call, loss)
         if not loss.requires_grad:
             raise RuntimeError(
-                f"{call}: the loss does not depend on a parameter that requires a gradient. "
+                f"`{call}`: the loss does not depend on a parameter that requires a gradient. "
                 f"Was it made inside no_grad(), or from .data, .numpy() or .detach()?"
             )
         self.loss = loss

@@ -1,12 +1,13 @@
 """Curvature for study: the largest eigenvalues of a Hessian, its spectrum, trace and diagonal, from products Hv.
 
-Every function here takes what is differentiated in the same two forms.
+Every function here takes the function to be differentiated in one of two forms.
 
 - `f, x`: a scalar function of an array, or of a tree (dicts, lists, tuples) of arrays, and where to look.
 - `closure, parameters`: what an optimizer's `step` takes: a function without arguments that returns the loss, and the
   parameters it depends on, as in `sharpness(lambda: loss_fn(model(x), y), model.parameters())`.
 
-The loss is recorded once at the present values; nothing is changed, and what is random in it (dropout) stays as drawn.
+The loss is recorded once at the present values; nothing is changed, and random parts (dropout) stay as they
+were drawn.
 
 Names: `H` = ∇²f(x), taken as symmetric (n, n) on the entries of x in order; `v` a direction, `λ` eigenvalues, `θ` Ritz
 values, their approximations by `lanczos`. All vectors are float64, and products are computed in x's own precision.
@@ -19,16 +20,16 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor, gradient_and_hvp
-from minigrad.extend import between, data_of, flatten, scope
-from optim.lanczos import Krylov, lanczos
-from optim.options import COUNT, NON_NEGATIVE, WHOLE, Kind, checked
+from minigrad.extend import Packing, between, data_of, flatten, portion, portions, scope
+from optim.base.loss import not_one_number
+from optim.base.options import COUNT, NON_NEGATIVE, WHOLE, Kind, checked
+from optim.second_order.lanczos import Krylov, lanczos
 
 __all__ = [
     "Estimate", "Spectrum", "hessian_diagonal", "hessian_spectrum", "hessian_trace", "preconditioned_sharpness", "sharpness",
@@ -37,8 +38,6 @@ __all__ = [
 Array = NDArray[Any]
 
 DENSE = 64  # up to this n the whole matrix costs less than the products Lanczos needs
-CHUNK_BYTES = 1 << 22  # how much a batch of directions may hold: beyond the cache a batch is slower than single products
-CHUNK_ROWS = 32
 SEVERAL = Kind("a whole number ≥ 2", lambda value: COUNT.parse(value - 1) + 1)
 
 
@@ -83,7 +82,7 @@ def preconditioned_sharpness(
 
     Args:
         P: the diagonal of a positive preconditioner: a tree like x, or one vector (n,).
-        f, x, k, tol, max_products, seed: see `sharpness`, also for what is returned, warned of and raised.
+        f, x, k, tol, max_products, seed: see `sharpness`, also for the result, the warning and the errors.
 
     Raises:
         ValueError: P has another shape than x, or an entry that is not positive and finite.
@@ -212,7 +211,7 @@ def hessian_diagonal(f: Any, x: Any, *, samples: int = 100, seed: Any = 0) -> Es
         diag H ≈ mean of v ⊙ Hv,   v random signs;   variance of one term of entry i: Σ_{j≠i} Hᵢⱼ²
 
     Args:
-        f, x, samples, seed: see `hessian_trace`, also for what is raised.
+        f, x, samples, seed: see `hessian_trace`, also for the errors.
 
     Reference: Bekas, Kokiopoulou, Saad 2007, An estimator for the diagonal of a matrix.
 
@@ -236,13 +235,12 @@ class _Hessian:
         self.scale: Array | None = None
         self.leaves, self.build, loss = _recorded(call, f, x)
         self.rounding = 10 * max(float(np.finfo(a.dtype).eps) for a in self.leaves)  # of a product, relative
-        ends = np.cumsum([0, *(a.size for a in self.leaves)])
-        self.places = [slice(lo, hi) for lo, hi in pairwise(ends)]
-        self.n = int(ends[-1])
+        self.packing = Packing(self.leaves)
+        self.n = self.packing.n
         nodes = between(self.leaves, [loss]).nodes
-        held = 4 * sum(node.data.nbytes for node in nodes) + 8 * self.n  # a recorded gradient is a few times the loss
-        self.rows = min(CHUNK_ROWS, max(1, CHUNK_BYTES // held))
-        with np.errstate(all="ignore"):  # what comes of it is checked
+        # The bytes that one direction holds: a recorded gradient is a few times the loss.
+        self.held = 4 * sum(node.data.nbytes for node in nodes) + 8 * self.n
+        with np.errstate(all="ignore"):  # each product is checked
             self.product: Any = gradient_and_hvp(loss, self.leaves)[1]
 
     def __call__(self, v: Array) -> Array:
@@ -253,11 +251,9 @@ class _Hessian:
         self.products += math.prod(lead)
         if self.scale is not None:
             V = self.scale * V
-        parts = [V[..., place].reshape(lead + a.shape).astype(a.dtype)
-                 for a, place in zip(self.leaves, self.places, strict=True)]  # fmt: skip
         with np.errstate(all="ignore"):
-            found = self.product(parts, lead)
-        HV: Array = np.concatenate([part.reshape((*lead, -1)) for part in found], axis=-1).astype(np.float64)
+            found = self.product(self.packing.split(V), lead)
+        HV: Array = self.packing.join(found, lead)
         if not np.isfinite(HV).all():
             raise FloatingPointError(
                 f"`{self.call}(f, x)`: a Hessian-vector product must be finite, got {HV[~np.isfinite(HV)][0]}. Are f and its "
@@ -269,9 +265,8 @@ class _Hessian:
 
     def batches(self, rows: Iterator[Array], total: int) -> Iterator[tuple[Array, Array]]:
         """(V, HV) for all the rows, several at a time; every batch but a smaller last one has the same size."""
-        size = min(self.rows, total)
-        for start in range(0, total, size):
-            V = np.stack([next(rows) for _ in range(min(size, total - start))])
+        for part in portions(total, portion(total, self.held)):
+            V = np.stack([next(rows) for _ in range(part.stop - part.start)])
             yield V, self._products(V, (len(V),))
 
     def dense(self) -> Array:
@@ -294,13 +289,12 @@ class _Hessian:
 
     def tree(self, flat: Array) -> Any:
         """A vector in the form of x."""
-        return self.build([flat[place].reshape(a.shape).astype(a.dtype)
-                           for a, place in zip(self.leaves, self.places, strict=True)])  # fmt: skip
+        return self.build(self.packing.split(flat))
 
     def positive(self, P: Any) -> Array:
         """A preconditioner's diagonal as a vector, checked."""
         parts = [np.asarray(data_of(part), dtype=np.float64) for part in flatten(_tree(P))[0]]
-        shapes, wanted = [part.shape for part in parts], [a.shape for a in self.leaves]
+        shapes, wanted = [part.shape for part in parts], self.packing.shapes
         if shapes not in (wanted, [(self.n,)]):
             raise ValueError(
                 f"`{self.call}(P=...)` must have the arrays of x, of shapes {wanted}, or be one of shape {(self.n,)}, "
@@ -343,7 +337,7 @@ def _recorded(call: str, f: Any, x: Any) -> tuple[list[Tensor], Callable[[Any], 
             f"the graph with float() or .item()?"
         )
     if loss.size != 1 or loss.dtype.kind == "c":
-        raise ValueError(f"`{call}(f, x)`: f must return one real number, got {loss.dtype} of shape {loss.shape}. Reduce it.")
+        raise not_one_number(f"{call}(f, x)", "f", loss)
     return leaves, build, loss
 
 
@@ -416,10 +410,11 @@ def _sharpness(call: str, H: _Hessian, k: int, tol: float, max_products: int, se
 
 
 def _largest(H: _Hessian, k: int, tol: float, budget: int, rng: np.random.Generator) -> tuple[Array, str]:
-    """The k largest eigenvalues, descending, and what there is to doubt about them if the budget did not suffice.
+    """The k largest eigenvalues, descending, and the reason to doubt them, if the budget did not suffice.
 
-    One Krylov space shows each eigenvalue once. So for k > 1 a second run looks at the complement of what was found, for as
-    many steps as the first took. If it meets something above the k-th largest, that is added, and another run looks again.
+    One Krylov space shows each eigenvalue once. So for k > 1 a second run looks at the complement of the
+    vectors found, for as many steps as the first took. If it meets something above the k-th largest, that
+    is added, and another run looks again.
     """
 
     def settled(run: Krylov) -> bool:
@@ -433,7 +428,7 @@ def _largest(H: _Hessian, k: int, tol: float, budget: int, rng: np.random.Genera
         return θ[-k:][::-1], f"the residual ‖Hu − λu‖ is {worst:.1e}"
     found, vectors = θ[-k:], s[:, -k:].T @ run.basis
     while k > 1 and len(found) < H.n:
-        kth = float(np.sort(found)[-k]) + tol * scale  # what is not above this changes nothing
+        kth = float(np.sort(found)[-k]) + tol * scale  # an eigenvalue up to this changes nothing
 
         def answered(run: Krylov, kth: float = kth) -> bool:
             θ, _, residual = run.ritz()
@@ -453,7 +448,7 @@ def _largest(H: _Hessian, k: int, tol: float, budget: int, rng: np.random.Genera
 
 
 def _now_and_then(check: Callable[[Krylov], bool], first: int) -> Callable[[Krylov], bool]:
-    """`check`, which costs the cube of the steps, made from the step `first` on whenever the steps have grown by a tenth."""
+    """Call `check`, whose cost is the cube of the steps, from step `first` on whenever they have grown by a tenth."""
     due = first
 
     def stop(run: Krylov) -> bool:

@@ -15,21 +15,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from optim.objective import Evaluation, Objective
-from optim.results import Status
-from optim.trust_region import NOISE, evaluated
+from optim.second_order.evaluation import Evaluation, Objective, Vector
+from optim.second_order.results import Status
+from optim.second_order.trial import NOISE, blind, evaluated
 
-__all__ = ["STILL", "Found", "blind", "line_search"]
-
-Vector = NDArray[Any]
+__all__ = ["STILL", "RayPoint", "SearchResult", "line_search"]
 
 
-class Trial(NamedTuple):
+class RayPoint(NamedTuple):
     """A point of the ray: a, φ(a) − φ(0), and φ′(a), which is NaN where it was not asked for.
 
     Without an evaluation `there`, f is not finite and the change infinite; or a·p is too short to move x, and it is 0.
@@ -41,7 +38,7 @@ class Trial(NamedTuple):
     there: Evaluation | None
 
 
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     """The point to go to, or None; the step length there, how many points were tried, and why the search ended."""
 
     there: Evaluation | None
@@ -51,17 +48,12 @@ class Found(NamedTuple):
 
     @property
     def status(self) -> Status:
-        """What a step that ended without a point is called."""
+        """The status of a step whose search ended without a point."""
         return _ENDS.get(self.why, Status.PRECISION_LOSS)
 
 
-STILL = ("stationary", "lr is 0")  # why a search ended that no other direction would help
+STILL = ("stationary", "lr is 0")  # where a search ends for these reasons, no other direction would help
 _ENDS = {"not finite": Status.NONFINITE, "not a direction of descent": Status.RADIUS_COLLAPSED}
-
-
-def blind(here: Evaluation, there: Evaluation, noise: float) -> bool:
-    """Whether f cannot tell the two points apart: its change is below this share of |f|."""
-    return abs(there.f - here.f) <= noise * max(abs(there.f), abs(here.f))
 
 
 class Ray:
@@ -75,32 +67,32 @@ class Ray:
         self.objective, self.here, self.p, self.noise = objective, here, p, noise
         self.slope = float(here.g @ p)
 
-    def at(self, a: float) -> Trial:
+    def at(self, a: float) -> RayPoint:
         """The point x + a·p; its gradient is computed only where f alone cannot tell."""
         x = self.here.x + a * self.p
         if np.array_equal(x, self.here.x):
-            return Trial(a, 0.0, math.nan, None)
+            return RayPoint(a, 0.0, math.nan, None)
         there = evaluated(self.objective, x)
         if there is None:
-            return Trial(a, math.inf, math.nan, None)
+            return RayPoint(a, math.inf, math.nan, None)
         if np.array_equal(there.x, self.here.x):  # where parameters are float32
-            return Trial(a, 0.0, math.nan, None)
-        trial = Trial(a, there.f - self.here.f, math.nan, there)
+            return RayPoint(a, 0.0, math.nan, None)
+        point = RayPoint(a, there.f - self.here.f, math.nan, there)
         if not blind(self.here, there, self.noise):
-            return trial
-        trial = self.with_slope(trial)
-        return trial._replace(change=0.5 * a * (self.slope + trial.slope)) if math.isfinite(trial.slope) else trial
+            return point
+        point = self.with_slope(point)
+        return point._replace(change=0.5 * a * (self.slope + point.slope)) if math.isfinite(point.slope) else point
 
-    def with_slope(self, trial: Trial) -> Trial:
+    def with_slope(self, point: RayPoint) -> RayPoint:
         """With φ′(a) too; a gradient that is not finite makes the point infinitely high."""
-        slope = math.nan if trial.there is None else float(trial.there.g @ self.p)
-        return trial._replace(slope=slope) if math.isfinite(slope) else trial._replace(change=math.inf)
+        slope = math.nan if point.there is None else float(point.there.g @ self.p)
+        return point._replace(slope=slope) if math.isfinite(slope) else point._replace(change=math.inf)
 
 
 def line_search(
     kind: str | None, objective: Objective, here: Evaluation, p: Vector, first: float, noise: float = NOISE
-) -> Found:
-    """Search along p from `here`, with the step length `first` for the first trial.
+) -> SearchResult:
+    """Search along p from `here`, with the step length `first` for the first point.
 
     Args:
         kind: "armijo", "strong-wolfe", or None: take `first` whatever f does, unless it is not finite there.
@@ -108,9 +100,9 @@ def line_search(
         noise: a change of f below this share of |f| is rounding.
 
     Returns:
-        `Found`, whose `there` is None if no point was good enough; else the gradient there is finite.
+        `SearchResult`, whose `there` is None if no point was good enough; else the gradient there is finite.
 
-    >>> from optim.objective import FunctionObjective
+    >>> from optim.second_order.objective import FunctionObjective
     >>> f = FunctionObjective(lambda x: np.sum(x**4))
     >>> here = f(np.array([1.0]))
     >>> found = line_search("armijo", f, here, -here.g, 1.0)
@@ -119,67 +111,67 @@ def line_search(
     """
     ray = Ray(objective, here, p, noise)
     if not p.any() or not first > 0:
-        return Found(None, 0.0, 0, "stationary" if first > 0 else "lr is 0")
+        return SearchResult(None, 0.0, 0, "stationary" if first > 0 else "lr is 0")
     if kind is not None and not ray.slope < 0:
-        return Found(None, 0.0, 0, "not a direction of descent")
+        return SearchResult(None, 0.0, 0, "not a direction of descent")
     return _SEARCHES[kind](ray, first)
 
 
-def _full_step(ray: Ray, first: float) -> Found:
-    trial = ray.at(first)
-    if trial.there is not None and math.isfinite(ray.with_slope(trial).change):
-        return Found(trial.there, first, 1, "full step")
-    return Found(None, 0.0, 1, "not finite" if trial.change else "stationary")
+def _full_step(ray: Ray, first: float) -> SearchResult:
+    point = ray.at(first)
+    if point.there is not None and math.isfinite(ray.with_slope(point).change):
+        return SearchResult(point.there, first, 1, "full step")
+    return SearchResult(None, 0.0, 1, "not finite" if point.change else "stationary")
 
 
-def _armijo(ray: Ray, first: float, c1: float = 1e-4, max_trials: int = 60) -> Found:
+def _armijo(ray: Ray, first: float, c1: float = 1e-4, max_trials: int = 60) -> SearchResult:
     """Shorten the step until f has fallen: to where a parabola has its minimum, but by ½ at least and to 1/10 at most."""
     a = first
     for trials in range(1, max_trials + 1):
-        trial = ray.at(a)
-        if trial.there is not None and trial.change <= c1 * a * ray.slope:
-            trial = ray.with_slope(trial)
-            if math.isfinite(trial.change):
-                return Found(trial.there, a, trials, "sufficient decrease")
-        a *= min(max(_parabola(ray.slope * a, trial.change), 0.1), 0.5)
-    return Found(None, 0.0, max_trials, "no decrease")
+        point = ray.at(a)
+        if point.there is not None and point.change <= c1 * a * ray.slope:
+            point = ray.with_slope(point)
+            if math.isfinite(point.change):
+                return SearchResult(point.there, a, trials, "sufficient decrease")
+        a *= min(max(_parabola(ray.slope * a, point.change), 0.1), 0.5)
+    return SearchResult(None, 0.0, max_trials, "no decrease")
 
 
-def _strong_wolfe(ray: Ray, first: float, c1: float = 1e-4, c2: float = 0.9, max_trials: int = 40) -> Found:
+def _strong_wolfe(ray: Ray, first: float, c1: float = 1e-4, c2: float = 0.9, max_trials: int = 40) -> SearchResult:
     """Lengthen the step until a minimum is bracketed, then close in on it until the slope is small.
 
     `low` satisfies Armijo's condition, and φ falls from there towards `high`; without a `high`, towards infinity. If the
     trials run out, `low` is taken.
     """
-    low, a = Trial(0.0, 0.0, ray.slope, ray.here), first
-    high: Trial | None = None
+    low, a = RayPoint(0.0, 0.0, ray.slope, ray.here), first
+    high: RayPoint | None = None
     for trials in range(1, max_trials + 1):
-        trial = ray.at(a)
-        better = trial.change <= c1 * a * ray.slope and trial.change < low.change
+        point = ray.at(a)
+        better = point.change <= c1 * a * ray.slope and point.change < low.change
         if better:
-            trial = ray.with_slope(trial)
-            better = math.isfinite(trial.slope)
+            point = ray.with_slope(point)
+            better = math.isfinite(point.slope)
         if not better:
-            high = trial
-        elif abs(trial.slope) <= -c2 * ray.slope:
-            return Found(trial.there, a, trials, "strong Wolfe")
+            high = point
+        elif abs(point.slope) <= -c2 * ray.slope:
+            return SearchResult(point.there, a, trials, "strong Wolfe")
         else:
-            if trial.slope * (math.inf if high is None else high.a - low.a) > 0:
+            if point.slope * (math.inf if high is None else high.a - low.a) > 0:
                 high = low
-            low = trial
+            low = point
         a = 4 * a if high is None else low.a + _share(low, high) * (high.a - low.a)
     if low.a:
-        return Found(low.there, low.a, max_trials, "sufficient decrease")
-    return Found(None, 0.0, max_trials, "no decrease")
+        return SearchResult(low.there, low.a, max_trials, "sufficient decrease")
+    return SearchResult(None, 0.0, max_trials, "no decrease")
 
 
-_SEARCHES: dict[str | None, Callable[[Ray, float], Found]] = {
+_SEARCHES: dict[str | None, Callable[[Ray, float], SearchResult]] = {
     "armijo": _armijo, "strong-wolfe": _strong_wolfe, None: _full_step,
 }  # fmt: skip
 
 
-def _share(low: Trial, high: Trial) -> float:
-    """How far from low to high the next trial lies: where a cubic, or else a parabola, is lowest; within [0.1, 0.9]."""
+def _share(low: RayPoint, high: RayPoint) -> float:
+    """The next point's share of the way from low to high: a cubic's or a parabola's minimum, in [0.1, 0.9]."""
     width = high.a - low.a
     start = -low.slope * width  # > 0, and the unit of what follows, so that no square over- or underflows
     rise, end = (high.change - low.change) / start, high.slope * width / start

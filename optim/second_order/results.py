@@ -13,7 +13,7 @@ __all__ = ["OptimizeResult", "Status", "StepInfo"]
 
 
 class Status(StrEnum):
-    """Why it ended. Equal to its name as a text: `result.status == "MAXITER"`. Only the first two are success."""
+    """Why a step or a run ended; only the first two are success. Each equals its name: `status == "MAXITER"`."""
 
     SECOND_ORDER = "SECOND_ORDER"
     FIRST_ORDER = "FIRST_ORDER"
@@ -55,7 +55,7 @@ _MESSAGES = {
 
 @dataclass(frozen=True)
 class StepInfo:
-    """What one second-order step did: read it from `optimizer.last_step`."""
+    """The report of one second-order step; `optimizer.last_step` holds the newest."""
 
     accepted: bool = False
     status: Status = Status.RUNNING
@@ -77,7 +77,7 @@ class StepInfo:
 
 
 class OptimizeResult(dict[str, Any]):
-    """What `minimize` returns: a dict whose keys are also attributes.
+    """The result of `minimize`: a dict whose keys are also attributes.
 
     x, fun, jac: the point found, in the shape of x0, f there, and its gradient.
     success, status, message: whether, and why it ended; `status` is a `Status`.

@@ -1,0 +1,162 @@
+"""Newton steps with the whole Hessian, for any objective.
+
+Names: `lam` `V` eigenvalues and eigenvectors of H; `c` the gradient in that basis; δ `floor` = √eps·max|λ|, the smallest
+curvature that counts; Δ `radius` of the trust region; `unit` a power of two by which H and g are multiplied, so that
+nothing over- or underflows whatever the units of f.
+
+Reference: Nocedal and Wright 2006, Numerical Optimization, ch. 3.4; Dauphin et al. 2014; Moré and Sorensen 1983.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from optim.second_order.eigen_directions import DIAGONALS, more_sorensen, textbook_direction
+from optim.second_order.evaluation import Evaluation, Objective, Vector, symmetric
+from optim.second_order.line_search import line_search
+from optim.second_order.method import Method, Settings
+from optim.second_order.results import Status, StepInfo
+from optim.second_order.stationary import escape
+from optim.second_order.trial import (
+    EPS,
+    MAX_REJECTIONS,
+    NEGATIVE,
+    blind,
+    first_radius,
+    natural_length,
+    next_radius,
+    tried,
+    unit_of,
+)
+
+__all__ = ["DenseNewton", "NewtonInfo"]
+
+
+@dataclass(frozen=True)
+class NewtonInfo(StepInfo):
+    """The report of one step of `Newton`; `why` says how the line search ended."""
+
+    step_length: float = 0.0  # a in w + a·p
+    decrement: float = math.nan  # √(−gᵀp), NaN if p climbs; half its square is the fall that the model predicts
+    negative: int = 0  # how many eigenvalues are below −δ
+    asymmetry: float = 0.0  # max|H − Hᵀ| / max|H| before it was made symmetric
+
+
+class DenseNewton(Method):
+    """Newton steps for any `Objective`; see `Newton` for the options.
+
+    >>> from optim.second_order.objective import FunctionObjective
+    >>> f = FunctionObjective(lambda x: np.exp(x[0]) - 2 * x[0])
+    >>> here, newton = f(np.zeros(1)), DenseNewton()
+    >>> for _ in range(5):
+    ...     here, info = newton.step(f, here, Settings())
+    >>> abs(here.x[0] - math.log(2)) < 1e-9
+    np.True_
+    """
+
+    def __init__(self) -> None:
+        self.radius: float | None = None  # of modification "trust"; None: chosen at the next step
+
+    def state(self) -> dict[str, Any]:
+        return {"radius": self.radius}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.radius = state["radius"]
+
+    def after_escape(self, length: float, settings: Settings) -> None:
+        self.radius = length
+
+    def step(self, objective: Objective, here: Evaluation, settings: Settings) -> tuple[Evaluation, NewtonInfo]:
+        n, products = here.x.size, objective.counts.nhev
+        if n > settings.dense_limit:
+            raise ValueError(
+                f"`Newton`: the Hessian of {n} parameters takes {8 * n * n:,} bytes, and dense_limit is "
+                f"{settings.dense_limit}. Use NewtonCG, which needs no matrix, or raise dense_limit."
+            )
+        H, asymmetry = _hessian(here)
+        unit = unit_of(H)
+        H, g = unit * H, unit * here.g
+        lam, V = np.linalg.eigh(H)
+        largest = float(np.abs(lam).max())
+        # Without any curvature a step is as long as a first radius would be.
+        floor = math.sqrt(EPS) * largest or float(np.linalg.norm(g)) / natural_length(here.x) or 1.0
+        if settings.modification == "trust":
+            there, info = self._trust_step(objective, here, lam + unit * settings.damping, V, unit, settings.noise)
+        else:
+            p, down = _direction(H, g, lam, V, floor, unit * settings.damping, settings.modification), V[:, 0]
+            # Leave a saddle point, and also a point so near to one that the slope promises no more than rounding.
+            promise = max(2 * abs(here.f), float(-lam[0]) / unit * max(1.0, 0.01 * float(here.x @ here.x)))
+            flat = -float(here.g @ p) <= settings.noise * promise
+            stuck = flat and lam[0] < -NEGATIVE * largest and settings.modification in ("shift", "abs", "clip")
+            there, info = _line_step(objective, here, p, down if stuck else None, settings)
+        return there, replace(
+            info, lambda_min=float(lam[0]) / unit, negative=int(np.sum(lam < -math.sqrt(EPS) * largest)), asymmetry=asymmetry,
+            n_hv=objective.counts.nhev - products, actual=here.f - there.f, noise=blind(here, there, settings.noise),
+        )  # fmt: skip
+
+    def _trust_step(
+        self, objective: Objective, here: Evaluation, lam: Vector, V: Vector, unit: float, noise: float
+    ) -> tuple[Evaluation, NewtonInfo]:  # fmt: skip
+        c = V.T @ (unit * here.g)
+        radius = self.radius or first_radius(here.x, float(c @ c), float(np.linalg.norm(lam * c)))
+        refused = 0
+        for refused in range(MAX_REJECTIONS):
+            q = more_sorensen(lam, c, radius)
+            norm, predicted = float(np.linalg.norm(q)), -float(c @ q + 0.5 * (lam * q) @ q) / unit
+            trial = tried(objective, here, V @ q, predicted, noise)
+            after = next_radius(radius, trial.rho, norm)
+            if trial.there is not None:
+                self.radius = after
+                return trial.there, NewtonInfo(
+                    True, rho=trial.rho, radius=after, predicted=predicted, step_norm=norm, step_length=1.0, why="trust region",
+                    rejections=refused, decrement=math.sqrt(max(-float(c @ q) / unit, 0.0)),
+                )  # fmt: skip
+            if not trial.moved or not predicted > 0:
+                break
+            radius = after
+        self.radius = None
+        why = "no decrease" if c.any() or lam[0] < 0 else "stationary"
+        return here, NewtonInfo(status=Status.PRECISION_LOSS, why=why, radius=radius, rejections=refused + 1)
+
+
+def _direction(H: Vector, g: Vector, lam: Vector, V: Vector, floor: float, damping: float, modification: str) -> Vector:
+    if not g.any():
+        return np.zeros_like(g)
+    if modification == "none":
+        return textbook_direction(H + damping * np.eye(g.size), g)
+    return -V @ ((V.T @ g) / (DIAGONALS[modification](lam, floor, np.diag(H)) + damping))
+
+
+def _line_step(
+    objective: Objective, here: Evaluation, p: Vector, down: Vector | None, settings: Settings
+) -> tuple[Evaluation, NewtonInfo]:
+    """A step along p; or, where f falls along it, a step along `down`, a direction of negative curvature."""
+    slope = float(here.g @ p)
+    decrement = math.sqrt(-slope) if slope <= 0 else math.nan
+    if down is not None:
+        there, s = escape(objective, here, down, None, settings.noise)
+        if there is not None:
+            return there, NewtonInfo(
+                True, escaped=True, why="negative curvature", step_length=s, step_norm=s, decrement=decrement
+            )
+    found = line_search(settings.line_search, objective, here, p, settings.lr, settings.noise)
+    if found.there is None:
+        return here, NewtonInfo(status=found.status, why=found.why, rejections=found.trials, decrement=decrement)
+    return found.there, NewtonInfo(
+        True, predicted=-found.a * slope * (1 - 0.5 * found.a), step_norm=found.a * float(np.linalg.norm(p)), why=found.why,
+        rejections=found.trials - 1, step_length=found.a, decrement=decrement,
+    )  # fmt: skip
+
+
+def _hessian(here: Evaluation) -> tuple[Vector, float]:
+    """½(H + Hᵀ), and max|H − Hᵀ| / max|H|."""
+    H = here.hessian_rows()
+    largest = float(np.abs(H).max())
+    if not math.isfinite(largest):
+        raise FloatingPointError("`Newton`: f and its gradient are finite, but the Hessian is not; nothing was changed.")
+    return symmetric(H), float(np.abs(H - H.T).max()) / largest if largest else 0.0
