@@ -127,7 +127,7 @@ def _scalar_text(x: Any) -> str:
 
 
 def _base(array: Any) -> tuple[str, Any]:
-    """How an array is written, and the array whose box it refers to: a transpose refers to its base."""
+    """The text for an array, and the array whose box it refers to: a transpose refers to its base."""
     base = array.base
     if isinstance(base, np.ndarray) and array.ndim == 2 and base.ndim == 2:
         same_place = array.__array_interface__["data"][0] == base.__array_interface__["data"][0]

@@ -33,7 +33,7 @@ def box_size(lines: Sequence[str]) -> tuple[float, float]:
 
 
 def straight(node: Node, width: float) -> float:
-    """How much of an upper or lower border is straight, where edges may meet it."""
+    """The length of the straight part of an upper or lower border, where edges may meet it."""
     return width - 2 * (PAD_X if node.kind in ROUND else PAD_Y)
 
 

@@ -19,7 +19,7 @@ Chains = Sequence[Sequence[int]]
 
 
 def ports(chains: Chains, x: Sequence[float], rooms: Sequence[float]) -> list[tuple[float, float]]:
-    """Where each edge leaves its upper and enters its lower box.
+    """The places where each edge leaves its upper and enters its lower box.
 
     The edges at a box stand side by side rather than on top of one another, as far apart as the straight part
     of the box's border allows, which is `rooms` wide.
@@ -32,7 +32,11 @@ def ports(chains: Chains, x: Sequence[float], rooms: Sequence[float]) -> list[tu
     start, stop = [0.0] * len(chains), [0.0] * len(chains)
     for sides, at in ((below, start), (above, stop)):
         for v, neighbours in sides.items():
-            _spread(v, neighbours, x, rooms, at)
+            twins = next(iter(neighbours.values()))
+            if len(neighbours) == len(twins) == 1:  # the usual case has a quick way
+                at[twins[0]] = x[v]
+            else:
+                _spread(v, neighbours, x, rooms, at)
     return list(zip(start, stop, strict=True))
 
 
@@ -43,7 +47,7 @@ def _spread(
     rooms: Sequence[float],
     at: list[float],
 ) -> None:
-    """Write into `at` where the edges on one side of a box meet it, in the order of their other ends."""
+    """Write into `at` the places of the edges on one side of a box, in the order of their other ends."""
     places = [0.0]
     edges = []
     for u in sorted(neighbours, key=lambda u: (x[u], u)):
