@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> object:
-    """`minigrad.draw`, loaded when it is first used: most programs draw nothing."""
+    """Load `minigrad.draw` when it is first used, because most programs draw nothing."""
     if name == "draw":
         from minigrad.drawing.draw import draw
 

@@ -1,7 +1,8 @@
-"""What a Tensor can do as an array: NumPy's operators, methods and functions, each the rule of the function of that meaning.
+"""The operators, methods and functions that make a Tensor usable as a NumPy array.
 
-`RULES` is the one table. NumPy hands over its functions through two protocols; that for ufuncs, the hot one, is in
-`tensor.py`, beside the `apply` that it mostly calls.
+Each looks up its rule in one table, `RULES`, under the NumPy function of the same meaning. NumPy hands its
+own calls over through two protocols. `__array_function__` is here; `__array_ufunc__`, which is called far
+more often, is in `tensor.py` beside the `apply` that it calls.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 __all__ = ["REDUCTIONS", "RULES", "ArrayLike", "dispatch"]
 
 RULES: dict[Any, Callable[..., Any]] = {}
-"""What each NumPy function or ufunc does when it meets a Tensor. Filled by the tables under `ops`."""
+"""NumPy function or ufunc → the rule to run when it is called on a Tensor. The tables under `ops` fill it."""
 
 
 REDUCTIONS: dict[Any, Any] = {
@@ -24,7 +25,12 @@ REDUCTIONS: dict[Any, Any] = {
 
 
 def dispatch(func: Any, called: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """Send a NumPy call that met a Tensor to its rule; what has none raises, for a guess would be a silent wrong number."""
+    """Run the rule of a NumPy function that was called on a Tensor; `called` is its name in errors.
+
+    Raises:
+        TypeError: the function has no rule, or its rule does not take one of the keywords. Guessing a rule
+            would give wrong numbers silently.
+    """
     rule = RULES.get(func)
     if rule is None:
         raise TypeError(
@@ -49,7 +55,7 @@ def dispatch(func: Any, called: str, args: Sequence[Any], kwargs: dict[str, Any]
 
 
 class ArrayLike:
-    """Operators and methods; what they act on is the subclass's business."""
+    """The operators and methods of an array; the subclass holds the values."""
 
     __slots__ = ()
 
@@ -155,13 +161,13 @@ class ArrayLike:
     def __ne__(self, other: Any) -> Any:  # type: ignore[override]
         return RULES[np.not_equal](self, other)
 
-    __hash__ = object.__hash__  # elementwise == would otherwise take it away
+    __hash__ = object.__hash__  # Python drops it from a class that defines __eq__
 
     def __getitem__(self, index: Any) -> Any:
         return RULES["getitem"](self, index)
 
-    # Methods: each is the NumPy function of the same name. After the axis come keywords only, for there NumPy's own methods
-    # have `dtype` and `out`.
+    # Methods: each is the NumPy function of the same name. Options after the axis are keyword-only, because
+    # NumPy's own methods take `dtype` and `out` at those positions.
 
     def astype(self, dtype: Any) -> Any:
         return RULES["astype"](self, dtype)

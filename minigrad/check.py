@@ -1,7 +1,7 @@
-"""Checking derivatives against the truth, for tests and for users' own ops and functions.
+"""Check derivatives against the values of a function, for the tests and for users' own ops and functions.
 
-The truth is the complex step Im f(x + iht)/h with h = 1e-20, exact to rounding, where f is analytic; elsewhere central
-differences, extrapolated once (Richardson). Whether f is analytic is not asked but seen: the two must agree.
+Where f is analytic, the truth is the complex step Im f(x + iht)/h with h = 1e-20, which is exact to rounding.
+Elsewhere it is a central difference, extrapolated twice (Richardson). f counts as analytic if the two agree.
 
 Names: `t` tangents, `g` cotangents, both random and fixed by `rng`.
 """
@@ -28,19 +28,21 @@ SHARP, BLUNT = 1e-9, 2e-6  # relative tolerances against the complex step and ag
 
 
 def check_derivatives(f: Function, *xs: Any, order: int = 2, rng: int | np.random.Generator = 0) -> None:
-    """Check f's derivatives at xs in both modes, up to `order`; returns nothing if all is well.
+    """Check f's derivatives at xs in both modes, up to `order`; return None if they are right.
 
-    At each order: the push forward J·t against the truth; the pull back by the adjoint identity ⟨g, J·t⟩ = ⟨Jᵀ·g, t⟩;
-    the dtype and shape of what comes back. The next order does the same to the pull back of f itself. The first order is
-    also checked beside xs.
+    At each order the push forward J·t is compared with the truth, and the pull back is checked by the adjoint
+    identity ⟨g, J·t⟩ = ⟨Jᵀ·g, t⟩. The next order does the same to the pull back of f. At first order the
+    shapes and dtypes of the gradients are checked too, and the derivatives once more at a point beside xs.
 
     Args:
         f: a function of floating point arrays (or trees of them), smooth near xs.
         xs: where to check; float32 is checked at float64's precision, because rules do not depend on it.
         order: how many times to differentiate, at least 1.
+        rng: seed or generator of the random tangents and cotangents.
 
     Raises:
-        DerivativeError: says which op (of those f is made of), which mode, which order, and how far off.
+        DerivativeError: a derivative is wrong; the message names the op, the mode, the order and the error.
+        TypeError, ValueError: `xs` is empty or holds a list of numbers; `order` is below 1.
 
     >>> check_derivatives(lambda x: np.sin(x) * x, np.array([0.5, 2.0]))
     """
@@ -54,7 +56,7 @@ def check_derivatives(f: Function, *xs: Any, order: int = 2, rng: int | np.rando
     _check_kept(f, xs, generator)
     here = tree_map(_as_float64, xs)
     _check(f, here, order, 1, generator)
-    # Once more beside the point: a rule that has captured the point's own values is right there and nowhere else.
+    # Check beside the point too: a rule that has frozen the values at the point is right only there.
     _check(f, tree_map(lambda x: x + 1e-4 * _direction(x, generator), here), 1, 1, generator)
 
 
@@ -97,7 +99,7 @@ def _direction(x: Any, rng: np.random.Generator) -> Any:
 
 
 def _truth(f: Function, xs: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, float]:
-    """J·t from values of f alone, and how exactly it is known (relative)."""
+    """J·t from values of f alone, and the relative tolerance within which it is known."""
 
     def at(h: float) -> list[Any]:
         return [np.asarray(data_of(y)) for y in _leaves(f(*tree_map(lambda x, t: x + h * t, xs, tangents)))]

@@ -1,8 +1,8 @@
 """`python -m minigrad.doctor`: what minigrad runs on here, and whether a setting would make it faster.
 
-OpenBLAS picks its kernels by the processor's model. It does not know every model, and then takes kernels of half the speed;
-so a matrix product is timed under each family of kernels that the processor's instruction set allows, each in a process of
-its own, because the choice is made when NumPy is loaded.
+OpenBLAS picks its kernels by the processor's model, and for a model that it does not know it may pick kernels
+of half the speed. So a matrix product is timed with each family of kernels that the processor's instruction
+set allows, each in a process of its own, because OpenBLAS chooses when NumPy is loaded.
 """
 
 from __future__ import annotations
@@ -62,27 +62,31 @@ def blas() -> dict[str, str]:
 
 
 def families() -> list[str]:
-    """The kernel families that this processor's instructions allow, as far as the system tells them."""
+    """The kernel families that the processor's instructions allow; none if the system does not list those."""
     flags = _instructions()
     return [name for name, needed in FAMILIES.items() if needed <= flags]
 
 
 def measured() -> dict[str, Any]:
-    """{setting: {"gflops", "kernels"}} of a float32 product of 512 × 768 by 768 × 1024; the setting "" is the present one."""
+    """Time a float32 product of 512 × 768 by 768 × 1024 under each setting, "" standing for the present one.
+
+    Returns:
+        {setting: {"gflops", "kernels"}}
+    """
     found = {"": _timed({})}
     candidates = families() if found[""]["kernels"] != "unknown" else []
     for family in candidates:
         result = _timed({"OPENBLAS_CORETYPE": family})
         if result["kernels"] not in [other["kernels"] for other in found.values()]:
             found[family] = result
-    for name, speed in [*found.items()] * 3:  # the best of several, in turns, for other programs may have been in the way
+    for name, speed in [*found.items()] * 3:  # the best of several rounds: other programs may disturb one
         again = _timed({"OPENBLAS_CORETYPE": name} if name else {})
         speed["gflops"] = max(speed["gflops"], again["gflops"])
     return found
 
 
 def report(speeds: dict[str, Any]) -> str:
-    """All of it as text.
+    """The machine, the versions and the measured speeds as text.
 
     >>> print(report({"": {"gflops": 50.0, "kernels": "Haswell"}, "SKYLAKEX": {"gflops": 100.0, "kernels": "SkylakeX"}}))
     ... # doctest: +ELLIPSIS
@@ -108,7 +112,7 @@ def report(speeds: dict[str, Any]) -> str:
 
 
 def advice(speeds: dict[str, Any]) -> str:
-    """What to set, if that is worth it."""
+    """The sentence that recommends a setting, or says that none is worth it."""
     best = max(speeds, key=lambda name: float(speeds[name]["gflops"]))
     gain = speeds[best]["gflops"] / speeds[""]["gflops"]
     if not best or gain < WORTH:

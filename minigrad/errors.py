@@ -1,4 +1,4 @@
-"""The errors of our own, each also the built-in kind a caller would expect to catch; and how others are reworded."""
+"""minigrad's own errors, each also the built-in kind that a caller would expect; and helpers for messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["CaptureError", "DerivativeError", "StaleGraphError", "described", "r
 
 
 class CaptureError(TypeError):
-    """A function cannot be replayed: what it did while it was captured would be frozen, and a later call wrong."""
+    """A function cannot be replayed: what it did during capture would be frozen, and later calls wrong."""
 
 
 class StaleGraphError(RuntimeError):
@@ -19,7 +19,7 @@ class StaleGraphError(RuntimeError):
 
 
 class DerivativeError(AssertionError):
-    """A derivative rule disagrees with the truth; says which op or function, which mode, and how far off."""
+    """A derivative rule is wrong; the message names the op or function, the mode, and the error."""
 
 
 def described(args: Iterable[Any]) -> str:

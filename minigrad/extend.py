@@ -1,7 +1,7 @@
-"""The inside of minigrad that others may build on: `models`, `optim`, and ops of your own import it from here.
+"""The internals of minigrad that `models`, `optim` and ops of your own may build on.
 
-What `minigrad` itself exports is for users. This is for code that makes ops, walks the graph, records a run, or asks a
-compiled function for derivatives. What is not named here may change without notice.
+`minigrad` itself exports what users need. This module is for code that makes ops, walks the graph, records a
+run, or asks a compiled function for derivatives. Names that are not listed here may change without notice.
 """
 
 from minigrad.families import bilinear as bilinear

@@ -25,13 +25,20 @@ Rule = Callable[..., Any]
 
 
 def _scale(g: Any, d: Any, out: Any = None) -> Any:
-    """g·d, but 0 wherever g is 0, also against an infinite or undefined d.
+    """g·d, but 0 wherever g is 0, even where d is infinite or undefined.
 
-    A value that was not selected (`np.where(x > 0, np.sqrt(x), 0)` at 0) has cotangent 0; what its derivative would have
-    been is nobody's business. One dot product tells that all is finite, which is nearly always.
+    A value that was not selected (`np.where(x > 0, np.sqrt(x), 0)` at 0) has cotangent 0, and an infinite
+    derivative behind it must not turn that into NaN. Only a zero g wins: ∞·0 the other way round stays NaN,
+    because there the chain rule does not know the answer.
+
+    So a zero cotangent and a zero tangent do not promise the same. Through `np.sqrt(x)**2` at 0 the pull back
+    meets 0·∞ with the zero first and gives 0; the push forward meets ∞·0 and gives NaN. Neither finds the
+    true value, 1.
     """
     r = np.multiply(g, d, out=out)  # `out` is neither g nor d
-    if abs(np.vdot(r, r)) < np.inf:  # False for NaN too; an overflowing square only costs the careful path
+    # Nearly always everything is finite, and one dot product shows it. NaN fails the test as well; a square
+    # that overflows only costs the careful path.
+    if abs(np.vdot(r, r)) < np.inf:
         return r
     r = np.asarray(r)
     np.copyto(r, 0, where=np.equal(g, 0))
@@ -50,7 +57,13 @@ scale: Op = Op(
 
 
 def register(function: Any, rule: Callable[..., Any], *, keywords: Sequence[str] = ()) -> Any:
-    """Let a NumPy function (or several, in a tuple) called on Tensors run `rule`, which takes only these keywords."""
+    """Let a NumPy function that is called on Tensors run `rule`; returns the rule.
+
+    Args:
+        function: a NumPy function or ufunc, or a tuple of them.
+        rule: takes the positional arguments, and those of `keywords` that were given.
+        keywords: the keyword arguments that `rule` takes; calls with others raise TypeError.
+    """
     if keywords:
         rule.keywords = frozenset(keywords)  # type: ignore[attr-defined]  # functions carry attributes
     for f in function if isinstance(function, tuple) else (function,):
@@ -62,11 +75,12 @@ def elementwise(function: Any, *partials: Any, name: str = "", bounded: bool = F
     """An op that acts on each element by itself, with NumPy's broadcasting.
 
     Args:
-        function: a ufunc, or a NumPy-text function of the inputs. A ufunc that has no rule yet gets this one.
-        partials: one for each input: `partial(y, *inputs, **params)`, or the number 1 or -1, or None for an input without
-            a derivative.
+        function: a ufunc, or a function of the inputs in NumPy. A ufunc that has no rule yet gets this one.
+        partials: one for each input: `partial(y, *inputs, **params)`, or the number 1 or -1, or None for an
+            input without a derivative.
+        name: shown in errors and pictures; the function's own by default.
+        bounded: the partials are finite for every input, so g·∂ needs no guard against 0·∞ (see `scale`).
         doc: the docstring of the op.
-        bounded: the partials are finite wherever the inputs are anything at all, so a zero cotangent needs no care.
 
     The tangent is Σ tᵢ·∂ᵢ, the cotangent of input i is g·∂ᵢ.
 
@@ -107,8 +121,9 @@ def linear_op(
 
     Args:
         function: `function(x, *others, **params)`.
-        transpose: `transpose(g, x, *others, **params)`; of `x` only the shape may matter.
-        push: `push(t, x, *others, **params)` where the function itself would not do because `t` may have leading axes.
+        transpose: `transpose(g, x, *others, **params)`, which may use only the shape of `x`.
+        push: `push(t, x, *others, **params)`, for functions that cannot take a `t` with extra leading axes;
+            by default the function itself.
         others: how many further inputs there are (indices, conditions); they have no derivative.
         batched: both directions work with extra leading axes.
 
@@ -134,6 +149,7 @@ def bilinear(name: str, function: Rule, first: Rule, second: Rule, *, broadcasts
     Args:
         function: `function(a, b, **params)`.
         first, second: the transposes, `first(g, a, b, **params)` for a's cotangent and `second(...)` for b's.
+        broadcasts, batched: see `Op`.
     """
     op = Op(
         name,

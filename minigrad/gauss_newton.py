@@ -1,9 +1,9 @@
-"""Gauss–Newton products: the part of the Hessian of a loss of outputs that stays when the outputs are taken as linear.
+"""Gauss–Newton products: the Hessian of a loss of a model's outputs, without the curvature of the model.
 
     ∇²(L∘model) = JᵀH_L J + Σᵢ (∂L/∂outᵢ)·∇²outᵢ,   and   G = JᵀH_L J
 
-G is positive semi-definite where L is convex in the outputs, whatever the model; at zero residual it is the Hessian. A
-product is three sweeps: push v forward to the outputs, multiply by H_L, pull the result back.
+G is positive semi-definite wherever L is convex in the outputs, for any model; where ∂L/∂out = 0 it equals
+the Hessian. A product is three sweeps: push v forward to the outputs, multiply by H_L, pull the result back.
 
 Names: `J` Jacobian of the outputs, `H_L` Hessian of the loss with respect to them, `t` tangents.
 """
@@ -52,11 +52,12 @@ def ggn_vp(model_fn: Function, loss_fn: Function, x: Any, v: Any) -> Any:
 
 
 class GaussNewton:
-    """J and G = JᵀH_L J on a recorded graph: for a scalar `loss` of the node `outputs`, which depends on `leaves`.
+    """J and G = JᵀH_L J of a recorded graph: `leaves` ↦ `outputs` ↦ scalar `loss`.
 
-    What reaches the loss by another way than through `outputs` (a penalty on the leaves) is not in G. Like the product of
-    `gradient_and_hvp`, `product` takes and returns one array for each leaf, evaluates once what does not depend on them,
-    and with `lead=(k,)` takes k directions at once. For L dense layers a product costs 4L − 2 matrix multiplications.
+    A term of the loss that bypasses `outputs`, such as a penalty on the leaves, is not in G. `product` works
+    like that of `gradient_and_hvp`: it takes and returns one array for each leaf, evaluates only once what
+    does not depend on the vectors, and with `lead=(k,)` takes k directions at once. For L dense layers it
+    costs 4L − 2 matrix multiplications.
 
     >>> w = Tensor([1.0, 2.0], requires_grad=True)
     >>> out = w**2

@@ -1,8 +1,12 @@
-"""The ways out of the graph, and back into a leaf: which values a Tensor gives away, and which changes it takes.
+"""The ways out of the graph: which values a Tensor gives away, and which changes a leaf accepts.
 
-A value that leaves the graph carries no derivative, and while a function is captured it would be frozen into the program.
-So every exit asks `leave_graph` first, and the exits that NumPy or Python take without being asked (`float`, `np.asarray`,
-`x[i] = ...`) refuse a Tensor through which derivatives flow, and say what to write instead.
+A value that leaves the graph carries no derivative, and while a function is captured it would be frozen into
+the program. So every exit asks `leave_graph` first.
+
+Python and NumPy take some exits by themselves: NumPy calls `float()` for `a[0] = x`, the math module for
+`math.sin(x)`, and both would drop the gradient without a word. So `float()` and `np.asarray()` refuse a
+Tensor through which derivatives flow and say what to write instead; `.item()` and `.numpy()`, which are
+written on purpose, do not refuse.
 """
 
 from __future__ import annotations
@@ -23,10 +27,10 @@ next_index = itertools.count(1).__next__  # atomic in CPython, hence safe betwee
 
 
 def leave_graph(x: Any, how: str) -> None:
-    """Raise where the value of x may not be looked at or changed; `how` names what was tried, for the error.
+    """Raise if the value of x must not be looked at or changed; `how` names the attempt in the error.
 
     Raises:
-        CaptureError: a function is being captured, or x was kept from a capture and has no value any more.
+        CaptureError: a function is being captured, or x was kept from a finished capture and so has no value.
     """
     if current.mode.capturing is not None:
         current.mode.capturing.forbid(x, how)
@@ -35,7 +39,7 @@ def leave_graph(x: Any, how: str) -> None:
 
 
 def touch(leaf: Any) -> None:
-    """`leaf.touch()`, for callers that know it is a leaf."""
+    """`leaf.touch()` without the check for a capture."""
     leaf.index = next_index()
 
 
@@ -47,7 +51,7 @@ def numeric(array: NDArray[Any], call: str) -> NDArray[Any]:
 
 
 class Leaving:
-    """Values, numbers, arrays, text and copies of a Tensor; the subclass says what it holds."""
+    """The exits of a Tensor: its values as arrays, numbers, text and copies. The subclass has the fields."""
 
     __slots__ = ()
 
@@ -60,8 +64,7 @@ class Leaving:
 
     @property
     def data(self) -> NDArray[Any]:
-        """The values. A leaf's are the ndarray itself, and assigning to `.data` copies into it and marks older graphs of
-        the leaf as stale; those of a result are a read-only view."""
+        """The values: a leaf's own ndarray, or a read-only view of a result. Setting it calls `assign`."""
         leave_graph(self, ".data")
         if self.op is None:
             return self.primal
@@ -74,10 +77,11 @@ class Leaving:
         self.assign(value)
 
     def assign(self, value: Any) -> None:
-        """Overwrite a leaf's values in place; the shape and dtype stay. Graphs recorded before refuse to pull back.
+        """Overwrite a leaf's values in place, in its shape and dtype. Graphs recorded earlier become stale.
 
         Raises:
-            ValueError: another shape, or this Tensor is the result of an operation.
+            ValueError: the shape differs, or this Tensor is the result of an operation.
+            TypeError: the values cannot be cast to the leaf's dtype.
         """
         leave_graph(self, "assign()")
         if self.op is not None:
@@ -96,12 +100,12 @@ class Leaving:
         self.touch()
 
     def touch(self) -> None:
-        """Say that this leaf's array was written to; graphs recorded before are stale from now on."""
+        """Declare that this leaf's array was written to: graphs recorded earlier are stale from now on."""
         leave_graph(self, "touch()")
         touch(self)
 
     def item(self) -> Any:
-        """The one number it holds, as a Python number."""
+        """The value of a Tensor of one element, as a Python number."""
         leave_graph(self, ".item()")
         if self.primal.size != 1:
             raise ValueError(f"item() needs a Tensor of one element, got shape {self.primal.shape}.")
@@ -112,7 +116,7 @@ class Leaving:
         leave_graph(self, ".numpy()")
         return self.primal.copy()
 
-    # Numbers and truth values, taken by Python and NumPy without being told to
+    # Numbers and truth values, which Python and NumPy ask for by themselves
 
     def __bool__(self) -> bool:
         if self.primal.size != 1:
@@ -150,7 +154,7 @@ class Leaving:
 
     @property
     def _data(self) -> Any:
-        """What np.ma asks of any operand; without an answer it would take the values and drop their gradient."""
+        """np.ma reads this attribute of any operand; if it did not raise, np.ma would drop the gradient."""
         raise TypeError("np.ma does not work on Tensors, it would drop their gradient without a word; select with np.where.")
 
     def __reduce__(self) -> Any:
@@ -162,7 +166,7 @@ class Leaving:
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError(
-            "Tensors are not changed in place, the graph would no longer be true. Write "
+            "Tensors are not changed in place, because the graph would then be wrong. Write "
             "`x = minigrad.index_set(x, index, value)` (or index_add), or np.where(mask, value, x); "
             "to overwrite a parameter outside the graph use `p.assign(array)`."
         )

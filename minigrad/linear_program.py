@@ -1,7 +1,9 @@
-"""A recorded graph run again op by op, in its own memory: the second way to evaluate a graph, without text.
+"""A recorded graph that is run again op by op, in its own memory.
 
-What `replay` prints and compiles pays off over many calls. Here nothing is made beforehand, so it pays off from the second
-evaluation on: `linearize` and CG ask for the same linear map at one point again and again.
+`linearize` and CG evaluate one linear map again and again at one point. `replay` prints and compiles a text,
+which pays off over many calls; a `LinearProgram` prepares no text, so it pays off from the second evaluation
+on. Values are written where the recorded ones lay if the op can write into a given array, because on a large
+net fresh memory costs as much as the arithmetic.
 """
 
 from __future__ import annotations
@@ -18,12 +20,12 @@ __all__ = ["LinearProgram"]
 
 
 class LinearProgram:
-    """A recorded graph evaluated again for other values of its leaves; all that does not depend on them stays as it was.
+    """A recorded graph, evaluated again for other values of its leaves; what does not depend on them is kept.
 
-    A push forward whose tangents are leaves and whose primals are plain arrays records nothing but linear operations on
-    the tangents. Run again, it costs only those: what many Hessian-vector products at one point need. Intermediate values
-    are written into the arrays of the recorded run, as few of them as will do; fresh memory would cost as much as the
-    arithmetic on it. A second thread that comes meanwhile takes fresh memory.
+    A push forward whose tangents are leaves and whose primals are plain arrays records only linear operations
+    on the tangents, so evaluating it again costs only those. Intermediate values share as few of the recorded
+    run's arrays as their lifetimes allow. While one thread uses these arrays, another thread gets fresh
+    memory.
     """
 
     def __init__(self, leaves: Sequence[Any], outputs: Sequence[Any]) -> None:
@@ -57,8 +59,10 @@ class LinearProgram:
 
 
 def _buffers(nodes: Sequence[Any], outputs: Sequence[Any]) -> dict[int, Any]:
-    """Index of a node → an array for its value, in place of an operand where its op allows. Outputs get none, nor do values
-    that may be views of another's."""
+    """Index of a node → the array for its value, which is an operand's if the op can work in place.
+
+    Outputs get none, and neither do values that may be views of other values.
+    """
     last = _last_reads(nodes, outputs)
     dying: list[list[int]] = [[] for _ in range(len(nodes) + 1)]
     for index, i in last.items():
@@ -85,8 +89,8 @@ def _buffers(nodes: Sequence[Any], outputs: Sequence[Any]) -> dict[int, Any]:
 
 
 def _last_reads(nodes: Sequence[Any], outputs: Sequence[Any]) -> dict[int, int]:
-    """Index of a node → the number of the last node that reads the memory of its value; outputs are read after all nodes."""
-    roots: dict[int, set[int]] = {}  # whose memory a node's value may lie in
+    """Index of a node → the number of the last node that reads its memory. Outputs are read at the end."""
+    roots: dict[int, set[int]] = {}  # index of a node → those whose memory its value may share
     last: dict[int, int] = {}
     for i, node in enumerate(nodes):
         read: set[int] = set().union(*(roots.get(node.inputs[p].index, ()) for p in node.live))

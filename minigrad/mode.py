@@ -1,8 +1,12 @@
 """The recording switch, one per thread: the only global state minigrad has.
 
-A `Mode` is a small frozen value. Every recorded node keeps a pointer to the mode it was made under, which is how the
-graph knows, at the price of one pointer, which pass a node belongs to (`phase`), which module made it (`module`) and,
-inside `trace_source`, which line of the user's program (`line`) and whose derivative it helps to compute (`about`).
+A `Mode` is a small frozen value. Every recorded node keeps a pointer to the mode it was made under, so at the
+price of one pointer the graph knows which pass a node belongs to (`phase`), which module made it (`module`)
+and, inside `trace_source`, which line of the user's program made it (`line`) and whose derivative it helps to
+compute (`about`).
+
+A module labels the nodes it makes by entering a mode with its path, which it keeps from call to call. That
+costs a quarter of a microsecond a call, and no stack frame is walked.
 """
 
 from __future__ import annotations
@@ -40,7 +44,9 @@ current = _PerThread()
 
 
 class scope(ContextDecorator):  # used like a function; as a class it takes a third of the time of a generator
-    """Run a block, once, under the present mode with some fields changed, and put the old one back whatever happens.
+    """Run a block under the present mode with some fields changed, and restore the old mode afterwards.
+
+    One `scope` is entered once; a function decorated with it gets a new one at each call.
 
     >>> with scope(phase="update"):
     ...     current.mode.phase
@@ -54,7 +60,7 @@ class scope(ContextDecorator):  # used like a function; as a class it takes a th
         self._before: Mode | None = None
 
     def __enter__(self) -> None:
-        if self._before is not None:  # in another thread, or around itself, it could not put back what was there
+        if self._before is not None:  # entered again or by another thread, it would restore the wrong mode
             raise RuntimeError("a scope can be entered once; make a new one, as in `with no_grad():`.")
         self._before = current.mode
         current.mode = self._before._replace(**self._changes)
@@ -68,7 +74,7 @@ class scope(ContextDecorator):  # used like a function; as a class it takes a th
 
 
 def no_grad() -> scope:
-    """Record nothing in this block: results are constants. The switch belongs to the thread.
+    """Record nothing in this block, so results are constants. The switch concerns the present thread only.
 
     >>> import numpy as np, minigrad
     >>> x = minigrad.Tensor(2.0, requires_grad=True)

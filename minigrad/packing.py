@@ -1,8 +1,9 @@
 """Several arrays as one vector, and many directions in portions.
 
-Whoever treats the parameters as one point (a Jacobian, a Newton method, an optimizer's state) asks a `Packing` where each
-array lies in the vector of all their entries. Names: `n` the length of the vector; `lead` the shape of leading axes, as of
-the k rows of a batch.
+A Jacobian, a Newton method and an optimizer's state treat several arrays as one point. A `Packing` says where
+each array lies in the vector of all their entries.
+
+Names: `n` length of the vector, `lead` shape of extra leading axes, such as (k,) for k directions.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ PORTION_MOST = 64
 
 
 class Packing:
-    """Where each of some arrays (or Tensors) lies in the vector of all their entries; they are not kept.
+    """Where each array (or Tensor) of a list lies in the vector of all their entries; none of them is kept.
 
     >>> packing = Packing([np.zeros((2, 2)), np.zeros(3, np.float32)])
     >>> packing.n, packing.places
@@ -55,7 +56,9 @@ class Packing:
         return [vector[..., place].reshape(lead + shape) for place, shape in zip(self.places, self.shapes, strict=True)]
 
     def basis(self, first: int, count: int) -> list[Any]:
-        """Unit vectors first … first + count − 1, as one array (count, *shape) for each; zeros beyond the n-th.
+        """Unit vectors first … first + count − 1, as one block (count, *shape) for each array.
+
+        Rows beyond the n-th vector are zero.
 
         >>> Packing([np.zeros(2), np.zeros(1)]).basis(1, 2)
         [array([[0., 1.],
@@ -72,7 +75,7 @@ class Packing:
 
 
 def portion(n: int, bytes_each: int, most: int = PORTION_MOST) -> int:
-    """How many of n directions to take at once, of which each holds so many bytes on its way: portions of one size, nearly.
+    """How many of n directions to sweep at once if each needs `bytes_each`; the portions are nearly equal.
 
     >>> portion(1000, 10**6), portion(10, 1), portion(10, 10**9), portion(70, 1)
     (4, 10, 1, 35)
@@ -83,7 +86,7 @@ def portion(n: int, bytes_each: int, most: int = PORTION_MOST) -> int:
 
 
 def portions(n: int, size: int) -> Iterator[slice]:
-    """0 … n in pieces of `size`, of which the last may be shorter.
+    """Cut 0 … n into slices of length `size`; the last may be shorter.
 
     >>> list(portions(5, 2))
     [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]

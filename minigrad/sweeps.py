@@ -1,8 +1,9 @@
 """The two derivative sweeps over a recorded graph: pull back (reverse mode) and push forward (forward mode).
 
-This file knows a node only by what is written on it (`index op inputs args live params`), not how it was made. A sweep
-given ndarrays runs the rules on ndarrays, at NumPy's own speed; a sweep with `record=True` runs the same rules on the
-Tensors themselves, so the pass becomes graph and can be differentiated again.
+A sweep reads attributes of nodes (`index op inputs args live watched params mode primal active name`) and
+never asks what a Tensor is, so `Tensor.backward` can call it without a circle of imports. By default it runs
+the rules on the ndarrays in `args`, at NumPy's own speed; with `record=True` it runs the same rules on the
+Tensors in `inputs`, so the pass becomes graph and can be differentiated again.
 
 Names: `y` a node's value, `x` an input's, `t` a tangent, `g` a cotangent, `c` one contribution to a cotangent.
 `lead` is the shape of the extra leading axes of a batched sweep, `(k,)` for k directions at once, else `()`.
@@ -68,8 +69,11 @@ def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
 
 
 def _behind(targets: Iterable[Any], wanted: set[int], first: int) -> tuple[dict[int, Any], list[tuple[Any, int]], bool]:
-    """All that `targets` depend on, by index, as far as the `wanted` and down to the index `first`; the guards met; and
-    whether another live leaf lies behind."""
+    """Collect what `targets` depend on, stopping at the nodes `wanted` and at indices below `first`.
+
+    Returns:
+        The nodes by index, the guards (see `Slice`), and whether another live leaf lies further behind.
+    """
     seen: dict[int, Any] = {}
     guards: list[tuple[Any, int]] = []
     beyond = False
@@ -102,7 +106,7 @@ def _behind(targets: Iterable[Any], wanted: set[int], first: int) -> tuple[dict[
 
 
 class _Sweep:
-    """What both sweeps do around their loop: NumPy is silent, nodes made are labelled, an error names the node it is at."""
+    """What both sweeps do around their loop: silence NumPy, label new nodes, name the node in errors."""
 
     __slots__ = ("_before", "_doing", "_silence", "labelling", "node")
 
@@ -117,7 +121,7 @@ class _Sweep:
         return self
 
     def label(self) -> None:
-        """Record from here on what helps to differentiate `node` as work for that node's module."""
+        """Label what is recorded from here on: it differentiates `node` and belongs to its module."""
         mode = current.mode
         if mode.tracing or self.node.mode.module != mode.module:
             current.mode = about(mode, self.node)
@@ -132,9 +136,12 @@ class _Sweep:
 
 
 def pull_back(path: Slice, cotangents: dict[int, Any], *, record: bool = False, lead: Shape = ()) -> dict[int, Any]:
-    """Walk `path` from outputs to inputs; `cotangents` maps a node's index to its cotangent. Returns those of the sources.
+    """Walk `path` from outputs to inputs and return the cotangents of the sources.
 
-    Each contribution is brought to the input's own shape and dtype. Cotangents of interior nodes live only here.
+    `cotangents` maps a node's index to its cotangent; at the start it holds those of the outputs.
+
+    Each contribution is brought to the input's shape and dtype here, so no rule has to care about
+    broadcasting or precision. Cotangents of interior nodes live only here.
     """
     reach = path.reach
     with _Sweep("pulling back through") as sweep:
@@ -168,7 +175,10 @@ def pull_back(path: Slice, cotangents: dict[int, Any], *, record: bool = False, 
 
 
 def push_forward(path: Slice, tangents: dict[int, Any], *, record: bool = False, lead: Shape = ()) -> dict[int, Any]:
-    """Walk `path` from inputs to outputs; `tangents` maps a source's index to its tangent. Returns those of all nodes."""
+    """Walk `path` from inputs to outputs and return the tangents of all nodes, by index.
+
+    `tangents` maps a source's index to its tangent.
+    """
     reach = path.reach
     with _Sweep("pushing forward through") as sweep:
         for node in path.nodes:
@@ -233,7 +243,7 @@ def _wrong_shape(op: Any, c: Any, x: Any) -> Any:
 
 
 def _stale(user: Any, leaf: Any) -> StaleGraphError:
-    """The error that `leaf` was changed after `user` (a node, or a word for it) had used it."""
+    """The error for a `leaf` that was changed after `user` (a node, or its description) had used it."""
     who = f"{leaf.name!r}" if leaf.name else f"a leaf of shape {leaf.primal.shape}"
     by, at = (user, "") if isinstance(user, str) else (user.op.name, _at(user))
     return StaleGraphError(

@@ -1,14 +1,17 @@
 """The graph: a `Tensor` is a NumPy array that remembers how it was made.
 
 Here live the Tensor, the `Op` (one operation with its derivative rules), `apply` (which runs an op and records it), and
-the two NumPy protocols through which plain NumPy code ends up in `apply`. What the rules are is none of this file's
-business: the tables under `ops` fill `RULES`.
+the two NumPy protocols through which plain NumPy code ends up in `apply`. The rules themselves come from
+elsewhere: the tables under `ops` fill `RULES`.
 
 Three invariants carry everything else:
 - a node points to its inputs only, so dropping the output frees the graph at once;
 - `index` grows with every node, so creation order is a topological order and nothing needs recursion;
 - changing a leaf gives it a new index, so a graph recorded before has an input newer than its user, and that is how a
   stale graph is recognised.
+
+An array given to an op is not copied. Writing into it between the forward pass and the sweep changes the
+gradient silently, as in every engine on NumPy: leaves can be guarded, plain arrays cannot.
 """
 
 from __future__ import annotations
@@ -81,7 +84,8 @@ class Op:
         self.arity = None if isinstance(pulls, ForEach) else len(pulls)
         self.broadcasts, self.batched = broadcasts, batched
         self.__doc__ = doc or forward.__doc__ or ""
-        self.__module__ = None  # type: ignore[assignment]  # pickle takes it for "look for it"; that of the class would mislead
+        # None makes pickle search for the module that has this op, which is not that of the class
+        self.__module__ = None  # type: ignore[assignment]
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         for x in inputs:
@@ -95,7 +99,7 @@ class Op:
         return f"Op({self.name!r})"
 
     def __reduce__(self) -> str:
-        """There is one of each op: a copy is the op itself, and pickle looks for the module that has it under its name."""
+        """Pickle an op by its name: each exists once, so a copy of it is the op itself."""
         return self.name
 
 
@@ -184,6 +188,9 @@ class Tensor(ArrayLike, Leaving):
         requires_grad: make this a leaf whose derivative is wanted. Needs a floating dtype.
         name: shown in pictures and errors, and used to match parameters in saved files.
 
+    Raises:
+        TypeError: `data` does not hold numbers, or a gradient is asked for an array of integers.
+
     >>> import numpy as np
     >>> x = Tensor([1.0, 2.0], requires_grad=True)
     >>> (np.sin(x) * x).sum().backward()
@@ -226,7 +233,7 @@ class Tensor(ArrayLike, Leaving):
         self.mode = current.mode
         self.requires_grad = bool(requires_grad)
 
-    # What it holds
+    # Properties
 
     @property
     def requires_grad(self) -> bool:
@@ -261,7 +268,7 @@ class Tensor(ArrayLike, Leaving):
         return self.primal.size
 
     def detach(self) -> Tensor:
-        """A constant with the same values: no derivative passes."""
+        """A constant Tensor with the same values; no derivative passes through it."""
         if current.mode.capturing is not None:
             return apply(detach_op, (self,), {})
         return Tensor(self.primal, name=self.name)
@@ -278,7 +285,8 @@ class Tensor(ArrayLike, Leaving):
             create_graph: record the sweep, so that the gradients (then Tensors) can be differentiated again.
 
         Raises:
-            ValueError: `gradient` missing for a non-scalar, or of another shape.
+            ValueError: `gradient` is missing for a non-scalar, or has another shape.
+            TypeError: `gradient` has another kind of dtype; a complex result depends on a real leaf.
             RuntimeError: no leaf with `requires_grad=True` leads here.
             StaleGraphError: a leaf was changed since the graph was recorded.
         """
@@ -344,7 +352,7 @@ detach_op = Op("detach", lambda x: x)  # without rules, so no derivative passes
 
 
 def constant_tensor(array: Array) -> Tensor:
-    """An array as a Tensor without a copy, for one that nobody else will write to."""
+    """A constant Tensor that holds `array` itself, not a copy."""
     leaf = _new(Tensor)
     leaf.primal = array
     leaf.op = None
@@ -358,7 +366,10 @@ def constant_tensor(array: Array) -> Tensor:
 
 
 def traced_if_capturing(x: Any) -> Any:
-    """`x`; an array as a Tensor while a function is captured, so that all that is computed from it is written down too."""
+    """`x`, but an array becomes a Tensor while a function is captured.
+
+    So what is computed from the array is recorded, and replays read the array anew.
+    """
     capturing = current.mode.capturing
     return x if capturing is None else capturing.shown(x)
 

@@ -1,8 +1,9 @@
 """Derivatives of functions: grad, jvp, vjp, hvp, linearize, jacobian, hessian, on arrays or trees of them.
 
-Every transform does the same three things: make fresh leaves from the inputs, run the function (which records), sweep
-the part of the graph between leaves and outputs. The sweep is itself recorded exactly when that part has another live
-leaf than its own; then an outer derivative can pass through, and there are no levels to confuse.
+Every transform does the same three things: make fresh leaves from the inputs, run the function (which
+records), sweep the part of the graph between leaves and outputs. The sweep is itself recorded exactly when
+the outputs also depend on some other live leaf; then an outer derivative can pass through, and there are no
+levels to confuse.
 
 Inputs that are Tensors of an outer graph stay connected to it. Results are ndarrays, unless they depend on such a
 Tensor: then they are Tensors.
@@ -37,10 +38,11 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool 
     Args:
         f: returns a scalar; with `has_aux`, returns (scalar, anything).
         argnums: which positional arguments to differentiate; a sequence gives a tuple of gradients.
+        has_aux: give ((value, anything), gradient); only the scalar is differentiated.
 
     Raises:
-        TypeError: an argument is of integers, or f returned something that is not a Tensor or array.
-        ValueError: f returned a non-scalar.
+        TypeError: an argument is an integer array, or f did not return a Tensor or array.
+        ValueError: f returned a non-scalar, or `argnums` names an argument twice.
 
     >>> value_and_grad(lambda x: (x * x).sum())(np.array([1.0, 2.0]))
     (array(5.), array([2., 4.]))
@@ -98,6 +100,8 @@ def _scalar(out: Any, call: str) -> Tensor:
 def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """The gradient of a scalar function: `grad(f)(x)` has x's shape, structure and dtype.
 
+    `argnums` and errors: see `value_and_grad`.
+
     >>> f = lambda x: x**3
     >>> [float(d(2.0)) for d in (grad(f), grad(grad(f)), grad(grad(grad(f))))]
     [12.0, 12.0, 6.0]
@@ -114,7 +118,11 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     """f's value and its pull back: `out, pullback = vjp(f, *primals)`; `pullback(cotangent)` is a tuple, one per primal.
 
-    The forward pass runs once; `pullback` may be called any number of times. It gives vᵀJ.
+    The forward pass runs once; `pullback` may be called any number of times. It computes Jᵀ·cotangent.
+
+    Raises (pullback):
+        ValueError: the cotangent differs from f's value in structure or shape.
+        StaleGraphError: a leaf that f used was changed since.
 
     >>> out, pullback = vjp(lambda x: x * x, np.array([1.0, 3.0]))
     >>> pullback(np.array([1.0, 10.0]))
@@ -134,9 +142,9 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
 def linearize(f: Function, *primals: Any) -> tuple[Any, Function]:
     """f's value and its push forward: `out, pushforward = linearize(f, *primals)`; `pushforward(*tangents)` is J·t.
 
-    The function runs once, and in the first push forward all that does not depend on the tangents is evaluated for good;
-    each further call costs only the linear operations on the tangents. `linearize(grad(f), x)` is how to ask for many
-    Hessian-vector products at one x.
+    The function runs once. The first push forward evaluates everything that does not depend on the tangents,
+    so each further call costs only the linear operations on them. For many Hessian-vector products at one x,
+    use `linearize(grad(f), x)`. Errors: see `vjp` and `jvp`.
 
     >>> out, pushforward = linearize(lambda x: x * x, np.array([1.0, 3.0]))
     >>> pushforward(np.array([1.0, 10.0]))
@@ -165,6 +173,13 @@ def linearize(f: Function, *primals: Any) -> tuple[Any, Function]:
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """f's value and its derivative along `tangents`: (f(x), J·t), in one forward pass and one push forward.
 
+    Args:
+        primals, tangents: tuples of f's arguments and of one tangent for each.
+
+    Raises:
+        TypeError: they are not two tuples of one length, or a primal is an integer array.
+        ValueError: a tangent differs from its primal in structure or shape.
+
     >>> jvp(lambda x: np.sin(x), (0.0,), (2.0,))
     (array(0.), array(2.))
     """
@@ -179,6 +194,8 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
 def hvp(f: Function, x: Any, v: Any) -> Any:
     """The Hessian-vector product ∇²f(x)·v, exact: the push forward of v through the recorded gradient.
 
+    `x` and `v` are arrays or trees of one structure, and f returns a scalar. Errors: see `grad` and `jvp`.
+
     >>> hvp(lambda x: (x**3).sum(), np.array([1.0, 2.0]), np.array([1.0, 1.0]))
     array([ 6., 12.])
     """
@@ -188,8 +205,8 @@ def hvp(f: Function, x: Any, v: Any) -> Any:
 def jacobian(f: Function) -> Function:
     """The Jacobian of a function of one array (or tree): all ∂f/∂x, with f's axes first and x's axes last.
 
-    Batched sweeps, forward or reverse, whichever has fewer directions, of as many directions at once as fit a few
-    megabytes. For trees, f's structure holds x's structure.
+    It runs batched sweeps, forward or reverse, whichever needs fewer directions, and takes as many directions
+    at once as fit a few megabytes. For trees, the result has f's structure, with x's in place of each leaf.
 
     >>> jacobian(lambda x: x * x)(np.array([1.0, 3.0]))
     array([[2., 0.],
@@ -228,13 +245,13 @@ def hessian(f: Function) -> Function:
 def gradient_and_hvp(loss: Tensor, leaves: Sequence[Tensor]) -> tuple[list[Any], Callable[[Sequence[Any]], list[Any]]]:
     """The gradient of a recorded scalar with respect to leaves of its graph, and its Hessian-vector product there.
 
-    This is what an optimizer asks of a closure's loss: no function of the parameters is needed, the graph is the function.
-    The product `hvp(vectors)` takes and returns one array for each leaf; it evaluates at its first call all that does not
-    depend on the vectors, and further calls cost only the rest. With `lead=(k,)` it takes k directions at once, in sweeps
-    of as many as fit a few megabytes.
+    An optimizer asks this of a closure's loss: no function of the parameters is needed, because the graph is
+    the function. The product `hvp(vectors)` takes and returns one array for each leaf. Its first call
+    evaluates everything that does not depend on the vectors, so further calls cost only the rest. With
+    `lead=(k,)` it takes k directions at once, in sweeps of as many as fit a few megabytes.
 
-    Raises (of the product):
-        StaleGraphError: a leaf was changed where the graph has to be read: at the first product, and for directions at once.
+    Raises (product):
+        StaleGraphError: a leaf was changed before the first product or one with `lead`, which read the graph.
 
     >>> w = Tensor([1.0, 2.0], requires_grad=True)
     >>> gradient, product = gradient_and_hvp((w**3).sum(), [w])
@@ -267,7 +284,7 @@ def gradient_and_hvp(loss: Tensor, leaves: Sequence[Tensor]) -> tuple[list[Any],
     return list(own({i: y.primal for i, y in enumerate(outputs)}).values()), product
 
 
-# The parts they are made of
+# Parts of the transforms
 
 
 def _called(transform: str, f: Any) -> str:
@@ -289,7 +306,7 @@ def _leaf(x: Any, call: str) -> Tensor:
                 return apply(positive, (x,), {})
         if _capturing() and numeric(x.primal, call).dtype.kind in "fc":
             leaf = apply(positive, (x,), {})
-            leaf.active = True  # a leaf for the sweeps, and for replay still what follows from x
+            leaf.active = True  # the sweeps take it for a leaf; replay still computes it from x
             return leaf
         array = x.primal
     else:
@@ -332,14 +349,14 @@ def _matching(given: Any, tree: Any, like: Sequence[Tensor], what: str) -> list[
 class _Recording:
     """The graph between leaves and outputs, and the sweeps over it.
 
-    A sweep is recorded where its results belong to an outer graph (`must_record`, or a live tangent or cotangent was given,
-    and recording is on), and while a function is captured. What it returns is then a list of Tensors, else of arrays of the
-    caller's own.
+    A sweep is recorded if its results belong to an outer graph (recording is on, and the path `must_record`
+    or a live tangent or cotangent was given), and while a function is captured. It then returns Tensors, else
+    arrays that belong to the caller.
 
     Args:
         leaves, outputs: Tensors.
         build, build_out: make the trees that the leaves and the outputs were taken from.
-        arrays_only: give arrays, whatever the outputs also depend on.
+        arrays_only: return arrays even if the outputs belong to an outer graph.
     """
 
     def __init__(
@@ -352,7 +369,10 @@ class _Recording:
 
     @classmethod
     def of(cls, f: Function, primals: Sequence[Any], call: str) -> _Recording:
-        """`f` run on fresh leaves in place of the primals. Once its graph is known, they are live for nobody else."""
+        """Run `f` on fresh leaves in place of the primals.
+
+        Once their graph is known, leaves that do not continue an outer graph die; no other sweep sees them.
+        """
         values, build = flatten(list(primals))
         leaves = [_leaf(x, call) for x in values]
         with scope(recording=True):
@@ -364,7 +384,7 @@ class _Recording:
         return run
 
     def is_connected(self, given: Sequence[Any] = ()) -> bool:
-        """Whether what a sweep of `given` returns belongs to an outer graph."""
+        """Whether the results of a sweep of `given` belong to an outer graph."""
         return current.mode.recording and not self._arrays_only and (self.path.must_record or _any_live(given))
 
     def is_recorded(self, given: Sequence[Any] = ()) -> bool:
@@ -376,18 +396,18 @@ class _Recording:
         return self.build_out([self.released(y) for y in self.outputs])
 
     def released(self, y: Tensor) -> Any:
-        """An output as the caller gets it: still part of an outer graph, or without a past."""
+        """An output as the caller gets it: a Tensor if it belongs to an outer graph, else a plain value."""
         return _released(y, self.is_connected())
 
     def check(self) -> None:
-        """Raise if a leaf that was used has changed; and if one changes later, a replay must not go on with its old values."""
+        """Raise StaleGraphError if a leaf that was used has changed; a capture depends on these leaves."""
         self.path.check()
         if _capturing():
             for leaf, _ in self.path.guards:
                 current.mode.capturing.depends_on_index(leaf)
 
     def pull(self, seeds: Sequence[Any], lead: tuple[int, ...] = ()) -> list[Any]:
-        """The pull back of a cotangent for each output, one for each leaf."""
+        """Pull back one cotangent for each output; returns one for each leaf."""
         cotangents: dict[int, Any] = {}
         for y, g in zip(self.outputs, seeds, strict=True):
             if y.index in self.path.reach:
@@ -395,7 +415,7 @@ class _Recording:
         return self._swept(pull_back, "backward", cotangents, seeds, self.leaves, lead)
 
     def push(self, tangents: Sequence[Any], lead: tuple[int, ...] = ()) -> list[Any]:
-        """The push forward of a tangent for each leaf, one for each output."""
+        """Push forward one tangent for each leaf; returns one for each output."""
         starts = {a.index: t for a, t in zip(self.leaves, tangents, strict=True)}
         return self._swept(push_forward, "tangent", starts, tangents, self.outputs, lead)
 
@@ -417,19 +437,19 @@ class _Recording:
         return list(own(dict(enumerate(results)), *given).values())
 
     def push_all(self, packing: Packing) -> list[Any]:
-        """The push forwards of all unit vectors of the leaves, (n, *y.shape) for each output."""
-        if self.is_recorded():  # all at once, for recorded pieces could not be joined as cheaply
+        """Push forward all unit vectors of the leaves; returns an array (n, *y.shape) for each output."""
+        if self.is_recorded():  # all at once, because portions would have to be joined by recorded ops
             return self.push(packing.basis(0, packing.n), (packing.n,))
         n, k = packing.n, self._portion(packing.n)
         linear = self.linear_part((k,))
         columns = [np.empty((n, *y.shape), y.dtype) for y in self.outputs]
-        for part in portions(n, k):  # the last one is filled up with zeros
+        for part in portions(n, k):  # the last portion is filled up with zeros
             for column, found in zip(columns, linear(packing.basis(part.start, k)), strict=True):
                 column[part] = found[: part.stop - part.start]
         return columns
 
     def pull_all(self, packing: Packing) -> list[Any]:
-        """The pull backs of all unit vectors of the outputs, (n, *x.shape) for each leaf."""
+        """Pull back all unit vectors of the outputs; returns an array (n, *x.shape) for each leaf."""
         n = packing.n
         parts = []
         for part in portions(n, n if self.is_recorded() else self._portion(n)):
@@ -438,7 +458,7 @@ class _Recording:
         return parts[0] if len(parts) == 1 else [np.concatenate(rows) for rows in zip(*parts, strict=True)]
 
     def push_many(self, tangents: Sequence[Any], n: int) -> list[Any]:
-        """The push forwards of n ≥ 1 tangents, (n, *y.shape) for each output, in portions."""
+        """Push forward n ≥ 1 tangents in portions; returns an array (n, *y.shape) for each output."""
         parts = [self.push([t[part] for t in tangents], (part.stop - part.start,)) for part in portions(n, self._portion(n))]
         return [np.concatenate(rows) for rows in zip(*parts, strict=True)]
 
@@ -446,7 +466,7 @@ class _Recording:
         return portion(n, sum(int(node.primal.nbytes) for node in self.path.nodes))
 
     def linear_part(self, lead: tuple[int, ...] = (), at: Sequence[Any] = ()) -> LinearProgram:
-        """The push forward as a graph of its own, in which only the tangents are leaves, recorded `at` some."""
+        """The push forward as a graph whose only leaves are tangents; it is recorded with the values `at`."""
         starts = [Tensor(t, requires_grad=True) for t in at or [np.zeros(lead + a.shape, a.dtype) for a in self.leaves]]
         tangents: dict[int, Any] = {a.index: t for a, t in zip(self.leaves, starts, strict=True)}
         with scope(recording=True, phase="tangent"):
@@ -464,12 +484,12 @@ def _released(y: Tensor, connected: bool) -> Any:
 
 
 def _capturing() -> bool:
-    """Whether a function is being captured: then every sweep is recorded, to be run again, whoever is live."""
+    """Whether a function is being captured: then every sweep is recorded, so that it can be replayed."""
     return current.mode.capturing is not None
 
 
 def _one_like(y: Tensor) -> Any:
-    """The cotangent of a loss. Read-only, so that a replay may count on its value."""
+    """The cotangent 1 of a loss; read-only, so that replay can fold it into a constant."""
     one = np.ones_like(y.primal)
     one.flags.writeable = False
     return one

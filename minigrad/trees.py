@@ -40,7 +40,7 @@ def _joined(children: list[Any], make: Callable[[list[Any]], Any]) -> tuple[list
 
 
 def tree_map(f: Callable[..., Any], tree: Any, *others: Any) -> Any:
-    """`f` applied to matching leaves.
+    """The tree of `f` applied to the leaves of `tree` and the matching leaves of `others`.
 
     >>> tree_map(lambda a, b: a + b, {"x": 1}, {"x": 2})
     {'x': 3}

@@ -85,7 +85,7 @@ EXTREMA = (_maximum, _minimum, _maximum_const, _minimum_const)
 
 heaviside = elementwise(np.heaviside, None, lambda y, x, h: _one_where(np.equal(x, 0), y), bounded=True)
 
-# Constants almost everywhere
+# Constants: comparisons, rounding and logic are no errors, because their derivative is 0 wherever it exists
 
 greater = constant_op(np.greater)
 for _f in (np.sign, np.floor, np.ceil, np.rint, np.trunc, np.floor_divide, np.signbit,
@@ -98,7 +98,7 @@ for _f in (np.sign, np.floor, np.ceil, np.rint, np.trunc, np.floor_divide, np.si
 
 
 def in_floats(x: Any) -> Any:
-    """x; whole numbers as float64, for a difference of unsigned or small ones wraps around."""
+    """x, with integers and booleans as float64: differences of small or unsigned integers wrap around."""
     return x.astype(np.float64) if hasattr(x, "dtype") and x.dtype.kind in "biu" else x
 
 
@@ -125,9 +125,7 @@ def _gap(a: Any, b: Any) -> Any:
 
 
 ratio: Op = elementwise(_ratio, lambda y, a, b: np.divide(1, b), lambda y, a, b: np.divide(-y, b), name="ratio")
-ratio.__doc__ = (
-    "a/b, but 0 where b is 0: a unit vector's minimum-norm stand-in. Its own derivative there is infinite, not hidden."
-)
+ratio.__doc__ = "a/b, but 0 where b is 0: a unit vector's minimum-norm choice. Its slope there is infinite."
 sigmoid: Op = elementwise(_sigmoid, lambda y, x: y * sigmoid(-x), name="sigmoid", bounded=True)
 softplus: Op = elementwise(_softplus, lambda y, x: sigmoid(x), name="softplus", bounded=True)
 relu: Op = elementwise(lambda x: np.maximum(x, 0), lambda y, x: _one_where(x > 0, y), name="relu", bounded=True)
@@ -171,7 +169,7 @@ fmax = register(np.fmax, _tied(_fmax, _fmax_const))
 fmin = register(np.fmin, _tied(_fmin, _fmin_const))
 
 
-# Complex numbers. A cotangent g means dL = Re(g·dx), without a conjugate, so analytic functions need no care.
+# Complex numbers. A cotangent g means dL = Re(g·dx), without a conjugate, so analytic rules hold.
 
 real = elementwise(lambda x: np.real(x), 1, name="real")
 imag = elementwise(lambda x: np.imag(x), lambda y, x: -1j, name="imag")

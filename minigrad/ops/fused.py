@@ -1,7 +1,12 @@
-"""Losses as one op each: their values and derivatives take fewer passes over the logits than their parts would.
+"""Losses as one op each: value and gradient take fewer passes over the logits than their parts would.
 
-A rule that needs a fast first-order form is an op of its own, with its own derivative: softmax minus one-hot, the gradient
-of cross entropy, is `softmaxsoftmax_residual_op`. So every order and both modes are right, and the first order is quick.
+A rule that needs a fast first-order form is an op of its own, with its own derivative: softmax minus one-hot,
+the gradient of cross entropy, is `softmax_residual_op`. So every order and both modes are right, and the
+first order is quick.
+
+Cross entropy also keeps the exponentials that its gradient will need, in a list that belongs to its node
+(`_saves`). Only a sweep that is not recorded reads them, so derivatives of higher order never meet a number
+that has lost its history.
 
 Names: `g` cotangent of the loss, `t` tangent, `places` where the logits at the labels lie in the flattened logits.
 """
@@ -63,12 +68,15 @@ def _row_starts(n: int, classes: int) -> Any:
 
 
 def _centred(x: Any, out: Any = None) -> Any:
-    """x − shift, of which exp is safe: one shift for the whole batch, which is quicker than one a row, and as good while the
-    logits lie close together; where they do not, each row gets its own."""
+    """x minus a shift, so that exp cannot overflow.
+
+    One shift for the whole batch is quicker than one per row, and as exact while the logits lie close
+    together; where they do not, each row gets its own.
+    """
     values = x if x.dtype.kind == "f" else np.real(x)
     top = np.maximum.reduce(values, axis=None)
     if not top - np.minimum.reduce(values, axis=None) < (16 if values.itemsize > 2 else 2):
-        if x.shape[1] < 64:  # along short rows NumPy takes up to nine times as long as down the columns of a copy
+        if x.shape[1] < 64:  # NumPy takes up to nine times as long along short rows
             top = np.maximum.reduce(np.ascontiguousarray(values.T), axis=0)[:, None]
         else:
             top = np.maximum.reduce(values, axis=-1, keepdims=True)
@@ -86,8 +94,7 @@ def _exponentials(x: Any) -> tuple[Any, Any, Any]:
 
 
 def _cross_entropy(x: Any, places: Any, _saves: list[Any] | None = None) -> Any:
-    """−mean log softmax at `places`. An empty list given as `_saves` is filled with the exponentials and their sums, which the
-    gradient needs again; it belongs to the node, and only a sweep that is not recorded reads it."""
+    """−mean log softmax at `places`. An empty list `_saves` gets the exponentials and their sums."""
     z, e, sums = _exponentials(x)
     if _saves is not None and not _saves:
         _saves += e, sums
@@ -121,7 +128,7 @@ softmax_residual_op = Op(
 
 
 def _slope(x: Any, places: Any, saved: Any) -> Any:
-    """Softmax minus one-hot. A sweep that is not recorded takes the exponentials that the loss has already computed."""
+    """Softmax minus one-hot; if the sweep is not recorded, from the exponentials that the loss has saved."""
     if not saved or x.__class__ is not np.ndarray:
         return softmax_residual_op(x, places)
     e, sums = saved
@@ -141,9 +148,9 @@ _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 
 def _places_of(labels: Any, classes: int) -> Any:
-    """Where the logits at the labels lie in the flattened logits, after a look whether the labels are in range."""
+    """Where the logits at the labels lie in the flattened logits; ValueError if a label is out of range."""
     if labels.dtype.kind == "u" or not labels.dtype.isnative:
-        labels = labels.astype(np.int64)  # a huge one becomes negative, which is out of range as well
+        labels = labels.astype(np.int64)  # a huge label becomes negative, so it stays out of range
     unsigned = labels.view(_UNSIGNED[labels.itemsize])  # a negative label is a huge one, so one comparison does for both ends
     if np.maximum.reduce(unsigned) >= classes:
         raise ValueError(f"cross_entropy needs labels in 0 … {classes - 1}, got {labels.min()} … {labels.max()}.")

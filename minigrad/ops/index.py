@@ -25,7 +25,7 @@ def _into_zeros(g: Any, shape: tuple[int, ...], index: tuple[Any, ...]) -> Any:
 
 
 def _full(index: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Any, ...]:
-    """The same index with any Ellipsis spelled out, so that it may stand behind another one."""
+    """The index with its Ellipsis spelled out, so that it can follow another Ellipsis."""
     used = sum(i is not None and i is not Ellipsis for i in index)
     rest = (slice(None),) * (len(shape) - used)
     if Ellipsis in index:
@@ -53,7 +53,7 @@ _place: Op = linear_op(
     batched=True,
 )
 
-# Advanced indexing: g is added back, so a repeated index gets the sum.
+# Advanced indexing: the transpose adds g back, so an element that is picked several times gets a sum.
 
 
 def _gather(x: Any, *arrays: Any, index: tuple[Any, ...]) -> Any:
@@ -137,8 +137,8 @@ def getitem(x: Tensor, index: Any) -> Any:
 
 
 def _require_fitting_masks(x: Any, index: Any) -> None:
-    """A mask of another shape than what it masks would pick other elements once it is turned into positions."""
-    raw = tuple(data_of(i) for i in index) if isinstance(index, tuple) else data_of(index)  # for its dtype and shape
+    """Raise IndexError for a mask of the wrong shape: turned into positions, it would pick other elements."""
+    raw = tuple(data_of(i) for i in index) if isinstance(index, tuple) else data_of(index)
     if any(
         np.asarray(i).dtype == bool for i in (raw if isinstance(raw, tuple) else (raw,)) if isinstance(i, np.ndarray | list)
     ):
@@ -150,6 +150,11 @@ RULES["getitem"] = getitem
 
 def index_add(x: Any, index: Any, values: Any) -> Any:
     """x with `values` added at `index`; a repeated index adds each time. The input is not changed.
+
+    Args:
+        x: array or Tensor.
+        index: as in x[index].
+        values: of a shape that broadcasts to that of x[index].
 
     >>> index_add(np.zeros(3), [0, 0, 2], np.array([1.0, 2.0, 5.0])).tolist()
     [3.0, 0.0, 5.0]
@@ -163,7 +168,12 @@ def index_add(x: Any, index: Any, values: Any) -> Any:
 
 
 def index_set(x: Any, index: Any, values: Any) -> Any:
-    """x with the elements at `index` replaced by `values`. The input is not changed; an index must not repeat.
+    """x with the elements at `index` replaced by `values`. The input is not changed.
+
+    The arguments are those of `index_add`.
+
+    Raises:
+        ValueError: `index` names an element twice.
 
     >>> index_set(np.zeros(3), slice(1, None), 7.0).tolist()
     [0.0, 7.0, 7.0]
@@ -176,7 +186,7 @@ def index_set(x: Any, index: Any, values: Any) -> Any:
 
 
 def _known(index: Any) -> Any:
-    """The values of an index, which decide what will be recorded."""
+    """The values of an index. They decide what is recorded, so a capture depends on them."""
     if isinstance(index, Tensor):
         return index.data
     if isinstance(index, np.ndarray) and current.mode.capturing is not None:
@@ -232,7 +242,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     picked = indices if isinstance(indices, Tensor) else np.asarray(indices)
-    picked = picked.astype(np.intp) if picked.dtype == bool else picked  # np.take counts with truth values
+    picked = picked.astype(np.intp) if picked.dtype == bool else picked  # np.take reads booleans as 0 and 1
     if axis is None:
         return np.reshape(x, (-1,))[picked]
     return x[(slice(None),) * normalize_axis_index(axis, x.ndim) + (picked,)]

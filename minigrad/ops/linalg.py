@@ -16,7 +16,7 @@ from minigrad.tensor import Op, Tensor, traced_if_capturing
 
 
 def _stacked(a: Any, b: Any, out: Any = None) -> Any:
-    """np.matmul, which takes the products of a stack one by one; a matrix times single columns or rows is one product."""
+    """np.matmul, but a matrix times a stack of single columns or rows is one product, not one for each."""
     if a.ndim == 2 and b.ndim > 2 and b.shape[-1] == 1:
         return np.matmul(b[..., 0], a.T)[..., None]
     if b.ndim == 2 and a.ndim > 2 and a.shape[-2] == 1:
@@ -140,12 +140,12 @@ def _dense(x: Any, w: Any, b: Any) -> Any:
 
 
 def _product(a: Any, b: Any) -> Any:
-    """a·b over the last axis of a and the last but one of b; np.dot is the quicker one where both can do it."""
+    """a·b over the last axis of a and the last but one of b; np.dot is quicker where it computes the same."""
     return np.dot(a, b) if b.ndim == 2 else np.matmul(a, b)
 
 
 def _rows(z: Any, like: Any) -> Any:
-    """z with all axes but the last joined, the leading ones of a batched sweep apart; `like` has none of those."""
+    """z with all axes but the last joined; the leading axes of a batched sweep, which `like` lacks, stay."""
     return z if like.ndim == 2 else np.reshape(z, (*z.shape[: z.ndim - like.ndim], -1, z.shape[-1]))
 
 

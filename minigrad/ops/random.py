@@ -1,4 +1,4 @@
-"""Random numbers. A function that draws them with `uniform` can be replayed: every call draws anew."""
+"""Random numbers. A function that draws them with `uniform` can be compiled: every call draws new ones."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from minigrad.tensor import Op, apply
 def uniform(rng: np.random.Generator, shape: int | tuple[int, ...] = (), dtype: Any = np.float64) -> Any:
     """Uniform random numbers in [0, 1): `rng.random(shape, dtype)`, a constant for derivatives.
 
-    Numbers drawn from a generator directly would be the same at each call of a compiled function, so that is refused; this
-    draws anew. A function of uniform numbers gives any other distribution, as −log(1 − u) gives the exponential.
+    Numbers drawn directly from a generator would be the same at each call of a compiled function, so
+    `compile` refuses that. Functions of uniform numbers give other distributions, as −log(1 − u) gives the
+    exponential.
 
     Args:
-        rng: where they come from; its state moves on as if the function had been run without compiling.
-        shape: of the array.
+        rng: the generator; its state moves on as if the function had been run without compiling.
+        shape: the shape of the array.
         dtype: float64 or float32.
 
     >>> uniform(np.random.default_rng(0), (2,)).round(3).tolist()

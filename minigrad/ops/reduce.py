@@ -37,15 +37,20 @@ def _spread(g: Any, x: Any, axis: tuple[int, ...], keepdims: bool = False) -> An
 
 @lru_cache(maxsize=64)
 def ones(n: int, dtype: Any) -> Any:
-    """A read-only vector of ones, kept. Sums as products with it take a third of the time of add.reduce on a matrix, along
-    short rows a tenth."""
+    """A cached, read-only vector of ones.
+
+    Summing a matrix by a product with it takes a third of the time of add.reduce; along short rows, a tenth.
+    """
     vector = np.ones(n, dtype)
     vector.flags.writeable = False
     return vector
 
 
 def along_rows(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
-    """What x is multiplied by where its sum is over the last axis; longer rows are summed more exactly by add.reduce."""
+    """The ones to multiply x by for a sum over its last axis; None where add.reduce is better.
+
+    On long rows add.reduce is more exact.
+    """
     if axis != (-1,) or x.ndim < 2 or x.dtype.kind != "f" or not 0 < x.shape[-1] <= 1024:
         return None
     vector = ones(x.shape[-1], x.dtype)
@@ -79,7 +84,7 @@ def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
 
 
 def _in_float32(f: Any, x: Any) -> Any:
-    """f(x), for float16 with its sums in float32 as NumPy has them; 65504 is soon reached."""
+    """f(x), with the sums of a float16 x in float32, as in NumPy, because float16 ends at 65504."""
     return f(x.astype(np.float32)).astype(np.float16) if x.dtype == np.float16 else f(x)
 
 
@@ -92,7 +97,11 @@ _whole_prod = constant_op(lambda x, axis, keepdims: np.prod(x, axis=axis, keepdi
 
 
 def prod(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    """The product along axes, by halving: log n multiplications, exact in every order also where factors are 0."""
+    """The product along axes, by multiplying halves.
+
+    That takes log₂ n multiplications of arrays and no rule of its own, and is exact at every order even where
+    factors are 0.
+    """
     axes = from_the_end(axis, x.ndim)
     if not data_of(x).size or x.dtype.kind in "biu":
         return _whole_prod(x, axis=axes, keepdims=bool(keepdims))
@@ -225,7 +234,7 @@ _logsumexp_op = Op(
 
 
 def logsumexp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    """log Σ exp(x) along axes, without overflow; −∞ (with derivative 0) where all entries are −∞.
+    """log Σ exp(x) along axes (None: all), without overflow; −∞ (with derivative 0) where all entries are −∞.
 
     >>> float(logsumexp(np.array([1000.0, 1000.0]))) == 1000 + float(np.log(2))
     True
@@ -249,7 +258,7 @@ _log_softmax_op = Op(
 
 
 def log_softmax(x: Any, axis: int = -1) -> Any:
-    """x − logsumexp(x) along an axis, exact to rounding for logits of any size.
+    """x − logsumexp(x) along an axis, exact to rounding for logits of any size. TypeError for several axes.
 
     >>> log_softmax(np.array([0.0, 1e4])).tolist()
     [-10000.0, 0.0]

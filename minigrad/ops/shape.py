@@ -1,4 +1,4 @@
-"""Ops that move elements without changing them: all linear, each written with its transpose.
+"""Ops that move elements without changing them: all are linear, and each is written with its transpose.
 
 `lead(t, x)` is the shape of the extra leading axes that `t` has over `x` in a batched sweep, usually ().
 """

@@ -1,1 +1,5 @@
-"""The fourth verb: a recorded graph printed as straight-line NumPy with reused buffers, and run again on new inputs."""
+"""Replay: a recorded graph is printed as straight-line NumPy with reused buffers and run again on new inputs.
+
+`capture` records a function, `lines` lists its operations, `passes` simplify them, `stages` order them,
+`program` prints them. `compiled` is what users call, `closures` what optimizers ask.
+"""

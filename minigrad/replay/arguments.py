@@ -1,6 +1,6 @@
-"""What a compiled function is called with: the arrays to trace, and the rest, on which a capture depends.
+"""The arguments of a compiled function: arrays, which are traced, and the rest, which selects a capture.
 
-Names: `key` what of the arguments a capture depends on (structure, shapes, dtypes, numbers), `values` the arrays in them.
+Names: `key` what a capture depends on (structure, shapes, dtypes, Python numbers), `values` the arrays.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ __all__ = ["any_live", "key_of", "matcher", "packer", "plain", "traced"]
 
 
 def key_of(tree: Any, values: list[Any], call: str) -> Any:
-    """What a capture depends on; the arrays are added to `values`, in the order of `flatten`."""
+    """The key of a tree of arguments; its arrays are appended to `values`, in the order of `flatten`.
+
+    Raises:
+        TypeError: the tree holds something that is neither an array nor hashable.
+    """
     kind = tree.__class__
     if kind is np.ndarray:
         values.append(tree)
@@ -41,7 +45,7 @@ def key_of(tree: Any, values: list[Any], call: str) -> Any:
         items = tree.items() if isinstance(tree, dict) else enumerate(tree)
         return (kind, *[(k, key_of(x, values, call)) for k, x in items])
     if isinstance(tree, float | complex):
-        return (kind, repr(tree))  # tells −0.0 from 0.0, and NaN is itself
+        return (kind, repr(tree))  # the text tells −0.0 from 0.0, and that of NaN equals itself
     try:
         hash(tree)
     except TypeError:
@@ -88,17 +92,19 @@ def _paths(tree: Any, path: str, paths: list[str]) -> None:
 
 
 def plain(values: Sequence[Any]) -> list[Any]:
-    """The arrays themselves, out of Tensors."""
+    """The values, with each Tensor replaced by its array."""
     return [v.primal if isinstance(v, Tensor) else v for v in values]
 
 
-# The short way: text made for one structure. A general walk over trees takes microseconds, this a fraction of one, and on
-# the smallest nets that is what is left to gain.
+# The short way: text made for one structure. A general walk over trees takes microseconds, this text a
+# fraction of one, and on the smallest nets nothing else is left to gain.
 
 
 def matcher(key: Any) -> Callable[[tuple[Any, ...]], Any]:
-    """A function that gives the arrays in arguments of just this key (see `key_of`), and None for others: the general way is
-    taken then, and always if the key is not one of plain tuples, lists, dicts and arrays only.
+    """A function that returns the arrays in arguments of exactly this key (see `key_of`), else None.
+
+    After None the caller takes the general way. If the key has anything but plain tuples, lists, dicts and
+    arrays, the function always returns None.
 
     >>> arrays = matcher((tuple, ((2,), np.dtype(float)), (list, ((3,), np.dtype(float)))))
     >>> arrays((np.ones(2), [np.ones(3)])), arrays((np.ones(2), [np.ones(4)]))
@@ -146,7 +152,7 @@ def matcher(key: Any) -> Callable[[tuple[Any, ...]], Any]:
 
 
 def packer(build: Callable[[Sequence[Any]], Any], n: int) -> Callable[[Sequence[Any]], Any]:
-    """`build`, which makes a tree of n leaves, as one expression where the tree is of plain tuples, lists and dicts.
+    """`build`, which makes a tree of n leaves, as one expression if it makes plain tuples, lists and dicts.
 
     >>> packer(lambda leaves: {"loss": leaves[0], "rest": (leaves[1], [])}, 2)([5.0, 6.0])
     {'loss': 5.0, 'rest': (6.0, [])}

@@ -1,9 +1,10 @@
-"""Capturing: running a function once on traced inputs, so that all it does becomes graph.
+"""Capturing: a function runs once on traced inputs, so that everything it does becomes graph.
 
-Inside, every operation on a Tensor is recorded, constants too, and values may not be looked at: `Tensor` refuses
-`.item()`, `bool()` and the like through `Capture.forbid`. The capture notes what the function depended on beside its inputs:
-the contents of each object of a `Watched` class of which it read anything (a module's `training` switch, a parameter, a list
-of layers), arrays whose values decided about shapes or positions, and generators it drew random numbers from.
+While it runs, every operation on a Tensor is recorded, constants too, and values may not be looked at:
+`Tensor` refuses `.item()`, `bool()` and the like through `Capture.forbid`. The capture notes what else the
+function depended on: all contents of a `Watched` object from which it read anything (a module's `training`
+switch, a parameter, a list of layers), arrays whose values decided about shapes or positions, and generators
+that it drew random numbers from.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ __all__ = ["Capture", "captured"]
 
 
 class Capture:
-    """What is known of one run of a function that is being captured.
+    """The record of one run of a function that is being captured.
 
-    draws: the nodes that are random numbers, in order. They are drawn at each call, whether they are used or not.
-    leaves: Tensors that it reached from outside.
+    Attributes:
+        draws: the nodes that are random numbers, in order. They are drawn at each call, even if unused.
+        leaves: Tensors from outside that the function reached.
     """
 
     def __init__(self, call: str) -> None:
@@ -37,35 +39,38 @@ class Capture:
         self._live: list[bool] = []
         self._indices: list[tuple[Tensor, int]] = []
         self._contents: dict[int, tuple[dict[str, Any] | list[Any], Sequence[Any], tuple[Any, ...], str]] = {}
-        self._inner: set[int] = set()  # the ids of those that lie in others: in which order such a dict is may matter
-        self._switched = ""  # what was changed while it was captured, and perhaps changed back
+        self._inner: set[int] = set()  # ids of containers inside others; for such dicts the order may matter
+        self._switched = ""  # names what was changed during the capture, even if it was changed back
         self._values: list[tuple[Any, Any]] = []
         self._generators: dict[int, tuple[np.random.Generator, Any]] = {}
         self._shown: dict[int, Tensor] = {}
         self._made: list[weakref.ref[Tensor]] = []
         self._sources: dict[int, tuple[Any, Any]] = {}
 
-    # What it depends on
+    # Dependencies
 
     def reaches(self, leaf: Tensor) -> None:
-        """A leaf from outside is read; whether it is live may decide about a derivative, at a tie for instance."""
+        """Note a leaf from outside, and whether it is live, which may decide a derivative (at a tie)."""
         if any(leaf is known for known in self.leaves):
             return
         self.leaves.append(leaf)
         self._live.append(leaf.active)
 
     def depends_on_index(self, leaf: Tensor) -> None:
-        """The capture is good while the leaf is not changed."""
+        """Let the capture hold only while the leaf is not changed."""
         self._indices.append((leaf, leaf.index))
 
     def depends_on_contents(self, container: dict[str, Any] | list[Any] | tuple[Any, ...], what: str) -> None:
-        """The same of a dict or list (such as `vars(module)`), and of those within: each item must be this very object."""
+        """Let the capture hold only while a container, and each one inside it, holds these very objects.
+
+        A container is a dict (such as `vars(module)`), a list or a tuple; `what` names it in errors.
+        """
         known = self._contents.get(id(container))
         if known is not None:
             self._switched = self._switched or (what if _differs(container, known[2]) else "")
             return
         items = tuple(container.values() if isinstance(container, dict) else container)
-        if not isinstance(container, tuple):  # which cannot change itself
+        if not isinstance(container, tuple):  # a tuple cannot change, but what it holds can
             keys = tuple(container) if isinstance(container, dict) else range(len(items))
             self._contents[id(container)] = (container, keys, items, what)
         for x in items:
@@ -74,11 +79,11 @@ class Capture:
                 self.depends_on_contents(x, what)
 
     def depends_on_values(self, array: Any) -> None:
-        """The same of the values in an array: they decided about a shape, or about positions."""
+        """Let the capture hold only while an array has these values, which decided a shape or positions."""
         self._values.append((array, array.copy()))
 
     def changed(self) -> str:
-        """What is not any more as it was when it was captured, or was not all the time; "" if all is."""
+        """Name the first dependency that changed since, or during, the capture; "" if none did."""
         if self._switched:
             return self._switched
         for container, _, items, what in self._contents.values():
@@ -93,9 +98,9 @@ class Capture:
         return ""
 
     def guard(self) -> Callable[[], bool] | None:
-        """`not changed()`, asked at every call and therefore written out as one expression; None if nothing can change.
+        """`not changed()` as one generated expression; None if nothing can change.
 
-        It raises KeyError where an attribute has another name by now.
+        It is asked at every call, so it has to be fast. It raises KeyError if an attribute has been renamed.
         """
         tests: list[str] = []
         scope: dict[str, Any] = {"same": np.array_equal}
@@ -115,10 +120,10 @@ class Capture:
         tests += [f"same({named(array)}, {named(values)})" for array, values in self._values]
         return eval(f"lambda: {' and '.join(tests)}", scope) if tests else None  # our own text, made just above
 
-    # What is recorded
+    # Recording
 
     def shown(self, x: Any) -> Any:
-        """An array as a Tensor that shows it. What is computed from it is then recorded, so a change of it will be seen."""
+        """A Tensor that shows the array x. What follows from it is recorded, so replays see changes of x."""
         if x.__class__ is not np.ndarray:
             return x
         if id(x) not in self._shown:
@@ -126,7 +131,7 @@ class Capture:
         return self._shown[id(x)]
 
     def operands(self, node: Tensor, inputs: Sequence[Any]) -> Sequence[Any]:
-        """The inputs of a node that is being made, as it shall keep them."""
+        """The inputs that a new node keeps: those given, with arrays as Tensors."""
         self._made.append(weakref.ref(node))
         for x in inputs:
             if x.__class__ is np.ndarray:
@@ -134,20 +139,21 @@ class Capture:
         return inputs
 
     def copied(self, leaf: Tensor, data: Any) -> None:
-        """A leaf was made from this."""
+        """Note that a leaf was made as a copy of `data`."""
         if isinstance(data, np.ndarray):
             self._sources[id(leaf.primal)] = (leaf.primal, data)
 
     def source(self, leaf: Tensor) -> Any:
-        """The array that a leaf made inside stands for: what it was copied from, which may change, unless it has by now."""
+        """The array a leaf was copied from, as long as it still holds the same values; else the copy."""
         copy, data = self._sources.get(id(leaf.primal), (leaf.primal, leaf.primal))
         return data if np.array_equal(copy, data, equal_nan=copy.dtype.kind in "fc") else copy
 
     def watch(self, nodes: Sequence[Tensor]) -> None:
+        """Let `close` take the values out of these nodes too."""
         self._made += map(weakref.ref, nodes)
 
     def close(self) -> None:
-        """Take the values out of all that was recorded: of a later call they would be wrong. The graph stays, for pictures."""
+        """Take the values, which would be wrong later, out of all nodes. The graph stays, for pictures."""
         gone: dict[Any, ValuelessArray] = {}
         for ref in self._made:
             node = ref()
@@ -157,7 +163,7 @@ class Capture:
                     gone[key] = ValuelessArray(shape, dtype, bytes(dtype.itemsize), strides=(0,) * len(shape))
                 node.primal = gone[key]
                 node.args = ()
-        self._sources.clear()  # arguments among them, with their copies
+        self._sources.clear()  # it holds the arguments and their copies
 
     def draws_from(self, rng: np.random.Generator) -> None:
         """Random numbers are about to be drawn; `restore` will put the generator back."""
@@ -168,12 +174,12 @@ class Capture:
         return [rng for rng, _ in self._generators.values()]
 
     def restore(self) -> None:
-        """Put all generators back to where they were: capturing is not a call."""
-        for rng, state in reversed(self._generators.values()):  # two of them may share their bits
+        """Put all generators back to where they were, because capturing is not a call."""
+        for rng, state in reversed(self._generators.values()):  # two of them may share a bit generator
             rng.bit_generator.state = state
 
     def forbid(self, x: Tensor, how: str) -> None:
-        """Raise, for `how` would look at the value of x, or change it."""
+        """Raise CaptureError, because `how` would look at the value of x or change it."""
         who = f"Tensor {x.name!r}" if x.name else f"the result of {x.op.name}" if x.op else "a Tensor"
         raise CaptureError(
             f"{self.call}: {how} on {who} of shape {x.shape} at {users_line()}. While a function is captured there are no "
@@ -184,12 +190,12 @@ class Capture:
 
 
 class ValuelessArray(np.ndarray[Any, Any]):
-    """The shape and dtype of a value that is no more. A Tensor kept from a capture holds one, and may not be used."""
+    """The shape and dtype of a value that was taken out. Tensors kept from a capture have one; use raises."""
 
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
         raise CaptureError(
             "a Tensor from inside a compiled function was kept, in an attribute, a list or a global, and is used outside. It "
-            "has no value there, for replays would not keep it up to date. Return it from the function instead."
+            "has no value there, because replays do not update it. Return it from the function instead."
         )
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -200,7 +206,7 @@ class ValuelessArray(np.ndarray[Any, Any]):
 
 
 def _differs(container: dict[str, Any] | list[Any] | tuple[Any, ...], items: Sequence[Any]) -> bool:
-    """Whether a container holds other objects than these by now."""
+    """Whether a container holds other objects than `items`."""
     now = container.values() if isinstance(container, dict) else container
     return len(now) != len(items) or not all(map(is_, now, items))
 
@@ -208,7 +214,7 @@ def _differs(container: dict[str, Any] | list[Any] | tuple[Any, ...], items: Seq
 def captured(
     f: Callable[..., Any], values: Sequence[Any], names: Sequence[str], build: Callable[[Sequence[Any]], Any], call: str
 ) -> tuple[list[Tensor], list[Any], Callable[[Sequence[Any]], Any], Capture]:
-    """Run `f(*args, **kwargs)` with (args, kwargs) = build(traced values).
+    """Capture a run of `f(*args, **kwargs)`, where (args, kwargs) = build(traced values).
 
     Returns:
         The traced inputs, the leaves of f's result, the function that builds the result from such leaves, and the capture.

@@ -1,7 +1,11 @@
-"""What an optimizer asks of a compiled loss: its gradient, written into given arrays, and its curvature.
+"""Requests of an optimizer to a compiled loss: for its gradient, written into arrays, and its curvature.
 
-A request remembers for whom it asks, so that optimizers and losses may take turns, and finds its replay among those of the
-compiled function.
+A request finds its replay among those of the compiled function. Requests for the same objects compare equal,
+so optimizers and losses may take turns without a new capture.
+
+A training step is two programs on the same vectors: loss and gradients here, the update in `update_program`.
+The update runs block by block, so that long vectors stay in the cache; one text for both would save only a
+single call of a Python function.
 """
 
 from __future__ import annotations
@@ -33,15 +37,15 @@ def _require_no_capture(call: str) -> None:
 
 
 class GradientRequest(Request):
-    """Loss and gradient of bound functions, the gradient written into arrays: what a first-order optimizer asks.
+    """A first-order optimizer's request: the loss of a bound function, and its gradient written into arrays.
 
     Args:
         compiled: the function that is bound.
         leaves: what is differentiated.
-        into: an array for each.
+        into: an array for the gradient of each leaf.
         owner: the optimizer.
 
-    `gradient(bound)` returns the loss and which leaves it depends on.
+    `gradient(bound)` returns the loss and, for each leaf, whether the loss depends on it.
     """
 
     def __init__(self, compiled: Compiled, leaves: Sequence[Tensor], into: Sequence[Any], owner: Any) -> None:
@@ -65,14 +69,14 @@ class GradientRequest(Request):
 
 
 class CurvatureRequest(Request):
-    """Loss, gradient and Hessian-vector products of bound functions: what a second-order optimizer asks.
+    """A second-order optimizer's request: loss, gradient and Hessian-vector products of a bound function.
 
     `curvature.at(bound)` is the `CurvaturePoint` at the present values of the leaves; the leaves may change afterwards.
 
     Args:
         compiled: the function that is bound.
         leaves: what is differentiated.
-        owner: the optimizer, or whoever asks.
+        owner: the optimizer, or another object that asks.
     """
 
     def __init__(self, compiled: Compiled, leaves: Sequence[Tensor], owner: Any) -> None:
@@ -135,7 +139,7 @@ def _pulled_back(call: str, loss: Any, leaves: Sequence[Tensor]) -> tuple[Tensor
 
 
 class SecondOrder(Replay):
-    """A loss as a function of some leaves: value, gradient and Hessian-vector products, each when asked for.
+    """A loss as a function of some leaves: value, gradient, Hessian-vector products, each made on demand.
 
     Args:
         leaves: Tensors that f reaches from outside.
@@ -175,8 +179,8 @@ class CurvaturePoint:
     """A loss at one point, with gradient and Hessian-vector products on demand.
 
     Args:
-        replay: for `lead`, () for one direction at a time or (k,) for k, what to run.
-        values: of the arguments and, after them, of the leaves; they may not be changed.
+        replay: gives the `SecondOrder` for a `lead`: () for one direction at a time, (k,) for k.
+        values: the arrays of the arguments and after them those of the leaves; they must not be changed.
     """
 
     __slots__ = ("_done", "_gradient", "_replay", "_runs", "_values", "loss")
@@ -195,7 +199,7 @@ class CurvaturePoint:
         return self._gradient  # type: ignore[no-any-return]  # a tuple of arrays
 
     def product(self, vectors: Sequence[Any], lead: tuple[int, ...] = ()) -> Sequence[Any]:
-        """H·v, one array for each leaf; with lead=(k,) of k directions at once."""
+        """H·v, one array for each leaf; with lead=(k,) for k directions at once."""
         if lead:
             return self._products(vectors, lead[0])
         if self._done < 2:
@@ -205,7 +209,7 @@ class CurvaturePoint:
         return self._runs[()](3, vectors)  # type: ignore[no-any-return]  # a tuple of arrays
 
     def _products(self, vectors: Sequence[Any], n: int) -> list[Any]:
-        """In portions that fit a cache; the last one is filled up with zeros."""
+        """The products of n directions, in portions that fit a cache; zeros fill up the last one."""
         one = self._replay(()).stages.programs[-1]
         k = portion(n, one.bytes + one.result_bytes)
         if (k,) not in self._runs:

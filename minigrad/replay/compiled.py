@@ -1,7 +1,14 @@
-"""`compile`: a function captured once for each kind of arguments, and from then on run as straight-line NumPy.
+"""`compile`: a function is captured once for each kind of arguments, then runs as straight-line NumPy.
 
-Here is what a caller asks of a compiled function, its result and its push forward. What an optimizer asks of one, the
-gradient and the curvature of a loss, is in `closures`.
+Here a compiled function answers its callers, with its result and its push forward. `closures` answers
+optimizers, with the gradient and the curvature of a loss.
+
+Nothing compiles a closure behind the user's back. A closure may count or log its calls, and a captured one
+would run twice and never again; so `minimize` and the Newton methods replay a function only if it is given
+compiled. `fit` compiles, because it knows what a batch is.
+
+The first call makes only what the first call needs: a graph, recorded twice and compared, and one text that
+Python compiles. The second call makes the texts that take arguments apart, ask guards and assemble results.
 """
 
 from __future__ import annotations
@@ -30,39 +37,42 @@ from minigrad.trees import flatten, leaves_like, tree_map
 __all__ = ["Bound", "Compiled", "Memory", "Replay", "Request", "compile", "titled"]
 
 Function = Callable[..., Any]
-MANY = 32  # captures of one function from which on something is probably amiss
+MANY = 32  # so many captures of one function are probably a mistake
 
 
 class Memory(NamedTuple):
-    """What the programs of a compiled function work in."""
+    """The memory that the programs of a compiled function use."""
 
-    buffers: int  # arrays that are used again at each call
-    bytes: int  # of these together
-    result_bytes: int  # of the results, which are the caller's
+    buffers: int  # number of arrays that are used again at each call
+    bytes: int  # size of these together
+    result_bytes: int  # size of the results, which belong to the caller
 
 
 def compile(f: Function, *, check: bool = False) -> Compiled:
     """A function that does what f does, faster: f is run to record its graph, which is then replayed as plain NumPy.
 
     f may be any function of arrays, or trees of them, that is written in NumPy's functions: a model with its loss, or what
-    `grad`, `value_and_grad`, `hvp`, `jvp` make of one. Leaf Tensors that it reaches from outside, the parameters of a model
-    for instance, are read at each call. Other shapes, dtypes, structures or Python numbers are captured anew, and so is
-    another `training` mode of a module. Random numbers have to come from `minigrad.uniform`.
+    `grad`, `value_and_grad`, `hvp`, `jvp` make of one. Leaf Tensors that it reaches from outside, such as the
+    parameters of a model, are read at each call. Other shapes, dtypes, structures or Python numbers are
+    captured anew, and so is another `training` mode of a module. Random numbers have to come from
+    `minigrad.uniform`.
 
-    Arrays give arrays and Tensors give Tensors, and these are the caller's own. Where the result would be live (an argument
-    is, or f reaches live leaves, and recording is on), f itself is run, so nothing is lost to `backward` or `grad`: call a
-    compiled model inside `no_grad()`, or compile what computes its gradient, or see `at`. It may be called from several
-    threads.
+    Array arguments give array results and Tensors give Tensors; the results belong to the caller. If the
+    result would be live (recording is on, and an argument is live or f reaches live leaves), f itself runs,
+    so that `backward` and `grad` still work. To have it replayed, call it inside `no_grad()`, compile the
+    function that computes the gradient, or see `at`. A compiled function may be called from several threads.
 
-    What f computes without Tensors it computes once: NumPy on arrays alone, attributes of objects that are no Modules, globals.
+    Whatever f does without Tensors happens only when it is captured, and its outcome is frozen: NumPy on
+    arrays alone, attributes of objects that are not Modules, globals. `check=True` notices what changes.
 
     Args:
-        f: its result depends only on its arguments, on Tensors and arrays it refers to, and on what never changes.
+        f: a function whose result depends only on its arguments, on Tensors and arrays that it refers to, and
+            on things that never change.
         check: compare each call with f itself.
 
     Raises:
-        CaptureError: f looked at values (`if`, `.item()`, `float()`), changed something, or was not the same when run again;
-            with `check`, a result differs from f's.
+        CaptureError: f looked at values (`if`, `.item()`, `float()`), changed something, or did something
+            else when it ran again; with `check`, a result differs from f's.
 
     >>> import numpy as np
     >>> energy = compile(lambda x, v: 0.5 * (v * v).sum() - np.cos(x).sum())
@@ -77,7 +87,7 @@ def compile(f: Function, *, check: bool = False) -> Compiled:
 class Compiled:
     """A function made by `compile`.
 
-    `source` is the NumPy text it runs, `memory` what that works in (of all its captures so far).
+    `source` is the NumPy text that it runs, `memory` its buffers and results; both of all captures so far.
     """
 
     def __init__(self, f: Function, check: bool = False) -> None:
@@ -118,7 +128,7 @@ class Compiled:
         return Bound(self, args, kwargs)
 
     def __linearize__(self, primals: tuple[Any, ...]) -> tuple[Any, Function] | None:
-        """What `linearize` asks: the value and the push forward, replayed; None where the function itself has to run."""
+        """For `linearize`: the value and a replayed push forward, or None if the function itself must run."""
         values: list[Any] = []
         kind = key_of(primals, values, self.call)
         if current.mode.capturing is not None or (any_live(values) and current.mode.recording):
@@ -130,7 +140,7 @@ class Compiled:
 
     @property
     def source(self) -> str:
-        """The text of its programs, each with what it is for."""
+        """The text of its programs, each under a title that says what it is for."""
         self._require_a_call()
         return "\n\n".join(replay.source for replay in self._replays.values())
 
@@ -152,7 +162,7 @@ class Compiled:
         return Compiled, (self.function, self.check)
 
     def replay_for(self, key: Any, make: Callable[[], Replay]) -> Any:
-        """The replay for this key, captured now if there is none or if it does not hold any more."""
+        """The replay for this key, captured now if there is none or it no longer holds."""
         replay = self._replays.get(key)
         if replay is not None and replay.holds():
             return replay
@@ -178,10 +188,10 @@ class Compiled:
 
 
 class Bound:
-    """A compiled function of a loss with its arguments: a closure.
+    """A closure: a compiled loss together with its arguments.
 
-    Called, it runs the function itself and returns the recorded loss, so it serves wherever a closure does. An optimizer
-    that knows it asks for what it needs instead, and that is replayed.
+    Calling it runs the function itself and returns the recorded loss, so it can be used like any closure. Our
+    optimizers do not call it; they request what they need (see `closures`), and that is replayed.
     """
 
     __slots__ = ("args", "compiled", "kwargs")
@@ -198,13 +208,15 @@ class Bound:
 
 
 class Request:
-    """What an optimizer asks of a compiled function. Two of one kind that ask for the same objects are equal, so what one has
-    captured serves the other: optimizers and losses may take turns. What was captured for an `owner` that is no more is let
-    go at the next capture."""
+    """A request of an optimizer to a compiled function.
+
+    Requests of one kind for the same objects compare equal, so they share a capture. Captures whose `owner`
+    was garbage-collected are dropped at the next capture.
+    """
 
     def __init__(self, compiled: Compiled, owner: Any, *objects: Any) -> None:
         self.compiled, self.owner = compiled, weakref.ref(owner)
-        self._ids = tuple(map(id, objects))  # a subclass keeps the objects, so these stay theirs
+        self._ids = tuple(map(id, objects))  # a subclass keeps the objects, so no others get these ids
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Request) or type(other) is not type(self):
@@ -216,7 +228,7 @@ class Request:
 
 
 class Title(NamedTuple):
-    """What a program is for, as its first line says: put into words only when it is read, for that takes a while."""
+    """The first line of a program's text, which says what it is for; put together when it is read."""
 
     prefix: str
     function: str
@@ -236,14 +248,15 @@ class Replay:
     """A capture, made into programs.
 
     Args:
-        key: of the arguments that it was captured for (see `key_of`); None if only the general way leads here.
-        built: makes the result from its leaves, and how many these are.
+        key: the key of the arguments (see `key_of`); None if only the general way leads here.
+        built: makes the result from its leaves.
+        n: how many leaves the result has; -1 if `built` has to be called as it is.
 
     Attributes:
         title: the function and what it was captured for.
         graph: the captured results by name, without their values; for pictures.
 
-    What only a second call needs is made then: the first one is slow enough.
+    Guards and matcher are made when a second call asks for them, because the first call is slow enough.
     """
 
     def __init__(
@@ -262,13 +275,13 @@ class Replay:
 
     @cached_property
     def match(self) -> Callable[[tuple[Any, ...]], Any]:
-        """The arrays in arguments of the kind that it was captured for, else None."""
+        """A function: arguments → their arrays, or None if they are of another kind than was captured."""
         if self._n >= 0:
             self._built = packer(self._built, self._n)
         return matcher(self._key or (None,))
 
     def holds(self) -> bool:
-        """Whether what Python branched on is still as it was."""
+        """Whether everything that the capture depends on is still as it was."""
         try:
             return self.guards is None or self.guards()
         except KeyError:  # an attribute has another name now
@@ -284,7 +297,7 @@ class Replay:
 
 
 class ResultReplay(Replay):
-    """f's result from its arguments."""
+    """The replay that computes f's result from its arguments."""
 
     def __init__(self, f: Function, call: str, args: Any, kwargs: Any, values: Sequence[Any], key: Any) -> None:
         arrays, names, build = traced((args, kwargs), f)
@@ -310,7 +323,7 @@ class ResultReplay(Replay):
         return self._built(self.program(*(plain(values) if self.tensors else values)))
 
     def compared(self, values: Sequence[Any], args: Any, kwargs: Any) -> Any:
-        """The result, after f itself has given the same."""
+        """The result, after a check that f itself gives the same."""
         before = [(rng, rng.bit_generator.state) for rng in self.capture.generators]
         result = self(values)
         for rng, state in before:
@@ -336,7 +349,7 @@ def _alike(x: Any, y: Any) -> bool:
 
 
 class Linearized(Replay):
-    """f's value at the primals, and its push forward for any tangents, of which only what depends on them is run again."""
+    """The replay of f's value and push forward; for new tangents only what depends on them runs again."""
 
     def __init__(self, f: Function, call: str, primals: tuple[Any, ...], key: Any) -> None:
         arrays, names, build = traced((primals, {}), f)
@@ -359,7 +372,7 @@ class Linearized(Replay):
         title = titled("linearize: ", f, names, arrays)
         super().__init__(title, stages, capture, outputs, key, self._build_out, own)
         self.call = f"linearize({call})"
-        # What tangents are like.
+        # The shapes and dtypes of tangents, without their memory.
         self._like = tree_map(lambda x: np.broadcast_to(np.zeros((), x.dtype), x.shape), list(primals))
 
     def __call__(self, values: Sequence[Any]) -> tuple[Any, Function]:

@@ -44,7 +44,7 @@ class Variable:
 
 
 class Line:
-    """One operation. `array` is its value in the captured run, of which only shape, dtype and layout matter later."""
+    """One operation. `array` is its value in the captured run; later only shape, dtype and layout matter."""
 
     __slots__ = ("args", "array", "module", "op", "params", "phase", "stage")
 
@@ -58,14 +58,17 @@ class Line:
 
 
 class Lines:
-    """The lines, the inputs, and what is wanted: lines, inputs, variables or constants."""
+    """The lines, the inputs, and the outputs, which are lines, inputs, variables or constants."""
 
     def __init__(self, lines: list[Line], inputs: list[Input], outputs: list[Any]) -> None:
         self.lines, self.inputs, self.outputs = lines, inputs, outputs
 
     def rewritten(self, change: Callable[[Line], Any]) -> Lines:
-        """Each line changed in turn: `change` gets it with its operands already changed, and gives the line to use, which
-        may be another that came before, or an operand."""
+        """Change each line in turn.
+
+        `change` gets a line whose operands are already changed and returns what to use for it: this line, an
+        earlier one, or an operand.
+        """
         put: dict[int, Any] = {}
         kept: list[Line] = []
         known: set[int] = set()
@@ -97,7 +100,7 @@ def axes_of(line: Line) -> tuple[int, ...]:
 
 
 def foldable(x: Any) -> bool:
-    """Whether this operand can never change: a number, or an array that nobody can write to, whoever may hold it."""
+    """Whether this operand can never change: a number, or an array whose memory nobody can write to."""
     if isinstance(x, np.ndarray):
         while not x.flags.writeable and isinstance(x.base, np.ndarray):
             x = x.base
@@ -109,7 +112,7 @@ _NUMBERS = (int, float, complex, bool, np.generic)
 
 
 def nodes_of(outputs: Sequence[Any], capture: Capture) -> list[Tensor]:
-    """All that `outputs` follow from and what is drawn anyway, in the order in which it was made. No recursion."""
+    """The nodes that `outputs` depend on, and all random draws, in the order in which they were made."""
     seen: dict[int, Tensor] = {}
     stack = [*capture.draws, *(y for y in outputs if isinstance(y, Tensor))]
     while stack:
@@ -122,7 +125,7 @@ def nodes_of(outputs: Sequence[Any], capture: Capture) -> list[Tensor]:
 
 
 def lines_of(inputs: Sequence[Tensor], outputs: Sequence[Any], nodes: Sequence[Tensor], capture: Capture) -> Lines:
-    """The nodes written out, from the inputs on."""
+    """The nodes written out as lines, from the inputs on."""
     arguments = [Input(i, x) for i, x in enumerate(inputs)]
     refs: dict[int, Any] = {x.index: argument for x, argument in zip(inputs, arguments, strict=True)}
     lines: list[Line] = []
@@ -139,7 +142,7 @@ def inside(node: Tensor, capture: Capture) -> bool:
 
 
 def _write(node: Tensor, refs: dict[int, Any], lines: list[Line], capture: Capture) -> None:
-    """Append the line (or, for an op that is written out, the lines) of a node."""
+    """Append the line of a node, or the lines if its op is inlined."""
     if not inside(node, capture):
         if node.primal.__class__ is not np.ndarray:
             node.primal.item()  # raises: it was kept from another capture
@@ -162,7 +165,7 @@ def _write(node: Tensor, refs: dict[int, Any], lines: list[Line], capture: Captu
 
 
 def _write_inlined(node: Tensor, op: Op, refs: dict[int, Any], lines: list[Line], capture: Capture) -> bool:
-    """Append the lines of what `op` does, recorded op by op; False where that gives another shape or dtype."""
+    """Append what `op` does, recorded op by op; False if the result has another shape or dtype."""
     with scope(recording=False, capturing=capture, phase=node.mode.phase, module=node.mode.module):
         whole = op.forward(*node.inputs, **node.params)
     if not isinstance(whole, Tensor) or whole.shape != node.shape or whole.dtype != node.dtype:

@@ -15,8 +15,10 @@ LINE = 64  # bytes of a cache line, and of the widest vector registers
 
 
 def aligned(shape: int | tuple[int, ...], dtype: Any, make: Callable[..., Any] = np.empty) -> Any:
-    """`make(shape, dtype)` that begins at a cache line, which NumPy's own does not: with vectors as wide as a line every
-    load from it would touch two. Measured with AVX-512, Adam on vectors of 7,000 weights takes 15 % longer then.
+    """`make(shape, dtype)`, but its memory begins at a cache line.
+
+    NumPy's own arrays need not, and where vector registers are as wide as a line, every load would then touch
+    two lines. Measured with AVX-512: Adam on vectors of 7,000 weights takes 15 % longer.
 
     >>> aligned((2, 3), np.float32).shape
     (2, 3)
@@ -29,7 +31,7 @@ def aligned(shape: int | tuple[int, ...], dtype: Any, make: Callable[..., Any] =
 
 
 class Recycler:
-    """Hands out arrays of one shape; the memory of the last one is used again if nobody else has it any more.
+    """Hands out arrays of one shape, and reuses the memory of the last one if nobody else holds it.
 
     Fresh pages cost more than the arithmetic on them, so for large results this halves the time of a call.
     """
@@ -49,7 +51,10 @@ class Recycler:
 
 
 def _count_alone() -> int:
-    """What `sys.getrefcount` says in `Recycler.__call__` of memory that nobody else has; it differs between Pythons."""
+    """The reference count that `Recycler.__call__` finds for memory that nobody else holds.
+
+    It differs between versions of Python.
+    """
     owner = [np.empty(0)]
     memory = owner[0]
     return sys.getrefcount(memory)

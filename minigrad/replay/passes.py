@@ -1,6 +1,8 @@
-"""What is done to the lines before they are printed. Each pass keeps every value, but for rounding where it says so.
+"""Passes simplify the lines before they are printed. Each keeps all values; where it may round, it says so.
 
-A change of one line gives the line to use in its place (see `Lines.rewritten`); the other passes take all lines.
+A pass over one line returns what to use in its place (see `Lines.rewritten`). All of these run in one walk
+(`simplified`): a line comes after its operands, so it finds them as simple as they will get, and each pass
+stays a function of one line. The other passes take all lines.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ Change = Callable[[Line], Any]
 
 
 def identities(line: Line) -> Any:
-    """Operations that change nothing are their operand: +x, x·1, a reshape, cast or broadcast to what x is already."""
+    """Replace an operation that changes nothing by its operand, as +x, x·1, a cast to the same dtype."""
     rule = _IDENTITIES.get(line.op)
     return line if rule is None else rule(line)
 
@@ -38,7 +40,7 @@ def _unchanged_dtype(line: Line) -> Any:
 
 
 def _transposed(line: Line) -> Any:
-    """Two transposes are one, and one that leaves the axes as they are is none."""
+    """Merge two transposes into one, and drop a transpose that leaves the axes as they are."""
     in_order, first = tuple(range(line.array.ndim)), line.args[0]
     if axes_of(line) == in_order:
         return first
@@ -56,7 +58,7 @@ def _times_one(line: Line) -> Any:
 
 
 def _scaled(line: Line) -> Any:
-    """`scale` is a product, where no factor can be 0 against an infinite one."""
+    """Write `scale(g, d)` as a product if 0·∞ cannot occur: g is a nonzero number or d a finite one."""
     g, d = line.args
     if (_is_number(g) and g) or (_is_number(d) and np.isfinite(d)):
         return _times_one(Line(e.multiply, line.args, {}, line.array, line.phase, line.module))
@@ -97,7 +99,7 @@ def _same_kind(x: Any, y: Any) -> bool:
 
 
 def fold_constants(line: Line) -> Any:
-    """What follows from constants that nobody can change is one."""
+    """Replace a line whose operands can never change by its value."""
     if line.args and printing(line.op).deterministic and all(map(foldable, line.args)):
         value = np.array(line.array)
         value.flags.writeable = False
@@ -106,7 +108,7 @@ def fold_constants(line: Line) -> Any:
 
 
 def merge_common() -> Change:
-    """What is computed twice is computed once: the same op on the same operands."""
+    """Make the pass that replaces the same op on the same operands by the first such line."""
     seen: dict[Any, Line] = {}
 
     def change(line: Line) -> Any:
@@ -122,6 +124,7 @@ def merge_common() -> Change:
 
 
 def _identity(x: Any) -> Any:
+    """A hashable value that two operands or parameters share if they are the same."""
     if x.__class__ is Line:
         return id(x)
     if isinstance(x, Input):
@@ -139,7 +142,7 @@ def _identity(x: Any) -> Any:
 
 
 def drop_broadcasts(line: Line) -> Any:
-    """Elementwise operations broadcast by themselves: what was broadcast for them need not be."""
+    """Drop a broadcast whose result goes into an elementwise operation, which broadcasts by itself."""
     if line.op.broadcasts and (isinstance(line.op.forward, np.ufunc) or line.op is scale):
         for i, x in enumerate(line.args):
             small = x.args[0] if isinstance(x, Line) and x.op is broadcast_to_op else _repeated(x)
@@ -151,7 +154,7 @@ def drop_broadcasts(line: Line) -> Any:
 
 
 def _repeated(x: Any) -> Any:
-    """The one number that a constant array shows again and again, as an array of no dimension."""
+    """The one number that a constant array repeats, as a 0-d array; None for other operands."""
     if not isinstance(x, np.ndarray) or not x.ndim or not x.size or any(x.strides) or not foldable(x):
         return None
     number = x[(0,) * x.ndim]
@@ -161,7 +164,7 @@ def _repeated(x: Any) -> Any:
 
 
 def drop_dead(program: Lines) -> Lines:
-    """Only what the outputs need, and what has to happen at each call: drawing random numbers."""
+    """Keep only lines that the outputs need, and random draws, which have to happen at each call."""
     needed = {id(y) for y in program.outputs} | {id(line) for line in program.lines if not printing(line.op).deterministic}
     for line in reversed(program.lines):
         if id(line) in needed:
@@ -171,16 +174,17 @@ def drop_dead(program: Lines) -> Lines:
 
 
 def premultiply(program: Lines, last: int) -> Lines:
-    """In the last stage, which runs many times, x·a·b·… with a, b, … known earlier becomes x·(a·b·…), by rounding only.
+    """In the last stage, which runs many times, rewrite x·a·b·… with a, b, … known earlier as x·(a·b·…).
 
-    The product is made in the stage before; where it is not finite or underflows, the factors are applied one by one.
+    The product a·b·… is made in the stage before, and results differ by rounding only. Where the product is
+    not finite or underflows, the factors are applied one by one.
     """
     uses: dict[int, int] = {}
     for x in (*(x for line in program.lines for x in line.args), *program.outputs):
         uses[id(x)] = uses.get(id(x), 0) + 1
 
     def split(x: Any) -> tuple[Any, list[Any]] | None:
-        """(what varies, the factor known before, and whose 0 wins against ∞) of a product in the last stage."""
+        """For a product in the last stage: what varies, and the known factors, each with whose 0 beats ∞."""
         if not isinstance(x, Line) or x.stage != last:
             return None
         if x.op is e.negative:
@@ -221,8 +225,8 @@ def _alike(x: Any, line: Line) -> bool:
 def multiplier(*factors: Any, zero_wins: tuple[str, ...], dtype: Any) -> Callable[..., Any]:
     """The function (x, y) that writes x·a·b·… into y; y may be left out.
 
-    `zero_wins` says for each factor whether 0·∞ is 0 where the 0 is that of "x", of the "factor", or of neither (see `scale`).
-    It keeps no memory that is not its own, for the factors may lie in buffers.
+    `zero_wins` says for each factor whose 0 makes 0·∞ be 0 (see `scale`): that of "x", of the "factor", or of
+    neither (""). The factors are copied, because they may lie in buffers.
     """
     factors = tuple(np.array(factor, dtype) for factor in factors)
     with np.errstate(all="ignore"):
@@ -268,7 +272,7 @@ printed(_times, lambda y, product, x: "{0}({1}, {y})", may_alias=True)
 
 
 def simplified(program: Lines) -> Lines:
-    """All of these, in one walk: a line comes after its operands, so it finds them as simple as they get."""
+    """Run the passes over one line in one walk, then drop dead lines."""
     changes = (drop_broadcasts, identities, fold_constants, merge_common())
 
     def change(line: Any) -> Any:

@@ -1,7 +1,11 @@
 """How ops are written in a program: all that replay knows of an op beyond its calculus, in one table.
 
-An op needs no row. A ufunc is written as `np.f(a, b, y)` and may put its result where an operand lies; any other op is
-called as it is, and its result is taken to show its operands' memory. A row says what can be done better.
+An op needs no row. A ufunc is written as `np.f(a, b, y)` and may put its result where an operand lies; any
+other op is called, and its result is assumed to show its operands' memory. A row says what can be done
+better.
+
+An inlined op is replayed by tracing its NumPy text, after the sweeps have used its own rules. So the softmax
+of a loss and that of its gradient turn out to be the same lines, and are computed once.
 """
 
 from __future__ import annotations
@@ -27,12 +31,12 @@ Template = Callable[..., Any]
 
 
 class Printing(NamedTuple):
-    """What a program may do with an op.
+    """How a program may write an op.
 
     template: `template(y, *args, **params)` gives NumPy text with `{y}` for the result's buffer and `{0}`, `{1}`, … for the
         operands; or (text, further objects by the names in it); or None where the op is better called.
     may_alias: the result may be written over an operand of its shape.
-    never_singular: a sweep through it divides by nothing, so NumPy's warnings need not be silenced.
+    never_singular: a sweep through it cannot divide by 0, so NumPy's warnings need not be silenced.
     inlined: its forward, which is NumPy text, is recorded op by op in its place.
     deterministic: two evaluations of the same operands are equal; random numbers are not.
     """
@@ -59,7 +63,7 @@ def _default(op: Op) -> Printing:
 
 
 def printed(op: Op, template: Template | None = None, **facts: bool) -> None:
-    """Say how programs write `op`, or more of it; see `Printing`.
+    """Set the row of `op`, or some fields of it; see `Printing`.
 
     >>> double = Op("double", lambda x: x + x)
     >>> printed(double, lambda y, x: "np.add({0}, {0}, {y})", may_alias=True)

@@ -1,9 +1,10 @@
 """A captured function in stages: what is known early runs once, and only the rest runs again.
 
-A value is asked for in a stage: that of the first output that needs it. But nothing that is known before the last stage is
-left to it, for the last is the one that runs many times. With one stage this is just a program.
+Each value is computed in the first stage whose outputs need it. But nothing that is known before the last
+stage is left to the last stage, because that one runs many times. With one stage this is just a program.
 
-Names: `known` the earliest stage in which all that a line reads is there, `asked` the first in which it is needed.
+Names: `known` the earliest stage in which all operands of a line are there, `asked` the first in which it is
+needed.
 """
 
 from __future__ import annotations
@@ -84,8 +85,10 @@ def _put_in_stages(lines: Lines, inputs: Sequence[Sequence[Input]], counts: Sequ
 
 
 class Run:
-    """One passage through the stages: `run(s, arrays)` gives the results of stage s; they are run in order, each but the
-    last once. Variables may not change in between."""
+    """One pass through the stages: `run(s, arrays)` gives the results of stage s.
+
+    The stages run in order, each once, but the last as often as needed. Variables must not change in between.
+    """
 
     __slots__ = ("_given", "_indices", "_kept", "_stages")
 

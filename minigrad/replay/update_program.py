@@ -1,9 +1,10 @@
 """Update rules of optimizers as programs: elementwise on vectors of any length, in place, block by block.
 
-A rule is recorded once on Tensors. Numbers (a learning rate, a step count) are recorded as leaves without dimension, so they
-may change from call to call; on paper they are Python floats, and beside vectors they are arrays of the vectors' dtype. The
-program is then printed as every other, but for two things: it does not know how long the vectors are, and results overwrite
-inputs. It is run block by block, so that all of its vectors stay in the cache.
+A rule is recorded once on Tensors. Numbers (a learning rate, a step count) are recorded as 0-d leaves, so
+they may change from call to call; the program gets them as Python floats, and beside vectors puts them into
+0-d arrays of the vectors' dtype. It is printed like every other program, with two differences: it does not
+know how long the vectors are, and results overwrite inputs. It runs block by block, so that all of its
+vectors stay in the cache.
 """
 
 from __future__ import annotations
@@ -23,18 +24,20 @@ from minigrad.tensor import Op, Tensor
 
 __all__ = ["UpdateProgram", "recorded_rule"]
 
-BLOCK_BYTES = 1 << 19  # of each vector. Smaller blocks cost more calls than the cache saves; a second thread finds its core
-# taken by BLAS, whose threads go on spinning after a matrix product (both measured with Adam inside a training loop).
+BLOCK_BYTES = 1 << 19  # of each vector
+# Smaller blocks cost more in calls than the cache saves, and a second thread finds its core taken by BLAS,
+# whose threads go on spinning after a matrix product. Both were measured with Adam inside a training loop.
 
 
 class UpdateProgram:
     """An elementwise function as one in-place program.
 
     Args:
-        f: f(vectors, numbers) -> dict of results, in NumPy operators. Python control flow may depend on numbers that are
-            zero, bool or None only (these are constants of the program), never on values.
-        dtype: of the vectors.
-        vectors: names of the vector inputs. A vector result of one of these names overwrites that input; others are not kept.
+        f: f(vectors, numbers) -> dict of results, in NumPy operators. Python control flow may depend only on
+            numbers that are zero, bool or None, which are constants of the program; never on other values.
+        dtype: the dtype of the vectors.
+        vectors: names of the vector inputs. A vector result with one of these names overwrites that input;
+            other vector results are dropped.
         numbers: name → int, float or tuple of them.
 
     `program.source` is the text. Calling the program writes into the vectors and returns the results that are numbers.
@@ -108,8 +111,10 @@ printed(_in_dtype, lambda y, x, dtype: "{y}[()] = {0}")
 
 
 def _on_vectors_of(lines: Lines, dtype: Any) -> Lines:
-    """Vectors in `dtype` in place of float64, and the numbers beside them too: a ufunc takes half a microsecond to see what
-    a Python float is, and a NumPy one would promote float32."""
+    """Change float64 vectors to `dtype`, and the numbers beside vectors to 0-d arrays of it.
+
+    A ufunc takes half a microsecond to see what a Python float is, and a NumPy float would promote float32.
+    """
     known: dict[int, Line] = {}
     kept: list[Line] = []
 
@@ -138,7 +143,11 @@ def _on_vectors_of(lines: Lines, dtype: Any) -> Lines:
 def recorded_rule(
     f: Callable[[dict[str, Any], dict[str, Any]], Mapping[str, Any]], starts: Mapping[str, Tensor], numbers: Mapping[str, Any]
 ) -> tuple[Mapping[str, Any], list[Tensor], list[str]]:  # fmt: skip
-    """An update rule run on Tensors, everything recorded: its results, a leaf for each number, and where each comes from."""
+    """Run an update rule on Tensors and record it.
+
+    Returns:
+        Its results, a leaf for each number, and for each leaf the expression in `n` that gives the number.
+    """
     return _recorded(f, starts, numbers)[:3]
 
 
@@ -166,7 +175,7 @@ def _recorded(
 
 
 class _OfRule(Capture):
-    """A rule may ask whether a number is there: zeros are constants of the program, so the answer is always yes."""
+    """A rule may ask whether a number is zero. Zeros are program constants, so recorded numbers are not."""
 
     def __init__(self, numbers: list[Tensor]) -> None:
         super().__init__("an update rule")

@@ -1,4 +1,4 @@
-"""Capturing a function twice: what differs the second time would be frozen at what it was the first."""
+"""A function is captured twice and the runs are compared, because what differs would be frozen."""
 
 from __future__ import annotations
 
@@ -21,13 +21,17 @@ def captured_twice(
     f: Callable[..., Any], arrays: Sequence[Any], names: Sequence[str], build: Callable[[Sequence[Any]], Any], call: str,
     leaves: Sequence[Tensor] = (),
 ) -> tuple[Lines, list[Any], Callable[[Sequence[Any]], Any], Capture]:  # fmt: skip
-    """Capture f, and once more.
+    """Capture f twice and require that both runs did the same.
 
-    Args: as of `captured`.
-        leaves: Tensors that f reaches from outside and that are to be inputs too, after the arrays.
+    Args:
+        f, arrays, names, build, call: as for `captured`.
+        leaves: Tensors that f reaches from outside and that become inputs too, after the arrays.
 
     Returns:
         The lines, the leaves of f's result, the function that builds the result from such leaves, and the capture.
+
+    Raises:
+        CaptureError: the runs differ, or f changed something.
     """
     values = [a.primal if isinstance(a, Tensor) else np.asarray(a) for a in arrays]
     with watching():
@@ -60,7 +64,7 @@ def captured_twice(
 
 
 def _memory(x: Any) -> Any:
-    """The array that a view shows."""
+    """The array whose memory a view shows."""
     while isinstance(x.base, np.ndarray):
         x = x.base
     return x
@@ -75,7 +79,7 @@ def _place(x: Any) -> Any:
 
 
 class _Run(NamedTuple):
-    """What one run of a function recorded."""
+    """The record of one run of a function."""
 
     inputs: Sequence[Tensor]
     outputs: Sequence[Any]
@@ -86,8 +90,8 @@ class _Run(NamedTuple):
 class _Comparison:
     """Two runs side by side, node by node.
 
-    `places` gives each run's nodes and inputs their numbers, in each run by itself, for the second run may use what was kept
-    from the first.
+    `places` numbers the nodes and inputs of each run. It does so for each run separately, because the second
+    one may use Tensors that were kept from the first.
     """
 
     def __init__(self, a: _Run, b: _Run) -> None:
@@ -99,7 +103,7 @@ class _Comparison:
             self.places.append(known | {node.index: i for i, node in enumerate(done)})
 
     def difference(self) -> str:
-        """How the second run differs from the first, or nothing."""
+        """How the second run differs from the first; "" if it does not."""
         first, second = self.done
         if len(first) != len(second) or len(self.a.outputs) != len(self.b.outputs):
             return f"{len(first)} operations, then {len(second)}"

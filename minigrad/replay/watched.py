@@ -1,7 +1,8 @@
-"""Objects whose attributes decide what is recorded: what is read of them while a function is captured.
+"""Objects whose attributes decide what is recorded, such as modules: captures notice when these are read.
 
-A look at each attribute that is read would make every use of a module slower. So `Watched` gets a `__getattribute__` only
-while some thread captures (`watching`), and loses it again; CPython then looks attributes up as fast as before.
+Intercepting every read of an attribute would slow down every use of a module. So `Watched` has a
+`__getattribute__` only while some thread captures (`watching`) and loses it afterwards; CPython then looks
+attributes up as fast as before.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ __all__ = ["Watched", "watching"]
 
 
 class Watched:
-    """Base of the classes whose objects decide what is recorded, modules above all: as soon as a function that is being
-    captured reads an attribute or a method of one, the capture depends on all that the object holds.
+    """Base of the classes whose objects decide what is recorded, modules above all.
 
-    A look at each read would make every use of a module slower, so there is one only within `watching`.
+    As soon as a function that is being captured reads an attribute or a method of one, the capture depends on
+    everything in the object's `__dict__`.
     """
 
     __slots__ = ()
@@ -28,7 +29,7 @@ class Watched:
 
 def _watched(self: Any, name: str) -> Any:
     capturing = current.mode.capturing
-    if capturing is not None and name != "__class__":  # isinstance asks any object for that
+    if capturing is not None and name != "__class__":  # isinstance reads this of any object
         contents = super(Watched, self).__getattribute__("__dict__")
         capturing.depends_on_contents(contents, f"what a {type(self).__name__} holds")
     return super(Watched, self).__getattribute__(name)
@@ -40,7 +41,7 @@ _within: list[int] = []  # the threads in a `watching` block
 
 @contextmanager
 def watching() -> Iterator[None]:
-    """A block in which what is read of objects of `Watched` classes is told to the capture at work in the reading thread."""
+    """While this block runs, reading an attribute of a `Watched` object tells the thread's capture."""
     with _lock:
         _within.append(threading.get_ident())
         Watched.__getattribute__ = _watched  # type: ignore[method-assign]  # where there was none, so it can be deleted again
