@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from minigrad.mode import Mode, current
 
-__all__ = ["Leaving", "leave_graph", "next_index", "numeric", "touch"]
+__all__ = ["Leaving", "leave_graph", "next_index", "numeric", "operand", "touch"]
 
 
 next_index = itertools.count(1).__next__  # atomic in CPython, hence safe between threads
@@ -48,6 +48,22 @@ def numeric(array: NDArray[Any], call: str) -> NDArray[Any]:
     if array.dtype.kind not in "biufc":
         raise TypeError(f"{call} needs numbers, got an array of dtype {array.dtype}. Convert it to float first.")
     return array
+
+
+def operand(call: str, x: Any) -> Any:
+    """`x` as an operand of `call`: an array or number itself, a list as an array; anything else is refused."""
+    if isinstance(x, np.ma.MaskedArray | np.matrix):
+        raise TypeError(
+            f"{call} takes plain arrays, got a {type(x).__name__}, whose mask or product would be lost. Convert it with "
+            f"np.asarray, or select with np.where."
+        )
+    if isinstance(x, np.generic | np.ndarray):
+        return x
+    if isinstance(x, list | tuple):
+        return numeric(np.asarray(x), call)
+    raise TypeError(
+        f"{call} takes Tensors, arrays and numbers, got {type(x).__name__}: {x!r:.60}. Convert it with np.asarray first."
+    )
 
 
 class Leaving:

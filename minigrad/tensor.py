@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from minigrad.arraylike import REDUCTIONS, RULES, ArrayLike, dispatch
 from minigrad.errors import described, rephrased
-from minigrad.leaving import Leaving, leave_graph, next_index, numeric
+from minigrad.leaving import Leaving, leave_graph, next_index, numeric, operand
 from minigrad.mode import Mode, current, scope, users_line
 from minigrad.sweeps import between, own, pull_back
 
@@ -118,7 +118,7 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
         elif x.__class__ in _PLAIN or x.__class__ is np.ndarray:
             args.append(x)
         else:
-            x = _operand(op, x)
+            x = operand(op.name, x)
             args.append(x)
             inputs = (*inputs[:position], x, *inputs[position + 1 :])
     mode = current.mode
@@ -163,21 +163,6 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
 
 _NO_PARAMS: dict[str, Any] = {}
 _new = object.__new__
-
-
-def _operand(op: Op, x: Any) -> Any:
-    if isinstance(x, np.ma.MaskedArray | np.matrix):
-        raise TypeError(
-            f"{op.name} takes plain arrays, got a {type(x).__name__}, whose mask or product would be lost. Convert it with "
-            f"np.asarray, or select with np.where."
-        )
-    if isinstance(x, np.generic | np.ndarray):
-        return x
-    if isinstance(x, list | tuple):
-        return numeric(np.asarray(x), op.name)
-    raise TypeError(
-        f"{op.name} takes Tensors, arrays and numbers, got {type(x).__name__}: {x!r:.60}. Convert it with np.asarray first."
-    )
 
 
 class Tensor(ArrayLike, Leaving):
