@@ -16,7 +16,7 @@ import numpy as np
 
 from minigrad.errors import DerivativeError
 from minigrad.mode import scope
-from minigrad.sweeps import between
+from minigrad.slices import between
 from minigrad.tensor import Op, Tensor, data_of
 from minigrad.transforms import jvp, vjp
 from minigrad.trees import flatten, tree_map

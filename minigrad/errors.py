@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["CaptureError", "DerivativeError", "StaleGraphError", "described", "rephrased"]
+__all__ = ["CaptureError", "DerivativeError", "StaleGraphError", "described", "line_of", "rephrased"]
 
 
 class CaptureError(TypeError):
@@ -35,3 +35,8 @@ def rephrased(error: Exception, message: str) -> Exception:
                     MemoryError, RuntimeError):  # fmt: skip
             return kind(message)  # type: ignore[no-any-return]  # each of these takes one text
     return RuntimeError(message)
+
+
+def line_of(node: Any) -> str:
+    """ " at train.py:12 in loss" if the line of the user's program that made the node is known, else ""."""
+    return f" at {node.mode.line}" if node.mode.line else ""

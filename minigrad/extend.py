@@ -34,7 +34,7 @@ from minigrad.replay.printing import printed as printed
 from minigrad.replay.update_program import UpdateProgram as UpdateProgram
 from minigrad.replay.update_program import recorded_rule as recorded_rule
 from minigrad.replay.watched import Watched as Watched
-from minigrad.sweeps import between as between
+from minigrad.slices import between as between
 from minigrad.tensor import RULES as RULES
 from minigrad.tensor import ForEach as ForEach
 from minigrad.tensor import Op as Op

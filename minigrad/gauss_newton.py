@@ -19,7 +19,8 @@ from minigrad.errors import StaleGraphError
 from minigrad.leaving import leave_graph
 from minigrad.linear_program import LinearProgram
 from minigrad.mode import scope
-from minigrad.sweeps import between, own, pull_back, push_forward
+from minigrad.slices import between
+from minigrad.sweeps import own, pull_back, push_forward
 from minigrad.tensor import Tensor
 from minigrad.transforms import hvp, jvp, vjp
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.sweeps import between
+from minigrad.slices import between
 
 __all__ = ["LinearProgram"]
 

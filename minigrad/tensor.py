@@ -27,7 +27,8 @@ from minigrad.arraylike import REDUCTIONS, RULES, ArrayLike, dispatch
 from minigrad.errors import described, rephrased
 from minigrad.leaving import Leaving, leave_graph, next_index, numeric, operand
 from minigrad.mode import Mode, current, scope, users_line
-from minigrad.sweeps import between, own, pull_back
+from minigrad.slices import between
+from minigrad.sweeps import own, pull_back
 
 __all__ = ["RULES", "ForEach", "Op", "Tensor", "apply", "constant_tensor", "data_of", "is_live", "traced_if_capturing"]
 

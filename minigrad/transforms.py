@@ -23,7 +23,8 @@ from minigrad.linear_program import LinearProgram
 from minigrad.mode import current, scope
 from minigrad.ops.elementwise import positive
 from minigrad.packing import Packing, portion, portions
-from minigrad.sweeps import between, own, pull_back, push_forward
+from minigrad.slices import between
+from minigrad.sweeps import own, pull_back, push_forward
 from minigrad.tensor import Tensor, apply, data_of, traced_if_capturing
 from minigrad.trees import flatten, leaves_like
 

@@ -23,7 +23,8 @@ from minigrad.drawing.graph.notation import tangent_of
 from minigrad.drawing.picture import DETAILS, PHASES
 from minigrad.drawing.write.theme import Theme
 from minigrad.mode import scope
-from minigrad.sweeps import between, pull_back, push_forward
+from minigrad.slices import between
+from minigrad.sweeps import pull_back, push_forward
 from minigrad.tensor import Tensor
 from minigrad.trees import flatten
 

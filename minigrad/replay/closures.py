@@ -23,7 +23,8 @@ from minigrad.replay.compiled import Bound, Compiled, Replay, Request, titled
 from minigrad.replay.passes import simplified
 from minigrad.replay.stages import Run, Stages
 from minigrad.replay.verified import captured_twice
-from minigrad.sweeps import between, pull_back, push_forward
+from minigrad.slices import between
+from minigrad.sweeps import pull_back, push_forward
 from minigrad.tensor import Tensor
 
 __all__ = ["CurvaturePoint", "CurvatureRequest", "GradientRequest"]

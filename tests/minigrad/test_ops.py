@@ -10,7 +10,8 @@ import pytest
 
 import minigrad as mg
 from minigrad import Tensor, check_derivatives
-from minigrad.sweeps import between, pull_back, push_forward
+from minigrad.slices import between
+from minigrad.sweeps import pull_back, push_forward
 
 draw = np.random.default_rng(0).uniform  # for the table alone
 

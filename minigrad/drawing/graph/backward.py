@@ -10,7 +10,8 @@ import numpy as np
 from minigrad.drawing.graph.notation import array_text
 from minigrad.drawing.graph.walk import IDENTITIES, Key, resolved
 from minigrad.drawing.picture import Picture, Visit
-from minigrad.sweeps import Slice, between, pull_back
+from minigrad.slices import Slice, between
+from minigrad.sweeps import pull_back
 from minigrad.tensor import Tensor
 
 __all__ = ["VALUES", "play"]
