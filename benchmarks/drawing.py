@@ -12,6 +12,7 @@ import argparse
 import random
 import shutil
 import subprocess
+from functools import partial
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -34,8 +35,15 @@ LIMIT = 120  # seconds for one run of dot
 def graph(n: int, modules: int = 0) -> Picture:
     """A graph of n boxes, the same each time. `modules` is the number of frames that the boxes lie in."""
     rng = random.Random(n)
-    nodes = [Node(i, "multiply", module=f"Net.layers.{i * modules // n}" if modules else "", shape=(64, 32)) for i in range(n)]
-    edges = [Edge(rng.randrange(max(0, i - 12), i), i, "", p) for i in range(1, n) for p in range(rng.randrange(1, 3))]
+    nodes = [
+        Node(i, "multiply", module=f"Net.layers.{i * modules // n}" if modules else "", shape=(64, 32))
+        for i in range(n)
+    ]
+    edges = [
+        Edge(rng.randrange(max(0, i - 12), i), i, "", p)
+        for i in range(1, n)
+        for p in range(rng.randrange(1, 3))
+    ]
     return with_clusters(Picture("", nodes, edges, direction="down", total=n))
 
 
@@ -64,9 +72,14 @@ def main() -> None:
         for key, value in found.items():
             result[key][str(n)] = value
         old = before.get("layout ms", {}).get(str(n))
-        print(f"{n:>8,}" + "".join(f"{'–' if v is None else f'{v:,.0f} ms':>11}" for v in found.values())
-              + f"  {report.change(found['layout ms'] or 0.0, old)}")  # fmt: skip
-    result["chain s"] = {str(n): chain_seconds(n) for n in ((10_000,) if options.quick else (10_000, 1_000_000))}
+        print(
+            f"{n:>8,}"
+            + "".join(f"{'–' if v is None else f'{v:,.0f} ms':>11}" for v in found.values())
+            + f"  {report.change(found['layout ms'] or 0.0, old)}"
+        )
+    result["chain s"] = {
+        str(n): chain_seconds(n) for n in ((10_000,) if options.quick else (10_000, 1_000_000))
+    }
     for n, seconds in result["chain s"].items():
         print(f"draw and SVG of a chain of {int(n):,} operations: {seconds:.2f} s")
     if not busy.report() and not options.quick:
@@ -88,8 +101,8 @@ def dot_ms(picture: Picture, rounds: int, start: float = 0.0) -> float | None:
         return None
     text = dot(picture).encode()
     try:
-        run = lambda: subprocess.run(["dot", "-Tsvg"], input=text, capture_output=True, check=True, timeout=LIMIT)  # noqa: E731
-        return max(0.0, ms(run, rounds) - start)
+        run = partial(subprocess.run, ["dot", "-Tsvg"], input=text, capture_output=True, timeout=LIMIT)
+        return max(0.0, ms(partial(run, check=True), rounds) - start)
     except subprocess.TimeoutExpired:
         return None
 

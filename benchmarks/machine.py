@@ -19,24 +19,39 @@ from pathlib import Path
 from typing import Any
 
 THREADS = 2
-PACKAGES = {"PyTorch": "torch", "JAX": "jax", "HIPS autograd": "autograd", "tinygrad": "tinygrad", "MLX": "mlx"}
+PACKAGES = {
+    "PyTorch": "torch",
+    "JAX": "jax",
+    "HIPS autograd": "autograd",
+    "tinygrad": "tinygrad",
+    "MLX": "mlx",
+}
 COMPILERS = {"PyTorch, compiled": "g++", "tinygrad": "clang", "MLX": "g++"}  # programs that the peers start
 
 
 @cache
 def environment() -> dict[str, str]:
-    """The environment of every measured process: two threads, and the fastest kernels OpenBLAS has for this processor.
+    """The environment of every measured process: two threads, and the fastest kernels OpenBLAS has for this
+    processor.
 
     OpenBLAS does not know every processor and then falls back to kernels of half the speed, and
     OPENBLAS_CORETYPE may already be set to such a family. So the family is chosen here, by measuring a matrix
     product, and all NumPy runs get the same one.
     """
-    settings = {"OPENBLAS_NUM_THREADS": str(THREADS), "OMP_NUM_THREADS": str(THREADS), "MKL_NUM_THREADS": str(THREADS)}
+    settings = {
+        "OPENBLAS_NUM_THREADS": str(THREADS),
+        "OMP_NUM_THREADS": str(THREADS),
+        "MKL_NUM_THREADS": str(THREADS),
+    }
     plain = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")} | settings
     # Installed packages have their byte code beside them. With this variable set, our files would have none
     # and be compiled anew at every import.
     plain.pop("PYTHONDONTWRITEBYTECODE", None)
-    command = [sys.executable, "-c", "import json; from minigrad import doctor; print(json.dumps(doctor.measured()))"]
+    command = [
+        sys.executable,
+        "-c",
+        "import json; from minigrad import doctor; print(json.dumps(doctor.measured()))",
+    ]
     speeds = json.loads(subprocess.run(command, env=plain, capture_output=True, text=True, check=True).stdout)
     family = max(speeds, key=lambda name: float(speeds[name]["gflops"]))
     if speeds[family]["gflops"] < 1.1 * speeds[""]["gflops"]:  # so much is noise
@@ -88,7 +103,8 @@ def line(machine: dict[str, Any]) -> str:
     peers = ", ".join(f"{name} {machine[name]}" for name in PACKAGES if name in machine) or "no peers"
     return (
         f"{machine['cpu']}, {machine['cores']} cores; Python {machine['python']}, NumPy {machine['numpy']}; "
-        f"BLAS of all NumPy runs: {machine['blas']}, kernels {machine['kernels']}; {machine['threads']} threads; {peers}"
+        f"BLAS of all NumPy runs: {machine['blas']}, kernels {machine['kernels']}; {machine['threads']} "
+        f"threads; {peers}"
     )
 
 
@@ -105,7 +121,11 @@ class Busy:
         total, others = (now - then for now, then in zip(self._used(), self.start))
         share = max(0.0, others / max(total, 1))
         busy = share > 0.05
-        advice = " That is too much: the result is not stored; run it again when the machine is quiet." if busy else ""
+        advice = (
+            " That is too much: the result is not stored; run it again when the machine is quiet."
+            if busy
+            else ""
+        )
         print(f"\nOther programs used {share:.0%} of the processors meanwhile.{advice}")
         return busy
 
@@ -119,7 +139,9 @@ class Busy:
         if not path.exists():
             return ()
         ticks = [int(field) for field in path.read_text().split("\n", 1)[0].split()[1:9]]
-        return float(sum(ticks)), sum(ticks) - ticks[3] - ticks[4] - sum(os.times()[:4]) * os.sysconf("SC_CLK_TCK")
+        return float(sum(ticks)), sum(ticks) - ticks[3] - ticks[4] - sum(os.times()[:4]) * os.sysconf(
+            "SC_CLK_TCK"
+        )
 
 
 def _cpuinfo(field: str) -> str:

@@ -14,9 +14,8 @@ Array = NDArray[Any]
 class Net(NamedTuple):
     """A tanh network of these sizes with one batch. Parameters and `x` are float32.
 
-    `parameters` alternates W (n_in, n_out) and b (n_out,); `x` is (batch, n_in); `target` is (batch, n_out) for the mean
-    squared error and (batch,), int64, for the cross entropy.
-    """
+    `parameters` alternates W (n_in, n_out) and b (n_out,); `x` is (batch, n_in); `target` is (batch, n_out)
+    for the mean squared error and (batch,), int64, for the cross entropy."""
 
     sizes: tuple[int, ...]
     batch: int
@@ -38,4 +37,6 @@ def net(name: str) -> Net:
     x = rng.standard_normal((batch, sizes[0])).astype(np.float32)
     mse = sizes[-1] == 1
     target = rng.standard_normal((batch, 1)).astype(np.float32) if mse else rng.integers(0, sizes[-1], batch)
-    return Net(sizes, batch, "mse" if mse else "cross entropy", [p.astype(np.float32) for p in parameters], x, target)
+    return Net(
+        sizes, batch, "mse" if mse else "cross entropy", [p.astype(np.float32) for p in parameters], x, target
+    )

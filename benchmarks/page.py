@@ -2,9 +2,8 @@
 
     python -m benchmarks.page        write both; a test fails while they differ from `benchmarks/results/*.json`
 
-The prose stands here with its numbers left open, so that a new run changes text and tables together. Sentences with numbers
-that no stored run holds say where those numbers come from.
-"""
+The prose stands here with its numbers left open, so that a new run changes text and tables together.
+Sentences with numbers that no stored run holds say where those numbers come from."""
 
 from __future__ import annotations
 
@@ -19,7 +18,10 @@ __all__ = ["main", "pages", "readme", "speed"]
 ROOT = Path(__file__).parents[1]
 README, SPEED = ROOT / "README.md", ROOT / "docs" / "speed.md"
 NETS = ("2-16-16-1", "64-64-32-10", "784-256-128-10", "784-1024-1024-10")
-BEGIN, END = "<!-- written by python -m benchmarks.page -->\n", "<!-- end of the text by benchmarks.page -->\n"
+BEGIN, END = (
+    "<!-- written by python -m benchmarks.page -->\n",
+    "<!-- end of the text by benchmarks.page -->\n",
+)
 
 OURS = {"minigrad, compiled": "**minigrad, compiled**", "minigrad": "**minigrad, eager**"}
 FIRST_ORDER = OURS | {
@@ -50,8 +52,17 @@ WHOLE = OURS | {
     "MLX": "MLX",
 }
 CALLS = {"first call": "first call", "second call": "second call, beyond a replay"}
-DRAWING = {"layout ms": "layout", "framed ms": "layout with module frames", "svg ms": "SVG text", "dot ms": "dot"}
-TRAININGS = {"short": "2-16-16-1, 200 steps", "long": "2-16-16-1, 10,000 steps", "digits": "digits, 30 epochs"}
+DRAWING = {
+    "layout ms": "layout",
+    "framed ms": "layout with module frames",
+    "svg ms": "SVG text",
+    "dot ms": "dot",
+}
+TRAININGS = {
+    "short": "2-16-16-1, 200 steps",
+    "long": "2-16-16-1, 10,000 steps",
+    "digits": "digits, 30 epochs",
+}
 
 
 def main() -> None:
@@ -85,7 +96,8 @@ class Results:
         for key in keys:
             if key not in found:
                 raise LookupError(
-                    f"benchmarks/results/{run}.json has no {' → '.join(keys)}: run `python -m benchmarks.{run}` to its end, "
+                    f"benchmarks/results/{run}.json has no {' → '.join(keys)}: run `python -m "
+                    f"benchmarks.{run}` to its end, "
                     f"with all peers installed (`pip install -e .[bench]`)."
                 )
             found = found[key]
@@ -111,7 +123,11 @@ def readme() -> str:
     rows = [
         [f"{title}: {label}", *(f"{ratio(net, subject):.2f}" for net in NETS)]
         for title, ratio in zip(("gradient", "Adam step", "Hessian product"), kinds, strict=True)
-        for subject, label in (("JAX", "JAX `jit`"), ("PyTorch", "PyTorch eager"), ("NumPy by hand", "NumPy by hand"))
+        for subject, label in (
+            ("JAX", "JAX `jit`"),
+            ("PyTorch", "PyTorch eager"),
+            ("NumPy by hand", "NumPy by hand"),
+        )
         if (ratio, subject) != (results.hv, "NumPy by hand")  # nobody has written that one by hand
     ]
     large = [(net, peer) for net in NETS[-2:] for peer in ("JAX", "PyTorch")]
@@ -134,22 +150,33 @@ def speed() -> str:
     products = {net: results.of("second_order", "tasks", f"hv {net}") for net in NETS}
     tasks = {title: results.of("second_order", "tasks", task) for task, title in TASKS.items()}
     runs = {title: results.of("whole", "tasks", task) for task, title in TRAININGS.items()}
-    ratios = {title: {name: cell for name, cell in run.items() if name != "minigrad, compiled"} for title, run in runs.items()}
+    ratios = {
+        title: {name: cell for name, cell in run.items() if name != "minigrad, compiled"}
+        for title, run in runs.items()
+    }
     numpy = results.of("whole", "tasks", "import", "import numpy", "ms ratio")
     mlx = results.of("whole", "tasks", "short", "MLX", "ms ratio")
     boxes = [
         [f"{int(n):,}", *(milliseconds(results.of("drawing", key, n)) for key in DRAWING)]
         for n in results.of("drawing", "layout ms")
     ]
-    chains = " and ".join(f"{s:.1f} s for {int(n):,} operations" for n, s in results.of("drawing", "chain s").items())
+    chains = " and ".join(
+        f"{s:.1f} s for {int(n):,} operations" for n, s in results.of("drawing", "chain s").items()
+    )
     middle, large = NETS[-2:]
     peers = ("PyTorch", "JAX")
-    gradients = {net: [results.gradient(net, peer) for peer in (*peers, "NumPy by hand")] for net in (middle, large)}
+    gradients = {
+        net: [results.gradient(net, peer) for peer in (*peers, "NumPy by hand")] for net in (middle, large)
+    }
     (torch1, jax1, hand1), (torch2, jax2, hand2) = gradients.values()
     steps, eager = (
-        span(results.step(net, peer, how) for net in (middle, large) for peer in peers) for how in ("compiled", "eager")
+        span(results.step(net, peer, how) for net in (middle, large) for peer in peers)
+        for how in ("compiled", "eager")
     )
-    hessian, logistic = results.task("hessian 1-30-20-1", "JAX"), results.task("newton-cg logistic", "minigrad")
+    hessian, logistic = (
+        results.task("hessian 1-30-20-1", "JAX"),
+        results.task("newton-cg logistic", "minigrad"),
+    )
     saved = 100 * (1 - 1 / results.gradient(NETS[0], "NumPy, features first"))
     return f"""\
 <!-- Written by `python -m benchmarks.page` from benchmarks/results/*.json. Edit benchmarks/page.py, not this file. -->
@@ -286,7 +313,8 @@ def machines(results: Results) -> str:
         names.append(title)
         merged.update(described)
     return "\n".join(
-        f"- **{', '.join(names)}**: {machine.line(merged).removesuffix('; no peers')}." for names, merged in found.values()
+        f"- **{', '.join(names)}**: {machine.line(merged).removesuffix('; no peers')}."
+        for names, merged in found.values()
     )
 
 
@@ -294,12 +322,17 @@ def machines(results: Results) -> str:
 
 
 def three(columns: Mapping[str, Mapping[str, Any]], labels: Mapping[str, str]) -> str:
-    """Three tables: the time, and the ratios of both of our times to it. `columns`: {title: {subject: cell}}."""
+    """Three tables: the time, and the ratios of both of our times to it. `columns`: {title: {subject:
+    cell}}."""
     return "\n".join(
         f"{caption}:\n\n{matrix(columns, {k: v for k, v in labels.items() if k not in without}, show)}"
         for caption, show, without in (
             ("Time of one call in µs", lambda cell: microseconds(cell["us"]), ()),
-            ("Time of compiled minigrad ÷ time of the row", lambda cell: f"{cell['compiled']:.2f}", ("minigrad, compiled",)),
+            (
+                "Time of compiled minigrad ÷ time of the row",
+                lambda cell: f"{cell['compiled']:.2f}",
+                ("minigrad, compiled",),
+            ),
             (
                 "Time of eager minigrad ÷ time of the row",
                 lambda cell: f"{cell['eager']:.2f}",
@@ -309,8 +342,11 @@ def three(columns: Mapping[str, Mapping[str, Any]], labels: Mapping[str, str]) -
     )
 
 
-def matrix(columns: Mapping[str, Mapping[str, Any]], labels: Mapping[str, str], show: Callable[[Any], str]) -> str:
-    """A table of {column: {subject: cell}}, with a row for each subject that occurs and a dash where it was not measured."""
+def matrix(
+    columns: Mapping[str, Mapping[str, Any]], labels: Mapping[str, str], show: Callable[[Any], str]
+) -> str:
+    """A table of {column: {subject: cell}}, with a row for each subject that occurs and a dash where it was
+    not measured."""
     rows = [
         [label, *(show(column[subject]) if subject in column else "–" for column in columns.values())]
         for subject, label in labels.items()

@@ -58,7 +58,9 @@ def serve(connection: Connection, names: tuple[str, ...]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.second_order", description=__doc__)
     parser.add_argument("--only", choices=TASKS, action="append")
-    parser.add_argument("--repeat", type=int, default=21, metavar="N", help="rounds for each task (default %(default)s)")
+    parser.add_argument(
+        "--repeat", type=int, default=21, metavar="N", help="rounds for each task (default %(default)s)"
+    )
     parser.add_argument("--quick", action="store_true", help="5 rounds, not stored")
     options = parser.parse_args()
     absent = machine.missing(FILES)
@@ -98,7 +100,9 @@ def measure(task: str, workers: dict[str, Worker], rounds: int) -> dict[str, Any
         for i, (mine, theirs) in enumerate(zip(numbers[OURS["eager"]], numbers[name], strict=True)):
             tolerance = 1e-4 if task.startswith("hv") else 1e-6
             if not np.abs(mine - theirs).max() <= tolerance * np.abs(mine).max():
-                raise ValueError(f"{task}: result {i} of {name} differs by {np.abs(mine - theirs).max():.1e}.")
+                raise ValueError(
+                    f"{task}: result {i} of {name} differs by {np.abs(mine - theirs).max():.1e}."
+                )
     calls = {name: max(1, round(TURN / workers[name].ask("time", 2))) for name in names}
     times: dict[str, list[float]] = {name: [] for name in names}
     for i in range(rounds):

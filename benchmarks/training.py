@@ -37,11 +37,19 @@ TURN = 0.03  # seconds
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
-    parser.add_argument("--only", choices=NETS, action="append", help="this net only (may be given several times)")
-    parser.add_argument("--repeat", type=int, default=41, metavar="N", help="rounds for each table (default %(default)s)")
+    parser.add_argument(
+        "--only", choices=NETS, action="append", help="this net only (may be given several times)"
+    )
+    parser.add_argument(
+        "--repeat", type=int, default=41, metavar="N", help="rounds for each table (default %(default)s)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here too")
-    parser.add_argument("--quick", action="store_true", help="7 rounds, not stored: only to see that all is well")
-    parser.add_argument("--one-process", action="store_true", help="all subjects in one process, not stored: see the comment")
+    parser.add_argument(
+        "--quick", action="store_true", help="7 rounds, not stored: only to see that all is well"
+    )
+    parser.add_argument(
+        "--one-process", action="store_true", help="all subjects in one process, not stored: see the comment"
+    )
     options = parser.parse_args()
     rounds = 7 if options.quick else max(1, options.repeat)
 
@@ -65,19 +73,26 @@ def main() -> None:
             nets[net] = measure(net, workers, rounds)
             print("\n" + table(net, nets[net], before.get("nets", {}).get(net, {})), flush=True)
             first, second = nets[net]["first call"], nets[net]["second call"]
-            print(f"compiled, the first call takes {first:.1f} eager ones of the same function, the second {second:.1f} more")
+            print(
+                f"compiled, the first call takes {first:.1f} eager ones of the same function, the second "
+                f"{second:.1f} more"
+            )
     finally:
         for worker in set(workers.values()):
             worker.close()
     if not busy.report() and not options.quick and not options.one_process:
         same = before.get("machine") == here
-        report.save(report.RESULTS / "training.json", {"machine": here, "nets": (before["nets"] if same else {}) | nets})
+        report.save(
+            report.RESULTS / "training.json",
+            {"machine": here, "nets": (before["nets"] if same else {}) | nets},
+        )
     if options.json:
         report.save(options.json, {"machine": here, "nets": nets})
 
 
 def measure(net: str, workers: dict[str, Worker], rounds: int) -> dict[str, Any]:
-    """{kind: {subject: {"us": median time of a call, "eager", "compiled": median over rounds of minigrad's time / its}}}"""
+    """{kind: {subject: {"us": median time of a call, "eager", "compiled": median over rounds of minigrad's
+    time / its}}}"""
     able = {pair for worker in set(workers.values()) for pair in worker.ask("load", net)}
     result: dict[str, Any] = {}
     for kind in KINDS:

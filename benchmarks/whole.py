@@ -56,14 +56,20 @@ TASKS = {
     "import": Task("An import", {code: ["-c", code] for code in ("import minigrad", "import numpy")}, 21),
     "short": Task("2-16-16-1, 200 Adam steps on all 100 rows", training("2-16-16-1", 200), 7),
     "long": Task("2-16-16-1, 10,000 Adam steps on all 100 rows", training("2-16-16-1", 10_000), 7),
-    "digits": Task("64-64-32-10 on the digits, 30 epochs of 28 batches of 64", training("64-64-32-10", 30 * 28), 7),
+    "digits": Task(
+        "64-64-32-10 on the digits, 30 epochs of 28 batches of 64", training("64-64-32-10", 30 * 28), 7
+    ),
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.whole", description=__doc__)
-    parser.add_argument("--only", choices=TASKS, action="append", help="this task only (may be given several times)")
-    parser.add_argument("--repeat", type=int, metavar="N", help="rounds of each task (default 21 imports, 7 trainings)")
+    parser.add_argument(
+        "--only", choices=TASKS, action="append", help="this task only (may be given several times)"
+    )
+    parser.add_argument(
+        "--repeat", type=int, metavar="N", help="rounds of each task (default 21 imports, 7 trainings)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here too")
     parser.add_argument("--quick", action="store_true", help="1 round, not stored")
     options = parser.parse_args()
@@ -155,7 +161,8 @@ def table(now: dict[str, Any], before: dict[str, Any]) -> str:
             ratios[what] = "" if name == first else f"{mine[what]:.2f}{was}"
         changes = {what: report.change(mine[what], old.get(what)) for what in ("ms", "mb")}
         lines.append(
-            f"{name:<20}│{mine['ms']:9,.1f}{changes['ms']:>8}{mine['first ms']:10,.1f}  {ratios['ms ratio']:<26}"
+            f"{name:<20}│{mine['ms']:9,.1f}{changes['ms']:>8}{mine['first ms']:10,.1f}  "
+            f"{ratios['ms ratio']:<26}"
             f"│{mine['mb']:8,.1f}{changes['mb']:>8}  {ratios['mb ratio']}"
         )
     return "\n".join(line.rstrip() for line in lines)

@@ -21,7 +21,9 @@ TIMED_LR = 1e-6  # a larger one would drive the loss to 0 in thousands of timed 
 class Worker:
     """The parent's end: it starts the process, asks it, and stops it (SIGSTOP) while it has nothing to do."""
 
-    def __init__(self, *names: str, serve: Callable[[Connection, tuple[str, ...]], None] | None = None) -> None:
+    def __init__(
+        self, *names: str, serve: Callable[[Connection, tuple[str, ...]], None] | None = None
+    ) -> None:
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=serve or _serve, args=(theirs, names), daemon=True)
@@ -71,7 +73,13 @@ def _serve(connection: Connection, names: tuple[str, ...]) -> None:
 
     def load(net: str) -> list[tuple[str, str]]:
         subjects.update({name: _checked(name, net) for name in names})
-        return [(name, kind) for name, s in subjects.items() if s for kind in ("gradient", "step") if getattr(s, kind)]
+        return [
+            (name, kind)
+            for name, s in subjects.items()
+            if s
+            for kind in ("gradient", "step")
+            if getattr(s, kind)
+        ]
 
     def time(name: str, kind: str, calls: int) -> float:
         return timed(getattr(subjects[name], kind), calls)
@@ -106,12 +114,19 @@ def _checked(name: str, net_name: str) -> Any:
     for i, (x, y) in enumerate(zip(ours, theirs, strict=True)):
         x, what = np.asarray(x), f"gradient {i - 1}" if i else "loss"
         if x.dtype != np.float32 or x.shape != y.shape:
-            raise ValueError(f"{name} on {net_name}: {what} is {x.shape} {x.dtype}, the reference has {y.shape} float32.")
+            raise ValueError(
+                f"{name} on {net_name}: {what} is {x.shape} {x.dtype}, the reference has {y.shape} float32."
+            )
         error = np.abs(x - y).max() / np.abs(y).max()
         if not error < 1e-4:
-            raise ValueError(f"{name} on {net_name}: {what} differs from the reference by {error:.1e} of its largest entry.")
+            raise ValueError(
+                f"{name} on {net_name}: {what} differs from the reference by {error:.1e} of its largest "
+                "entry."
+            )
     if subject.step:
         losses = [[float(s.step()) for s in (subject, reference)] for _ in range(CHECKED_STEPS)]
         if not np.allclose(*np.transpose(losses), rtol=1e-4):
-            raise ValueError(f"{name} on {net_name}: the losses of Adam's first steps differ from the reference: {losses}.")
+            raise ValueError(
+                f"{name} on {net_name}: the losses of Adam's first steps differ from the reference: {losses}."
+            )
     return built(name, TIMED_LR)

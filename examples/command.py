@@ -22,7 +22,9 @@ def folder(text: str) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise argparse.ArgumentTypeError(f"must be a folder to write into, got {text!r} ({error.strerror})") from None
+        raise argparse.ArgumentTypeError(
+            f"must be a folder to write into, got {text!r} ({error.strerror})"
+        ) from None
     if not os.access(path, os.W_OK):
         raise argparse.ArgumentTypeError(f"must be a folder to write into, got {text!r} (not writable)")
     return path

@@ -1,4 +1,5 @@
-"""The five pictures of the README: a neuron, a network, its Hessian-vector product, a step of Adam, an iteration of CG.
+"""The five pictures of the README: a neuron, a network, its Hessian-vector product, a step of Adam, an
+iteration of CG.
 
 python -m examples.draw_graphs            writes docs/pictures/*.svg, each light and dark
 python -m examples.draw_graphs --out DIR --format png
@@ -23,12 +24,16 @@ def neuron() -> Any:
     """micrograd's classic picture: each value, and the derivative of the output with respect to it."""
     names = ("x₁", "x₂", "w₁", "w₂", "b")
     values = (2.0, 0.0, -3.0, 1.0, 6.8813735870195432)
-    x1, x2, w1, w2, b = (Tensor(value, requires_grad=True, name=name) for name, value in zip(names, values, strict=True))
+    x1, x2, w1, w2, b = (
+        Tensor(value, requires_grad=True, name=name) for name, value in zip(names, values, strict=True)
+    )
     n = x1 * w1 + x2 * w2 + b
     n.name = "n"
     o = np.tanh(n)
     o.name = "o"
-    return draw(o, show={"value", "grad"}, title="A neuron: every value, and every derivative of the output (grad)")
+    return draw(
+        o, show={"value", "grad"}, title="A neuron: every value, and every derivative of the output (grad)"
+    )
 
 
 def _regression(bias: bool = True) -> tuple[MLP, Tensor, Tensor]:
@@ -52,7 +57,10 @@ def curvature() -> Any:
     """
     model, x, y = _regression(bias=False)
     loss = mse_loss(model(x), y)
-    title = "The Hessian of a network's loss times a vector: the change of all values in a direction, then of the gradient"
+    title = (
+        "The Hessian of a network's loss times a vector: "
+        "the change of all values in a direction, then of the gradient"
+    )
     return draw(loss, phases=("forward", "backward", "tangent"), title=title)
 
 
@@ -68,7 +76,8 @@ def adam() -> Any:
 
 
 def conjugate_gradients() -> Any:
-    """The inner iteration of Newton-CG on a logistic regression: one Hessian-vector product, then short formulas."""
+    """The inner iteration of Newton-CG on a logistic regression: one Hessian-vector product, then short
+    formulas."""
     rng = np.random.default_rng(1)
     X, y = rng.normal(size=(200, 20)), rng.choice([-1.0, 1.0], 200)
 
@@ -88,7 +97,9 @@ def conjugate_gradients() -> Any:
             return {"z′": z, "r′": r, "d′": β * d - r}
 
     start = rng.normal(size=(4, 20))
-    return draw(iteration, *start, title="An iteration of conjugate gradients inside Newton-CG: z, r, d → z′, r′, d′")
+    return draw(
+        iteration, *start, title="An iteration of conjugate gradients inside Newton-CG: z, r, d → z′, r′, d′"
+    )
 
 
 PICTURES: dict[str, Callable[[], Any]] = {
@@ -98,8 +109,12 @@ PICTURES: dict[str, Callable[[], Any]] = {
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m examples.draw_graphs", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "docs" / "pictures", metavar="DIR")
-    parser.add_argument("--format", default="svg", choices=("svg", "html", "dot", "mmd", "json", "png", "pdf"))
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parent.parent / "docs" / "pictures", metavar="DIR"
+    )
+    parser.add_argument(
+        "--format", default="svg", choices=("svg", "html", "dot", "mmd", "json", "png", "pdf")
+    )
     options = parser.parse_args(argv)
     options.out.mkdir(parents=True, exist_ok=True)
     for name, make in PICTURES.items():

@@ -1,4 +1,5 @@
-"""micrograd's demo, digit for digit: two moons, an MLP of 2-16-16-1 with ReLU, a max-margin loss, gradient descent.
+"""micrograd's demo, digit for digit: two moons, an MLP of 2-16-16-1 with ReLU, a max-margin loss, gradient
+descent.
 
 Andrej Karpathy's micrograd trains this network one scalar at a time; here it is trained on whole arrays. The
 gradients are the same, so the printed losses agree with micrograd's to 1e-13.
@@ -29,7 +30,9 @@ def two_moons(n: int, noise: float, seed: int) -> tuple[Any, Any]:
     """The moons as scikit-learn draws them from NumPy's older generator: first shuffled, then noisy."""
     rng = np.random.RandomState(seed)  # the published numbers were drawn from this generator
     t = np.linspace(0, math.pi, n // 2)
-    x = np.concatenate([np.stack([np.cos(t), np.sin(t)], 1), np.stack([1 - np.cos(t), 1 - np.sin(t) - 0.5], 1)])
+    x = np.concatenate(
+        [np.stack([np.cos(t), np.sin(t)], 1), np.stack([1 - np.cos(t), 1 - np.sin(t) - 0.5], 1)]
+    )
     y = np.repeat([-1, 1], n // 2)
     order = np.arange(n)
     rng.shuffle(order)
@@ -44,7 +47,9 @@ def start(seed: int) -> MLP:
     random.seed(seed)
     model = MLP((2, 16, 16, 1), "relu")
     for layer in model.layers:
-        layer.weight.assign(np.array([[random.uniform(-1, 1) for _ in range(layer.n_in)] for _ in range(layer.n_out)]).T)
+        layer.weight.assign(
+            np.array([[random.uniform(-1, 1) for _ in range(layer.n_in)] for _ in range(layer.n_out)]).T
+        )
     return model
 
 

@@ -73,7 +73,9 @@ def draw(found: dict[str, optim.OptimizeResult], path: Path) -> None:
         ax.text(0, 1.03, work, transform=ax.transAxes, fontsize=9.5)
         ax.set(xticks=[-1, 0, 1], yticks=[0, 1])
     for name, place, below in (("start", START, -18), ("minimum", (1, 1), 11)):
-        axes[0, 0].annotate(name, place, xytext=(0, below), textcoords="offset points", ha="center", fontsize=9.5)
+        axes[0, 0].annotate(
+            name, place, xytext=(0, below), textcoords="offset points", ha="center", fontsize=9.5
+        )
     for ax in axes[1]:
         ax.set_xlabel("x")
     for ax in axes[:, 0]:

@@ -84,7 +84,14 @@ def draw(path: Path) -> None:
     errors = [abs(x - np.log(2)) for x in newton(valley, 2.0, 5)]
     fast.semilogy(errors, "-o", color=blue)
     for k in (3, 4, 5):
-        fast.annotate(f"{errors[k]:.0e}", (k, errors[k]), xytext=(-8, -4), textcoords="offset points", ha="right", fontsize=9)
+        fast.annotate(
+            f"{errors[k]:.0e}",
+            (k, errors[k]),
+            xytext=(-8, -4),
+            textcoords="offset points",
+            ha="right",
+            fontsize=9,
+        )
     fast.set(title="eˣ − 2x: the error squares itself", xlabel="step", ylabel="error", xticks=range(6))
 
     x = np.linspace(-0.45, 1.45, 200)
@@ -95,20 +102,33 @@ def draw(path: Path) -> None:
         height = float(slope(np.array(start)))
         circle.plot([start, start], [0, height], ":", color="dimgrey")
         circle.annotate(
-            "", (end, 0), (start, height), arrowprops={"arrowstyle": "-|>", "color": red, "shrinkA": 0, "shrinkB": 0}
+            "",
+            (end, 0),
+            (start, height),
+            arrowprops={"arrowstyle": "-|>", "color": red, "shrinkA": 0, "shrinkB": 0},
         )
         circle.plot(start, height, "o", color=red)
     circle.text(-0.03, 1.15, "the tangent at 0\nleads to 1", color=red, fontsize=9, ha="right")
     circle.text(1.02, 0.45, "the tangent at 1\nleads to 0", color=red, fontsize=9)
     circle.set(
-        title="x⁴/4 − x² + 2x: tangents of f′ lead in a circle", xlabel="x", ylabel="f′", xticks=[0, 1], ylim=(-0.35, 2.5)
+        title="x⁴/4 − x² + 2x: tangents of f′ lead in a circle",
+        xlabel="x",
+        ylabel="f′",
+        xticks=[0, 1],
+        ylim=(-0.35, 2.5),
     )
 
     for p, name, colour in ((2, "x⁴", blue), (3, "x⁶", red), (5, "x¹⁰", green)):
         xs = newton(lambda x, p=p: x ** (2 * p), 1.0, 30)
         flat.semilogy(xs, color=colour)
-        flat.annotate(f"{name}: × {contraction(p):.3f}", (30, xs[-1]), xytext=(5, -3),
-                      textcoords="offset points", color=colour, fontsize=9)  # fmt: skip
+        flat.annotate(
+            f"{name}: × {contraction(p):.3f}",
+            (30, xs[-1]),
+            xytext=(5, -3),
+            textcoords="offset points",
+            color=colour,
+            fontsize=9,
+        )
     flat.set(title="flat minima: each step goes a constant share", xlabel="step", ylabel="x", xlim=(0, 39))
 
     side = np.linspace(-1.15, 1.15, 300)
@@ -119,8 +139,14 @@ def draw(path: Path) -> None:
     for angle in np.radians([17, 77, 137, 197, 257, 317]):
         points = np.array(by_optimizer(monkey, [np.cos(angle), np.sin(angle)], 6))
         saddle.plot(*points.T, "-o", color="black", markersize=4, linewidth=1.2)
-    saddle.set(title="monkey saddle: each step goes half the way in", xlabel="x", ylabel="y", aspect="equal",
-               xticks=[-1, 0, 1], yticks=[-1, 0, 1])  # fmt: skip
+    saddle.set(
+        title="monkey saddle: each step goes half the way in",
+        xlabel="x",
+        ylabel="y",
+        aspect="equal",
+        xticks=[-1, 0, 1],
+        yticks=[-1, 0, 1],
+    )
     plotting.save(fig, path)
 
 

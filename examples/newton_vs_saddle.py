@@ -110,7 +110,13 @@ def draw(runs: dict[str, Run], path: Path) -> None:
     left.set(xlabel="step", ylabel="loss", title="loss", yscale="log", xlim=(0, 400), ylim=(1e-30, 1e4),
              xticks=[0, 5, 10, 30, 100, 300], xticklabels=[0, 5, 10, 30, 100, 300])  # fmt: skip
     right.plot(X, chebyshev(X), "o", color="black", markersize=4, label="data, T₆")
-    right.set(xlabel="x", title="what the network has learned", ylim=(-1.35, 1.35), xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+    right.set(
+        xlabel="x",
+        title="what the network has learned",
+        ylim=(-1.35, 1.35),
+        xticks=[-1, 0, 1],
+        yticks=[-1, 0, 1],
+    )
     fig.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=5)
     plotting.save(fig, path)
 
@@ -126,9 +132,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         run = runs[name] = train(name, args.seed)
         steps = len(run.losses) - 1
         print(
-            f"{name:20} {steps:5d} {'(all)' if steps == most else '     '}    {run.losses[-1]:.2e}  {run.gradient:.1e}      "
-            f"{run.lambda_min:+.1e}   {run.negative:3d}", flush=True,
-        )  # fmt: skip
+            f"{name:20} {steps:5d} {'(all)' if steps == most else '     '}    {run.losses[-1]:.2e}  "
+            f"{run.gradient:.1e}      "
+            f"{run.lambda_min:+.1e}   {run.negative:3d}",
+            flush=True,
+        )
     try:
         draw(runs, args.out / "losses.png")
     except ImportError:

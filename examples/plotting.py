@@ -7,8 +7,10 @@ from typing import Any
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito 2008
 STYLE = {
-    "figure.constrained_layout.use": True, "savefig.dpi": 150, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.titlesize": 11, "axes.titlelocation": "left", "legend.frameon": False, "legend.fontsize": 9, "lines.linewidth": 1.8,
+    "figure.constrained_layout.use": True, "savefig.dpi": 150, "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11, "axes.titlelocation": "left", "legend.frameon": False, "legend.fontsize": 9,
+    "lines.linewidth": 1.8,
 }  # fmt: skip
 MISSING = "no picture: matplotlib is not installed (pip install 'minigrad[plot]')"
 

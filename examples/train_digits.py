@@ -68,7 +68,9 @@ def network(name: str, seed: int = 0) -> MLP:
     return MLP(SIZES, "tanh" if name in FULL_BATCH else "relu", rng=seed, dtype=np.float32)
 
 
-def train(name: str, epochs: int | None, seed: int, data: tuple[Any, Any], progress: bool = True) -> tuple[MLP, History]:
+def train(
+    name: str, epochs: int | None, seed: int, data: tuple[Any, Any], progress: bool = True
+) -> tuple[MLP, History]:
     """A trained network and its history."""
     (images, labels), test_set = data
     model = network(name, seed)
@@ -81,7 +83,8 @@ def train(name: str, epochs: int | None, seed: int, data: tuple[Any, Any], progr
         peak, steps = optimizer.param_groups[0]["lr"], epochs * -(-len(images) // BATCH)
         schedule = optim.OneCycleLR(optimizer, max_lr=peak, total_steps=steps, cycle_momentum=False)
     history = fit(
-        model, optimizer, cross_entropy, (images, labels), epochs=epochs, batch_size=batch, validation=test_set,
+        model, optimizer, cross_entropy, (images, labels), epochs=epochs, batch_size=batch,
+        validation=test_set,
         metrics={"accuracy": accuracy}, schedule=schedule, schedule_every="batch", augment=shifted, rng=seed,
         progress=progress,
     )  # fmt: skip
@@ -102,7 +105,9 @@ def pictures(name: str, history: History, table: Any, out: Path) -> None:
     epochs, accuracies = history["epoch"], np.array(history["val_accuracy"])
     fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
     fig.get_layout_engine().set(w_pad=0.15)
-    fig.suptitle(f"{name} trains a {'-'.join(map(str, SIZES))} network on 8×8 digits", x=0.02, ha="left", fontsize=12)
+    fig.suptitle(
+        f"{name} trains a {'-'.join(map(str, SIZES))} network on 8×8 digits", x=0.02, ha="left", fontsize=12
+    )
     left.semilogy(epochs, history["train_loss"], label="training images, shifted")
     left.semilogy(epochs, history["val_loss"], label="test images")
     left.set(xlabel="epoch", title="cross-entropy")
@@ -112,14 +117,18 @@ def pictures(name: str, history: History, table: Any, out: Path) -> None:
     ticks = [share for share in (0.5, 1, 2, 5, 10, 20, 50, 90) if share >= 50 * (1 - accuracies[-1])]
     right.set_yticks(ticks, [f"{share:g}" for share in ticks])
     right.minorticks_off()
-    right.text(1, 0.93, f"{100 * accuracies[-1]:.2f} % read right at the end", transform=right.transAxes, ha="right")
+    right.text(
+        1, 0.93, f"{100 * accuracies[-1]:.2f} % read right at the end", transform=right.transAxes, ha="right"
+    )
     plotting.save(fig, out / "learning_curves.png")
 
     fig, ax = plt.subplots(figsize=(4.6, 4.4))
     ax.imshow(np.sqrt(table), cmap="Blues")  # the root makes the few mistakes visible beside the many hits
     for i, j in zip(*np.nonzero(table), strict=True):
         ax.text(j, i, table[i, j], ha="center", va="center", color="white" if i == j else "black", fontsize=9)
-    ax.set(xlabel="read as", ylabel="digit", xticks=range(10), yticks=range(10), title="what was taken for what")
+    ax.set(
+        xlabel="read as", ylabel="digit", xticks=range(10), yticks=range(10), title="what was taken for what"
+    )
     ax.spines[:].set_visible(False)
     plotting.save(fig, out / "confusion.png")
 
@@ -130,7 +139,10 @@ def one(name: str, epochs: int | None, seed: int, out: Path) -> float:
     model, history = train(name, epochs, seed, data)
     print("epoch  train loss  test accuracy  seconds")
     for row in history.rows:
-        print(f"{row['epoch']:5d}  {row['train_loss']:10.4f}  {row['val_accuracy']:13.4f}  {row['seconds']:7.2f}")
+        print(
+            f"{row['epoch']:5d}  {row['train_loss']:10.4f}  {row['val_accuracy']:13.4f}  "
+            f"{row['seconds']:7.2f}"
+        )
     if history.stopped != "epochs":
         print(f"stopped: {history.stopped}")
     if not history.rows:
@@ -144,7 +156,10 @@ def one(name: str, epochs: int | None, seed: int, out: Path) -> float:
     again = network(name).load(out / "model.mg")
     images, labels = data[1]
     reads = again(images[:12]).data.argmax(1)
-    print(f"reloaded {out / 'model.mg'}: reads {' '.join(map(str, reads))}, truth {' '.join(map(str, labels[:12]))}")
+    print(
+        f"reloaded {out / 'model.mg'}: reads {' '.join(map(str, reads))}, truth "
+        f"{' '.join(map(str, labels[:12]))}"
+    )
     right = accuracy(again(images), labels)
     print(f"test accuracy {right:.4f}")
     return right
@@ -157,7 +172,9 @@ def race(epochs: int | None, seed: int) -> None:
     for name in OPTIMIZERS:
         began = time.perf_counter()
         _, history = train(name, epochs, seed, data, progress=sys.stderr.isatty())
-        results.append((history["val_accuracy"][-1], history["train_loss"][-1], time.perf_counter() - began, name))
+        results.append(
+            (history["val_accuracy"][-1], history["train_loss"][-1], time.perf_counter() - began, name)
+        )
     print("optimizer   test accuracy  train loss  seconds")
     for right, loss, seconds, name in sorted(results, key=lambda r: (-r[0], r[1])):
         print(f"{name:<10}  {right:13.4f}  {loss:10.4f}  {seconds:7.2f}")
@@ -166,9 +183,13 @@ def race(epochs: int | None, seed: int) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     command = parser("examples.train_digits", __doc__)
     command.add_argument("--optimizer", choices=[*OPTIMIZERS, "all"], default="adam")
-    command.add_argument("--epochs", type=whole(1), help=f"by default {EPOCHS}, and {FULL_BATCH_EPOCHS} for newton-cg")
+    command.add_argument(
+        "--epochs", type=whole(1), help=f"by default {EPOCHS}, and {FULL_BATCH_EPOCHS} for newton-cg"
+    )
     command.add_argument("--seed", type=whole(0), default=0)
-    command.add_argument("--out", type=folder, default="runs/digits", help="folder for pictures and the model")
+    command.add_argument(
+        "--out", type=folder, default="runs/digits", help="folder for pictures and the model"
+    )
     options = command.parse_args(arguments)
     if options.optimizer == "all":
         race(options.epochs, options.seed)

@@ -34,13 +34,18 @@ def dispatch(func: Any, called: str, args: Sequence[Any], kwargs: dict[str, Any]
     rule = RULES.get(func)
     if rule is None:
         raise TypeError(
-            f"{called} has no derivative rule in minigrad. Use functions that do, call it on .numpy() if no derivative "
-            f"is needed, or add a rule: make an op with minigrad.elementwise, minigrad.linear_op or minigrad.Op and connect it "
+            f"{called} has no derivative rule in minigrad. Use functions that do, call it on .numpy() if no "
+            "derivative "
+            "is needed, or add a rule: make an op with minigrad.elementwise, minigrad.linear_op or "
+            "minigrad.Op and connect it "
             f"with minigrad.register(function, op)."
         )
     if kwargs:
         if kwargs.get("out") is not None:
-            raise TypeError(f"{called}(out=...) would overwrite values the graph needs; write `y = {called}(...)` instead.")
+            raise TypeError(
+                f"{called}(out=...) would overwrite values the graph needs; write `y = {called}(...)` "
+                "instead."
+            )
         known = getattr(rule, "keywords", ())
         for word, value in list(kwargs.items()):
             if word not in known:

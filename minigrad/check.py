@@ -47,9 +47,16 @@ def check_derivatives(f: Function, *xs: Any, order: int = 2, rng: int | np.rando
     >>> check_derivatives(lambda x: np.sin(x) * x, np.array([0.5, 2.0]))
     """
     if isinstance(order, bool) or not isinstance(order, int) or order < 1:
-        raise ValueError(f"`check_derivatives(order=...)` must be a whole number of at least 1, got {order!r}.")
-    if any(isinstance(x, list) and x and not isinstance(x[0], np.ndarray | Tensor | dict | list | tuple) for x in xs):
-        raise TypeError("check_derivatives: a list stands for a tree of arrays; for an array pass np.array([...]).")
+        raise ValueError(
+            f"`check_derivatives(order=...)` must be a whole number of at least 1, got {order!r}."
+        )
+    if any(
+        isinstance(x, list) and x and not isinstance(x[0], np.ndarray | Tensor | dict | list | tuple)
+        for x in xs
+    ):
+        raise TypeError(
+            "check_derivatives: a list stands for a tree of arrays; for an array pass np.array([...])."
+        )
     if not xs:
         raise TypeError("check_derivatives(f, *xs) needs at least one point to check at.")
     generator = np.random.default_rng(rng)
@@ -67,7 +74,8 @@ def _as_float64(x: Any) -> Any:
 
 def _check(f: Function, xs: Sequence[Any], order: int, level: int, rng: np.random.Generator) -> None:
     tangents = tree_map(lambda x: _direction(x, rng), xs)
-    out, forward = (tree_map(data_of, y) for y in jvp(f, xs, tangents))  # Tensors where f has live parameters of its own
+    # Tensors where f has live parameters of its own
+    out, forward = (tree_map(data_of, y) for y in jvp(f, xs, tangents))
     cotangent = tree_map(lambda y: _direction(y, rng), out)
     truth, tolerance = _truth(f, xs, tangents)
     off = _distance(forward, truth)
@@ -75,8 +83,10 @@ def _check(f: Function, xs: Sequence[Any], order: int, level: int, rng: np.rando
         raise DerivativeError(_report(f, xs, "forward mode (push)", level, off, tolerance, rng))
     pullback = vjp(f, *xs)[1]
     left, right = _inner(cotangent, forward), _inner(tree_map(data_of, pullback(cotangent)), tangents)
-    size = sum(float(np.abs(np.asarray(g) * np.asarray(t)).sum())
-               for g, t in zip(_leaves(cotangent), _leaves(forward), strict=True))  # fmt: skip
+    size = sum(
+        float(np.abs(np.asarray(g) * np.asarray(t)).sum())
+        for g, t in zip(_leaves(cotangent), _leaves(forward), strict=True)
+    )
     off = abs(left - right) / max(size, abs(right), 1e-30)
     if not off <= SHARP:
         raise DerivativeError(_report(f, xs, "reverse mode (pull)", level, off, SHARP, rng))
@@ -90,7 +100,9 @@ def _check_kept(f: Function, xs: Sequence[Any], rng: np.random.Generator) -> Non
     for x, g in zip(_leaves(xs), _leaves(pulled), strict=True):
         x = np.asarray(data_of(x))
         if x.dtype.kind in "fc" and (g.dtype != x.dtype or g.shape != x.shape):
-            raise DerivativeError(f"the gradient of a {x.shape} {x.dtype} input came back as {g.shape} {g.dtype}.")
+            raise DerivativeError(
+                f"the gradient of a {x.shape} {x.dtype} input came back as {g.shape} {g.dtype}."
+            )
 
 
 def _direction(x: Any, rng: np.random.Generator) -> Any:
@@ -140,16 +152,25 @@ def _distance(a: Any, b: Any) -> float:
 
 
 def _inner(a: Any, b: Any) -> float:
-    return float(sum(np.sum(np.asarray(u) * np.asarray(v)) for u, v in zip(_leaves(a), _leaves(b), strict=True)).real)
+    return float(
+        sum(np.sum(np.asarray(u) * np.asarray(v)) for u, v in zip(_leaves(a), _leaves(b), strict=True)).real
+    )
 
 
 def _report(
-    f: Function, xs: Sequence[Any], mode: str, level: int, off: float, tolerance: float, rng: np.random.Generator
-) -> str:  # fmt: skip
+    f: Function,
+    xs: Sequence[Any],
+    mode: str,
+    level: int,
+    off: float,
+    tolerance: float,
+    rng: np.random.Generator,
+) -> str:
     culprit = _culprit(f, xs, rng)
     called = f.name if isinstance(f, Op) else getattr(f, "__name__", type(f).__name__)
-    return f"{mode} of {called} is wrong at order {level}: relative error {off:.1e}, allowed {tolerance:.0e}" + (
-        f"; the rule of op {culprit!r} is to blame." if culprit else "."
+    return (
+        f"{mode} of {called} is wrong at order {level}: relative error {off:.1e}, allowed {tolerance:.0e}"
+        + (f"; the rule of op {culprit!r} is to blame." if culprit else ".")
     )
 
 
@@ -180,7 +201,11 @@ def _op_is_right(op: Op, node: Any, rng: np.random.Generator) -> bool:
             return False
         pulled = op.pulls[i](g, y, *node.args, **node.params)
         pushed_size = float(np.abs(g * pushed).sum())
-        spread = np.sum(pulled * t) if np.shape(pulled) == x.shape else np.sum(pulled * np.broadcast_to(t, np.shape(pulled)))
+        spread = (
+            np.sum(pulled * t)
+            if np.shape(pulled) == x.shape
+            else np.sum(pulled * np.broadcast_to(t, np.shape(pulled)))
+        )
         if not abs(np.sum(g * pushed) - spread) <= SHARP * max(pushed_size, 1e-30):
             return False
     return True

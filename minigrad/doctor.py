@@ -88,7 +88,8 @@ def measured() -> dict[str, Any]:
 def report(speeds: dict[str, Any]) -> str:
     """The machine, the versions and the measured speeds as text.
 
-    >>> print(report({"": {"gflops": 50.0, "kernels": "Haswell"}, "SKYLAKEX": {"gflops": 100.0, "kernels": "SkylakeX"}}))
+    >>> now, other = {"gflops": 50.0, "kernels": "Haswell"}, {"gflops": 100.0, "kernels": "SkylakeX"}
+    >>> print(report({"": now, "SKYLAKEX": other}))
     ... # doctest: +ELLIPSIS
     minigrad ...
     matmul 512 × 768 × 1024, float32 ... 50 GFLOP/s with kernels Haswell (as it is now)
@@ -97,10 +98,12 @@ def report(speeds: dict[str, Any]) -> str:
     """
     here = blas()
     lines = [
-        f"minigrad {_version('minigrad')}, Python {platform.python_version()}, NumPy {here['numpy']}, {platform.machine()}",
+        f"minigrad {_version('minigrad')}, Python {platform.python_version()}, NumPy {here['numpy']}, "
+        f"{platform.machine()}",
         f"BLAS       {here['blas']}, kernels {here['kernels']}",
         f"threads    {os.cpu_count()} processors; " + _settings(),
-        f"pictures   dot {_yes(shutil.which('dot'))}, graphviz {_version('graphviz')}, pygraphviz {_version('pygraphviz')}, "
+        f"pictures   dot {_yes(shutil.which('dot'))}, graphviz {_version('graphviz')}, pygraphviz "
+        f"{_version('pygraphviz')}, "
         f"matplotlib {_version('matplotlib')}; SVG, HTML, DOT and Mermaid need none of them",
         "",
     ]
@@ -117,14 +120,19 @@ def advice(speeds: dict[str, Any]) -> str:
     gain = speeds[best]["gflops"] / speeds[""]["gflops"]
     if not best or gain < WORTH:
         return "No other family of kernels is notably faster here: nothing to set."
-    return f"OPENBLAS_CORETYPE={best}, set before Python starts, would make matrix products {gain:.1f} times as fast."
+    return (
+        f"OPENBLAS_CORETYPE={best}, set before Python starts, "
+        f"would make matrix products {gain:.1f} times as fast."
+    )
 
 
 def _timed(settings: dict[str, str]) -> dict[str, Any]:
     root = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     command = [sys.executable, "-c", _TIMED]
-    said = subprocess.run(command, env=os.environ | {"PYTHONPATH": path} | settings, capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": path} | settings, capture_output=True, text=True, check=True
+    )
     return json.loads(said.stdout)  # type: ignore[no-any-return]  # the dict that the text above prints
 
 
@@ -138,7 +146,10 @@ def _instructions() -> set[str]:
 
 def _settings() -> str:
     names = [name for name in os.environ if name.startswith(("OPENBLAS_", "OMP_NUM", "MKL_NUM", "VECLIB_"))]
-    return ", ".join(f"{name}={os.environ[name]}" for name in sorted(names)) or "no BLAS setting in the environment"
+    return (
+        ", ".join(f"{name}={os.environ[name]}" for name in sorted(names))
+        or "no BLAS setting in the environment"
+    )
 
 
 def _version(package: str) -> str:

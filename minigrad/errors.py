@@ -15,7 +15,8 @@ class CaptureError(TypeError):
 
 
 class StaleGraphError(RuntimeError):
-    """A leaf was changed after the graph was recorded, so the graph's derivative would be that of another function."""
+    """A leaf was changed after the graph was recorded, so the graph's derivative would be that of another
+    function."""
 
 
 class DerivativeError(AssertionError):
@@ -30,9 +31,21 @@ def described(args: Iterable[Any]) -> str:
 def rephrased(error: Exception, message: str) -> Exception:
     """An exception with a better message that the handlers written for `error` still catch."""
     for kind in type(error).__mro__:
-        if kind in (ValueError, TypeError, IndexError, ZeroDivisionError, FloatingPointError, OverflowError,
-                    np.linalg.LinAlgError, CaptureError, DerivativeError, StaleGraphError, NotImplementedError,
-                    MemoryError, RuntimeError):  # fmt: skip
+        if kind in (
+            ValueError,
+            TypeError,
+            IndexError,
+            ZeroDivisionError,
+            FloatingPointError,
+            OverflowError,
+            np.linalg.LinAlgError,
+            CaptureError,
+            DerivativeError,
+            StaleGraphError,
+            NotImplementedError,
+            MemoryError,
+            RuntimeError,
+        ):
             return kind(message)  # type: ignore[no-any-return]  # each of these takes one text
     return RuntimeError(message)
 

@@ -1,7 +1,8 @@
-"""The three families almost every op belongs to, and how each gets both derivative modes from one line of calculus.
+"""The three families almost every op belongs to, and how each gets both derivative modes from one line of
+calculus.
 
-elementwise   give the function and its partial derivatives;  push: t·∂,  pull: g·∂ (summed back over broadcast axes)
-linear        give the function and its transpose;            push: the function of t,  pull: the transpose of g
+elementwise   give the function and its partial derivatives;  push: t·∂,  pull: g·∂ over broadcast axes
+linear        give the function and its transpose;            push: f(t),  pull: the transpose of g
 bilinear      give the function and its two transposes;       push: f(t, b) and f(a, t),  pull: the transposes
 
 Rules are plain NumPy. They get the output first, so that `tanh` can say `1 - y*y`: partials are called as
@@ -84,12 +85,15 @@ def elementwise(function: Any, *partials: Any, name: str = "", bounded: bool = F
 
     The tangent is Σ tᵢ·∂ᵢ, the cotangent of input i is g·∂ᵢ.
 
-    >>> softsign = elementwise(lambda x: x / (1 + np.abs(x)), lambda y, x: (1 - np.abs(y)) ** 2, name="softsign")
+    >>> slope = lambda y, x: (1 - np.abs(y)) ** 2
+    >>> softsign = elementwise(lambda x: x / (1 + np.abs(x)), slope, name="softsign")
     >>> float(softsign(1.0))
     0.5
     """
     rules = [_times(p, np.multiply if bounded else scale) for p in partials]
-    op = Op(name or function.__name__, function, pulls=rules, pushes=rules, broadcasts=True, batched=True, doc=doc)
+    op = Op(
+        name or function.__name__, function, pulls=rules, pushes=rules, broadcasts=True, batched=True, doc=doc
+    )
     if isinstance(function, np.ufunc):
         RULES.setdefault(function, op)
     return op
@@ -107,7 +111,8 @@ def _times(partial: Any, product: Any) -> Rule | None:
 
 
 def constant_op(function: Any, name: str = "") -> Op:
-    """An op whose derivative is zero wherever it exists (sign, floor, comparisons): its result is a constant."""
+    """An op whose derivative is zero wherever it exists (sign, floor, comparisons): its result is a
+    constant."""
     op = Op(name or function.__name__, function)
     if isinstance(function, np.ufunc):
         RULES[function] = op
@@ -115,7 +120,13 @@ def constant_op(function: Any, name: str = "") -> Op:
 
 
 def linear_op(
-    name: str, function: Rule, transpose: Rule, *, push: Rule | None = None, others: int = 0, batched: bool = False
+    name: str,
+    function: Rule,
+    transpose: Rule,
+    *,
+    push: Rule | None = None,
+    others: int = 0,
+    batched: bool = False,
 ) -> Op:
     """A linear map of its first input.
 
@@ -143,7 +154,9 @@ def linear_op(
     return op
 
 
-def bilinear(name: str, function: Rule, first: Rule, second: Rule, *, broadcasts: bool = False, batched: bool = False) -> Op:
+def bilinear(
+    name: str, function: Rule, first: Rule, second: Rule, *, broadcasts: bool = False, batched: bool = False
+) -> Op:
     """A product of two inputs, linear in each.
 
     Args:
@@ -154,8 +167,14 @@ def bilinear(name: str, function: Rule, first: Rule, second: Rule, *, broadcasts
     op = Op(
         name,
         function,
-        pulls=(lambda g, y, a, b, **params: first(g, a, b, **params), lambda g, y, a, b, **params: second(g, a, b, **params)),
-        pushes=(lambda t, y, a, b, **params: op(t, b, **params), lambda t, y, a, b, **params: op(a, t, **params)),
+        pulls=(
+            lambda g, y, a, b, **params: first(g, a, b, **params),
+            lambda g, y, a, b, **params: second(g, a, b, **params),
+        ),
+        pushes=(
+            lambda t, y, a, b, **params: op(t, b, **params),
+            lambda t, y, a, b, **params: op(a, t, **params),
+        ),
         broadcasts=broadcasts,
         batched=batched,
     )

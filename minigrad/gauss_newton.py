@@ -72,7 +72,11 @@ class GaussNewton:
         self._model, head = between(leaves, [outputs]), between([outputs], [loss])
         with scope(recording=True, phase="backward"):
             found = pull_back(head, {loss.index: np.ones_like(loss.primal)}, record=True).get(outputs.index)
-        self._slope = found if isinstance(found, Tensor) else Tensor(np.zeros_like(outputs.primal) if found is None else found)
+        self._slope = (
+            found
+            if isinstance(found, Tensor)
+            else Tensor(np.zeros_like(outputs.primal) if found is None else found)
+        )
         self._programs: dict[tuple[int, ...], LinearProgram] = {}
         self._indices = [a.index for a in self.leaves]
 
@@ -91,7 +95,9 @@ class GaussNewton:
         """G·v."""
         if lead not in self._programs:
             if self._indices != [a.index for a in self.leaves]:
-                raise StaleGraphError("the parameters were changed before this product was asked for. Run the loss again.")
+                raise StaleGraphError(
+                    "the parameters were changed before this product was asked for. Run the loss again."
+                )
             self._programs[lead] = self._linear(lead)
         return list(own(dict(enumerate(self._programs[lead](vectors))), *vectors).values())
 
@@ -102,9 +108,13 @@ class GaussNewton:
         with scope(recording=True, phase="tangent"):
             tangents = {a.index: t for a, t in zip(self.leaves, starts, strict=True)}
             t = push_forward(self._model, tangents, lead=lead).get(place)
-            curved = {} if t is None else push_forward(between([self.outputs], [slope]), {place: t}, lead=lead)
+            curved = (
+                {} if t is None else push_forward(between([self.outputs], [slope]), {place: t}, lead=lead)
+            )
             u = curved.get(slope.index)
             ends = {} if u is None else pull_back(self._model, {place: u}, lead=lead)
         zeros = [Tensor(np.zeros_like(t.primal)) for t in starts]
         found = [ends.get(a.index) for a in self.leaves]
-        return LinearProgram(starts, [c if isinstance(c, Tensor) else z for c, z in zip(found, zeros, strict=True)])
+        return LinearProgram(
+            starts, [c if isinstance(c, Tensor) else z for c, z in zip(found, zeros, strict=True)]
+        )

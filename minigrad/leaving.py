@@ -46,15 +46,19 @@ def touch(leaf: Any) -> None:
 def numeric(array: NDArray[Any], call: str) -> NDArray[Any]:
     """`array` itself if it holds numbers; TypeError otherwise."""
     if array.dtype.kind not in "biufc":
-        raise TypeError(f"{call} needs numbers, got an array of dtype {array.dtype}. Convert it to float first.")
+        raise TypeError(
+            f"{call} needs numbers, got an array of dtype {array.dtype}. Convert it to float first."
+        )
     return array
 
 
 def operand(call: str, x: Any) -> Any:
-    """`x` as an operand of `call`: an array or number itself, a list as an array; anything else is refused."""
+    """`x` as an operand of `call`: an array or number itself, a list as an array; anything else is
+    refused."""
     if isinstance(x, np.ma.MaskedArray | np.matrix):
         raise TypeError(
-            f"{call} takes plain arrays, got a {type(x).__name__}, whose mask or product would be lost. Convert it with "
+            f"{call} takes plain arrays, got a {type(x).__name__}, whose mask or product would be lost. "
+            "Convert it with "
             f"np.asarray, or select with np.where."
         )
     if isinstance(x, np.generic | np.ndarray):
@@ -62,7 +66,8 @@ def operand(call: str, x: Any) -> Any:
     if isinstance(x, list | tuple):
         return numeric(np.asarray(x), call)
     raise TypeError(
-        f"{call} takes Tensors, arrays and numbers, got {type(x).__name__}: {x!r:.60}. Convert it with np.asarray first."
+        f"{call} takes Tensors, arrays and numbers, got {type(x).__name__}: {x!r:.60}. Convert it with "
+        "np.asarray first."
     )
 
 
@@ -111,7 +116,9 @@ class Leaving:
             if array.shape != self.primal.shape:
                 raise ValueError(f"assign{who} needs shape {self.primal.shape}, got {array.shape}.")
             if not np.can_cast(numeric(array, f"assign{who}").dtype, self.primal.dtype, "same_kind"):
-                raise TypeError(f"assign{who} needs dtype {self.primal.dtype}, got {array.dtype}. Convert it with astype.")
+                raise TypeError(
+                    f"assign{who} needs dtype {self.primal.dtype}, got {array.dtype}. Convert it with astype."
+                )
             self.primal[...] = array
         self.touch()
 
@@ -136,7 +143,9 @@ class Leaving:
 
     def __bool__(self) -> bool:
         if self.primal.size != 1:
-            raise ValueError(f"the truth of a Tensor of shape {self.primal.shape} is ambiguous; use .any() or .all().")
+            raise ValueError(
+                f"the truth of a Tensor of shape {self.primal.shape} is ambiguous; use .any() or .all()."
+            )
         leave_graph(self, "bool(), `if`, `while`, `and`, `or`, `max()`")
         return bool(self.primal)
 
@@ -144,8 +153,10 @@ class Leaving:
         leave_graph(self, "float()")
         if self.active:  # NumPy asks for it in `a[0] = x`, the math module in `math.sin(x)`
             raise TypeError(
-                "turning a recorded Tensor into a float would drop its gradient without a word; use .item() if that is "
-                "meant, NumPy's functions instead of the math module's, and np.stack instead of filling an array."
+                "turning a recorded Tensor into a float would drop its gradient without a word; use .item() "
+                "if that is "
+                "meant, NumPy's functions instead of the math module's, and np.stack instead of filling an "
+                "array."
             )
         return float(self.item())
 
@@ -164,20 +175,26 @@ class Leaving:
         if self.active:
             raise TypeError(
                 "turning a recorded Tensor into an ndarray would drop its gradient without a word; "
-                "use .numpy() if that is meant, or the NumPy function itself (np.stack for a list of Tensors)."
+                "use .numpy() if that is meant, or the NumPy function itself (np.stack for a list of "
+                "Tensors)."
             )
         return np.array(self.primal, dtype=dtype, copy=copy)
 
     @property
     def _data(self) -> Any:
         """np.ma reads this attribute of any operand; if it did not raise, np.ma would drop the gradient."""
-        raise TypeError("np.ma does not work on Tensors, it would drop their gradient without a word; select with np.where.")
+        raise TypeError(
+            "np.ma does not work on Tensors, it would drop their gradient without a word; select with "
+            "np.where."
+        )
 
     def __reduce__(self) -> Any:
         """Copies and pickles are new leaves with an index and an array of their own."""
         leave_graph(self, "copy() and pickle")
         if self.live:
-            raise TypeError("only leaves can be copied or pickled; use .detach() on the result of an operation.")
+            raise TypeError(
+                "only leaves can be copied or pickled; use .detach() on the result of an operation."
+            )
         return type(self), (self.primal, self.active, self.name)
 
     def __setitem__(self, index: Any, value: Any) -> None:

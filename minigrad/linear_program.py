@@ -38,7 +38,8 @@ class LinearProgram:
             slot[node.index] = len(slot)
             into = node.params if node.index not in memory else node.params | {"out": memory[node.index]}
             self.steps.append((node.op.forward, list(node.args), fill, node.params, into))
-        self.outputs = [slot.get(y.index, y.primal) for y in outputs]  # an output that depends on no leaf is a constant
+        # an output that depends on no leaf is a constant
+        self.outputs = [slot.get(y.index, y.primal) for y in outputs]
         self.recorded = [y.primal for y in outputs]  # the outputs for the values at which it was recorded
         self._idle = threading.Lock()
 
@@ -102,7 +103,8 @@ def _last_reads(nodes: Sequence[Any], outputs: Sequence[Any]) -> dict[int, int]:
 
 
 def _takes_out(op: Any) -> bool:
-    """Whether `op.forward` can write its result into a given array: a ufunc, np.dot, or a function with a parameter `out`."""
+    """Whether `op.forward` can write its result into a given array: a ufunc, np.dot, or a function with a
+    parameter `out`."""
     forward = op.forward
     if isinstance(forward, np.ufunc):
         return forward.signature is None

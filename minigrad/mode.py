@@ -25,14 +25,16 @@ class Mode(NamedTuple):
     recording: bool = True
     phase: str = "forward"  # forward | backward | tangent | update
     module: str = ""  # path of the module at work, "MLP.layers.0"
-    capturing: Any = None  # the `Capture` at work: every operation is recorded, constants too, to be run again
+    # the `Capture` at work: every operation is recorded, constants too, to be run again
+    capturing: Any = None
     tracing: bool = False  # find the user's line for each node
     line: str = ""  # "train.py:12 in loss", where it was found
     about: int = 0  # while tracing, the index of the node a recorded sweep is at
 
 
 def about(mode: Mode, node: Any) -> Mode:
-    """The mode in which a recorded sweep computes with `node`: the derivative of a module's work belongs to that module."""
+    """The mode in which a recorded sweep computes with `node`: the derivative of a module's work belongs to
+    that module."""
     return mode._replace(module=node.mode.module, about=node.index if mode.tracing else 0)
 
 
@@ -86,7 +88,8 @@ def no_grad() -> scope:
 
 
 def trace_source() -> scope:
-    """Note for each node made in this block which line of the user's program made it; errors then name that line.
+    """Note for each node made in this block which line of the user's program made it; errors then name that
+    line.
 
     Walking the stack costs a few microseconds an operation, so it is off unless asked for.
     """
@@ -97,7 +100,8 @@ _OURS = tuple(f"{name}." for name in ("minigrad", "models", "optim", "numpy"))
 
 
 def users_line() -> str:
-    """The innermost line on the stack that belongs neither to this library nor to NumPy: "file.py:12 in loss"."""
+    """The innermost line on the stack that belongs neither to this library nor to NumPy: "file.py:12 in
+    loss"."""
     frame = sys._getframe(1)
     while frame is not None:
         name = frame.f_globals.get("__name__", "")

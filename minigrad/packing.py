@@ -15,7 +15,8 @@ import numpy as np
 
 __all__ = ["Packing", "portion", "portions"]
 
-PORTION_BYTES = 1 << 22  # what a portion of directions may hold: beyond the cache a batch is slower than single directions
+# what a portion of directions may hold: beyond the cache a batch is slower than single directions
+PORTION_BYTES = 1 << 22
 PORTION_MOST = 64
 
 
@@ -51,9 +52,13 @@ class Packing:
         return [piece.astype(dtype) for piece, dtype in parts]
 
     def pieces(self, vector: Any) -> list[Any]:
-        """A vector (*lead, n) cut into (*lead, *shape), as views where it is an array; works for Tensors too."""
+        """A vector (*lead, n) cut into (*lead, *shape), as views where it is an array; works for Tensors
+        too."""
         lead = vector.shape[:-1]
-        return [vector[..., place].reshape(lead + shape) for place, shape in zip(self.places, self.shapes, strict=True)]
+        return [
+            vector[..., place].reshape(lead + shape)
+            for place, shape in zip(self.places, self.shapes, strict=True)
+        ]
 
     def basis(self, first: int, count: int) -> list[Any]:
         """Unit vectors first … first + count − 1, as one block (count, *shape) for each array.

@@ -19,7 +19,8 @@ class Slice(NamedTuple):
     nodes: list[Any]  # in creation order, which is a topological order; sources not included
     sources: list[Any]
     reach: set[int]  # indices of the nodes and the sources
-    must_record: bool  # the targets depend on another live leaf as well, so a sweep of this slice must be recorded
+    # the targets depend on another live leaf as well, so a sweep of this slice must be recorded
+    must_record: bool
     guards: list[tuple[Any, int]]  # other leaves that were used, with their index at that time
 
     def check(self) -> None:
@@ -57,7 +58,9 @@ def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
     return Slice(nodes, list(sources), reach, must_record, guards)
 
 
-def _behind(targets: Iterable[Any], wanted: set[int], first: int) -> tuple[dict[int, Any], list[tuple[Any, int]], bool]:
+def _behind(
+    targets: Iterable[Any], wanted: set[int], first: int
+) -> tuple[dict[int, Any], list[tuple[Any, int]], bool]:
     """Collect what `targets` depend on, stopping at the nodes `wanted` and at indices below `first`.
 
     Returns:

@@ -5,9 +5,9 @@ never asks what a Tensor is, so `Tensor.backward` can call it without a circle o
 the rules on the ndarrays in `args`, at NumPy's own speed; with `record=True` it runs the same rules on the
 Tensors in `inputs`, so the pass becomes graph and can be differentiated again.
 
-Names: `y` a node's value, `x` an input's, `t` a tangent, `g` a cotangent, `c` one contribution to a cotangent.
-`lead` is the shape of the extra leading axes of a batched sweep, `(k,)` for k directions at once, else `()`.
-"""
+Names: `y` a node's value, `x` an input's, `t` a tangent, `g` a cotangent, `c` one contribution to a
+cotangent. `lead` is the shape of the extra leading axes of a batched sweep, `(k,)` for k directions at once,
+else `()`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ class _Sweep:
             raise rephrased(error, f"{at}: {error}") from error
 
 
-def pull_back(path: Slice, cotangents: dict[int, Any], *, record: bool = False, lead: Shape = ()) -> dict[int, Any]:
+def pull_back(
+    path: Slice, cotangents: dict[int, Any], *, record: bool = False, lead: Shape = ()
+) -> dict[int, Any]:
     """Walk `path` from outputs to inputs and return the cotangents of the sources.
 
     `cotangents` maps a node's index to its cotangent; at the start it holds those of the outputs.
@@ -93,7 +95,9 @@ def pull_back(path: Slice, cotangents: dict[int, Any], *, record: bool = False, 
     return cotangents
 
 
-def push_forward(path: Slice, tangents: dict[int, Any], *, record: bool = False, lead: Shape = ()) -> dict[int, Any]:
+def push_forward(
+    path: Slice, tangents: dict[int, Any], *, record: bool = False, lead: Shape = ()
+) -> dict[int, Any]:
     """Walk `path` from inputs to outputs and return the tangents of all nodes, by index.
 
     `tangents` maps a source's index to its tangent.
@@ -125,7 +129,11 @@ def push_forward(path: Slice, tangents: dict[int, Any], *, record: bool = False,
             if total is None:
                 continue
             if total.shape != lead + value.shape:
-                total = np.broadcast_to(total, lead + value.shape) if op.broadcasts else _wrong_shape(op, total, node)
+                total = (
+                    np.broadcast_to(total, lead + value.shape)
+                    if op.broadcasts
+                    else _wrong_shape(op, total, node)
+                )
             if total.dtype is not value.dtype:
                 total = _cast(total, value.dtype)
             tangents[node.index] = total
@@ -158,11 +166,14 @@ def _cast(c: Any, dtype: Any) -> Any:
 
 
 def _wrong_shape(op: Any, c: Any, x: Any) -> Any:
-    raise DerivativeError(f"the rule of {op.name} gave a derivative of shape {c.shape} for a value of shape {x.shape}.")
+    raise DerivativeError(
+        f"the rule of {op.name} gave a derivative of shape {c.shape} for a value of shape {x.shape}."
+    )
 
 
 def own(arrays: dict[int, Any], *shared: Any) -> dict[int, Any]:
-    """Give each receiver an array of its own: a sweep may hand out one array twice (x + z), or a view of another."""
+    """Give each receiver an array of its own: a sweep may hand out one array twice (x + z), or a view of
+    another."""
     taken = {id(x) for x in shared}
     for key, x in arrays.items():
         if x.__class__ is not np.ndarray:

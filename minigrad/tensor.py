@@ -1,14 +1,14 @@
 """The graph: a `Tensor` is a NumPy array that remembers how it was made.
 
-Here live the Tensor, the `Op` (one operation with its derivative rules), `apply` (which runs an op and records it), and
-the two NumPy protocols through which plain NumPy code ends up in `apply`. The rules themselves come from
-elsewhere: the tables under `ops` fill `RULES`.
+Here live the Tensor, the `Op` (one operation with its derivative rules), `apply` (which runs an op and
+records it), and the two NumPy protocols through which plain NumPy code ends up in `apply`. The rules
+themselves come from elsewhere: the tables under `ops` fill `RULES`.
 
 Three invariants carry everything else:
 - a node points to its inputs only, so dropping the output frees the graph at once;
 - `index` grows with every node, so creation order is a topological order and nothing needs recursion;
-- changing a leaf gives it a new index, so a graph recorded before has an input newer than its user, and that is how a
-  stale graph is recognised.
+- changing a leaf gives it a new index, so a graph recorded before has an input newer than its user, and that
+  is how a stale graph is recognised.
 
 An array given to an op is not copied. Writing into it between the forward pass and the sweep changes the
 gradient silently, as in every engine on NumPy: leaves can be guarded, plain arrays cannot.
@@ -30,7 +30,17 @@ from minigrad.mode import Mode, current, scope, users_line
 from minigrad.slices import between
 from minigrad.sweeps import own, pull_back
 
-__all__ = ["RULES", "ForEach", "Op", "Tensor", "apply", "constant_tensor", "data_of", "is_live", "traced_if_capturing"]
+__all__ = [
+    "RULES",
+    "ForEach",
+    "Op",
+    "Tensor",
+    "apply",
+    "constant_tensor",
+    "data_of",
+    "is_live",
+    "traced_if_capturing",
+]
 
 Array = NDArray[Any]
 Rule = Callable[..., Any]
@@ -55,13 +65,14 @@ class ForEach(Sequence[Rule | None]):
 
 
 class Op:
-    """One operation: how to compute it, and for each input how derivatives pass through it in both directions.
+    """One operation: how to compute it, and for each input how derivatives pass through it in both
+    directions.
 
-    `forward(*args, **params)` is plain NumPy. `pushes[i](t, y, *args, **params)` is what the tangent `t` of input i adds
-    to the output's tangent; `pulls[i](g, y, *args, **params)` is what the output's cotangent `g` adds to input i's.
-    None stands for an input that has no derivative (an index, a condition). `broadcasts`: inputs follow NumPy's
-    broadcasting, so a contribution is summed back to its input's shape. `batched`: the rules also work when `t` and `g`
-    have extra leading axes; if not, a batched sweep calls them row by row.
+    `forward(*args, **params)` is plain NumPy. `pushes[i](t, y, *args, **params)` is what the tangent `t` of
+    input i adds to the output's tangent; `pulls[i](g, y, *args, **params)` is what the output's cotangent `g`
+    adds to input i's. None stands for an input that has no derivative (an index, a condition). `broadcasts`:
+    inputs follow NumPy's broadcasting, so a contribution is summed back to its input's shape. `batched`: the
+    rules also work when `t` and `g` have extra leading axes; if not, a batched sweep calls them row by row.
 
     Calling an Op on ndarrays just computes; on Tensors it computes and records.
     """
@@ -78,7 +89,9 @@ class Op:
         doc: str = "",
     ) -> None:
         if len(pulls) != len(pushes):
-            raise ValueError(f"Op({name!r}) needs one push for each pull, got {len(pushes)} and {len(pulls)}.")
+            raise ValueError(
+                f"Op({name!r}) needs one push for each pull, got {len(pushes)} and {len(pulls)}."
+            )
         self.name, self.forward = name, forward
         self.pulls, self.pushes = pulls, pushes
         self.some_constant = pulls.only_first if isinstance(pulls, ForEach) else None in pulls
@@ -104,8 +117,9 @@ class Op:
         return self.name
 
 
-def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
-    """Run `op` on the inputs' values and, where an input is live, record the result as a node of the graph."""
+def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:  # noqa: C901  # the hot path: no calls
+    """Run `op` on the inputs' values and, where an input is live, record the result as a node of the
+    graph."""
     args: list[Any] = []
     live: tuple[int, ...] = ()
     watched: tuple[Tensor, ...] = ()
@@ -145,7 +159,10 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
         if not mode.recording or not op.pulls:
             live = ()
         elif op.arity is not None and op.arity != len(inputs):
-            raise TypeError(f"{op.name} has rules for {op.arity} inputs and was given {len(inputs)}; give a partial for each.")
+            raise TypeError(
+                f"{op.name} has rules for {op.arity} inputs and was given {len(inputs)}; give a partial for "
+                "each."
+            )
         elif op.some_constant:
             live = tuple(i for i in live if op.pulls[i] is not None)
     if live or mode.capturing is not None:
@@ -185,7 +202,8 @@ class Tensor(ArrayLike, Leaving):
     """
 
     __slots__ = (
-        "__weakref__", "active", "args", "grad", "index", "inputs", "live", "mode", "name", "op", "params", "primal", "watched",
+        "__weakref__", "active", "args", "grad", "index", "inputs", "live", "mode", "name", "op", "params",
+        "primal", "watched",
     )  # fmt: skip
 
     primal: Array  # the value itself, for code that has asked `leave_graph`; users have `.data`
@@ -223,18 +241,23 @@ class Tensor(ArrayLike, Leaving):
 
     @property
     def requires_grad(self) -> bool:
-        """Whether derivatives flow through here. May be set on a leaf: False freezes it, True makes it live."""
+        """Whether derivatives flow through here. May be set on a leaf: False freezes it, True makes it
+        live."""
         return self.active
 
     @requires_grad.setter
     def requires_grad(self, on: bool) -> None:
         if on and self.primal.dtype.kind not in "fc":
             raise TypeError(
-                f"Tensor(data, requires_grad=True) needs floating point numbers, got dtype {self.primal.dtype}. "
+                "Tensor(data, requires_grad=True) needs floating point numbers, got dtype "
+                f"{self.primal.dtype}. "
                 f"Derivatives of integers do not exist; pass data.astype(float)."
             )
         if on and self.op is not None and not self.live:
-            raise ValueError("requires_grad=True: this Tensor is the result of an operation; make a leaf of it by .detach().")
+            raise ValueError(
+                "requires_grad=True: this Tensor is the result of an operation; make a leaf of it by "
+                ".detach()."
+            )
         self.active = bool(on)
 
     @property
@@ -279,7 +302,8 @@ class Tensor(ArrayLike, Leaving):
         leave_graph(self, "backward()")
         if not self.active:
             raise RuntimeError(
-                "backward() needs a Tensor that depends on a leaf with requires_grad=True; this one is a constant. "
+                "backward() needs a Tensor that depends on a leaf with requires_grad=True; this one is a "
+                "constant. "
                 "Was it made inside no_grad(), or from .data, .numpy() or .detach()?"
             )
         data = self.primal
@@ -291,7 +315,9 @@ class Tensor(ArrayLike, Leaving):
                 )
             seed: Any = np.array(1, data.dtype).reshape(data.shape)
         else:
-            seed = gradient if isinstance(gradient, Tensor) and create_graph else np.asarray(data_of(gradient))
+            seed = (
+                gradient if isinstance(gradient, Tensor) and create_graph else np.asarray(data_of(gradient))
+            )
             if seed.shape != data.shape:
                 raise ValueError(f"backward(gradient=...) needs shape {data.shape}, got {seed.shape}.")
             if not np.can_cast(data_of(seed).dtype, data.dtype, "same_kind"):
@@ -299,9 +325,14 @@ class Tensor(ArrayLike, Leaving):
             if seed.dtype != data.dtype:
                 seed = seed.astype(data.dtype)
         path = between(None, (self,))
-        if gradient is None and data.dtype.kind == "c" and any(leaf.primal.dtype.kind != "c" for leaf in path.sources):
+        if (
+            gradient is None
+            and data.dtype.kind == "c"
+            and any(leaf.primal.dtype.kind != "c" for leaf in path.sources)
+        ):
             raise TypeError(
-                "backward() of a complex Tensor has no gradient for a real leaf; take np.real or np.abs of it first."
+                "backward() of a complex Tensor has no gradient for a real leaf; take np.real or np.abs of "
+                "it first."
             )
         if create_graph:
             with scope(recording=True, phase="backward"):
@@ -325,12 +356,15 @@ class Tensor(ArrayLike, Leaving):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__":
             rule = RULES.get(ufunc)
-            if rule.__class__ is Op and not kwargs:  # nearly always; straight to `apply` saves two calls of three
+            # nearly always; straight to `apply` saves two calls of three
+            if rule.__class__ is Op and not kwargs:
                 return apply(rule, inputs, _NO_PARAMS)
             return dispatch(ufunc, f"np.{ufunc.__name__}", inputs, kwargs)
         called = f"np.{ufunc.__name__}.{method}"
         if method != "reduce" or ufunc not in REDUCTIONS:
-            raise TypeError(f"{called} is not supported on Tensors; use the NumPy function for it (np.sum, np.prod, ...).")
+            raise TypeError(
+                f"{called} is not supported on Tensors; use the NumPy function for it (np.sum, np.prod, ...)."
+            )
         return dispatch(REDUCTIONS[ufunc], called, inputs, {"axis": 0} | kwargs)
 
 

@@ -5,9 +5,8 @@ records), sweep the part of the graph between leaves and outputs. The sweep is i
 the outputs also depend on some other live leaf; then an outer derivative can pass through, and there are no
 levels to confuse.
 
-Inputs that are Tensors of an outer graph stay connected to it. Results are ndarrays, unless they depend on such a
-Tensor: then they are Tensors.
-"""
+Inputs that are Tensors of an outer graph stay connected to it. Results are ndarrays, unless they depend on
+such a Tensor: then they are Tensors."""
 
 from __future__ import annotations
 
@@ -28,7 +27,17 @@ from minigrad.sweeps import own, pull_back, push_forward
 from minigrad.tensor import Tensor, apply, data_of, traced_if_capturing
 from minigrad.trees import flatten, leaves_like
 
-__all__ = ["grad", "gradient_and_hvp", "hessian", "hvp", "jacobian", "jvp", "linearize", "value_and_grad", "vjp"]
+__all__ = [
+    "grad",
+    "gradient_and_hvp",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "linearize",
+    "value_and_grad",
+    "vjp",
+]
 
 Function = Callable[..., Any]
 
@@ -51,7 +60,9 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool 
     return _differentiated("value_and_grad", f, argnums, has_aux)
 
 
-def _differentiated(transform: str, f: Function, argnums: int | Sequence[int], has_aux: bool = False) -> Function:
+def _differentiated(
+    transform: str, f: Function, argnums: int | Sequence[int], has_aux: bool = False
+) -> Function:
     several = isinstance(argnums, Sequence)
     positions = tuple(operator.index(i) for i in (argnums if isinstance(argnums, Sequence) else (argnums,)))
     call = _called(transform, f)
@@ -74,8 +85,11 @@ def _differentiated(transform: str, f: Function, argnums: int | Sequence[int], h
 
         run = _Recording.of(loss_of, trees, call)
         (y,) = run.outputs
-        if y.dtype.kind == "c" and any(a.dtype.kind != "c" for a in run.leaves):  # else it is the complex derivative
-            raise TypeError(f"{call}: a complex loss has no gradient for a real argument. Return np.real or np.abs of it.")
+        # else it is the complex derivative
+        if y.dtype.kind == "c" and any(a.dtype.kind != "c" for a in run.leaves):
+            raise TypeError(
+                f"{call}: a complex loss has no gradient for a real argument. Return np.real or np.abs of it."
+            )
         gradient = run.build(run.pull([_one_like(y)]))
         value = run.released(y)
         result = tuple(gradient) if several else gradient[0]
@@ -94,7 +108,9 @@ def _with_aux(out: Any, call: str) -> tuple[Any, Any]:
 def _scalar(out: Any, call: str) -> Tensor:
     y = _output(out, call)
     if y.size != 1:
-        raise ValueError(f"{call} needs a scalar loss, got shape {y.shape}. Reduce it (sum, mean), or use jacobian or vjp.")
+        raise ValueError(
+            f"{call} needs a scalar loss, got shape {y.shape}. Reduce it (sum, mean), or use jacobian or vjp."
+        )
     return y
 
 
@@ -117,7 +133,8 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
 
 def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
-    """f's value and its pull back: `out, pullback = vjp(f, *primals)`; `pullback(cotangent)` is a tuple, one per primal.
+    """f's value and its pull back: `out, pullback = vjp(f, *primals)`; `pullback(cotangent)` is a tuple, one
+    per primal.
 
     The forward pass runs once; `pullback` may be called any number of times. It computes Jᵀ·cotangent.
 
@@ -141,7 +158,8 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
 
 
 def linearize(f: Function, *primals: Any) -> tuple[Any, Function]:
-    """f's value and its push forward: `out, pushforward = linearize(f, *primals)`; `pushforward(*tangents)` is J·t.
+    """f's value and its push forward: `out, pushforward = linearize(f, *primals)`; `pushforward(*tangents)`
+    is J·t.
 
     The function runs once. The first push forward evaluates everything that does not depend on the tangents,
     so each further call costs only the linear operations on them. For many Hessian-vector products at one x,
@@ -184,8 +202,14 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     >>> jvp(lambda x: np.sin(x), (0.0,), (2.0,))
     (array(0.), array(2.))
     """
-    if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list) or len(primals) != len(tangents):
-        raise TypeError(f"{_called('jvp', f)} needs primals and tangents as tuples of one length: jvp(f, (x,), (t,)).")
+    if (
+        not isinstance(primals, tuple | list)
+        or not isinstance(tangents, tuple | list)
+        or len(primals) != len(tangents)
+    ):
+        raise TypeError(
+            f"{_called('jvp', f)} needs primals and tangents as tuples of one length: jvp(f, (x,), (t,))."
+        )
     call = _called("jvp", f)
     run = _Recording.of(f, primals, call)
     given = _matching(list(tangents), run.build(run.leaves), run.leaves, f"{call}: the tangents")
@@ -224,8 +248,10 @@ def jacobian(f: Function) -> Function:
             rows = [into.pieces(column) for column in columns]
         else:
             pulled = run.pull_all(out)  # (n_out, *x.shape) for each leaf
-            rows = [[np.reshape(c[place], shape + a.shape) for c, a in zip(pulled, run.leaves, strict=True)]
-                    for place, shape in zip(out.places, out.shapes, strict=True)]  # fmt: skip
+            rows = [
+                [np.reshape(c[place], shape + a.shape) for c, a in zip(pulled, run.leaves, strict=True)]
+                for place, shape in zip(out.places, out.shapes, strict=True)
+            ]
         if not run.is_recorded():
             rows = [list(own(dict(enumerate(row))).values()) for row in rows]
         return run.build_out([run.build(row)[0] for row in rows])
@@ -234,7 +260,8 @@ def jacobian(f: Function) -> Function:
 
 
 def hessian(f: Function) -> Function:
-    """The matrix of second derivatives of a scalar function, by batched push forwards through the recorded gradient.
+    """The matrix of second derivatives of a scalar function, by batched push forwards through the recorded
+    gradient.
 
     >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
     array([[4., 2.],
@@ -243,8 +270,11 @@ def hessian(f: Function) -> Function:
     return jacobian(grad(f))
 
 
-def gradient_and_hvp(loss: Tensor, leaves: Sequence[Tensor]) -> tuple[list[Any], Callable[[Sequence[Any]], list[Any]]]:
-    """The gradient of a recorded scalar with respect to leaves of its graph, and its Hessian-vector product there.
+def gradient_and_hvp(
+    loss: Tensor, leaves: Sequence[Tensor]
+) -> tuple[list[Any], Callable[[Sequence[Any]], list[Any]]]:
+    """The gradient of a recorded scalar with respect to leaves of its graph, and its Hessian-vector product
+    there.
 
     An optimizer asks this of a closure's loss: no function of the parameters is needed, because the graph is
     the function. The product `hvp(vectors)` takes and returns one array for each leaf. Its first call
@@ -264,15 +294,19 @@ def gradient_and_hvp(loss: Tensor, leaves: Sequence[Tensor]) -> tuple[list[Any],
     with scope(recording=True, phase="backward"):
         cotangents = pull_back(path, {loss.index: np.ones_like(loss.primal)}, record=True)
     found = [cotangents.get(a.index) for a in leaves]
-    outputs = [g if isinstance(g, Tensor) else Tensor(np.zeros_like(a.primal) if g is None else g)
-               for g, a in zip(found, leaves, strict=True)]  # fmt: skip
+    outputs = [
+        g if isinstance(g, Tensor) else Tensor(np.zeros_like(a.primal) if g is None else g)
+        for g, a in zip(found, leaves, strict=True)
+    ]
     run = _Recording(leaves, outputs, arrays_only=True)
     indices = [a.index for a in leaves]
     again: list[LinearProgram] = []
 
     def product(vectors: Sequence[Any], lead: tuple[int, ...] = ()) -> list[Any]:
         if (lead or not again) and indices != [a.index for a in leaves]:
-            raise StaleGraphError("the parameters were changed before this Hessian product was asked for. Run the loss again.")
+            raise StaleGraphError(
+                "the parameters were changed before this Hessian product was asked for. Run the loss again."
+            )
         if lead:
             return run.push_many(vectors, lead[0])
         if again:
@@ -296,7 +330,9 @@ def _argument(args: Sequence[Any], i: int, call: str) -> Any:
     try:
         return args[i]
     except IndexError:
-        raise TypeError(f"{call}: argument {i} is to be differentiated, but only {len(args)} were given by position.") from None
+        raise TypeError(
+            f"{call}: argument {i} is to be differentiated, but only {len(args)} were given by position."
+        ) from None
 
 
 def _leaf(x: Any, call: str) -> Tensor:
@@ -311,9 +347,12 @@ def _leaf(x: Any, call: str) -> Tensor:
             return leaf
         array = x.primal
     else:
-        array = np.asarray(float(x) if type(x) is int else x)  # a bare Python number carries no dtype of its own
+        # a bare Python number carries no dtype of its own
+        array = np.asarray(float(x) if type(x) is int else x)
     if numeric(array, call).dtype.kind not in "fc":
-        raise TypeError(f"{call} differentiates floating point arrays, got dtype {array.dtype}. Pass x.astype(float).")
+        raise TypeError(
+            f"{call} differentiates floating point arrays, got dtype {array.dtype}. Pass x.astype(float)."
+        )
     return Tensor(array, requires_grad=True, name=getattr(x, "name", None))
 
 
@@ -324,7 +363,8 @@ def _output(out: Any, call: str) -> Tensor:
         return Tensor(out)  # a constant function: its derivative is 0
     raise TypeError(
         f"{call} needs f to return a Tensor, got {type(out).__name__}. Were values taken out of the graph, "
-        f"with float(), .item() or a function of the math module? Use NumPy's functions on the Tensors themselves."
+        "with float(), .item() or a function of the math module? Use NumPy's functions on the Tensors "
+        "themselves."
     )
 
 
@@ -361,9 +401,13 @@ class _Recording:
     """
 
     def __init__(
-        self, leaves: Sequence[Tensor], outputs: Sequence[Tensor], build: Any = list, build_out: Any = list,
+        self,
+        leaves: Sequence[Tensor],
+        outputs: Sequence[Tensor],
+        build: Any = list,
+        build_out: Any = list,
         arrays_only: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.leaves, self.outputs, self.build, self.build_out = leaves, outputs, build, build_out
         self.path = between(leaves, outputs)
         self._arrays_only = arrays_only
@@ -386,7 +430,9 @@ class _Recording:
 
     def is_connected(self, given: Sequence[Any] = ()) -> bool:
         """Whether the results of a sweep of `given` belong to an outer graph."""
-        return current.mode.recording and not self._arrays_only and (self.path.must_record or _any_live(given))
+        return (
+            current.mode.recording and not self._arrays_only and (self.path.must_record or _any_live(given))
+        )
 
     def is_recorded(self, given: Sequence[Any] = ()) -> bool:
         """Whether a sweep of `given` runs on Tensors."""
@@ -421,7 +467,13 @@ class _Recording:
         return self._swept(push_forward, "tangent", starts, tangents, self.outputs, lead)
 
     def _swept(
-        self, sweep: Any, phase: str, start: dict[int, Any], given: Sequence[Any], ends: Sequence[Tensor], lead: tuple[int, ...]
+        self,
+        sweep: Any,
+        phase: str,
+        start: dict[int, Any],
+        given: Sequence[Any],
+        ends: Sequence[Tensor],
+        lead: tuple[int, ...],
     ) -> list[Any]:
         connected = self.is_connected(given)
         if connected or _capturing():
@@ -430,7 +482,9 @@ class _Recording:
         else:
             found = sweep(self.path, {i: data_of(g) for i, g in start.items()}, lead=lead)
         results = [found.get(x.index) for x in ends]
-        results = [np.zeros(lead + x.shape, x.dtype) if r is None else r for r, x in zip(results, ends, strict=True)]
+        results = [
+            np.zeros(lead + x.shape, x.dtype) if r is None else r for r, x in zip(results, ends, strict=True)
+        ]
         if connected:
             return results
         if _capturing():
@@ -460,7 +514,10 @@ class _Recording:
 
     def push_many(self, tangents: Sequence[Any], n: int) -> list[Any]:
         """Push forward n ≥ 1 tangents in portions; returns an array (n, *y.shape) for each output."""
-        parts = [self.push([t[part] for t in tangents], (part.stop - part.start,)) for part in portions(n, self._portion(n))]
+        parts = [
+            self.push([t[part] for t in tangents], (part.stop - part.start,))
+            for part in portions(n, self._portion(n))
+        ]
         return [np.concatenate(rows) for rows in zip(*parts, strict=True)]
 
     def _portion(self, n: int) -> int:
@@ -468,13 +525,18 @@ class _Recording:
 
     def linear_part(self, lead: tuple[int, ...] = (), at: Sequence[Any] = ()) -> LinearProgram:
         """The push forward as a graph whose only leaves are tangents; it is recorded with the values `at`."""
-        starts = [Tensor(t, requires_grad=True) for t in at or [np.zeros(lead + a.shape, a.dtype) for a in self.leaves]]
+        starts = [
+            Tensor(t, requires_grad=True)
+            for t in at or [np.zeros(lead + a.shape, a.dtype) for a in self.leaves]
+        ]
         tangents: dict[int, Any] = {a.index: t for a, t in zip(self.leaves, starts, strict=True)}
         with scope(recording=True, phase="tangent"):
             push_forward(self.path, tangents, lead=lead)
             ends = [tangents.get(y.index) for y in self.outputs]
-            moved = [t if isinstance(t, Tensor) else Tensor(np.zeros(lead + y.shape, y.dtype))
-                     for t, y in zip(ends, self.outputs, strict=True)]  # fmt: skip
+            moved = [
+                t if isinstance(t, Tensor) else Tensor(np.zeros(lead + y.shape, y.dtype))
+                for t, y in zip(ends, self.outputs, strict=True)
+            ]
         return LinearProgram(starts, moved)
 
 
@@ -500,4 +562,9 @@ def _settled(aux: Any, leaves: Sequence[Tensor]) -> Any:
     """`aux` as the caller gets it: Tensors where they depend on something live outside f, else arrays."""
     values, build = flatten(aux)
     outer = current.mode.recording
-    return build([_released(x, outer and between(leaves, [x]).must_record) if isinstance(x, Tensor) else x for x in values])
+    return build(
+        [
+            _released(x, outer and between(leaves, [x]).must_record) if isinstance(x, Tensor) else x
+            for x in values
+        ]
+    )

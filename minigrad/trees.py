@@ -29,7 +29,9 @@ def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
     return [tree], lambda leaves: leaves[0]
 
 
-def _joined(children: list[Any], make: Callable[[list[Any]], Any]) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
+def _joined(
+    children: list[Any], make: Callable[[list[Any]], Any]
+) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
     leaves: list[Any] = []
     builders: list[tuple[int, int, Callable[[Sequence[Any]], Any]]] = []
     for child in children:
@@ -51,7 +53,8 @@ def tree_map(f: Callable[..., Any], tree: Any, *others: Any) -> Any:
 
 
 def leaves_like(tree: Any, like: Any, what: str) -> list[Any]:
-    """The leaves of `tree` in the order of `like`'s, which must have the same structure; dicts are matched by key.
+    """The leaves of `tree` in the order of `like`'s, which must have the same structure; dicts are matched by
+    key.
 
     Raises:
         ValueError: the structures differ; `what` begins the message.
@@ -62,13 +65,17 @@ def leaves_like(tree: Any, like: Any, what: str) -> list[Any]:
     if isinstance(like, dict):
         if not isinstance(tree, dict) or tree.keys() != like.keys():
             got = sorted(map(str, tree)) if isinstance(tree, dict) else type(tree).__name__
-            raise ValueError(f"{what} must have the structure of the values: a dict of {sorted(map(str, like))}, got {got}.")
+            raise ValueError(
+                f"{what} must have the structure of the values: a dict of {sorted(map(str, like))}, got "
+                f"{got}."
+            )
         return [leaf for key in like for leaf in leaves_like(tree[key], like[key], what)]
     if isinstance(like, list | tuple):
         if not isinstance(tree, list | tuple) or len(tree) != len(like):
             got = f"{len(tree)} of them" if isinstance(tree, list | tuple) else type(tree).__name__
             raise ValueError(
-                f"{what} must have the structure of the values: {len(like)} in a {type(like).__name__}, got {got}."
+                f"{what} must have the structure of the values: {len(like)} in a {type(like).__name__}, got "
+                f"{got}."
             )
         return [leaf for t, x in zip(tree, like, strict=True) for leaf in leaves_like(t, x, what)]
     if isinstance(tree, dict | list | tuple) and like is None:

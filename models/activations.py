@@ -1,4 +1,5 @@
-"""Activation functions: plain functions of arrays or Tensors, so that a layer's activation is any callable."""
+"""Activation functions: plain functions of arrays or Tensors, so that a layer's activation is any
+callable."""
 
 from __future__ import annotations
 
@@ -11,7 +12,19 @@ import numpy as np
 from minigrad import relu, sigmoid, softplus
 from minigrad.extend import square, tanh
 
-__all__ = ["ACTIVATIONS", "elu", "gelu", "identity", "leaky_relu", "relu", "sigmoid", "silu", "softplus", "square", "tanh"]
+__all__ = [
+    "ACTIVATIONS",
+    "elu",
+    "gelu",
+    "identity",
+    "leaky_relu",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softplus",
+    "square",
+    "tanh",
+]
 
 
 def identity(x: Any) -> Any:

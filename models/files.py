@@ -50,7 +50,9 @@ def save_tree(path: str | PathLike[str], tree: Any) -> None:
     target = Path(os.path.realpath(path))
     known = target.exists()
     if known and not target.is_file():  # the rename below would replace the device by the file
-        raise OSError(f"save_tree: {os.fspath(path)!r} is a directory or device, not a file that can be replaced.")
+        raise OSError(
+            f"save_tree: {os.fspath(path)!r} is a directory or device, not a file that can be replaced."
+        )
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     file = temporary.open("xb")
     try:
@@ -76,11 +78,15 @@ def load_tree(path: str | PathLike[str]) -> Any:
     raw = Path(path).read_bytes()
     body, digest = raw[:-32], raw[-32:]
     if hashlib.sha256(body).digest() != digest:
-        raise FileError(f"{os.fspath(path)!r} is truncated, damaged, or was not written by minigrad ({len(raw)} bytes).")
+        raise FileError(
+            f"{os.fspath(path)!r} is truncated, damaged, or was not written by minigrad ({len(raw)} bytes)."
+        )
     with zipfile.ZipFile(io.BytesIO(body)) as archive:
         content = json.loads(archive.read("tree.json"))
         if content.get("format") != _FORMAT:
-            raise FileError(f"{os.fspath(path)!r} has format {content.get('format')!r}, this version reads {_FORMAT!r}.")
+            raise FileError(
+                f"{os.fspath(path)!r} has format {content.get('format')!r}, this version reads {_FORMAT!r}."
+            )
 
         def array(i: int) -> Any:
             return np.lib.format.read_array(io.BytesIO(archive.read(f"{i}.npy")), allow_pickle=False)
@@ -103,7 +109,10 @@ def _plain(x: Any, arrays: list[Any], path: str) -> Any:
         return {"array": len(arrays) - 1}
     if x is None or isinstance(x, bool | int | float | str):
         return x
-    raise TypeError(f"save_tree: {type(x).__name__} cannot be saved, at {path}; use arrays, numbers, texts, lists and dicts.")
+    raise TypeError(
+        f"save_tree: {type(x).__name__} cannot be saved, at {path}; use arrays, numbers, texts, lists and "
+        "dicts."
+    )
 
 
 def _rich(x: Any, array: Any) -> Any:

@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["INITIALIZERS", "Initializer", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "lecun_normal", "zeros"]
+__all__ = [
+    "INITIALIZERS",
+    "Initializer",
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "lecun_normal",
+    "zeros",
+]
 
 Initializer = Callable[[np.random.Generator, int, int, Any], NDArray[Any]]
 

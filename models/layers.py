@@ -28,19 +28,29 @@ class Linear(Module):
     """
 
     def __init__(
-        self, n_in: int, n_out: int, *, bias: bool = True, init: str | Initializer = "glorot_uniform",
-        rng: int | np.random.Generator | None = None, dtype: Any = np.float64,
-    ) -> None:  # fmt: skip
+        self,
+        n_in: int,
+        n_out: int,
+        *,
+        bias: bool = True,
+        init: str | Initializer = "glorot_uniform",
+        rng: int | np.random.Generator | None = None,
+        dtype: Any = np.float64,
+    ) -> None:
         for name, n in (("n_in", n_in), ("n_out", n_out)):
             if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
                 raise ValueError(f"`Linear({name}=...)` must be a whole number of at least 1, got {n!r}.")
         if isinstance(init, str) and init not in INITIALIZERS:
-            raise ValueError(f"`Linear(init=...)` must be one of {sorted(INITIALIZERS)} or a function, got {init!r}.")
+            raise ValueError(
+                f"`Linear(init=...)` must be one of {sorted(INITIALIZERS)} or a function, got {init!r}."
+            )
         if np.dtype(dtype).kind != "f":
             raise TypeError(f"`Linear(dtype=...)` must be a floating point dtype, got {np.dtype(dtype)}.")
         make = INITIALIZERS[init] if isinstance(init, str) else init
         self.n_in, self.n_out = int(n_in), int(n_out)
-        self.weight = Tensor(make(np.random.default_rng(rng), self.n_in, self.n_out, dtype), requires_grad=True)
+        self.weight = Tensor(
+            make(np.random.default_rng(rng), self.n_in, self.n_out, dtype), requires_grad=True
+        )
         self.bias = Tensor(np.zeros(n_out, dtype), requires_grad=True) if bias else None
 
     def forward(self, x: Any) -> Any:
@@ -90,7 +100,9 @@ class Sequential(Module):
     def __init__(self, *layers: Callable[[Any], Any]) -> None:
         for i, layer in enumerate(layers):
             if not callable(layer):
-                raise TypeError(f"`Sequential(...)` takes Modules and functions, got {layer!r:.60} at position {i}.")
+                raise TypeError(
+                    f"`Sequential(...)` takes Modules and functions, got {layer!r:.60} at position {i}."
+                )
         self.layers = list(layers)
 
     def forward(self, x: Any) -> Any:

@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 
 from minigrad import Op, Tensor, elementwise
-from minigrad.extend import apply, cross_entropy_op, current, logistic_op, mse_op, places_op, traced_if_capturing
+from minigrad.extend import (
+    apply,
+    cross_entropy_op,
+    current,
+    logistic_op,
+    mse_op,
+    places_op,
+    traced_if_capturing,
+)
 
 __all__ = ["accuracy", "binary_cross_entropy_with_logits", "cross_entropy", "hinge_loss", "mse_loss"]
 
@@ -19,21 +27,25 @@ def _same_shape(call: str, a: Any, b: Any) -> tuple[Any, Any]:
     a = a if isinstance(a, Tensor) else np.asarray(a)
     b = b if isinstance(b, Tensor) else np.asarray(b)
     if a.shape != b.shape:
-        raise ValueError(f"{call} needs both of one shape, got {a.shape} and {b.shape}; reshape, it does not broadcast.")
+        raise ValueError(
+            f"{call} needs both of one shape, got {a.shape} and {b.shape}; reshape, it does not broadcast."
+        )
     if not a.size:
         raise ValueError(f"{call} of an empty batch: shape {a.shape}.")
     return _in_floats(a, b.dtype), _in_floats(b, a.dtype)
 
 
 def _in_floats(x: Any, like: Any = None) -> Any:
-    """Whole numbers as floats, of which their partner's kind: differences of unsigned or small ones would wrap around."""
+    """Whole numbers as floats, of which their partner's kind: differences of unsigned or small ones would
+    wrap around."""
     if x.dtype.kind in "fc":
         return x
     return traced_if_capturing(x).astype(like if like is not None and like.kind in "fc" else np.float64)
 
 
 def _with_checked(check: Op, x: Any, **params: Any) -> Any:
-    """What `check` makes of x, a constant; where a function is captured it is an operation, done again at each of its calls."""
+    """What `check` makes of x, a constant; where a function is captured it is an operation, done again at
+    each of its calls."""
     if current.mode.capturing is not None:
         return apply(check, (x,), params)
     checked = check.forward(x.primal if isinstance(x, Tensor) else x, **params)
@@ -44,7 +56,8 @@ def mse_loss(prediction: Any, target: Any) -> Any:
     """mean (prediction − target)², over all elements. No ½.
 
     Args:
-        prediction, target: of one shape; they are not broadcast, for (n, 1) against (n,) is nearly always a mistake.
+        prediction, target: of one shape; they are not broadcast, for (n, 1) against (n,) is nearly always a
+            mistake.
 
     Raises:
         ValueError: the shapes differ or are empty.
@@ -72,9 +85,14 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
     x = logits if isinstance(logits, Tensor) else np.asarray(logits)
     labels = labels if isinstance(labels, Tensor) else np.asarray(labels)
     if x.ndim != 2 or labels.shape != x.shape[:1]:
-        raise ValueError(f"cross_entropy needs logits (n, k) and labels (n,), got {x.shape} and {labels.shape}.")
+        raise ValueError(
+            f"cross_entropy needs logits (n, k) and labels (n,), got {x.shape} and {labels.shape}."
+        )
     if labels.dtype.kind not in "iu":
-        raise TypeError(f"cross_entropy needs integer labels, got dtype {labels.dtype}. For one-hot rows use labels.argmax(1).")
+        raise TypeError(
+            f"cross_entropy needs integer labels, got dtype {labels.dtype}. For one-hot rows use "
+            "labels.argmax(1)."
+        )
     if not x.size:
         raise ValueError(f"cross_entropy of an empty batch: logits of shape {x.shape}.")
     x, places = _in_floats(x), _with_checked(places_op, labels, classes=x.shape[1])
@@ -150,7 +168,9 @@ def accuracy(logits: Any, labels: Any) -> float:
     x = logits.data if isinstance(logits, Tensor) else np.asarray(logits)
     y = np.asarray(labels.data if isinstance(labels, Tensor) else labels)
     if not x.ndim or x.ndim > 2 or y.shape not in (x.shape[:1], (len(x), 1)) or not x.size:
-        raise ValueError(f"accuracy needs logits (n, k) or (n,) and labels (n,), got {x.shape} and {y.shape}.")
+        raise ValueError(
+            f"accuracy needs logits (n, k) or (n,) and labels (n,), got {x.shape} and {y.shape}."
+        )
     if x.ndim == 2 and x.shape[1] > 1:
         return float(np.mean(np.argmax(x, axis=1) == y.ravel()))
     return float(np.mean((x.ravel() > 0) == (y.ravel() > 0)))

@@ -15,7 +15,13 @@ from models.module import Module
 
 __all__ = ["MLP"]
 
-_STARTS = {"relu": "he_normal", "leaky_relu": "he_normal", "elu": "he_normal", "silu": "he_normal", "gelu": "he_normal"}
+_STARTS = {
+    "relu": "he_normal",
+    "leaky_relu": "he_normal",
+    "elu": "he_normal",
+    "silu": "he_normal",
+    "gelu": "he_normal",
+}
 
 
 class MLP(Module):
@@ -45,16 +51,24 @@ class MLP(Module):
     """
 
     def __init__(
-        self, sizes: Sequence[int], activation: str | Callable[[Any], Any] = "tanh", *,
-        rng: int | np.random.Generator = 0, dtype: Any = np.float64, bias: bool = True,
+        self,
+        sizes: Sequence[int],
+        activation: str | Callable[[Any], Any] = "tanh",
+        *,
+        rng: int | np.random.Generator = 0,
+        dtype: Any = np.float64,
+        bias: bool = True,
         init: str | Initializer | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         if len(sizes) < 2:
-            raise ValueError(f"`MLP(sizes=...)` needs at least an input and an output size, got {tuple(sizes)}.")
+            raise ValueError(
+                f"`MLP(sizes=...)` needs at least an input and an output size, got {tuple(sizes)}."
+            )
         if isinstance(activation, str):
             if activation not in ACTIVATIONS:
                 raise ValueError(
-                    f"`MLP(activation=...)` must be one of {sorted(ACTIVATIONS)} or a function, got {activation!r}."
+                    f"`MLP(activation=...)` must be one of {sorted(ACTIVATIONS)} or a function, got "
+                    f"{activation!r}."
                 )
             init = init or _STARTS.get(activation)
         elif not callable(activation):

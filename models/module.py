@@ -85,7 +85,9 @@ class Module(Watched):
         names = [path for path, _ in found.values()]
         if len(set(names)) < len(names):
             twice = sorted({n for n in names if names.count(n) > 1})
-            raise ValueError(f"{type(self).__name__}: two parameters have the path {twice}; rename an attribute or key.")
+            raise ValueError(
+                f"{type(self).__name__}: two parameters have the path {twice}; rename an attribute or key."
+            )
         for path, p in found.values():
             # A part that was called or asked by itself gave its parameters only the end of their path.
             if p.name is None or path.endswith(f".{p.name}"):
@@ -143,7 +145,9 @@ class Module(Watched):
         for name, p in mine.items():
             if arrays[name].shape != p.shape:
                 raise ValueError(f"{call}: {name!r} needs shape {p.shape}, got {arrays[name].shape}.")
-            if arrays[name].dtype.kind not in "fciu" or not np.can_cast(arrays[name].dtype, p.dtype, "same_kind"):
+            if arrays[name].dtype.kind not in "fciu" or not np.can_cast(
+                arrays[name].dtype, p.dtype, "same_kind"
+            ):
                 raise ValueError(f"{call}: {name!r} needs dtype {p.dtype}, got {arrays[name].dtype}.")
         # Converting may fail too, so all of it comes before the first change.
         arrays = {name: arrays[name].astype(p.dtype) for name, p in mine.items()}

@@ -84,9 +84,13 @@ class History:
         if not self.rows:
             return "no epoch was completed"
         columns = list(self.rows[0])
-        cells = [columns] + [[f"{v:.4f}" if isinstance(v, float) else str(v) for v in row.values()] for row in self.rows]
+        cells = [columns] + [
+            [f"{v:.4f}" if isinstance(v, float) else str(v) for v in row.values()] for row in self.rows
+        ]
         widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
-        return "\n".join("  ".join(f"{cell:>{w}}" for cell, w in zip(line, widths, strict=True)) for line in cells)
+        return "\n".join(
+            "  ".join(f"{cell:>{w}}" for cell, w in zip(line, widths, strict=True)) for line in cells
+        )
 
 
 @dataclass(frozen=True)
@@ -111,9 +115,17 @@ class EarlyStopping:
     [None, None, 'no better val_loss for 1 epochs']
     """
 
-    def __init__(self, column: str = "val_loss", patience: int = 5, min_delta: float = 0.0, higher_is_better: bool = False):
+    def __init__(
+        self,
+        column: str = "val_loss",
+        patience: int = 5,
+        min_delta: float = 0.0,
+        higher_is_better: bool = False,
+    ):
         if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
-            raise ValueError(f"`EarlyStopping(patience=...)` must be a whole number of at least 1, got {patience!r}.")
+            raise ValueError(
+                f"`EarlyStopping(patience=...)` must be a whole number of at least 1, got {patience!r}."
+            )
         self.column, self.patience, self.min_delta = column, patience, float(min_delta)
         self.sign = -1.0 if higher_is_better else 1.0
         self.best, self.waited = math.inf, 0
@@ -287,7 +299,8 @@ def _require_optimizer(model: Module, optimizer: Any, schedule: Any) -> None:
             raise ValueError(
                 f"`fit(optimizer=...)` must hold every parameter to be trained, "
                 f"but it lacks {', '.join(lacking)}. Was it made for another model, or before a layer "
-                f"was replaced? Make it anew with model.named_parameters(), or freeze what shall stay as it is: "
+                "was replaced? Make it anew with model.named_parameters(), or freeze what shall stay as it "
+                "is: "
                 f"p.requires_grad = False."
             )
     if getattr(schedule, "optimizer", optimizer) is not optimizer:
@@ -458,14 +471,25 @@ class _Run:
     def restore(self, state: Any) -> None:
         """Put everything back, or raise and leave everything as it was."""
         if not isinstance(state, dict) or "optimizer" not in state:
-            raise ValueError("fit(resume=True): this file holds parameters only; it was written by Module.save, not by fit.")
+            raise ValueError(
+                "fit(resume=True): this file holds parameters only; it was written by Module.save, not by "
+                "fit."
+            )
         if lacking := sorted(self.state().keys() - state.keys()):
-            raise ValueError(f"fit(resume=True): the checkpoint lacks {lacking}; it was not written by this version of fit.")
+            raise ValueError(
+                f"fit(resume=True): the checkpoint lacks {lacking}; it was not written by this version of "
+                "fit."
+            )
         generators = dict(self.model.named_generators())
         if generators.keys() != state["generators"].keys() or len(state["callbacks"]) != len(self.callbacks):
-            raise ValueError("fit(resume=True): the checkpoint is of a run with other random layers or callbacks.")
+            raise ValueError(
+                "fit(resume=True): the checkpoint is of a run with other random layers or callbacks."
+            )
         if (state["schedule"] is None) != (self.schedule is None):
-            raise ValueError("fit(resume=True): the checkpoint has a schedule and this run has none, or the other way round.")
+            raise ValueError(
+                "fit(resume=True): the checkpoint has a schedule and this run has none, or the other way "
+                "round."
+            )
         before = self.state()
         try:
             self._set(state, generators)

@@ -1,4 +1,5 @@
-"""Optimizers of first and second order, learning-rate schedules, gradient clipping, and curvature for study."""
+"""Optimizers of first and second order, learning-rate schedules, gradient clipping, and curvature for
+study."""
 
 from optim.adagrad import Adagrad as Adagrad
 from optim.adam import Adam as Adam

@@ -12,7 +12,8 @@ __all__ = ["Adagrad"]
 
 
 class Adagrad(FirstOrder):
-    """Divide each weight's gradient by the root of the sum of its squares so far: rare features keep taking long steps.
+    """Divide each weight's gradient by the root of the sum of its squares so far: rare features keep taking
+    long steps.
 
         g ← g + λw
         s ← s + g²
@@ -23,7 +24,8 @@ class Adagrad(FirstOrder):
         lr: length of the first step, ≥ 0.
         lr_decay: η ≥ 0.
         weight_decay: λ ≥ 0, the coefficient of ½λ‖w‖² added to the loss.
-        initial_accumulator_value: what s starts from, ≥ 0. Setting it later has no effect on parameters already there.
+        initial_accumulator_value: what s starts from, ≥ 0. Setting it later has no effect on parameters
+            already there.
         eps: ε ≥ 0, outside the root.
         maximize: climb: −g in place of g.
 
@@ -39,22 +41,42 @@ class Adagrad(FirstOrder):
     state_names = ("s",)
 
     def __init__(
-        self, params: Params, lr: float = 1e-2, lr_decay: float = 0.0, weight_decay: float = 0.0,
-        initial_accumulator_value: float = 0.0, eps: float = 1e-10, *, maximize: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        params: Params,
+        lr: float = 1e-2,
+        lr_decay: float = 0.0,
+        weight_decay: float = 0.0,
+        initial_accumulator_value: float = 0.0,
+        eps: float = 1e-10,
+        *,
+        maximize: bool = False,
+    ) -> None:
         super().__init__(
-            params, lr=lr, lr_decay=lr_decay, weight_decay=weight_decay,
-            initial_accumulator_value=initial_accumulator_value, eps=eps, maximize=maximize,
-        )  # fmt: skip
+            params,
+            lr=lr,
+            lr_decay=lr_decay,
+            weight_decay=weight_decay,
+            initial_accumulator_value=initial_accumulator_value,
+            eps=eps,
+            maximize=maximize,
+        )
 
     def initial(self, name: str, options: Values) -> float:
         return float(options["initial_accumulator_value"])
 
     @staticmethod
     def rule(
-        w: Array, g: Array, s: Array, *, t: int, lr: float, lr_decay: float, weight_decay: float,
-        initial_accumulator_value: float, eps: float,
-    ) -> dict[str, Any]:  # fmt: skip
+        w: Array,
+        g: Array,
+        s: Array,
+        *,
+        t: int,
+        lr: float,
+        lr_decay: float,
+        weight_decay: float,
+        initial_accumulator_value: float,
+        eps: float,
+    ) -> dict[str, Any]:
         if weight_decay:
             g = g + weight_decay * w
         s = s + g * g

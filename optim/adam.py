@@ -12,7 +12,8 @@ __all__ = ["Adam"]
 
 
 class Adam(FirstOrder):
-    """Average the gradient and its square; step by their ratio, which is about lr for a steady gradient of any size.
+    """Average the gradient and its square; step by their ratio, which is about lr for a steady gradient of
+    any size.
 
         g ← g + λw
         m ← β₁m + (1−β₁)g          m̂ = m/(1−β₁ᵗ)
@@ -24,11 +25,13 @@ class Adam(FirstOrder):
         lr: about the length of a step in each weight, ≥ 0.
         betas: (β₁, β₂), each in [0, 1): the memories of m and v.
         eps: ε ≥ 0, outside the root and after the correction.
-        weight_decay: λ ≥ 0, the coefficient of ½λ‖w‖² added to the loss. It passes through m and v; see `AdamW`.
+        weight_decay: λ ≥ 0, the coefficient of ½λ‖w‖² added to the loss. It passes through m and v; see
+            `AdamW`.
         amsgrad: never let the divisor shrink.
         maximize: climb: −g in place of g.
 
-    Reference: Kingma and Ba 2015; Reddi et al. 2018 for amsgrad, which like torch takes the maximum of v, not of v̂.
+    Reference: Kingma and Ba 2015; Reddi et al. 2018 for amsgrad, which like torch takes the maximum of v, not
+        of v̂.
 
     >>> from minigrad import Tensor
     >>> p = Tensor([100.0, 0.01], requires_grad=True)
@@ -40,16 +43,35 @@ class Adam(FirstOrder):
     state_names = ("m", "v", "v_max")
 
     def __init__(
-        self, params: Params, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 0.0, amsgrad: bool = False, *, maximize: bool = False,
-    ) -> None:  # fmt: skip
-        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize)
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(
+            params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize
+        )
 
     @staticmethod
     def rule(
-        w: Array, g: Array, m: Array, v: Array, v_max: Array, *, t: int, lr: float, betas: tuple[float, float], eps: float,
-        weight_decay: float, amsgrad: bool,
-    ) -> dict[str, Any]:  # fmt: skip
+        w: Array,
+        g: Array,
+        m: Array,
+        v: Array,
+        v_max: Array,
+        *,
+        t: int,
+        lr: float,
+        betas: tuple[float, float],
+        eps: float,
+        weight_decay: float,
+        amsgrad: bool,
+    ) -> dict[str, Any]:
         β1, β2 = betas
         if weight_decay:
             g = g + weight_decay * w

@@ -11,7 +11,8 @@ __all__ = ["AdamW"]
 
 
 class AdamW(Adam):
-    """Shrink the weights by a fixed fraction, then take Adam's step; the decay is not divided by the gradient's size.
+    """Shrink the weights by a fixed fraction, then take Adam's step; the decay is not divided by the
+    gradient's size.
 
         w ← (1 − lr·λ)w
         w ← w − lr·m̂/(√v̂ + ε)        m̂, v̂ as in `Adam`, of the bare gradient
@@ -20,7 +21,8 @@ class AdamW(Adam):
         weight_decay: λ ≥ 0, the fraction, in units of lr, that is taken off at each step.
         params, lr, betas, eps, amsgrad, maximize: as in `Adam`.
 
-    Reference: Loshchilov and Hutter 2019; as in torch the decay is multiplied by lr, which the paper's λ is not.
+    Reference: Loshchilov and Hutter 2019; as in torch the decay is multiplied by lr, which the paper's λ is
+        not.
 
     >>> from minigrad import Tensor
     >>> p = Tensor([100.0, 0.01], requires_grad=True)
@@ -30,9 +32,16 @@ class AdamW(Adam):
     """
 
     def __init__(
-        self, params: Params, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
 
     @staticmethod

@@ -23,9 +23,13 @@ MAX_NORM = Kind("a number ≥ 0, or infinity to only measure", interval(0, math.
 
 
 def clip_grad_norm_(
-    parameters: Iterable[Tensor] | Tensor, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
+    parameters: Iterable[Tensor] | Tensor,
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
 ) -> float:
-    """Scale all gradients by one factor, so that their joint norm ‖g‖ₚ is at most `max_norm`; return the norm before.
+    """Scale all gradients by one factor, so that their joint norm ‖g‖ₚ is at most `max_norm`; return the norm
+    before.
 
         g ← g · min(1, max_norm / (‖g‖ + 1e-6))
 
@@ -33,13 +37,14 @@ def clip_grad_norm_(
         parameters: those without a gradient are passed over.
         max_norm: ≥ 0; infinity only measures.
         norm_type: p > 0; infinity for the largest element.
-        error_if_nonfinite: refuse a NaN or infinite norm. Otherwise an infinite norm makes every finite gradient zero and
-            a NaN makes all NaN, as in torch.
+        error_if_nonfinite: refuse a NaN or infinite norm. Otherwise an infinite norm makes every finite
+            gradient zero and a NaN makes all NaN, as in torch.
 
     Raises:
         FloatingPointError: the norm is not finite; the gradients are unchanged then.
 
-    Reference: Pascanu et al. 2013. Unlike torch's it returns a float, and the 2-norm neither over- nor underflows on the way.
+    Reference: Pascanu et al. 2013. Unlike torch's it returns a float, and the 2-norm neither over- nor
+        underflows on the way.
 
     >>> p = Tensor([3.0, 4.0], requires_grad=True)
     >>> (0.5 * p * p).sum().backward()
@@ -53,9 +58,14 @@ def clip_grad_norm_(
     norms = [_norm(tensor.grad, p) for tensor in having]
     total = _norm(np.array(norms), p) if norms else 0.0
     if error_if_nonfinite and not math.isfinite(total):
-        bad = [tensor.name or f"number {i}" for i, (tensor, n) in enumerate(zip(having, norms)) if not math.isfinite(n)]
+        bad = [
+            tensor.name or f"number {i}"
+            for i, (tensor, n) in enumerate(zip(having, norms))
+            if not math.isfinite(n)
+        ]
         raise FloatingPointError(
-            f"`{call}`: the norm of the gradients is {total}, because of {', '.join(bad) or 'overflow'}. Look for the cause "
+            f"`{call}`: the norm of the gradients is {total}, because of {', '.join(bad) or 'overflow'}. "
+            "Look for the cause "
             f"in the forward pass, or pass error_if_nonfinite=False to clip all the same."
         )
     factor = max_norm / (total + 1e-6)
@@ -89,11 +99,16 @@ def clip_grad_value_(parameters: Iterable[Tensor] | Tensor, clip_value: float) -
 
 def _having_gradients(call: str, parameters: Iterable[Tensor] | Tensor) -> list[Tensor]:
     if not isinstance(parameters, Iterable):
-        raise TypeError(f"`{call}(parameters)` must hold Tensors, got {type(parameters).__name__}. Pass model.parameters().")
+        raise TypeError(
+            f"`{call}(parameters)` must hold Tensors, got {type(parameters).__name__}. Pass "
+            "model.parameters()."
+        )
     tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     for tensor in tensors:
         if not isinstance(tensor, Tensor):
-            raise TypeError(f"`{call}(parameters)` must hold Tensors only, got {type(tensor).__name__}: {tensor!r:.60}.")
+            raise TypeError(
+                f"`{call}(parameters)` must hold Tensors only, got {type(tensor).__name__}: {tensor!r:.60}."
+            )
     return [tensor for tensor in tensors if tensor.grad is not None]
 
 

@@ -18,20 +18,24 @@ __all__ = ["LBFGS"]
 
 
 class LBFGS(ClosureOptimizer):
-    """Quasi-Newton steps: the last `history` steps, and how the gradient changed over them, stand for the Hessian.
+    """Quasi-Newton steps: the last `history` steps, and how the gradient changed over them, stand for the
+    Hessian.
 
         w ← w + a·p,   p = −Hg by the two loops,   H ≈ (∇²f)⁻¹ from γI and the pairs (s, y)
 
-    One `step` is one iteration: one direction and one line search, about one call of the closure more than its trials. The
-    pairs are made inside a step, from gradients of the same closure, so the course does not depend on how many steps are
-    taken at a time. A pair without positive curvature, sᵀy ≤ eps·|sᵀg|, is skipped. The first step, of length
-    max(1, ‖w‖/10) before the line search, does not depend on the units of f.
+    One `step` is one iteration: one direction and one line search, about one call of the closure more than
+    its trials. The pairs are made inside a step, from gradients of the same closure, so the course does not
+    depend on how many steps are taken at a time. A pair without positive curvature, sᵀy ≤ eps·|sᵀg|, is
+    skipped. The first step, of length max(1, ‖w‖/10) before the line search, does not depend on the units of
+    f.
 
-    Whatever happens in the closure (NaN, an exception, Ctrl-C), the parameters are those of the last accepted step. Take one
-    batch for each step, and switch off dropout. If other parameters are frozen than before, the history starts anew.
+    Whatever happens in the closure (NaN, an exception, Ctrl-C), the parameters are those of the last accepted
+    step. Take one batch for each step, and switch off dropout. If other parameters are frozen than before,
+    the history starts anew.
 
     Args:
-        params: see `Optimizer`. Groups may differ in weight_decay only, for a step has one direction and one length.
+        params: see `Optimizer`. Groups may differ in weight_decay only, for a step has one direction and one
+            length.
         lr: the first a that is tried, ≥ 0.
         history: how many pairs are kept, ≥ 1.
         line_search: "strong-wolfe", "armijo", or None: a = lr, whatever f does.
@@ -40,7 +44,8 @@ class LBFGS(ClosureOptimizer):
     Raises (of `step`):
         FloatingPointError: the loss or its gradient is not finite at the present parameters.
 
-    Where we differ from torch: `step` is one iteration there with max_iter=1, and then the first is 1/‖g‖₁ long.
+    Where we differ from torch: `step` is one iteration there with max_iter=1, and then the first is 1/‖g‖₁
+        long.
 
     >>> from minigrad import Tensor
     >>> p = Tensor([-1.2, 1.0], requires_grad=True)
@@ -54,12 +59,17 @@ class LBFGS(ClosureOptimizer):
     _method: QuasiNewton
 
     def __init__(
-        self, params: Params, lr: float = 1.0, *, history: int = 10, line_search: str | None = "strong-wolfe",
+        self,
+        params: Params,
+        lr: float = 1.0,
+        *,
+        history: int = 10,
+        line_search: str | None = "strong-wolfe",
         weight_decay: float = 0.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(
             params, QuasiNewton(), lr=lr, history=history, line_search=line_search, weight_decay=weight_decay
-        )  # fmt: skip
+        )
 
     def state_dict(self) -> Values:
         """As of `Optimizer`, with the pairs "s" and "y" of each parameter, (k, *shape), oldest first."""
@@ -73,15 +83,21 @@ class LBFGS(ClosureOptimizer):
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over the result of `state_dict`, by parameter name and shape; see `Optimizer`."""
         states = state_dict.get("state") if isinstance(state_dict, Mapping) else None
-        if not isinstance(states, Mapping) or not all(isinstance(state, Mapping) for state in states.values()):
+        if not isinstance(states, Mapping) or not all(
+            isinstance(state, Mapping) for state in states.values()
+        ):
             return super().load_state_dict(state_dict)  # which says what is wrong
         params = [param for param in self._slices() if states.get(param.name, {}).keys() & {"s", "y"}]
         halves = [[_half(param, states[param.name], key) for param in params] for key in "sy"]
         if len(lengths := sorted({len(rows) for half in halves for rows in half})) > 1:
-            raise ValueError(f"`LBFGS.load_state_dict`: every parameter must have as many pairs, got {lengths}.")
+            raise ValueError(
+                f"`LBFGS.load_state_dict`: every parameter must have as many pairs, got {lengths}."
+            )
         packing = Packing([param.tensor for param in params])
         S, Y = (packing.join(half, lead=tuple(lengths)) if half else () for half in halves)
-        plain = {name: {k: v for k, v in state.items() if k not in ("s", "y")} for name, state in states.items()}
+        plain = {
+            name: {k: v for k, v in state.items() if k not in ("s", "y")} for name, state in states.items()
+        }
         super().load_state_dict({**state_dict, "state": plain})
         self._made_of = [param.name for param in params]
         self._method.pairs = list(zip(S, Y, strict=True))
@@ -95,6 +111,7 @@ def _half(param: ParamSlice, state: Mapping[str, Any], key: str) -> Vector:
     rows = np.asarray(state.get(key, ()), dtype=np.float64)
     if rows.ndim == 0 or rows.shape[1:] != param.shape:
         raise ValueError(
-            f"`LBFGS.load_state_dict`: {key!r} of {param.name!r} must have shape (pairs, *{param.shape}), got {rows.shape}."
+            f"`LBFGS.load_state_dict`: {key!r} of {param.name!r} must have shape (pairs, *{param.shape}), "
+            f"got {rows.shape}."
         )
     return rows

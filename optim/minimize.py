@@ -1,4 +1,5 @@
-"""`minimize`: scipy's signature and result, every method of this package, and a success that can be believed."""
+"""`minimize`: scipy's signature and result, every method of this package, and a success that can be
+believed."""
 
 from __future__ import annotations
 
@@ -37,36 +38,50 @@ OPTIMIZERS = {**FIRST_ORDER, **SECOND_ORDER}
 METHODS = tuple(OPTIMIZERS)
 NEWTON = ("newton", "newton-cg")
 SOLVING = {  # options of the loop, which every method has
-    "gtol": 1e-8, "gtol_abs": 0.0, "ftol": 0.0, "maxiter": None, "maxfev": None, "maxhev": None, "trace": True,
+    "gtol": 1e-8, "gtol_abs": 0.0, "ftol": 0.0, "maxiter": None, "maxfev": None, "maxhev": None,
+    "trace": True,
     "second_order": "auto", "seed": 0,
 }  # fmt: skip
 NOT_OPTIONS = {"params", "weight_decay", "maximize", "curvature"}  # of optimizers alone
 
 
 def minimize(
-    fun: Callable[..., Any], x0: Any, method: str = "newton-cg", args: Any = (), *, jac: Any = None, hessp: Any = None,
-    hess: Any = None, bounds: None = None, constraints: Any = (), callback: Callable[..., Any] | None = None,
-    tol: float | None = None, options: Mapping[str, Any] | None = None,
-) -> OptimizeResult:  # fmt: skip
+    fun: Callable[..., Any],
+    x0: Any,
+    method: str = "newton-cg",
+    args: Any = (),
+    *,
+    jac: Any = None,
+    hessp: Any = None,
+    hess: Any = None,
+    bounds: None = None,
+    constraints: Any = (),
+    callback: Callable[..., Any] | None = None,
+    tol: float | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> OptimizeResult:
     """Find a minimum of a function of an array.
 
     Args:
         fun: fun(x, *args) → f. Written in NumPy it is differentiated; with a `jac` it may be any callable.
-        x0: the start, an array of any shape; x and the gradient have that shape everywhere. Computed in float64.
-        method: "newton-cg" (see `NewtonCG`), "newton" (see `Newton`), "lbfgs" (see `LBFGS`), "gd", "momentum" or "adam".
+        x0: the start, an array of any shape; x and the gradient have that shape everywhere. Computed in
+            float64.
+        method: "newton-cg" (see `NewtonCG`), "newton" (see `Newton`), "lbfgs" (see `LBFGS`), "gd", "momentum"
+            or "adam".
         args: further arguments of fun, jac, hess and hessp.
         jac: jac(x, *args) → gradient; True if fun returns (f, gradient).
-        hessp, hess: hessp(x, v, *args) → Hv, or hess(x, *args) → H of shape (n, n) or that of x twice; for Newton methods
-            with a jac. If both are given, hess is used.
+        hessp, hess: hessp(x, v, *args) → Hv, or hess(x, *args) → H of shape (n, n) or that of x twice; for
+            Newton methods with a jac. If both are given, hess is used.
         bounds, constraints: not supported.
-        callback: called after each iteration with a copy of x, or, if its parameter is called `intermediate_result`, with an
-            `OptimizeResult`; StopIteration ends the run.
+        callback: called after each iteration with a copy of x, or, if its parameter is called
+            `intermediate_result`, with an `OptimizeResult`; StopIteration ends the run.
         tol: the same as the option gtol.
-        options: gtol, gtol_abs: success needs max|∇f| ≤ gtol_abs + gtol·max|∇f(x0)|; by default gtol = 1e-8, gtol_abs = 0.
-            second_order: whether to look at the Hessian then, and leave saddle points; "auto" does so for Newton methods,
-            but not for the textbook's, modification "none". ftol: give up when f falls by less than this share of |f|.
-            maxiter, maxfev, maxhev: limits of nit, nfev, nhev. trace: False keeps no points. seed: of the check's start
-            vectors. The others are those of the method's optimizer (lr, forcing, ...).
+        options: gtol, gtol_abs: success needs max|∇f| ≤ gtol_abs + gtol·max|∇f(x0)|; by default gtol = 1e-8,
+            gtol_abs = 0. second_order: whether to look at the Hessian then, and leave saddle points; "auto"
+            does so for Newton methods, but not for the textbook's, modification "none". ftol: give up when f
+            falls by less than this share of |f|. maxiter, maxfev, maxhev: limits of nit, nfev, nhev. trace:
+            False keeps no points. seed: of the check's start vectors. The others are those of the method's
+            optimizer (lr, forcing, ...).
 
     Returns:
         An `OptimizeResult`.
@@ -81,7 +96,10 @@ def minimize(
     """
     for name, value in (("bounds", bounds), ("constraints", constraints)):
         if value is not None and not (isinstance(value, tuple | list | dict) and not value):
-            raise ValueError(f"`minimize({name}=...)` is not supported: every x must be allowed. Use scipy.optimize.minimize.")
+            raise ValueError(
+                f"`minimize({name}=...)` is not supported: every x must be allowed. Use "
+                "scipy.optimize.minimize."
+            )
     kind = str(method).lower()
     if kind not in METHODS:
         raise ValueError(f"`minimize(method=...)` must be one of {', '.join(METHODS)}, got {method!r}.")
@@ -90,7 +108,9 @@ def minimize(
     if callback is not None and not callable(callback):
         raise TypeError(f"`minimize(callback=...)` must be a function or None, got {callback!r:.60}.")
     if options is not None and not isinstance(options, Mapping):
-        raise TypeError(f'`minimize(options=...)` must be a dict, such as {{"maxiter": 100}}, got {options!r:.60}.')
+        raise TypeError(
+            f'`minimize(options=...)` must be a dict, such as {{"maxiter": 100}}, got {options!r:.60}.'
+        )
     x = _start(x0)
     given = {"gtol": tol} if tol is not None else {}
     solver, settings, limits = _prepared(kind, x.size, given | dict(options or {}), jac, hess, hessp)
@@ -107,9 +127,14 @@ class Minimization:
     """The loop of one minimization, with the steps and points that it went through."""
 
     def __init__(
-        self, objective: FunctionObjective, solver: Solver, settings: Settings, limits: Mapping[str, Any],
-        callback: Callable[..., Any] | None, shape: tuple[int, ...],
-    ) -> None:  # fmt: skip
+        self,
+        objective: FunctionObjective,
+        solver: Solver,
+        settings: Settings,
+        limits: Mapping[str, Any],
+        callback: Callable[..., Any] | None,
+        shape: tuple[int, ...],
+    ) -> None:
         self.objective, self.solver, self.settings, self.limits = objective, solver, settings, limits
         self.callback, self.shape = callback, shape
         self.steps: list[StepInfo] = []
@@ -120,11 +145,13 @@ class Minimization:
         counts, steps = self.objective.counts, self.steps
         size, tolerance = float(np.abs(here.g).max(initial=0.0)), self.solver.tolerance(self.settings)
         return OptimizeResult(
-            x=here.x.reshape(self.shape).copy(), fun=here.f, jac=here.g.reshape(self.shape).copy(), success=status.success,
+            x=here.x.reshape(self.shape).copy(), fun=here.f, jac=here.g.reshape(self.shape).copy(),
+            success=status.success,
             status=status, message=f"{status.message} max|jac| is {size:.3g}, success needs {tolerance:.3g}.",
             nit=sum(step.accepted for step in steps), nfev=counts.nfev, njev=counts.njev, nhev=counts.nhev,
             ncg=sum(step.n_cg for step in steps), nreject=sum(step.rejections for step in steps),
-            nnegcurv=sum(step.smallest_curvature <= 0 for step in steps), nescape=sum(step.escaped for step in steps),
+            nnegcurv=sum(step.smallest_curvature <= 0 for step in steps),
+            nescape=sum(step.escaped for step in steps),
             radius=float(self.solver.method.state().get("radius") or math.nan),
             lambda_min=last.lambda_min, tolerance=tolerance, trace=self.trace,
         )  # fmt: skip
@@ -162,7 +189,9 @@ class Minimization:
     def _note(self, here: Evaluation, info: StepInfo | None) -> None:
         if self.limits["trace"]:
             x = here.x.reshape(self.shape).copy()
-            self.trace.append(OptimizeResult(x=x, fun=here.f, gradient=float(np.abs(here.g).max(initial=0.0)), step=info))
+            self.trace.append(
+                OptimizeResult(x=x, fun=here.f, gradient=float(np.abs(here.g).max(initial=0.0)), step=info)
+            )
 
     def _call_back(self, here: Evaluation) -> None:
         if self.callback is None:
@@ -207,7 +236,9 @@ def _start(x0: Any) -> Vector:
     try:
         x = np.asarray(x0.data if isinstance(x0, Tensor) else x0)
     except ValueError as error:  # lists of different lengths
-        raise ValueError(f"`minimize(fun, x0)`: x0 must be an array of numbers, got {x0!r:.60}: {error}") from None
+        raise ValueError(
+            f"`minimize(fun, x0)`: x0 must be an array of numbers, got {x0!r:.60}: {error}"
+        ) from None
     if x.dtype.kind not in "fiub":
         raise TypeError(f"`minimize(fun, x0)`: x0 must hold real numbers, got dtype {x.dtype}.")
     if not x.size:
@@ -217,7 +248,7 @@ def _start(x0: Any) -> Vector:
 
 def _prepared(
     kind: str, n: int, given: dict[str, Any], jac: Any, hess: Any, hessp: Any
-) -> tuple[Solver, Settings, dict[str, Any]]:  # fmt: skip
+) -> tuple[Solver, Settings, dict[str, Any]]:
     """The solver, the settings of its steps, and the limits."""
     loop = {name: given.pop(name, value) for name, value in SOLVING.items()}
     for name in ("gtol", "gtol_abs", "ftol", "second_order", "seed", "trace"):
@@ -229,7 +260,11 @@ def _prepared(
     asks = f'method="{kind}"' if kind in NEWTON else "second_order=True"
     _require_derivatives(jac, hess, hessp, asks if kind in NEWTON or second_order else "")
     limits = {"ftol": loop["ftol"], "trace": loop["trace"]}
-    for name, default in (("maxiter", 100_000 if kind in FIRST_ORDER else 10_000), ("maxfev", math.inf), ("maxhev", math.inf)):
+    for name, default in (
+        ("maxiter", 100_000 if kind in FIRST_ORDER else 10_000),
+        ("maxfev", math.inf),
+        ("maxhev", math.inf),
+    ):
         limits[name] = default if loop[name] is None else checked("minimize", name, loop[name], COUNT)
     settings = replace(settings, gtol=loop["gtol"], gtol_abs=loop["gtol_abs"], second_order=second_order)
     return Solver(method, seed=loop["seed"]), settings, limits
@@ -242,14 +277,20 @@ def _require_derivatives(jac: Any, hess: Any, hessp: Any, curved: str) -> None:
         curved: the argument of `minimize` that asks for second derivatives, or "".
     """
     if not (jac is None or jac is False or jac is True or callable(jac)):
-        raise TypeError(f"`minimize(jac=...)` must be a function, True or None, got {jac!r:.60}; nothing is approximated here.")
+        raise TypeError(
+            f"`minimize(jac=...)` must be a function, True or None, got {jac!r:.60}; nothing is approximated "
+            "here."
+        )
     for name, function in (("hess", hess), ("hessp", hessp)):
         if function is not None and not callable(function):
             raise TypeError(
-                f"`minimize({name}=...)` must be a function or None, got {function!r:.60}; nothing is approximated here."
+                f"`minimize({name}=...)` must be a function or None, got {function!r:.60}; nothing is "
+                "approximated here."
             )
     if curved and jac and hess is None and hessp is None:
-        raise TypeError(f"`minimize({curved}, jac=...)` also needs hessp= or hess=; or write fun in NumPy, without jac.")
+        raise TypeError(
+            f"`minimize({curved}, jac=...)` also needs hessp= or hess=; or write fun in NumPy, without jac."
+        )
 
 
 def _method(kind: str, n: int, given: dict[str, Any]) -> tuple[Method, Settings]:

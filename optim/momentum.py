@@ -24,8 +24,8 @@ class Momentum(FirstOrder):
         weight_decay: λ ≥ 0, the coefficient of ½λ‖w‖² added to the loss.
         maximize: climb: −g in place of g.
 
-    It is the heavy ball `SGD(lr=lr·(1−β), momentum=β)` started from b = 0, that is, with its first gradient damped to
-    (1−β)g as all others are. torch has no such class.
+    It is the heavy ball `SGD(lr=lr·(1−β), momentum=β)` started from b = 0, that is, with its first gradient
+    damped to (1−β)g as all others are. torch has no such class.
 
     >>> from minigrad import Tensor
     >>> p = Tensor([1.0], requires_grad=True)
@@ -37,16 +37,35 @@ class Momentum(FirstOrder):
     state_names = ("m",)
 
     def __init__(
-        self, params: Params, lr: float = 1e-3, beta: float = 0.9, *, bias_correction: bool = False,
-        weight_decay: float = 0.0, maximize: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        beta: float = 0.9,
+        *,
+        bias_correction: bool = False,
+        weight_decay: float = 0.0,
+        maximize: bool = False,
+    ) -> None:
         super().__init__(
-            params, lr=lr, beta=beta, bias_correction=bias_correction, weight_decay=weight_decay, maximize=maximize
+            params,
+            lr=lr,
+            beta=beta,
+            bias_correction=bias_correction,
+            weight_decay=weight_decay,
+            maximize=maximize,
         )
 
     @staticmethod
     def rule(
-        w: Array, g: Array, m: Array, *, t: int, lr: float, beta: float, bias_correction: bool, weight_decay: float
+        w: Array,
+        g: Array,
+        m: Array,
+        *,
+        t: int,
+        lr: float,
+        beta: float,
+        bias_correction: bool,
+        weight_decay: float,
     ) -> dict[str, Any]:
         if weight_decay:
             g = g + weight_decay * w

@@ -12,7 +12,8 @@ __all__ = ["NAdam"]
 
 
 class NAdam(FirstOrder):
-    """Adam whose step already contains the next momentum: part present gradient, part the average that will count next.
+    """Adam whose step already contains the next momentum: part present gradient, part the average that will
+    count next.
 
         g ← g + λw                             decoupled_weight_decay: w ← (1 − lr·λ)w in its place
         μₜ = β₁(1 − ½·0.96^(tψ))               Πₜ = μ₁μ₂…μₜ
@@ -44,10 +45,17 @@ class NAdam(FirstOrder):
     scalars = {"mu_product": 1.0}  # noqa: RUF012  # a constant, typed by the base
 
     def __init__(
-        self, params: Params, lr: float = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 0.0, momentum_decay: float = 4e-3, decoupled_weight_decay: bool = False, *,
+        self,
+        params: Params,
+        lr: float = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum_decay: float = 4e-3,
+        decoupled_weight_decay: bool = False,
+        *,
         maximize: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(
             params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay,
             decoupled_weight_decay=decoupled_weight_decay, maximize=maximize,
@@ -55,9 +63,20 @@ class NAdam(FirstOrder):
 
     @staticmethod
     def rule(
-        w: Array, g: Array, m: Array, v: Array, *, t: int, mu_product: float, lr: float, betas: tuple[float, float],
-        eps: float, weight_decay: float, momentum_decay: float, decoupled_weight_decay: bool,
-    ) -> dict[str, Any]:  # fmt: skip
+        w: Array,
+        g: Array,
+        m: Array,
+        v: Array,
+        *,
+        t: int,
+        mu_product: float,
+        lr: float,
+        betas: tuple[float, float],
+        eps: float,
+        weight_decay: float,
+        momentum_decay: float,
+        decoupled_weight_decay: bool,
+    ) -> dict[str, Any]:
         β1, β2 = betas
         if weight_decay and decoupled_weight_decay:
             w = (1 - lr * weight_decay) * w

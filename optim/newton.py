@@ -28,19 +28,23 @@ class Newton(ClosureOptimizer):
     | "pinv" | λ, or ∞ if |λ| ≤ δ | −H⁺g: "none" where H is singular, as a network's often is |
     | "trust" | λ + μ | the minimum of the parabola within ‖p‖ ≤ Δ (Moré and Sorensen 1983) |
 
-    with δ = √eps·max|λ|. With `modification="none", line_search=None` this is the pure method. At a saddle point itself,
-    where the slope says nothing, "shift", "abs" and "clip" leave along the most negative curvature.
+    with δ = √eps·max|λ|. With `modification="none", line_search=None` this is the pure method. At a saddle
+    point itself, where the slope says nothing, "shift", "abs" and "clip" leave along the most negative
+    curvature.
 
-    Whatever happens in the closure (NaN, an exception, Ctrl-C), the parameters are those of the last accepted step. Take one
-    batch for each step, and switch off dropout. The whole Hessian costs about n gradients, its eigenvectors 10n³ operations.
+    Whatever happens in the closure (NaN, an exception, Ctrl-C), the parameters are those of the last accepted
+    step. Take one batch for each step, and switch off dropout. The whole Hessian costs about n gradients, its
+    eigenvectors 10n³ operations.
 
     Args:
-        params: see `Optimizer`. Groups may differ in weight_decay only: a step has one direction and one length for all
-            parameters, and an lr for each group would turn it away from the direction in which f falls.
+        params: see `Optimizer`. Groups may differ in weight_decay only: a step has one direction and one
+            length for all parameters, and an lr for each group would turn it away from the direction in which
+            f falls.
         lr: the first a that is tried, ≥ 0; 1 is Newton's. With "trust" it has to be 1.
         modification: see above.
         damping: ≥ 0, added to every d; in units of curvature.
-        line_search: "armijo", "strong-wolfe", or None: a = lr, whatever f does. "trust" needs none and uses none.
+        line_search: "armijo", "strong-wolfe", or None: a = lr, whatever f does. "trust" needs none and uses
+            none.
         dense_limit: the largest n allowed.
         weight_decay: λ ≥ 0 adds ½λ‖w‖² to f, g and H.
 
@@ -61,9 +65,16 @@ class Newton(ClosureOptimizer):
     _method: DenseNewton
 
     def __init__(
-        self, params: Params, lr: float = 1.0, *, modification: str = "abs", damping: float = 0.0,
-        line_search: str | None = "armijo", dense_limit: int = 3000, weight_decay: float = 0.0,
-    ) -> None:  # fmt: skip
+        self,
+        params: Params,
+        lr: float = 1.0,
+        *,
+        modification: str = "abs",
+        damping: float = 0.0,
+        line_search: str | None = "armijo",
+        dense_limit: int = 3000,
+        weight_decay: float = 0.0,
+    ) -> None:
         super().__init__(
             params, DenseNewton(), lr=lr, modification=modification, damping=damping, line_search=line_search,
             dense_limit=dense_limit, weight_decay=weight_decay,
@@ -72,7 +83,8 @@ class Newton(ClosureOptimizer):
     def consistent(self, options: Values) -> None:
         if options["modification"] == "trust" and options["lr"] != 1:
             raise ValueError(
-                f'`Newton(lr=...)` must be 1 with modification="trust", got {options["lr"]!r}: the radius sets the length.'
+                f'`Newton(lr=...)` must be 1 with modification="trust", got {options["lr"]!r}: the radius '
+                "sets the length."
             )
 
     def state_dict(self) -> Values:

@@ -25,44 +25,51 @@ from optim.second_order.trust_region import TrustRegion
 __all__ = ["NewtonCG", "method_of"]
 
 NOT_HERE = {
-    "lr": "a Newton step has a length of its own, and an lr for each group would turn it away from the direction in which "
+    "lr": "a Newton step has a length of its own, and an lr for each group would turn it away from the "
+    "direction in which "
     "the model was minimized",
-    "decoupled_weight_decay": "decay that is not part of f would break the comparison of f with its model; use weight_decay",
+    "decoupled_weight_decay": "decay that is not part of f would break the comparison of f with its model; "
+    "use weight_decay",
 }
 MAY_BE_NONE = "['radius']", "['left_f']"  # in a state that was saved
 
 
 class NewtonCG(ClosureOptimizer):
-    """Newton's method without a matrix: CG on Hessian-vector products, inside a region in which the model can be trusted.
+    """Newton's method without a matrix: CG on Hessian-vector products, inside a region in which the model can
+    be trusted.
 
         p ≈ argmin gᵀp + ½pᵀHp over ‖p‖ ≤ Δ,   w ← w + p if f falls by 0.1 of the prediction
 
-    Each step runs the closure once at the present parameters, and once for each trial; a trial that is refused costs no
-    product, for the path of CG is replayed. Directions of negative curvature are used, not feared. Where the gradient has
-    become small, the curvature is checked and a saddle point is left. Whatever happens in the closure (NaN, an
-    exception, Ctrl-C), the parameters are those of the last accepted step.
+    Each step runs the closure once at the present parameters, and once for each trial; a trial that is
+    refused costs no product, for the path of CG is replayed. Directions of negative curvature are used, not
+    feared. Where the gradient has become small, the curvature is checked and a saddle point is left. Whatever
+    happens in the closure (NaN, an exception, Ctrl-C), the parameters are those of the last accepted step.
 
     Every step needs one function for f, g and Hv: take one batch for each step, and switch off dropout.
     `last_step`, a `StepInfo`, tells what happened; `counts` holds the calls so far (nfev, njev, nhev).
 
     Args:
-        params: see `Optimizer`. Groups may differ in weight_decay only: a step has one length for all parameters, and an
-            lr for each group would turn it away from the direction in which the model was minimized.
+        params: see `Optimizer`. Groups may differ in weight_decay only: a step has one length for all
+            parameters, and an lr for each group would turn it away from the direction in which the model was
+            minimized.
         globalization: "trust-region"; or "line-search", a backtracking search along a capped-CG direction.
-        curvature: "hessian"; or "ggn", the Gauss–Newton matrix with Levenberg–Marquardt damping in place of the region, for
-            which the closure returns (loss, outputs).
+        curvature: "hessian"; or "ggn", the Gauss–Newton matrix with Levenberg–Marquardt damping in place of
+            the region, for which the closure returns (loss, outputs).
         forcing: CG stops at ‖r‖ ≤ η‖g‖ with η = min(½, √(‖g‖/‖g₀‖)) for "superlinear", min(0.1, ‖g‖/‖g₀‖) for
             "quadratic", from the last decrease of ‖g‖ for "eisenstat-walker"; or a number in (0, 1).
-        preconditioner: M ≈ H, positive definite: its diagonal (n,), or a function r ↦ M⁻¹r of vectors (n,), the parameters
-            that require a gradient one after another. With "ggn" the default is Martens' (mean gᵢ² + λ)^¾.
+        preconditioner: M ≈ H, positive definite: its diagonal (n,), or a function r ↦ M⁻¹r of vectors (n,),
+            the parameters that require a gradient one after another. With "ggn" the default is Martens' (mean
+            gᵢ² + λ)^¾.
         damping: of "ggn" the first λ, 1 by default; of "line-search" the shift of H as a share of ‖Hg‖/‖g‖.
         max_radius: an upper bound of Δ, > 0.
         gtol, gtol_abs: where ‖g‖∞ ≤ gtol_abs + gtol·‖g₀‖∞, with g₀ the first gradient, `step` leaves the
             parameters unchanged.
-        strict_monotone: never accept a higher f; otherwise it may rise by rounding, 1e3·eps·|f|, where the slope falls.
-        second_order: whether to check the curvature where the gradient is small; "auto" does so until the same parameters
-            give another loss than before, as mini-batches do.
-        weight_decay: λ ≥ 0 adds ½λ‖w‖² to f, g and H. Decoupled decay would not be part of the f that is compared.
+        strict_monotone: never accept a higher f; otherwise it may rise by rounding, 1e3·eps·|f|, where the
+            slope falls.
+        second_order: whether to check the curvature where the gradient is small; "auto" does so until the
+            same parameters give another loss than before, as mini-batches do.
+        weight_decay: λ ≥ 0 adds ½λ‖w‖² to f, g and H. Decoupled decay would not be part of the f that is
+            compared.
         seed: of the start vectors of the check, and of the signs behind Martens' preconditioner.
 
     Raises (of `step`):
@@ -84,15 +91,27 @@ class NewtonCG(ClosureOptimizer):
     _method: Solver
 
     def __init__(
-        self, params: Params, *, globalization: str = "trust-region", curvature: str = "hessian",
-        forcing: str | float = "superlinear", preconditioner: Any = None, damping: float | None = None,
-        max_radius: float = math.inf, gtol: float = 1e-8, gtol_abs: float = 0.0, strict_monotone: bool = False,
-        second_order: str | bool = "auto", weight_decay: float = 0.0, seed: int = 0,
-    ) -> None:  # fmt: skip
+        self,
+        params: Params,
+        *,
+        globalization: str = "trust-region",
+        curvature: str = "hessian",
+        forcing: str | float = "superlinear",
+        preconditioner: Any = None,
+        damping: float | None = None,
+        max_radius: float = math.inf,
+        gtol: float = 1e-8,
+        gtol_abs: float = 0.0,
+        strict_monotone: bool = False,
+        second_order: str | bool = "auto",
+        weight_decay: float = 0.0,
+        seed: int = 0,
+    ) -> None:
         seed = checked("NewtonCG", "seed", seed)
         method = method_of("NewtonCG", globalization, curvature, preconditioner, damping, seed)
         super().__init__(
-            params, Solver(method, seed=seed), forcing=forcing, max_radius=max_radius, gtol=gtol, gtol_abs=gtol_abs,
+            params, Solver(method, seed=seed), forcing=forcing, max_radius=max_radius, gtol=gtol,
+            gtol_abs=gtol_abs,
             strict_monotone=strict_monotone, second_order=second_order, weight_decay=weight_decay,
         )  # fmt: skip
         self.kind = f"{globalization} {curvature}"
@@ -106,7 +125,8 @@ class NewtonCG(ClosureOptimizer):
         return self.kind.endswith("ggn")
 
     def state_dict(self) -> Values:
-        """Options and state: radius or damping, first gradient, random generator, counts. Weights are not in it."""
+        """Options and state: radius or damping, first gradient, random generator, counts. Weights are not in
+        it."""
         solver = self._method.state()
         previous = solver["method"].pop("previous", None)
         saved = {
@@ -121,7 +141,8 @@ class NewtonCG(ClosureOptimizer):
         saved = state_dict.get("newton_cg", {}) if isinstance(state_dict, Mapping) else {}
         if not isinstance(saved, Mapping) or saved.keys() != mine.keys() or str(saved["kind"]) != self.kind:
             raise ValueError(
-                f"`NewtonCG.load_state_dict` needs what `state_dict()` of a NewtonCG of the kind {self.kind!r} returned, "
+                "`NewtonCG.load_state_dict` needs what `state_dict()` of a NewtonCG of the kind "
+                f"{self.kind!r} returned, "
                 f"got {saved!r:.60}."
             )
         _require_alike({**saved, "previous": 0}, {**mine, "previous": 0}, "newton_cg")
@@ -134,7 +155,9 @@ class NewtonCG(ClosureOptimizer):
         except BaseException as error:
             self._method.restore(before)
             if isinstance(error, OverflowError):
-                raise ValueError(f"`NewtonCG.load_state_dict`: the state of a random generator cannot be: {error}.") from None
+                raise ValueError(
+                    f"`NewtonCG.load_state_dict`: the state of a random generator cannot be: {error}."
+                ) from None
             raise
         self._made_of = names
         self.full_batch, self._left_x, self._left_f = saved["full_batch"], None, saved["left_f"]
@@ -172,9 +195,12 @@ class NewtonCG(ClosureOptimizer):
     def _loaded_previous(self, steps: Any) -> tuple[list[str], Vector | None]:
         """The names of the parameters that the saved last step belongs to, and that step as a vector."""
         shapes = {param.name: param.shape for param in self._slices()}
-        if not isinstance(steps, Mapping) or any(np.shape(step) != shapes.get(name) for name, step in steps.items()):
+        if not isinstance(steps, Mapping) or any(
+            np.shape(step) != shapes.get(name) for name, step in steps.items()
+        ):
             raise ValueError(
-                f"`NewtonCG.load_state_dict`: 'previous' must hold an array of each parameter's shape, got {steps!r:.60}."
+                "`NewtonCG.load_state_dict`: 'previous' must hold an array of each parameter's shape, got "
+                f"{steps!r:.60}."
             )
         names = [name for name in shapes if name in steps]
         parts = [np.array(steps[name], dtype=np.float64) for name in names]
@@ -202,16 +228,20 @@ def method_of(
     if curvature == "ggn":
         if globalization != "trust-region":
             raise ValueError(
-                f'`{call}(curvature="ggn")` brings its own damping; globalization="{globalization}" cannot be too.'
+                f'`{call}(curvature="ggn")` brings its own damping; globalization="{globalization}" cannot '
+                "be too."
             )
         return LevenbergMarquardt(damping=1.0 if damping is None else damping, solve=solve, seed=seed)
     if globalization == "line-search":
         if solve is not None:
-            raise ValueError(f'`{call}(globalization="line-search")` takes no preconditioner; use "trust-region".')
+            raise ValueError(
+                f'`{call}(globalization="line-search")` takes no preconditioner; use "trust-region".'
+            )
         return CappedCG(damping=1e-3 if damping is None else damping)
     if damping is not None:
         raise ValueError(
-            f'`{call}(damping=...)` belongs to curvature="ggn" and globalization="line-search"; a trust region has a radius.'
+            f'`{call}(damping=...)` belongs to curvature="ggn" and globalization="line-search"; a trust '
+            "region has a radius."
         )
     return TrustRegion(solve=solve)
 
@@ -220,13 +250,15 @@ def _require_deterministic(objective: ClosureObjective, here: Evaluation) -> Non
     again = objective.here().f  # without writing: `here` has its graph still to give
     if again != here.f:
         raise ValueError(
-            f"`NewtonCG.step(closure)`: the closure is not deterministic: two calls at the same parameters gave the losses "
+            "`NewtonCG.step(closure)`: the closure is not deterministic: two calls at the same parameters "
+            "gave the losses "
             f"{here.f!r} and {again!r}. Draw the batch and the dropout masks outside of it."
         )
 
 
 def _require_alike(saved: Any, mine: Any, where: str) -> None:
-    """Refuse a saved state unless its keys, its texts and the places of numbers and flags are those of ours."""
+    """Refuse a saved state unless its keys, its texts and the places of numbers and flags are those of
+    ours."""
     if isinstance(mine, Mapping):
         if isinstance(saved, Mapping) and saved.keys() == mine.keys():
             for key, own in mine.items():

@@ -12,7 +12,8 @@ __all__ = ["RMSprop"]
 
 
 class RMSprop(FirstOrder):
-    """Divide each weight's gradient by the root of its running mean square, so all weights move at a like pace.
+    """Divide each weight's gradient by the root of its running mean square, so all weights move at a like
+    pace.
 
         g ← g + λw
         v ← αv + (1−α)g²
@@ -29,8 +30,8 @@ class RMSprop(FirstOrder):
         centered: divide by the standard deviation rather than the root mean square.
         maximize: climb: −g in place of g.
 
-    Reference: Hinton's lecture 6e, 2012; centered: Graves 2013. As torch, with one difference: v − ḡ² is at least 0, where
-    rounding would make it negative and the step NaN.
+    Reference: Hinton's lecture 6e, 2012; centered: Graves 2013. As torch, with one difference: v − ḡ² is at
+    least 0, where rounding would make it negative and the step NaN.
 
     >>> from minigrad import Tensor
     >>> p = Tensor([100.0, 0.01], requires_grad=True)
@@ -42,19 +43,39 @@ class RMSprop(FirstOrder):
     state_names = ("v", "g_mean", "b")
 
     def __init__(
-        self, params: Params, lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0.0,
-        momentum: float = 0.0, centered: bool = False, *, maximize: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        params: Params,
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        centered: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
         super().__init__(
-            params, lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum, centered=centered,
+            params, lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum,
+            centered=centered,
             maximize=maximize,
         )  # fmt: skip
 
     @staticmethod
     def rule(
-        w: Array, g: Array, v: Array, g_mean: Array, b: Array, *, t: int, lr: float, alpha: float, eps: float,
-        weight_decay: float, momentum: float, centered: bool,
-    ) -> dict[str, Any]:  # fmt: skip
+        w: Array,
+        g: Array,
+        v: Array,
+        g_mean: Array,
+        b: Array,
+        *,
+        t: int,
+        lr: float,
+        alpha: float,
+        eps: float,
+        weight_decay: float,
+        momentum: float,
+        centered: bool,
+    ) -> dict[str, Any]:
         out: dict[str, Any] = {}
         if weight_decay:
             g = g + weight_decay * w

@@ -1,9 +1,10 @@
 """Schedules: how the learning rate of an optimizer changes from step to step, or from epoch to epoch.
 
-A schedule sets `group["lr"]` when it is made and at each `schedule.step()`, to be called after `optimizer.step()`. Those that
-follow a formula start from `group["initial_lr"]`, the rate the group had when the first schedule was put on it. As in torch,
-`StepLR`, `CosineAnnealingLR` and `LinearLR` multiply the present rate, so they can be combined (warm-up, then
-cosine) and an edit by hand stays. To resume, make the schedule anew and call `load_state_dict`; it sets the rates too.
+A schedule sets `group["lr"]` when it is made and at each `schedule.step()`, to be called after
+`optimizer.step()`. Those that follow a formula start from `group["initial_lr"]`, the rate the group had when
+the first schedule was put on it. As in torch, `StepLR`, `CosineAnnealingLR` and `LinearLR` multiply the
+present rate, so they can be combined (warm-up, then cosine) and an edit by hand stays. To resume, make the
+schedule anew and call `load_state_dict`; it sets the rates too.
 
 Names: `epoch` counts calls of `step()`, whatever they stand for.
 """
@@ -31,7 +32,15 @@ from optim.base.options import (
     interval,
 )
 
-__all__ = ["CosineAnnealingLR", "LRSchedule", "LambdaLR", "LinearLR", "OneCycleLR", "ReduceLROnPlateau", "StepLR"]
+__all__ = [
+    "CosineAnnealingLR",
+    "LRSchedule",
+    "LambdaLR",
+    "LinearLR",
+    "OneCycleLR",
+    "ReduceLROnPlateau",
+    "StepLR",
+]
 
 T = TypeVar("T")
 PerGroup: TypeAlias = T | Sequence[T]
@@ -46,7 +55,8 @@ class LRSchedule:
     def __init__(self, optimizer: Optimizer) -> None:
         if not all("lr" in group for group in self._groups_of(optimizer)):
             raise TypeError(
-                f"`{type(self).__name__}(optimizer)` must be an optimizer with an lr, and {type(optimizer).__name__} has none: "
+                f"`{type(self).__name__}(optimizer)` must be an optimizer with an lr, and "
+                f"{type(optimizer).__name__} has none: "
                 f"it finds the length of its steps itself."
             )
         self.optimizer = optimizer
@@ -66,7 +76,8 @@ class LRSchedule:
         )
 
     def step(self) -> None:
-        """Go one epoch on and set the learning rates. A rate that cannot be used raises an error and changes nothing."""
+        """Go one epoch on and set the learning rates. A rate that cannot be used raises an error and changes
+        nothing."""
         self.last_epoch += 1
         try:
             for group in self.groups:  # a group added since begins from the rate it came with
@@ -89,19 +100,26 @@ class LRSchedule:
         """Take over the result of `state_dict`, the learning rates included.
 
         Raises:
-            ValueError: it belongs to another kind of schedule or to another number of groups. Nothing is changed then.
+            ValueError: it belongs to another kind of schedule or to another number of groups. Nothing is
+                changed then.
         """
         call = f"{type(self).__name__}.load_state_dict"
         expected = self.state_dict()
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"`{call}` needs what `state_dict()` returned, got {state_dict!r:.60}.")
         if state_dict.get("schedule") != expected["schedule"]:
-            raise ValueError(f"`{call}` needs the state of {expected['schedule']}, got that of {state_dict.get('schedule')}.")
+            raise ValueError(
+                f"`{call}` needs the state of {expected['schedule']}, got that of "
+                f"{state_dict.get('schedule')}."
+            )
         if state_dict.keys() != expected.keys():
             raise ValueError(f"`{call}` needs the keys {sorted(expected)}, got {sorted(state_dict)}.")
         checked(call, "last_epoch", state_dict["last_epoch"], WHOLE)
         if not isinstance(rates := state_dict["lr"], list | tuple) or len(rates) != len(self.groups):
-            raise ValueError(f"`{call}`: the optimizer has {len(self.groups)} groups, but the rates {rates!r:.60} were saved.")
+            raise ValueError(
+                f"`{call}`: the optimizer has {len(self.groups)} groups, but the rates {rates!r:.60} were "
+                "saved."
+            )
         self._set(rates)
         vars(self).update({key: value for key, value in state_dict.items() if key not in ("schedule", "lr")})
 
@@ -121,7 +139,8 @@ class LRSchedule:
         """`values`, one for each group, if no group was added since."""
         if len(values) != len(self.groups):
             raise ValueError(
-                f"`{type(self).__name__}`: {option} was given for {len(values)} groups, and the optimizer has "
+                f"`{type(self).__name__}`: {option} was given for {len(values)} groups, and the optimizer "
+                "has "
                 f"{len(self.groups)} by now. Make the schedule anew after `add_param_group`."
             )
         return values
@@ -135,7 +154,8 @@ class LRSchedule:
         values = list(value) if isinstance(value, list | tuple) else [value] * groups
         if len(values) != groups:
             raise ValueError(
-                f"`{type(self).__name__}({option}=...)` must have a value for each of {groups} groups, got {len(values)}."
+                f"`{type(self).__name__}({option}=...)` must have a value for each of {groups} groups, got "
+                f"{len(values)}."
             )
         return [self._check(option, value, kind) for value in values] if kind else values
 
@@ -187,12 +207,17 @@ class LambdaLR(LRSchedule):
         self.lr_lambdas = self._for_each("lr_lambda", lr_lambda, optimizer)
         for f in self.lr_lambdas:
             if not callable(f):
-                raise TypeError(f"`LambdaLR(lr_lambda=...)` must be a function of the epoch, or a list of them, got {f!r:.60}.")
+                raise TypeError(
+                    "`LambdaLR(lr_lambda=...)` must be a function of the epoch, or a list of them, got "
+                    f"{f!r:.60}."
+                )
         super().__init__(optimizer)
 
     def rates(self) -> list[float]:
         lambdas = self._of_groups("lr_lambda", self.lr_lambdas)
-        return [group["initial_lr"] * f(self.last_epoch) for group, f in zip(self.groups, lambdas, strict=True)]
+        return [
+            group["initial_lr"] * f(self.last_epoch) for group, f in zip(self.groups, lambdas, strict=True)
+        ]
 
 
 class LinearLR(LRSchedule):
@@ -208,7 +233,8 @@ class LinearLR(LRSchedule):
 
     >>> from minigrad import Tensor
     >>> from optim import SGD
-    >>> schedule = LinearLR(SGD([Tensor([1.0], requires_grad=True)], lr=1.0), start_factor=0.25, total_iters=3)
+    >>> sgd = SGD([Tensor([1.0], requires_grad=True)], lr=1.0)
+    >>> schedule = LinearLR(sgd, start_factor=0.25, total_iters=3)
     >>> [(schedule.step(), schedule.get_last_lr()[0])[1] for _ in range(4)]
     [0.5, 0.75, 1.0, 1.0]
     """
@@ -267,7 +293,9 @@ class CosineAnnealingLR(LRSchedule):
         if epoch == 0:
             return self.get_last_lr()
         if (epoch - 1) % (2 * self.T_max) == self.T_max:  # from the bottom a ratio leads nowhere
-            return [group["lr"] + (group["initial_lr"] - low) * self.height(epoch) / 2 for group in self.groups]
+            return [
+                group["lr"] + (group["initial_lr"] - low) * self.height(epoch) / 2 for group in self.groups
+            ]
         ratio = self.height(epoch) / self.height(epoch - 1)
         return [low + (group["lr"] - low) * ratio for group in self.groups]
 
@@ -275,9 +303,10 @@ class CosineAnnealingLR(LRSchedule):
 class OneCycleLR(LRSchedule):
     """Let the rate rise to `max_lr` and fall far below where it began, and momentum do the opposite.
 
-    Epochs 0 to pct·N−1 lead from max_lr/div_factor up to max_lr, the rest down to max_lr/div_factor/final_div_factor; with
-    `three_phase` the fall first mirrors the rise. Momentum (`betas[0]`, `momentum` or `beta`, whichever the optimizer has)
-    goes from `max_momentum` to `base_momentum` and back.
+    Epochs 0 to pct·N−1 lead from max_lr/div_factor up to max_lr, the rest down to
+    max_lr/div_factor/final_div_factor; with `three_phase` the fall first mirrors the rise. Momentum
+    (`betas[0]`, `momentum` or `beta`, whichever the optimizer has) goes from `max_momentum` to
+    `base_momentum` and back.
 
     Args:
         optimizer: whose rates are set.
@@ -294,26 +323,39 @@ class OneCycleLR(LRSchedule):
     Raises:
         ValueError: also in `step()`, when it is called more than N times.
 
-    Reference: Smith and Topin 2018; as torch up to epoch N−1. At epoch N, which a usual loop reaches without using it, the
-    rate stays where it is, while torch extrapolates (to a negative rate, for "linear").
+    Reference: Smith and Topin 2018; as torch up to epoch N−1. At epoch N, which a usual loop reaches without
+    using it, the rate stays where it is, while torch extrapolates (to a negative rate, for "linear").
 
     >>> from minigrad import Tensor
     >>> from optim import SGD
-    >>> schedule = OneCycleLR(SGD([Tensor([1.0], requires_grad=True)], momentum=0.9), max_lr=1.0, total_steps=6)
+    >>> sgd = SGD([Tensor([1.0], requires_grad=True)], momentum=0.9)
+    >>> schedule = OneCycleLR(sgd, max_lr=1.0, total_steps=6)
     >>> [(schedule.step(), round(schedule.get_last_lr()[0], 3))[1] for _ in range(5)]
     [0.994, 0.812, 0.463, 0.133, 0.0]
     """
 
     def __init__(
-        self, optimizer: Optimizer, max_lr: PerGroup[float], total_steps: int | None = None, epochs: int | None = None,
-        steps_per_epoch: int | None = None, pct_start: float = 0.3, anneal_strategy: str = "cos",
-        cycle_momentum: bool = True, base_momentum: PerGroup[float] = 0.85, max_momentum: PerGroup[float] = 0.95,
-        div_factor: float = 25.0, final_div_factor: float = 1e4, three_phase: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        optimizer: Optimizer,
+        max_lr: PerGroup[float],
+        total_steps: int | None = None,
+        epochs: int | None = None,
+        steps_per_epoch: int | None = None,
+        pct_start: float = 0.3,
+        anneal_strategy: str = "cos",
+        cycle_momentum: bool = True,
+        base_momentum: PerGroup[float] = 0.85,
+        max_momentum: PerGroup[float] = 0.95,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+        three_phase: bool = False,
+    ) -> None:
         if total_steps is None:
             if epochs is None or steps_per_epoch is None:
                 raise ValueError("`OneCycleLR` needs total_steps, or both epochs and steps_per_epoch.")
-            total_steps = self._check("epochs", epochs, COUNT) * self._check("steps_per_epoch", steps_per_epoch, COUNT)
+            total_steps = self._check("epochs", epochs, COUNT) * self._check(
+                "steps_per_epoch", steps_per_epoch, COUNT
+            )
         self.total_steps = self._check("total_steps", total_steps, COUNT)
         self.pct_start = self._check("pct_start", pct_start, UP_TO_ONE)
         self.anneal_strategy = self._check("anneal_strategy", anneal_strategy, choice("cos", "linear"))
@@ -324,9 +366,12 @@ class OneCycleLR(LRSchedule):
         self.max_momentum = self._for_each("max_momentum", max_momentum, optimizer, WITHIN_ONE)
         self.div_factor = self._check("div_factor", div_factor, FINITE_POSITIVE)
         self.final_div_factor = self._check("final_div_factor", final_div_factor, FINITE_POSITIVE)
-        if self.cycle_momentum and not all({"betas", "momentum", "beta"} & group.keys() for group in optimizer.param_groups):
+        if self.cycle_momentum and not all(
+            {"betas", "momentum", "beta"} & group.keys() for group in optimizer.param_groups
+        ):
             raise ValueError(
-                f"`OneCycleLR(cycle_momentum=True)` needs an optimizer with momentum, and {type(optimizer).__name__} has none. "
+                "`OneCycleLR(cycle_momentum=True)` needs an optimizer with momentum, and "
+                f"{type(optimizer).__name__} has none. "
                 f"Pass cycle_momentum=False."
             )
         for group, top in zip(optimizer.param_groups, self.max_lr, strict=True):
@@ -334,7 +379,8 @@ class OneCycleLR(LRSchedule):
         super().__init__(optimizer)
 
     def position(self) -> tuple[int, float]:
-        """The present phase (0 rising, 1 falling, 2 falling further) and how much of it is done, in [0, 1]."""
+        """The present phase (0 rising, 1 falling, 2 falling further) and how much of it is done, in [0,
+        1]."""
         n, rise = self.total_steps, self.pct_start * self.total_steps
         ends = [rise - 1, 2 * rise - 2, n - 1] if self.three_phase else [rise - 1, n - 1]
         start = 0.0
@@ -346,13 +392,17 @@ class OneCycleLR(LRSchedule):
 
     def rates(self) -> list[float]:
         if self.last_epoch > self.total_steps:
-            raise ValueError(f"`OneCycleLR.step()` was called more than total_steps={self.total_steps} times.")
+            raise ValueError(
+                f"`OneCycleLR.step()` was called more than total_steps={self.total_steps} times."
+            )
         phase, done = self.position()
         rates, tops = [], self._of_groups("max_lr", self.max_lr)
         for i, group in enumerate(self.groups):
             low, top = group["initial_lr"], tops[i]
             heights = (
-                [low, top, low, low / self.final_div_factor] if self.three_phase else [low, top, low / self.final_div_factor]
+                [low, top, low, low / self.final_div_factor]
+                if self.three_phase
+                else [low, top, low / self.final_div_factor]
             )
             rates.append(self._anneal(heights[phase], heights[phase + 1], done))
             if self.cycle_momentum:
@@ -386,7 +436,8 @@ class ReduceLROnPlateau(LRSchedule):
         mode: "min" if smaller is better, "max" if larger is.
         factor: in [0, 1).
         patience: how many epochs without improvement are let pass, ≥ 0.
-        threshold: ≥ 0; how much better counts as better, as a fraction of the best ("rel") or as it is ("abs").
+        threshold: ≥ 0; how much better counts as better, as a fraction of the best ("rel") or as it is
+            ("abs").
         threshold_mode: "rel" or "abs".
         cooldown: epochs to wait after a reduction before counting again, ≥ 0.
         min_lr: ≥ 0, no rate goes below; or one for each group.
@@ -402,9 +453,17 @@ class ReduceLROnPlateau(LRSchedule):
     """
 
     def __init__(
-        self, optimizer: Optimizer, mode: str = "min", factor: float = 0.1, patience: int = 10, threshold: float = 1e-4,
-        threshold_mode: str = "rel", cooldown: int = 0, min_lr: PerGroup[float] = 0.0, eps: float = 1e-8,
-    ) -> None:  # fmt: skip
+        self,
+        optimizer: Optimizer,
+        mode: str = "min",
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        threshold_mode: str = "rel",
+        cooldown: int = 0,
+        min_lr: PerGroup[float] = 0.0,
+        eps: float = 1e-8,
+    ) -> None:
         self.mode = self._check("mode", mode, choice("min", "max"))
         self.factor = self._check("factor", factor, WITHIN_ONE)
         self.patience = self._check("patience", patience, WHOLE)
@@ -425,7 +484,9 @@ class ReduceLROnPlateau(LRSchedule):
         try:
             value = float(metrics.item() if isinstance(metrics, Tensor) else metrics)
         except (TypeError, ValueError):
-            raise TypeError(f"`ReduceLROnPlateau.step(metric)` must be given one number, got {metrics!r:.60}.") from None
+            raise TypeError(
+                f"`ReduceLROnPlateau.step(metric)` must be given one number, got {metrics!r:.60}."
+            ) from None
         self.last_epoch += 1
         if self.improves(value):
             self.best = value
@@ -447,5 +508,9 @@ class ReduceLROnPlateau(LRSchedule):
         sign = 1 if self.mode == "max" else -1
         bar = self.best
         if math.isfinite(bar):
-            bar = bar * (1 + sign * self.threshold) if self.threshold_mode == "rel" else bar + sign * self.threshold
+            bar = (
+                bar * (1 + sign * self.threshold)
+                if self.threshold_mode == "rel"
+                else bar + sign * self.threshold
+            )
         return sign * value > sign * bar

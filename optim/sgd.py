@@ -25,7 +25,8 @@ class SGD(FirstOrder):
         nesterov: look ahead; needs momentum > 0 and no dampening.
         maximize: climb: −g in place of g, before weight decay is added.
 
-    Reference: Polyak 1964; Nesterov 1983; Sutskever et al. 2013. The form, and the undamped first step, are torch's.
+    Reference: Polyak 1964; Nesterov 1983; Sutskever et al. 2013. The form, and the undamped first step, are
+        torch's.
 
     >>> from minigrad import Tensor
     >>> p = Tensor([1.0], requires_grad=True)
@@ -38,26 +39,48 @@ class SGD(FirstOrder):
     scalars = {"started": 0}  # noqa: RUF012  # a constant, typed by the base; b has been set, not the same as t > 1
 
     def __init__(
-        self, params: Params, lr: float = 1e-3, momentum: float = 0.0, dampening: float = 0.0, weight_decay: float = 0.0,
-        nesterov: bool = False, *, maximize: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
         super().__init__(
-            params, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov,
+            params,
+            lr=lr,
+            momentum=momentum,
+            dampening=dampening,
+            weight_decay=weight_decay,
+            nesterov=nesterov,
             maximize=maximize,
-        )  # fmt: skip
+        )
 
     def consistent(self, options: Values) -> None:
         if options["nesterov"] and (options["momentum"] == 0 or options["dampening"] != 0):
             raise ValueError(
-                f"`SGD(nesterov=True)` needs momentum > 0 and dampening = 0, got momentum={options['momentum']}, "
+                "`SGD(nesterov=True)` needs momentum > 0 and dampening = 0, got "
+                f"momentum={options['momentum']}, "
                 f"dampening={options['dampening']}."
             )
 
     @staticmethod
     def rule(
-        w: Array, g: Array, b: Array, *, t: int, started: int, lr: float, momentum: float, dampening: float,
-        weight_decay: float, nesterov: bool,
-    ) -> dict[str, Any]:  # fmt: skip
+        w: Array,
+        g: Array,
+        b: Array,
+        *,
+        t: int,
+        started: int,
+        lr: float,
+        momentum: float,
+        dampening: float,
+        weight_decay: float,
+        nesterov: bool,
+    ) -> dict[str, Any]:
         if weight_decay:
             g = g + weight_decay * w
         if not momentum:

@@ -1,17 +1,18 @@
-"""Curvature for study: the largest eigenvalues of a Hessian, its spectrum, trace and diagonal, from products Hv.
+"""Curvature for study: the largest eigenvalues of a Hessian, its spectrum, trace and diagonal, from products
+Hv.
 
 Every function here takes the function to be differentiated in one of two forms.
 
 - `f, x`: a scalar function of an array, or of a tree (dicts, lists, tuples) of arrays, and where to look.
-- `closure, parameters`: what an optimizer's `step` takes: a function without arguments that returns the loss, and the
-  parameters it depends on, as in `sharpness(lambda: loss_fn(model(x), y), model.parameters())`.
+- `closure, parameters`: what an optimizer's `step` takes: a function without arguments that returns the loss,
+  and the parameters it depends on, as in `sharpness(lambda: loss_fn(model(x), y), model.parameters())`.
 
 The loss is recorded once at the present values; nothing is changed, and random parts (dropout) stay as they
 were drawn.
 
-Names: `H` = ∇²f(x), taken as symmetric (n, n) on the entries of x in order; `v` a direction, `λ` eigenvalues, `θ` Ritz
-values, their approximations by `lanczos`. All vectors are float64, and products are computed in x's own precision.
-"""
+Names: `H` = ∇²f(x), taken as symmetric (n, n) on the entries of x in order; `v` a direction, `λ` eigenvalues,
+`θ` Ritz values, their approximations by `lanczos`. All vectors are float64, and products are computed in x's
+own precision."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ from optim.base.options import COUNT, NON_NEGATIVE, WHOLE, Kind, checked
 from optim.second_order.lanczos import Krylov, lanczos
 
 __all__ = [
-    "Estimate", "Spectrum", "hessian_diagonal", "hessian_spectrum", "hessian_trace", "preconditioned_sharpness", "sharpness",
+    "Estimate", "Spectrum", "hessian_diagonal", "hessian_spectrum", "hessian_trace",
+    "preconditioned_sharpness", "sharpness",
 ]  # fmt: skip
 
 Array = NDArray[Any]
@@ -41,19 +43,22 @@ DENSE = 64  # up to this n the whole matrix costs less than the products Lanczos
 SEVERAL = Kind("a whole number ≥ 2", lambda value: COUNT.parse(value - 1) + 1)
 
 
-def sharpness(f: Any, x: Any, k: int = 1, *, tol: float = 1e-6, max_products: int = 500, seed: Any = 0) -> Any:
+def sharpness(
+    f: Any, x: Any, k: int = 1, *, tol: float = 1e-6, max_products: int = 500, seed: Any = 0
+) -> Any:
     """The largest eigenvalue of ∇²f(x); with k > 1 the k largest, descending, each as often as it occurs.
 
         λ₁ ≥ λ₂ ≥ … by value, not by magnitude; gradient descent with step η needs λ₁ < 2/η
 
-    By the Lanczos process, until every residual ‖Hu − θu‖ ≤ tol·max|θ|. An eigenvalue is wrong by at most that, and by
-    about its square over the gap to the next one. With k > 1 as many products again make sure that no copy of a repeated
-    eigenvalue was missed. For n ≤ 64, from the matrix itself.
+    By the Lanczos process, until every residual ‖Hu − θu‖ ≤ tol·max|θ|. An eigenvalue is wrong by at most
+    that, and by about its square over the gap to the next one. With k > 1 as many products again make sure
+    that no copy of a repeated eigenvalue was missed. For n ≤ 64, from the matrix itself.
 
     Args:
         f, x: function and array or tree, or closure and parameters; see the head of this file.
         k: how many, 1 ≤ k ≤ n.
-        tol: the residual at which to stop, ≥ 0, relative to the largest |θ|; in float32 no less than its rounding.
+        tol: the residual at which to stop, ≥ 0, relative to the largest |θ|; in float32 no less than its
+            rounding.
         max_products: how many Hv at most, ≥ k.
         seed: of the start vector, or a `numpy.random.Generator`.
 
@@ -61,7 +66,8 @@ def sharpness(f: Any, x: Any, k: int = 1, *, tol: float = 1e-6, max_products: in
         A float for k = 1, else an array (k,).
 
     Warns:
-        RuntimeWarning: `max_products` did not suffice; the estimates, which lie below the eigenvalues, are returned.
+        RuntimeWarning: `max_products` did not suffice; the estimates, which lie below the eigenvalues, are
+            returned.
 
     Raises:
         TypeError, ValueError: f, x or an option is not as described.
@@ -89,7 +95,8 @@ def preconditioned_sharpness(
 
     Reference: Cohen et al. 2022, Adaptive gradient methods at the edge of stability.
 
-    >>> preconditioned_sharpness(lambda x: (np.array([1.0, 2.0]) * x**2).sum(), np.zeros(2), P=np.array([0.25, 4.0]))
+    >>> f = lambda x: (np.array([1.0, 2.0]) * x**2).sum()
+    >>> preconditioned_sharpness(f, np.zeros(2), P=np.array([0.25, 4.0]))
     8.0
     """
     call = "preconditioned_sharpness"
@@ -100,7 +107,8 @@ def preconditioned_sharpness(
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """The distribution of a Hessian's eigenvalues: values, ascending, and what share of the n eigenvalues each stands for.
+    """The distribution of a Hessian's eigenvalues: values, ascending, and what share of the n eigenvalues
+    each stands for.
 
     values: (m,): the eigenvalues themselves if `exact`, else nodes of quadratures.
     weights: (m,), ≥ 0, sum 1; 1/n each if `exact`.
@@ -127,20 +135,28 @@ class Spectrum:
             width = 0.01 * ((high - low) or abs(high) or 1.0)
         if not 0 < width < math.inf:
             raise ValueError(f"`Spectrum.density(width=...)` must be a finite number > 0, got {width!r}.")
-        t = np.linspace(low - 5 * width, high + 5 * width, 1001) if grid is None else np.asarray(grid, dtype=np.float64)
+        t = (
+            np.linspace(low - 5 * width, high + 5 * width, 1001)
+            if grid is None
+            else np.asarray(grid, dtype=np.float64)
+        )
         ρ = np.zeros(t.shape)
         for λ, w in zip(self.values, self.weights, strict=True):
             ρ += w * np.exp(-0.5 * ((t - λ) / width) ** 2)
         return t, ρ / (width * math.sqrt(2 * math.pi))
 
 
-def hessian_spectrum(f: Any, x: Any, *, exact_limit: int = 1000, steps: int = 80, vectors: int = 10, seed: Any = 0) -> Spectrum:
-    """The eigenvalues of ∇²f(x), all of them for n ≤ exact_limit, else their density by stochastic Lanczos quadrature.
+def hessian_spectrum(
+    f: Any, x: Any, *, exact_limit: int = 1000, steps: int = 80, vectors: int = 10, seed: Any = 0
+) -> Spectrum:
+    """The eigenvalues of ∇²f(x), all of them for n ≤ exact_limit, else their density by stochastic Lanczos
+    quadrature.
 
-        (1/n) Σ φ(λᵢ) ≈ mean over v of Σⱼ sⱼ₁² φ(θⱼ),   v random signs/√n, θ and s from `steps` Lanczos steps from v
+        (1/n) Σ φ(λᵢ) ≈ mean over v of Σⱼ sⱼ₁² φ(θⱼ),   v random signs/√n, θ and s from `steps` Lanczos
+        steps from v
 
-    The moments Σ wλᵖ are unbiased up to p = 2·steps − 1. An outlier shows as nodes on it, one for each v, of total weight
-    near 1/n; how many there are is a question for `sharpness(f, x, k)`.
+    The moments Σ wλᵖ are unbiased up to p = 2·steps − 1. An outlier shows as nodes on it, one for each v, of
+    total weight near 1/n; how many there are is a question for `sharpness(f, x, k)`.
 
     Args:
         f, x: see `sharpness`.
@@ -151,7 +167,8 @@ def hessian_spectrum(f: Any, x: Any, *, exact_limit: int = 1000, steps: int = 80
     Raises:
         TypeError, ValueError, FloatingPointError: as `sharpness`.
 
-    Reference: Ghorbani, Krishnan, Xiao 2019, An investigation into neural net optimization via Hessian eigenvalue density.
+    Reference: Ghorbani, Krishnan, Xiao 2019, An investigation into neural net optimization via Hessian
+        eigenvalue density.
 
     >>> saddle = hessian_spectrum(lambda x: x[0] ** 2 - 3 * x[1] ** 2, np.zeros(2))
     >>> saddle.values, float(saddle.weights[saddle.values < 0].sum())
@@ -176,7 +193,8 @@ def hessian_spectrum(f: Any, x: Any, *, exact_limit: int = 1000, steps: int = 80
 
 
 class Estimate(NamedTuple):
-    """A mean over random directions, and its standard error: the truth is within two errors about 19 times in 20."""
+    """A mean over random directions, and its standard error: the truth is within two errors about 19 times in
+    20."""
 
     value: Any
     error: Any
@@ -189,7 +207,8 @@ def hessian_trace(f: Any, x: Any, *, samples: int = 100, seed: Any = 0) -> Estim
 
     Args:
         f, x: see `sharpness`.
-        samples: how many v, ≥ 2; they are pushed forward in batches. With n of them all eigenvalues could be had.
+        samples: how many v, ≥ 2; they are pushed forward in batches. With n of them all eigenvalues could be
+            had.
         seed: of the signs, or a `numpy.random.Generator`.
 
     Raises:
@@ -206,7 +225,8 @@ def hessian_trace(f: Any, x: Any, *, samples: int = 100, seed: Any = 0) -> Estim
 
 
 def hessian_diagonal(f: Any, x: Any, *, samples: int = 100, seed: Any = 0) -> Estimate:
-    """The diagonal of ∇²f(x), estimated by Hutchinson's method: value and error have x's structure, shapes and dtypes.
+    """The diagonal of ∇²f(x), estimated by Hutchinson's method: value and error have x's structure, shapes
+    and dtypes.
 
         diag H ≈ mean of v ⊙ Hv,   v random signs;   variance of one term of entry i: Σ_{j≠i} Hᵢⱼ²
 
@@ -227,7 +247,8 @@ def hessian_diagonal(f: Any, x: Any, *, samples: int = 100, seed: Any = 0) -> Es
 
 
 class _Hessian:
-    """∇²f at one point as a map of flat float64 vectors, counting products; with `scale` d it is diag(d)·H·diag(d)."""
+    """∇²f at one point as a map of flat float64 vectors, counting products; with `scale` d it is
+    diag(d)·H·diag(d)."""
 
     def __init__(self, call: str, f: Any, x: Any) -> None:
         self.call = call
@@ -256,7 +277,8 @@ class _Hessian:
         HV: Array = self.packing.join(found, lead)
         if not np.isfinite(HV).all():
             raise FloatingPointError(
-                f"`{self.call}(f, x)`: a Hessian-vector product must be finite, got {HV[~np.isfinite(HV)][0]}. Are f and its "
+                f"`{self.call}(f, x)`: a Hessian-vector product must be finite, got "
+                f"{HV[~np.isfinite(HV)][0]}. Are f and its "
                 f"gradient finite at x, and is x off the singular points of sqrt, log, norms and powers?"
             )
         if self.scale is not None:
@@ -264,7 +286,8 @@ class _Hessian:
         return HV
 
     def batches(self, rows: Iterator[Array], total: int) -> Iterator[tuple[Array, Array]]:
-        """(V, HV) for all the rows, several at a time; every batch but a smaller last one has the same size."""
+        """(V, HV) for all the rows, several at a time; every batch but a smaller last one has the same
+        size."""
         for part in portions(total, portion(total, self.held)):
             V = np.stack([next(rows) for _ in range(part.stop - part.start)])
             yield V, self._products(V, (len(V),))
@@ -274,7 +297,8 @@ class _Hessian:
         return np.concatenate([HV for _, HV in self.batches(iter(np.eye(self.n)), self.n)])
 
     def sampled(self, samples: int, seed: Any, term: Callable[[Array, Array], Array]) -> tuple[Array, Array]:
-        """Mean and standard error of term(V, HV) over random signs, in one pass (Chan's update of mean and squares)."""
+        """Mean and standard error of term(V, HV) over random signs, in one pass (Chan's update of mean and
+        squares)."""
         samples = checked(self.call, "samples", samples, SEVERAL)
         rng = np.random.default_rng(seed)
         done, mean, squares = 0, np.zeros(1), np.zeros(1)
@@ -297,14 +321,16 @@ class _Hessian:
         shapes, wanted = [part.shape for part in parts], self.packing.shapes
         if shapes not in (wanted, [(self.n,)]):
             raise ValueError(
-                f"`{self.call}(P=...)` must have the arrays of x, of shapes {wanted}, or be one of shape {(self.n,)}, "
+                f"`{self.call}(P=...)` must have the arrays of x, of shapes {wanted}, or be one of shape "
+                f"{(self.n,)}, "
                 f"got {shapes}. For Adam, P holds √v̂ + ε for each parameter."
             )
         flat = np.concatenate([part.reshape(-1) for part in parts])
         bad = np.flatnonzero(~((flat > 0) & (flat < np.inf)))
         if bad.size:
             raise ValueError(
-                f"`{self.call}(P=...)` must be positive and finite, got {flat[bad[0]]} at entry {bad[0]}. Add a small ε."
+                f"`{self.call}(P=...)` must be positive and finite, got {flat[bad[0]]} at entry {bad[0]}. "
+                "Add a small ε."
             )
         return flat
 
@@ -315,25 +341,39 @@ def _recorded(call: str, f: Any, x: Any) -> tuple[list[Tensor], Callable[[Any], 
         raise TypeError(f"`{call}(f, x)`: f must be a function or a closure, got {f!r:.60}.")
     given, build = flatten(_tree(x))
     if not sum(np.size(data_of(a)) for a in given):
-        raise ValueError(f"`{call}(f, x)`: x must hold at least one number, got {x!r:.60}. Has an iterator been used up?")
+        raise ValueError(
+            f"`{call}(f, x)`: x must hold at least one number, got {x!r:.60}. Has an iterator been used up?"
+        )
     if any(isinstance(p, Tensor) and p.requires_grad for p in given):
         leaves = _parameters(call, given)
-        _accepts(call, f, (), "x holds parameters, so f must be a closure without arguments. To call f(x) pass arrays: x.data")
+        _accepts(
+            call,
+            f,
+            (),
+            "x holds parameters, so f must be a closure without arguments. To call f(x) pass arrays: x.data",
+        )
         with scope(recording=True):
             loss = f()
-        if isinstance(loss, tuple) and len(loss) == 2:  # (loss, outputs), as an optimizer's closure may return
+        # (loss, outputs), as an optimizer's closure may return
+        if isinstance(loss, tuple) and len(loss) == 2:
             loss = loss[0]
     else:
         leaves = [_leaf(call, a) for a in given]
         argument = build(leaves)
-        _accepts(call, f, (argument,), "x holds arrays, so f must take x. To call a closure pass the parameters themselves")
+        _accepts(
+            call,
+            f,
+            (argument,),
+            "x holds arrays, so f must take x. To call a closure pass the parameters themselves",
+        )
         with scope(recording=True):
             loss = f(argument)
         if isinstance(loss, np.ndarray | np.generic):
             loss = Tensor(loss)  # a constant function
     if not isinstance(loss, Tensor):
         raise TypeError(
-            f"`{call}(f, x)`: f must return a Tensor, got {loss!r:.60}. Is `return` missing, or was the value taken out of "
+            f"`{call}(f, x)`: f must return a Tensor, got {loss!r:.60}. Is `return` missing, or was the "
+            "value taken out of "
             f"the graph with float() or .item()?"
         )
     if loss.size != 1 or loss.dtype.kind == "c":
@@ -344,7 +384,9 @@ def _recorded(call: str, f: Any, x: Any) -> tuple[list[Tensor], Callable[[Any], 
 def _tree(x: Any) -> Any:
     """x; an iterator as a list, and (name, array) pairs as a dict."""
     x = list(x) if isinstance(x, Iterator) else x
-    pairs = isinstance(x, list) and all(isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str) for item in x)
+    pairs = isinstance(x, list) and all(
+        isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str) for item in x
+    )
     return dict(x) if pairs else x
 
 
@@ -352,12 +394,19 @@ def _parameters(call: str, given: list[Any]) -> list[Tensor]:
     seen: set[int] = set()
     for p in given:
         if not isinstance(p, Tensor):
-            raise TypeError(f"`{call}(f, x)`: x must hold parameters only, or arrays only, got both: {type(p).__name__}.")
+            raise TypeError(
+                f"`{call}(f, x)`: x must hold parameters only, or arrays only, got both: {type(p).__name__}."
+            )
         name = repr(p.name) if p.name else f"a parameter of shape {p.shape}"
         if not p.requires_grad:
-            raise ValueError(f"`{call}(f, x)`: {name} is frozen. Leave it out: [p for p in parameters if p.requires_grad].")
+            raise ValueError(
+                f"`{call}(f, x)`: {name} is frozen. Leave it out: [p for p in parameters if p.requires_grad]."
+            )
         if p.live:
-            raise ValueError(f"`{call}(f, x)`: {name} is the result of an operation, not a leaf. Pass what it was made from.")
+            raise ValueError(
+                f"`{call}(f, x)`: {name} is the result of an operation, not a leaf. Pass what it was made "
+                "from."
+            )
         if p.dtype.kind != "f":
             raise TypeError(f"`{call}(f, x)`: {name} must be real, got {p.dtype}.")
         if id(p) in seen:
@@ -369,7 +418,9 @@ def _parameters(call: str, given: list[Any]) -> list[Tensor]:
 def _leaf(call: str, a: Any) -> Tensor:
     array = np.asarray(float(a) if type(a) is int else data_of(a))
     if array.dtype.kind != "f":
-        raise TypeError(f"`{call}(f, x)`: x must hold real floating point arrays, got {array.dtype}. Use x.astype(float).")
+        raise TypeError(
+            f"`{call}(f, x)`: x must hold real floating point arrays, got {array.dtype}. Use x.astype(float)."
+        )
     return Tensor(array, requires_grad=True)
 
 
@@ -402,10 +453,12 @@ def _sharpness(call: str, H: _Hessian, k: int, tol: float, max_products: int, se
         λ, doubt = _largest(H, k, max(tol, H.rounding), max_products, rng)
         if doubt:
             warnings.warn(
-                f"`{call}(f, x)`: after {H.products} products {doubt}; eigenvalues may be larger than returned. "
+                f"`{call}(f, x)`: after {H.products} products {doubt}; eigenvalues may be larger than "
+                "returned. "
                 f"Raise max_products={max_products} or tol={tol:g}.",
-                RuntimeWarning, stacklevel=3,
-            )  # fmt: skip
+                RuntimeWarning,
+                stacklevel=3,
+            )
     return float(λ[0]) if k == 1 else λ.copy()
 
 
@@ -448,7 +501,8 @@ def _largest(H: _Hessian, k: int, tol: float, budget: int, rng: np.random.Genera
 
 
 def _now_and_then(check: Callable[[Krylov], bool], first: int) -> Callable[[Krylov], bool]:
-    """Call `check`, whose cost is the cube of the steps, from step `first` on whenever they have grown by a tenth."""
+    """Call `check`, whose cost is the cube of the steps, from step `first` on whenever they have grown by a
+    tenth."""
     due = first
 
     def stop(run: Krylov) -> bool:

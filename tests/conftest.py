@@ -1,5 +1,5 @@
-"""Before NumPy is loaded: one BLAS thread for each test process. Two of them on two cores spend their time waiting for one
-another, as the threads of OpenBLAS spin. And the generator that tests draw from."""
+"""Before NumPy is loaded: one BLAS thread for each test process. Two of them on two cores spend their time
+waiting for one another, as the threads of OpenBLAS spin. And the generator that tests draw from."""
 
 import os
 import zlib

@@ -17,7 +17,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("minigrad", "models", "optim")
 ALLOWED = {"minigrad": {"minigrad"}, "models": {"minigrad", "models"}, "optim": {"minigrad", "optim"}}
 LAYERS = [  # inside minigrad, each may import only from the lines above its own
-    {"arraylike", "errors", "mode", "packing"}, {"leaving", "slices"}, {"sweeps"}, {"tensor", "linear_program"}, {"families", "trees"},
+    {"arraylike", "errors", "mode", "packing"}, {"leaving", "slices"}, {"sweeps"},
+    {"tensor", "linear_program"}, {"families", "trees"},
     {"ops"}, {"transforms"}, {"gauss_newton", "replay"}, {"check", "doctor", "drawing", "extend"},
 ]  # fmt: skip
 
@@ -48,7 +49,9 @@ def test_a_wheel_carries_every_package_and_every_file_in_it():
     carried = set()
     for package, patterns in tools["package-data"].items():
         for pattern in patterns:
-            carried |= {path.relative_to(ROOT) for path in ROOT.glob(f"{package.replace('.', '/')}/{pattern}")}
+            carried |= {
+                path.relative_to(ROOT) for path in ROOT.glob(f"{package.replace('.', '/')}/{pattern}")
+            }
     assert [path for path in files if path.suffix != ".py" and path not in carried] == []
 
 
@@ -66,9 +69,18 @@ def test_layers_inside_minigrad():
 
 
 def test_import_pulls_in_numpy_alone():
-    code = "import sys, numpy; before = set(sys.modules); import minigrad; print(sorted(set(sys.modules) - before))"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
-    heavy = [m for m in ("graphviz", "tqdm", "matplotlib", "scipy", "models", "optim", "inspect") if f"'{m}'" in out]
+    code = (
+        "import sys, numpy; before = set(sys.modules); import minigrad; "
+        "print(sorted(set(sys.modules) - before))"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
+    heavy = [
+        m
+        for m in ("graphviz", "tqdm", "matplotlib", "scipy", "models", "optim", "inspect")
+        if f"'{m}'" in out
+    ]
     assert heavy == [], out
 
 

@@ -1,4 +1,5 @@
-"""A whole training in JAX: the whole step is jitted, Adam written out, its state donated, so that it works in place."""
+"""A whole training in JAX: the whole step is jitted, Adam written out, its state donated, so that it works in
+place."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,5 @@
-"""A whole training in minigrad, compiled: loss and gradients are recorded once and replayed into the optimizer."""
+"""A whole training in minigrad, compiled: loss and gradients are recorded once and replayed into the
+optimizer."""
 
 import minigrad
 from benchmarks.programs.problem import asked

@@ -19,7 +19,9 @@ for layer in model.layers[::2]:
 
 def loss_of(x, y):
     z = model(x)
-    return mx.mean((z - y) ** 2) if problem.sizes[-1] == 1 else nn.losses.cross_entropy(z, y, reduction="mean")
+    return (
+        mx.mean((z - y) ** 2) if problem.sizes[-1] == 1 else nn.losses.cross_entropy(z, y, reduction="mean")
+    )
 
 
 adam = optimizers.Adam(learning_rate=problem.lr, bias_correction=True)

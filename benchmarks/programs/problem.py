@@ -1,4 +1,5 @@
-"""What the programs train, the same for all: the data, the weights to start from, the batch of each step. Knows NumPy only.
+"""What the programs train, the same for all: the data, the weights to start from, the batch of each step.
+Knows NumPy only.
 
 x, y   the data: (n, features) float32, and (n, 1) float32 values or (n,) int64 classes
 own    turns an array into the library's own kind
@@ -22,8 +23,8 @@ DIGITS = Path(__file__).parents[2] / "models" / "data" / "digits.csv.gz"
 class Problem(NamedTuple):
     """A tanh net of these sizes, its data, and how many steps of so many rows it is trained for.
 
-    By Adam with β = (0.9, 0.999), ε = 1e-8, on the mean squared error of values and the cross entropy of classes.
-    """
+    By Adam with β = (0.9, 0.999), ε = 1e-8, on the mean squared error of values and the cross entropy of
+    classes."""
 
     sizes: tuple[int, ...]
     x: Array
@@ -35,11 +36,13 @@ class Problem(NamedTuple):
     def parameters(self) -> list[Array]:
         """W (n_in, n_out) and b (n_out,) of each layer in turn, without any library's random numbers."""
         shapes = [shape for n_in, n_out in pairwise(self.sizes) for shape in ((n_in, n_out), (n_out,))]
-        start = [np.sin(np.arange(np.prod(s)) ** 2.0).reshape(s) / np.sqrt(s[0]) for s in shapes]  # squared: of full rank
+        # squared: of full rank
+        start = [np.sin(np.arange(np.prod(s)) ** 2.0).reshape(s) / np.sqrt(s[0]) for s in shapes]
         return [a.astype(np.float32) for a in start]
 
     def batches(self, own: Callable[[Array], Any]) -> Iterator[tuple[Any, Any]]:
-        """(x, y) for each step: all rows, the same objects each time, or `batch` of them, in a new order every epoch.
+        """(x, y) for each step: all rows, the same objects each time, or `batch` of them, in a new order
+        every epoch.
 
         What an epoch leaves over for less than a batch is dropped, so that every step has the same shapes.
         """
@@ -65,4 +68,5 @@ def asked() -> Problem:
     grid = np.linspace(-1, 1, 10, dtype=np.float32)
     x = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(100, 2)
     y = np.sin(4 * x[:, :1]) * np.cos(4 * x[:, 1:])
-    return Problem(sizes, x, y, 100, 1e-4, int(steps))  # at 1e-3 Adam ends in a jitter of which no two libraries share a digit
+    # at 1e-3 Adam ends in a jitter of which no two libraries share a digit
+    return Problem(sizes, x, y, 100, 1e-4, int(steps))

@@ -1,4 +1,5 @@
-"""A whole training in PyTorch, model and loss through torch.compile; the optimizer as in `pytorch_eager.py`."""
+"""A whole training in PyTorch, model and loss through torch.compile; the optimizer as in
+`pytorch_eager.py`."""
 
 from itertools import pairwise
 

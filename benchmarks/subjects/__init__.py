@@ -1,4 +1,5 @@
-"""Who is measured, one file each. A file has `build(net, lr) -> Subject`; it is imported only in its own process."""
+"""Who is measured, one file each. A file has `build(net, lr) -> Subject`; it is imported only in its own
+process."""
 
 from __future__ import annotations
 
@@ -26,8 +27,10 @@ class Subject(NamedTuple):
     """
 
     gradient: Callable[[], Any]  # loss and gradients of all parameters, in the library's own form
-    numbers: Callable[[Any], list[Any]]  # what `gradient` returned, as [loss, ∂W₁, ∂b₁, …] with W (n_in, n_out)
+    # what `gradient` returned, as [loss, ∂W₁, ∂b₁, …] with W (n_in, n_out)
+    numbers: Callable[[Any], list[Any]]
     step: Callable[[], Any] | None  # one step of Adam, from zero_grad to the update; returns the loss
-    uncompiled: Callable[[], Any] | None = None  # the function of which `gradient` is the compiled form, for minigrad only,
+    # the function of which `gradient` is the compiled form, for minigrad only,
+    uncompiled: Callable[[], Any] | None = None
     capture: Callable[[], Any] | None = None  # the first call of that, compiled,
     twice: Callable[[], Any] | None = None  # and the first two

@@ -1,4 +1,5 @@
-"""HIPS autograd: `value_and_grad` of the loss written in its NumPy. It has no Adam that works in place, so no step."""
+"""HIPS autograd: `value_and_grad` of the loss written in its NumPy. It has no Adam that works in place, so no
+step."""
 
 from __future__ import annotations
 

@@ -43,7 +43,10 @@ def build(task: str) -> Any:
         return make_hvp(f)(w)[0](v)
 
     def run() -> Any:
-        # scipy stops at ‖g‖₂, which is at least ‖g‖∞: with the same number it may do one iteration more, never a looser job
-        return minimize(f, start, jac=gradient, hessp=hessp, method="trust-ncg", options={"gtol": 1e-8 * size})
+        # scipy stops at ‖g‖₂, which is at least ‖g‖∞: with the same number it may do one iteration more,
+        # never a looser job
+        return minimize(
+            f, start, jac=gradient, hessp=hessp, method="trust-ncg", options={"gtol": 1e-8 * size}
+        )
 
     return run, lambda: [run().fun]

@@ -1,4 +1,5 @@
-"""JAX: jit(value_and_grad), and a jitted step with Adam written out and its state donated, so that it works in place.
+"""JAX: jit(value_and_grad), and a jitted step with Adam written out and its state donated, so that it works
+in place.
 
 Parameters stay a list of arrays: as one flat vector they made the large nets three to six times slower.
 """

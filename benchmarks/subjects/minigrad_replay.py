@@ -1,4 +1,5 @@
-"""minigrad, compiled: value_and_grad as one program; loss and gradients of a closure replayed into optim.Adam."""
+"""minigrad, compiled: value_and_grad as one program; loss and gradients of a closure replayed into
+optim.Adam."""
 
 from __future__ import annotations
 
@@ -45,6 +46,10 @@ def build(net: Net, lr: float) -> Subject:
         return new(parameters, x, target)
 
     return Subject(
-        lambda: both(parameters, x, target), lambda result: [result[0], *result[1]], step,
-        lambda: uncompiled(parameters, x, target), capture, twice,
-    )  # fmt: skip
+        lambda: both(parameters, x, target),
+        lambda result: [result[0], *result[1]],
+        step,
+        lambda: uncompiled(parameters, x, target),
+        capture,
+        twice,
+    )

@@ -1,4 +1,5 @@
-"""PyTorch, eager: nn.Sequential, autograd, and Adam in its fused form, its fastest; `pytorch_default` has the default one."""
+"""PyTorch, eager: nn.Sequential, autograd, and Adam in its fused form, its fastest; `pytorch_default` has the
+default one."""
 
 from __future__ import annotations
 
@@ -41,4 +42,6 @@ def build(net: Net, lr: float, fused: bool = True) -> Subject:
         adam.step()
         return loss.detach()
 
-    return Subject(gradient, lambda loss: [loss.detach().numpy(), *(p.grad.numpy().T for p in parameters)], step)
+    return Subject(
+        gradient, lambda loss: [loss.detach().numpy(), *(p.grad.numpy().T for p in parameters)], step
+    )

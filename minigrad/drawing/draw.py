@@ -92,7 +92,9 @@ def draw(
     called = ""
     if isinstance(target, Tensor | list | tuple | Mapping):
         if inputs:
-            raise TypeError("`draw(target, *inputs)`: inputs are for functions; a Tensor is drawn as it was recorded.")
+            raise TypeError(
+                "`draw(target, *inputs)`: inputs are for functions; a Tensor is drawn as it was recorded."
+            )
         outputs = _named_outputs(target, "output")
         names = _names_around(sys._getframe(1))
     elif not inputs and callable(getattr(target, "recorded", None)):
@@ -121,7 +123,9 @@ def _checked(option: str, given: Any, known: Sequence[str]) -> tuple[str, ...]:
     """The given words, in the order in which they are documented."""
     chosen = {given} if isinstance(given, str) else set(given)
     if unknown := chosen - set(known):
-        raise ValueError(f"`draw({option}=...)` takes any of {', '.join(known)}, got {sorted(map(str, unknown))}.")
+        raise ValueError(
+            f"`draw({option}=...)` takes any of {', '.join(known)}, got {sorted(map(str, unknown))}."
+        )
     return tuple(word for word in known if word in chosen)
 
 
@@ -136,10 +140,13 @@ def _named_outputs(tree: Any, call: str) -> Named:
     found = []
     for name, x in pairs:
         leaves = [leaf for leaf in flatten(x)[0] if isinstance(leaf, Tensor)]
-        found += [(f"{name}[{i}]" if name and len(leaves) > 1 else name, leaf) for i, leaf in enumerate(leaves)]
+        found += [
+            (f"{name}[{i}]" if name and len(leaves) > 1 else name, leaf) for i, leaf in enumerate(leaves)
+        ]
     if not found:
         raise TypeError(
-            f"`draw`: there is no Tensor in the {call}, got {type(tree).__name__}: {tree!r:.60}. A result is a Tensor only "
+            f"`draw`: there is no Tensor in the {call}, got {type(tree).__name__}: {tree!r:.60}. A result is "
+            "a Tensor only "
             f"if it depends on a Tensor with requires_grad=True, and was made by NumPy functions on Tensors."
         )
     return found
@@ -200,7 +207,11 @@ def _argument_names(f: Any, count: int) -> list[str]:
 def _paths(tree: Any, path: str) -> list[str]:
     """Names for the leaves of a tree, in the order of `flatten`."""
     if isinstance(tree, dict):
-        return [name for key, x in tree.items() for name in _paths(x, str(key) if path in ("p", "params") else f"{path}.{key}")]
+        return [
+            name
+            for key, x in tree.items()
+            for name in _paths(x, str(key) if path in ("p", "params") else f"{path}.{key}")
+        ]
     if isinstance(tree, list | tuple):
         return [name for i, x in enumerate(tree) for name in _paths(x, f"{path}.{i}")]
     return [] if tree is None else [path]
@@ -257,7 +268,12 @@ def _derived(outputs: Named, wanted: Sequence[str], names: Mapping[Any, str]) ->
     """
     scalars = [(name, t) for name, t in outputs if t.size == 1 and t.requires_grad]
     present = {t.mode.phase for t in _nodes(outputs)}
-    if len(outputs) != 1 or not scalars or not {"backward", "tangent"} & set(wanted) or present != {"forward"}:
+    if (
+        len(outputs) != 1
+        or not scalars
+        or not {"backward", "tangent"} & set(wanted)
+        or present != {"forward"}
+    ):
         return outputs, []
     _, y = scalars[0]
     path = between(None, (y,))
@@ -269,7 +285,10 @@ def _derived(outputs: Named, wanted: Sequence[str], names: Mapping[Any, str]) ->
     named = [(f"∂{called[a.index]}", g) for a, g in zip(leaves, gradient, strict=True)]
     if "tangent" not in wanted:
         return [*outputs, *named], []
-    slopes = {a.index: Tensor(np.ones(a.shape, a.dtype), requires_grad=True, name=tangent_of(called[a.index])) for a in leaves}
+    slopes = {
+        a.index: Tensor(np.ones(a.shape, a.dtype), requires_grad=True, name=tangent_of(called[a.index]))
+        for a in leaves
+    }
     second = between(leaves, gradient)
     with scope(recording=True, tracing=True, phase="tangent"):
         tangents = push_forward(second, dict(slopes), record=True)

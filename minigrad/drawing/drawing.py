@@ -125,7 +125,8 @@ class Drawing:
         target = Path(fspath(path))
         suffix = target.suffix.lower().removeprefix(".")
         texts: dict[str, Callable[[], str]] = {
-            "svg": lambda: self.svg, "html": lambda: self.html, "dot": lambda: self.dot, "gv": lambda: self.dot,
+            "svg": lambda: self.svg, "html": lambda: self.html, "dot": lambda: self.dot,
+            "gv": lambda: self.dot,
             "mmd": lambda: self.mermaid, "json": lambda: self.json,
         }  # fmt: skip
         if suffix in texts:
@@ -140,7 +141,9 @@ class Drawing:
         target.write_bytes(data)
         return target
 
-    def _repr_mimebundle_(self, include: Sequence[str] | None = None, exclude: Sequence[str] | None = None) -> dict[str, str]:
+    def _repr_mimebundle_(
+        self, include: Sequence[str] | None = None, exclude: Sequence[str] | None = None
+    ) -> dict[str, str]:
         bundle = {"text/plain": str(self)}
         try:
             bundle["image/svg+xml"] = self.svg

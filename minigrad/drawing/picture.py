@@ -127,7 +127,9 @@ def lines_of(node: Node, show: Iterable[str]) -> list[str]:
     if node.formula and node.formula != node.label:
         lines.append(node.formula)
     kind = " ".join(
-        text for text in (_shape(node.shape) if "shape" in show else "", node.dtype if "dtype" in show else "") if text
+        text
+        for text in (_shape(node.shape) if "shape" in show else "", node.dtype if "dtype" in show else "")
+        if text
     )
     if kind:
         lines.append(kind)

@@ -1,4 +1,5 @@
-"""The table of rules, split by topic. Importing this package fills `RULES`, where NumPy calls on Tensors are looked up."""
+"""The table of rules, split by topic. Importing this package fills `RULES`, where NumPy calls on Tensors are
+looked up."""
 
 from minigrad.ops import elementwise as elementwise
 from minigrad.ops import index as index

@@ -1,8 +1,8 @@
 """The table of derivatives, as in a calculus book: each line is one function and its partial derivatives.
 
-`y` is the output, `x` (or `a`, `b`) the inputs. At a kink the partial is the minimum-norm subgradient over the inputs
-that are live together: |x|′(0) = 0, and a tie of maximum(x, y) gives ½, ½, but 0 against a constant.
-"""
+`y` is the output, `x` (or `a`, `b`) the inputs. At a kink the partial is the minimum-norm subgradient over
+the inputs that are live together: |x|′(0) = 0, and a tie of maximum(x, y) gives ½, ½, but 0 against a
+constant."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ log1p = elementwise(np.log1p, lambda y, x: 1 / (1 + x))
 logaddexp = elementwise(np.logaddexp, lambda y, a, b: sigmoid(gap(a, b)), lambda y, a, b: sigmoid(gap(b, a)))
 logaddexp2 = elementwise(
     np.logaddexp2, lambda y, a, b: sigmoid(LN2 * gap(a, b)), lambda y, a, b: sigmoid(LN2 * gap(b, a))
-)  # fmt: skip
+)
 
 # Trigonometric and hyperbolic
 
@@ -64,7 +64,8 @@ rad2deg = elementwise(np.rad2deg, lambda y, x: 180 / math.pi)
 hypot = elementwise(np.hypot, lambda y, a, b: ratio(a, y), lambda y, a, b: ratio(b, y))
 arctan2 = elementwise(
     np.arctan2,
-    lambda y, a, b: ratio(ratio(b, np.hypot(a, b)), np.hypot(a, b)),  # b/(a² + b²), without over- or underflow
+    # b/(a² + b²), without over- or underflow
+    lambda y, a, b: ratio(ratio(b, np.hypot(a, b)), np.hypot(a, b)),
     lambda y, a, b: -ratio(ratio(a, np.hypot(a, b)), np.hypot(a, b)),
 )
 
@@ -72,14 +73,33 @@ arctan2 = elementwise(
 
 _absolute = elementwise(np.absolute, lambda y, x: np.sign(x), bounded=True)
 fabs = elementwise(np.fabs, lambda y, x: np.sign(x), bounded=True)
-_maximum = elementwise(np.maximum, lambda y, a, b: _larger(a, b, y), lambda y, a, b: _larger(b, a, y), bounded=True)
-_minimum = elementwise(np.minimum, lambda y, a, b: _larger(b, a, y), lambda y, a, b: _larger(a, b, y), bounded=True)
-_maximum_const = elementwise(np.maximum, lambda y, x, c: _one_where(x > c, y), None, name="maximum", bounded=True)
-_minimum_const = elementwise(np.minimum, lambda y, x, c: _one_where(x < c, y), None, name="minimum", bounded=True)
-_fmax = elementwise(np.fmax, lambda y, a, b: _chosen(np.greater, a, b), lambda y, a, b: _chosen(np.greater, b, a), bounded=True)
-_fmin = elementwise(np.fmin, lambda y, a, b: _chosen(np.less, a, b), lambda y, a, b: _chosen(np.less, b, a), bounded=True)
-_fmax_const = elementwise(np.fmax, lambda y, x, c: _chosen(np.greater, x, c, tie=0), None, name="fmax", bounded=True)
-_fmin_const = elementwise(np.fmin, lambda y, x, c: _chosen(np.less, x, c, tie=0), None, name="fmin", bounded=True)
+_maximum = elementwise(
+    np.maximum, lambda y, a, b: _larger(a, b, y), lambda y, a, b: _larger(b, a, y), bounded=True
+)
+_minimum = elementwise(
+    np.minimum, lambda y, a, b: _larger(b, a, y), lambda y, a, b: _larger(a, b, y), bounded=True
+)
+_maximum_const = elementwise(
+    np.maximum, lambda y, x, c: _one_where(x > c, y), None, name="maximum", bounded=True
+)
+_minimum_const = elementwise(
+    np.minimum, lambda y, x, c: _one_where(x < c, y), None, name="minimum", bounded=True
+)
+_fmax = elementwise(
+    np.fmax,
+    lambda y, a, b: _chosen(np.greater, a, b),
+    lambda y, a, b: _chosen(np.greater, b, a),
+    bounded=True,
+)
+_fmin = elementwise(
+    np.fmin, lambda y, a, b: _chosen(np.less, a, b), lambda y, a, b: _chosen(np.less, b, a), bounded=True
+)
+_fmax_const = elementwise(
+    np.fmax, lambda y, x, c: _chosen(np.greater, x, c, tie=0), None, name="fmax", bounded=True
+)
+_fmin_const = elementwise(
+    np.fmin, lambda y, x, c: _chosen(np.less, x, c, tie=0), None, name="fmin", bounded=True
+)
 
 EXTREMA = (_maximum, _minimum, _maximum_const, _minimum_const)
 
@@ -124,11 +144,15 @@ def _gap(a: Any, b: Any) -> Any:
     return np.where(np.isnan(d) & np.equal(a, b), 0, d)
 
 
-ratio: Op = elementwise(_ratio, lambda y, a, b: np.divide(1, b), lambda y, a, b: np.divide(-y, b), name="ratio")
+ratio: Op = elementwise(
+    _ratio, lambda y, a, b: np.divide(1, b), lambda y, a, b: np.divide(-y, b), name="ratio"
+)
 ratio.__doc__ = "a/b, but 0 where b is 0: a unit vector's minimum-norm choice. Its slope there is infinite."
 sigmoid: Op = elementwise(_sigmoid, lambda y, x: y * sigmoid(-x), name="sigmoid", bounded=True)
 softplus: Op = elementwise(_softplus, lambda y, x: sigmoid(x), name="softplus", bounded=True)
-relu: Op = elementwise(lambda x: np.maximum(x, 0), lambda y, x: _one_where(x > 0, y), name="relu", bounded=True)
+relu: Op = elementwise(
+    lambda x: np.maximum(x, 0), lambda y, x: _one_where(x > 0, y), name="relu", bounded=True
+)
 gap: Op = elementwise(_gap, 1, -1, name="gap")  # a − b, and 0 where both are the same infinity
 sigmoid.__doc__ = "σ(x) = 1/(1 + e⁻ˣ), elementwise; σ′ = σ(1 − σ). Exact to rounding for any x."
 softplus.__doc__ = "log(1 + eˣ), elementwise; its derivative is the sigmoid. Exact to rounding for any x."
@@ -152,7 +176,8 @@ def _chosen(better: Any, a: Any, b: Any, tie: float = 0.5) -> Any:
 
 
 def _tied(both: Op, one: Op) -> Any:
-    """A two-input extremum: the joint rule when both inputs are live, the rule against a constant when one is."""
+    """A two-input extremum: the joint rule when both inputs are live, the rule against a constant when one
+    is."""
 
     def rule(a: Any, b: Any) -> Any:
         if is_live(a) and is_live(b):
@@ -177,8 +202,12 @@ _imag_push = lambda t, y, x: np.imag(t)  # noqa: E731  # not a multiple of t: on
 imag.pushes = [_imag_push]
 real.pushes = [lambda t, y, x: np.real(t)]
 conjugate = Op(
-    "conjugate", np.conjugate, pulls=[lambda g, y, x: np.conjugate(g)], pushes=[lambda t, y, x: np.conjugate(t)], batched=True
-)  # fmt: skip
+    "conjugate",
+    np.conjugate,
+    pulls=[lambda g, y, x: np.conjugate(g)],
+    pushes=[lambda t, y, x: np.conjugate(t)],
+    batched=True,
+)
 register(np.real, lambda x: real(x) if x.dtype.kind == "c" else x)
 register(np.imag, lambda x: imag(x) if x.dtype.kind == "c" else np.zeros_like(x))
 register((np.conjugate,), lambda x: conjugate(x) if x.dtype.kind == "c" else x)
@@ -199,7 +228,7 @@ _power = elementwise(
 )
 power_const_op = elementwise(
     lambda x, p: np.power(x, p), lambda y, x, p: p * power(x, p - 1) if p else 0 * y, name="power"
-)  # fmt: skip
+)
 
 
 def power(a: Any, b: Any) -> Any:
@@ -237,7 +266,9 @@ def _sinc(x: Any, order: int = 0) -> Any:
     return (np.pi**order * np.where(far, f, series)).astype(u.dtype)
 
 
-_sinc_op: Op = elementwise(_sinc, lambda y, x, order=0: _sinc_op(x, order=order + 1), name="sinc", bounded=True)
+_sinc_op: Op = elementwise(
+    _sinc, lambda y, x, order=0: _sinc_op(x, order=order + 1), name="sinc", bounded=True
+)
 sinc = register(np.sinc, lambda x: _sinc_op(x, order=0))
 
 

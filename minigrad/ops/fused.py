@@ -8,8 +8,8 @@ Cross entropy also keeps the exponentials that its gradient will need, in a list
 (`_saves`). Only a sweep that is not recorded reads them, so derivatives of higher order never meet a number
 that has lost its history.
 
-Names: `g` cotangent of the loss, `t` tangent, `places` where the logits at the labels lie in the flattened logits.
-"""
+Names: `g` cotangent of the loss, `t` tangent, `places` where the logits at the labels lie in the flattened
+logits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from minigrad.tensor import Op
 
 
 def _for_each(g: Any, x: Any) -> Any:
-    """The cotangent of a scalar, ready to multiply an array like x (also when a batched sweep gives it leading axes)."""
+    """The cotangent of a scalar, ready to multiply an array like x (also when a batched sweep gives it
+    leading axes)."""
     return g[(..., *(None,) * x.ndim)] if g.ndim else g
 
 
@@ -123,8 +124,12 @@ def _softmax_jacobian(t: Any, y: Any, x: Any, places: Any) -> Any:
 
 
 softmax_residual_op = Op(
-    "softmax_residual", _residual, pulls=(_softmax_jacobian, None), pushes=(_softmax_jacobian, None), batched=True
-)  # fmt: skip
+    "softmax_residual",
+    _residual,
+    pulls=(_softmax_jacobian, None),
+    pushes=(_softmax_jacobian, None),
+    batched=True,
+)
 
 
 def _slope(x: Any, places: Any, saved: Any) -> Any:
@@ -138,8 +143,14 @@ def _slope(x: Any, places: Any, saved: Any) -> Any:
 cross_entropy_op = Op(
     "cross_entropy",
     _cross_entropy,
-    pulls=(lambda g, y, x, places, _saves=None: _slope(x, places, _saves) * (_for_each(g, x) / x.shape[0]), None),
-    pushes=(lambda t, y, x, places, _saves=None: _summed(t * _slope(x, places, _saves), x) / x.shape[0], None),
+    pulls=(
+        lambda g, y, x, places, _saves=None: _slope(x, places, _saves) * (_for_each(g, x) / x.shape[0]),
+        None,
+    ),
+    pushes=(
+        lambda t, y, x, places, _saves=None: _summed(t * _slope(x, places, _saves), x) / x.shape[0],
+        None,
+    ),
     batched=True,
 )
 
@@ -151,9 +162,12 @@ def _places_of(labels: Any, classes: int) -> Any:
     """Where the logits at the labels lie in the flattened logits; ValueError if a label is out of range."""
     if labels.dtype.kind == "u" or not labels.dtype.isnative:
         labels = labels.astype(np.int64)  # a huge label becomes negative, so it stays out of range
-    unsigned = labels.view(_UNSIGNED[labels.itemsize])  # a negative label is a huge one, so one comparison does for both ends
+    # a negative label is a huge one, so one comparison does for both ends
+    unsigned = labels.view(_UNSIGNED[labels.itemsize])
     if np.maximum.reduce(unsigned) >= classes:
-        raise ValueError(f"cross_entropy needs labels in 0 … {classes - 1}, got {labels.min()} … {labels.max()}.")
+        raise ValueError(
+            f"cross_entropy needs labels in 0 … {classes - 1}, got {labels.min()} … {labels.max()}."
+        )
     return labels + _row_starts(len(labels), classes)
 
 

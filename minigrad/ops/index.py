@@ -1,8 +1,7 @@
 """Picking elements and putting them back: indexing, scattering, take_along_axis, sorting indices.
 
-An index is split into its static skeleton (slices, None, Ellipsis, ints: `params`) and its integer arrays (inputs of the
-op, without derivative). Boolean masks are turned into integer arrays first.
-"""
+An index is split into its static skeleton (slices, None, Ellipsis, ints: `params`) and its integer arrays
+(inputs of the op, without derivative). Boolean masks are turned into integer arrays first."""
 
 from __future__ import annotations
 
@@ -84,7 +83,9 @@ def _filled(index: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
 gather: Op = Op(
     "gather",
     _gather,
-    pulls=ForEach(lambda i, g, y, x, *arrays, index: scatter(g, *arrays, shape=x.shape, index=index), only_first=True),
+    pulls=ForEach(
+        lambda i, g, y, x, *arrays, index: scatter(g, *arrays, shape=x.shape, index=index), only_first=True
+    ),
     pushes=ForEach(lambda i, t, y, x, *arrays, index: gather(t, *arrays, index=index), only_first=True),
     doc="x[index] with integer arrays in the index.",
 )
@@ -92,7 +93,10 @@ scatter: Op = Op(
     "scatter",
     _scatter,
     pulls=ForEach(lambda i, g, y, x, *arrays, shape, index: gather(g, *arrays, index=index), only_first=True),
-    pushes=ForEach(lambda i, t, y, x, *arrays, shape, index: scatter(t, *arrays, shape=shape, index=index), only_first=True),
+    pushes=ForEach(
+        lambda i, t, y, x, *arrays, shape, index: scatter(t, *arrays, shape=shape, index=index),
+        only_first=True,
+    ),
     doc="Zeros of `shape` with the input added at index; the transpose of gather.",
 )
 
@@ -108,7 +112,9 @@ def _split(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
         if isinstance(value, bool | np.bool_) or (isinstance(value, np.ndarray) and value.dtype == bool):
             mask = np.asarray(_known(i))
             if not mask.ndim:
-                raise IndexError("a bare bool is not supported as an index of a Tensor; use x[None] or x[None][:0].")
+                raise IndexError(
+                    "a bare bool is not supported as an index of a Tensor; use x[None] or x[None][:0]."
+                )
             found = np.nonzero(mask)
             skeleton += [SLOT] * len(found)
             arrays += found
@@ -124,7 +130,8 @@ def _split(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
                 skeleton.append(i.__index__())
             except (AttributeError, TypeError):
                 raise IndexError(
-                    f"a Tensor index is made of integers, slices, None, ... and integer or boolean arrays, got {i!r:.60}."
+                    "a Tensor index is made of integers, slices, None, ... and integer or boolean arrays, "
+                    f"got {i!r:.60}."
                 ) from None
     return tuple(skeleton), arrays
 
@@ -140,7 +147,9 @@ def _require_fitting_masks(x: Any, index: Any) -> None:
     """Raise IndexError for a mask of the wrong shape: turned into positions, it would pick other elements."""
     raw = tuple(data_of(i) for i in index) if isinstance(index, tuple) else data_of(index)
     if any(
-        np.asarray(i).dtype == bool for i in (raw if isinstance(raw, tuple) else (raw,)) if isinstance(i, np.ndarray | list)
+        np.asarray(i).dtype == bool
+        for i in (raw if isinstance(raw, tuple) else (raw,))
+        if isinstance(i, np.ndarray | list)
     ):
         data_of(x)[raw]  # NumPy's own IndexError
 
@@ -181,7 +190,9 @@ def index_set(x: Any, index: Any, values: Any) -> Any:
     hit = np.zeros(x.shape, np.intp)
     np.add.at(hit, tuple(map(_known, index)) if isinstance(index, tuple) else _known(index), 1)
     if hit.max(initial=0) > 1:
-        raise ValueError("index_set(x, index, values): an element is set twice, so which value stays is undefined.")
+        raise ValueError(
+            "index_set(x, index, values): an element is set twice, so which value stays is undefined."
+        )
     return index_add(np.where(hit > 0, 0, x), index, values)
 
 
@@ -265,7 +276,9 @@ register(np.sort, sort, keywords=("axis",))
 
 for _f in (np.argmax, np.argmin, np.all, np.any, np.count_nonzero):
     _op = constant_op(_f, _f.__name__)
-    register(_f, lambda x, axis=None, *, op=_op, **more: op(x, axis=axis, **more), keywords=("axis", "keepdims"))
+    register(
+        _f, lambda x, axis=None, *, op=_op, **more: op(x, axis=axis, **more), keywords=("axis", "keepdims")
+    )
 register(np.argsort, lambda x, axis=-1: _argsort(x, axis=axis, kind="quicksort"), keywords=("axis",))
 register(
     np.allclose,

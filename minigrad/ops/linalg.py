@@ -46,19 +46,25 @@ matvec_op: Op = Op(
     "matmul",
     np.dot,
     pulls=(lambda g, y, a, x: np.expand_dims(g, -1) * x, lambda g, y, a, x: np.matmul(g, a)),
-    pushes=(lambda t, y, a, x: np.matmul(t, x), lambda t, y, a, x: matvec_op(a, t) if t.ndim == 1 else np.matmul(t, a.T)),
+    pushes=(
+        lambda t, y, a, x: np.matmul(t, x),
+        lambda t, y, a, x: matvec_op(a, t) if t.ndim == 1 else np.matmul(t, a.T),
+    ),
     batched=True,
     doc="A matrix times a vector.",
 )
 
 
 def matmul(a: Any, b: Any) -> Any:
-    """NumPy's a @ b for every rank from 1 up: a vector stands for a row on the left and for a column on the right."""
+    """NumPy's a @ b for every rank from 1 up: a vector stands for a row on the left and for a column on the
+    right."""
     a, b = _array(a), _array(b)
     if a.ndim > 1 and b.ndim > 1:
         return matmul_op(a, b)
     if not a.ndim or not b.ndim:
-        raise ValueError(f"matmul needs at least one axis on each side, got shapes {a.shape} and {b.shape}; use * instead.")
+        raise ValueError(
+            f"matmul needs at least one axis on each side, got shapes {a.shape} and {b.shape}; use * instead."
+        )
     if a.shape == b.shape:
         return inner_op(a, b)
     if a.ndim == 2 and b.shape == a.shape[1:]:
@@ -85,7 +91,9 @@ def dot(a: Any, b: Any) -> Any:
         return a * b
     if b.ndim <= 2:
         return matmul(a, b)
-    raise ValueError(f"np.dot on Tensors takes b of at most 2 axes, got shape {b.shape}; use np.matmul or np.tensordot.")
+    raise ValueError(
+        f"np.dot on Tensors takes b of at most 2 axes, got shape {b.shape}; use np.matmul or np.tensordot."
+    )
 
 
 def outer(a: Any, b: Any) -> Any:
@@ -101,11 +109,17 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
         left, right = (normalize_axis_tuple(x, array.ndim) for x, array in zip(axes, (a, b), strict=True))
     free_a, free_b = [i for i in range(a.ndim) if i not in left], [i for i in range(b.ndim) if i not in right]
     if [a.shape[i] for i in left] != [b.shape[i] for i in right]:
-        raise ValueError(f"np.tensordot(axes={axes}) of shapes {a.shape} and {b.shape}: the summed axes differ in length.")
+        raise ValueError(
+            f"np.tensordot(axes={axes}) of shapes {a.shape} and {b.shape}: the summed axes differ in length."
+        )
     n = int(np.prod([a.shape[i] for i in left], dtype=int))
     y = matmul_op(
-        np.reshape(np.transpose(a, [*free_a, *left]), (int(np.prod([a.shape[i] for i in free_a], dtype=int)), n)),
-        np.reshape(np.transpose(b, [*right, *free_b]), (n, int(np.prod([b.shape[i] for i in free_b], dtype=int)))),
+        np.reshape(
+            np.transpose(a, [*free_a, *left]), (int(np.prod([a.shape[i] for i in free_a], dtype=int)), n)
+        ),
+        np.reshape(
+            np.transpose(b, [*right, *free_b]), (n, int(np.prod([b.shape[i] for i in free_b], dtype=int)))
+        ),
     )
     return np.reshape(y, [a.shape[i] for i in free_a] + [b.shape[i] for i in free_b])
 
@@ -117,7 +131,9 @@ def trace(x: Any) -> Any:
 
 register(np.matmul, matmul)
 register(np.dot, dot)
-register(np.vdot, lambda a, b: matmul(np.conjugate(np.reshape(_array(a), (-1,))), np.reshape(_array(b), (-1,))))
+register(
+    np.vdot, lambda a, b: matmul(np.conjugate(np.reshape(_array(a), (-1,))), np.reshape(_array(b), (-1,)))
+)
 register(np.inner, lambda a, b: tensordot(a, b, ([-1], [-1])) if np.ndim(a) and np.ndim(b) else a * b)
 register(np.outer, outer)
 register(np.tensordot, tensordot, keywords=("axes",))
@@ -151,7 +167,11 @@ def _rows(z: Any, like: Any) -> Any:
 
 def _over_rows(g: Any) -> Any:
     """Σ over the last axis but one."""
-    return np.dot(ones(g.shape[0], g.dtype), g) if g.__class__ is np.ndarray and g.ndim == 2 else total(g, axis=(-2,))
+    return (
+        np.dot(ones(g.shape[0], g.dtype), g)
+        if g.__class__ is np.ndarray and g.ndim == 2
+        else total(g, axis=(-2,))
+    )
 
 
 def _to_rows(t: Any, y: Any) -> Any:
@@ -170,7 +190,9 @@ linear = Op(
     ),
     pushes=(
         lambda t, y, x, w, b: _product(t, w),
-        lambda t, y, x, w, b: _product(x, t) if t.ndim == 2 else np.matmul(_rows(x, x), t).reshape(t.shape[:1] + y.shape),
+        lambda t, y, x, w, b: (
+            _product(x, t) if t.ndim == 2 else np.matmul(_rows(x, x), t).reshape(t.shape[:1] + y.shape)
+        ),
         lambda t, y, x, w, b: _to_rows(t, y),
     ),
     batched=True,
@@ -189,7 +211,8 @@ linear = Op(
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """The Euclidean (Frobenius) norm √Σx², over all axes or the given ones; its derivative x/‖x‖ is 0 at 0."""
+    """The Euclidean (Frobenius) norm √Σx², over all axes or the given ones; its derivative x/‖x‖ is 0 at
+    0."""
     axes = from_the_end(axis, x.ndim)
     fits = {None: axis is None or len(axes) <= 2, 2: len(axes) == 1, "fro": len(axes) == 2}
     if not (isinstance(ord, str | int | None) and fits.get(ord, False)):
@@ -211,7 +234,9 @@ _norm = Op(
     lambda x, axis, keepdims: np.sqrt(np.add.reduce(x * x, axis=axis, keepdims=keepdims)),
     pulls=(lambda g, y, x, axis, keepdims: with_axes(g, axis, keepdims) * _norm_slope(y, x, axis, keepdims),),
     pushes=(
-        lambda t, y, x, axis, keepdims: np.add.reduce(t * _norm_slope(y, x, axis, keepdims), axis=axis, keepdims=keepdims),
+        lambda t, y, x, axis, keepdims: np.add.reduce(
+            t * _norm_slope(y, x, axis, keepdims), axis=axis, keepdims=keepdims
+        ),
     ),
     batched=True,
 )

@@ -90,7 +90,9 @@ def _in_float32(f: Any, x: Any) -> Any:
 
 def _real_only(call: str, x: Any) -> None:
     if x.dtype.kind == "c":
-        raise TypeError(f"{call} of a complex Tensor is not supported; write it with np.real, np.imag and np.abs.")
+        raise TypeError(
+            f"{call} of a complex Tensor is not supported; write it with np.real, np.imag and np.abs."
+        )
 
 
 _whole_prod = constant_op(lambda x, axis, keepdims: np.prod(x, axis=axis, keepdims=keepdims), "prod")
@@ -107,7 +109,9 @@ def prod(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
         return _whole_prod(x, axis=axes, keepdims=bool(keepdims))
     kept = [a for a in range(-x.ndim, 0) if a not in axes]
     shape = tuple(1 if a in axes else x.shape[a] for a in range(-x.ndim, 0))
-    flat = np.reshape(np.transpose(x, [a + x.ndim for a in (*kept, *axes)]), [x.shape[a] for a in kept] + [-1])
+    flat = np.reshape(
+        np.transpose(x, [a + x.ndim for a in (*kept, *axes)]), [x.shape[a] for a in kept] + [-1]
+    )
     while flat.shape[-1] > 1:
         half = flat.shape[-1] // 2
         product = flat[..., :half] * flat[..., half : 2 * half]
@@ -132,7 +136,11 @@ def _extremum(name: str, ufunc: np.ufunc) -> Op:
         name,
         lambda x, axis, keepdims: ufunc.reduce(x, axis=axis, keepdims=keepdims),
         pulls=(lambda g, y, x, axis, keepdims: with_axes(g, axis, keepdims) * _share(y, x, axis, keepdims),),
-        pushes=(lambda t, y, x, axis, keepdims: np.add.reduce(t * _share(y, x, axis, keepdims), axis=axis, keepdims=keepdims),),
+        pushes=(
+            lambda t, y, x, axis, keepdims: np.add.reduce(
+                t * _share(y, x, axis, keepdims), axis=axis, keepdims=keepdims
+            ),
+        ),
         batched=True,
     )
 
@@ -181,7 +189,11 @@ def _std_slope(y: Any, x: Any, axis: tuple[int, ...], ddof: float, keepdims: boo
 _std = Op(
     "std",
     lambda x, axis, ddof, keepdims: np.sqrt(_variance(x, axis, ddof, keepdims)),
-    pulls=(lambda g, y, x, axis, ddof, keepdims: with_axes(g, axis, keepdims) * _std_slope(y, x, axis, ddof, keepdims),),
+    pulls=(
+        lambda g, y, x, axis, ddof, keepdims: (
+            with_axes(g, axis, keepdims) * _std_slope(y, x, axis, ddof, keepdims)
+        ),
+    ),
     pushes=(
         lambda t, y, x, axis, ddof, keepdims: np.add.reduce(
             t * _std_slope(y, x, axis, ddof, keepdims), axis=axis, keepdims=keepdims
@@ -225,9 +237,13 @@ def _weights(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
 _logsumexp_op = Op(
     "logsumexp",
     _logsumexp,
-    pulls=(lambda g, y, x, axis, keepdims: scale(with_axes(g, axis, keepdims), _weights(y, x, axis, keepdims)),),
+    pulls=(
+        lambda g, y, x, axis, keepdims: scale(with_axes(g, axis, keepdims), _weights(y, x, axis, keepdims)),
+    ),
     pushes=(
-        lambda t, y, x, axis, keepdims: np.add.reduce(scale(t, _weights(y, x, axis, keepdims)), axis=axis, keepdims=keepdims),
+        lambda t, y, x, axis, keepdims: np.add.reduce(
+            scale(t, _weights(y, x, axis, keepdims)), axis=axis, keepdims=keepdims
+        ),
     ),
     batched=True,
 )
@@ -265,7 +281,10 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     """
     x = in_floats(x if isinstance(x, Tensor) else np.asarray(x))
     if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
-        raise TypeError(f"softmax and log_softmax run along one axis, an integer, got axis={axis!r}; reshape to join axes.")
+        raise TypeError(
+            f"softmax and log_softmax run along one axis, an integer, got axis={axis!r}; reshape to join "
+            "axes."
+        )
     return _log_softmax_op(x, axis=from_the_end(int(axis), x.ndim)[0])
 
 

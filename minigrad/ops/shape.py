@@ -38,7 +38,9 @@ def lead_of(g: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def reshape(x: Any, shape: Any, order: str = "C") -> Any:
     if order != "C":
-        raise TypeError(f"np.reshape(order={order!r}) is not supported on Tensors; transpose first, then reshape.")
+        raise TypeError(
+            f"np.reshape(order={order!r}) is not supported on Tensors; transpose first, then reshape."
+        )
     shape = (shape,) if isinstance(shape, int | np.integer) else tuple(int(n) for n in shape)
     if -1 in shape:
         shape = data_of(x).reshape(shape).shape
@@ -160,13 +162,17 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
         return concatenate([reshape(traced_if_capturing(a), (-1,)) for a in arrays])
     first = data_of(arrays[0])
     axis = normalize_axis_index(axis, np.ndim(first)) - np.ndim(first)
-    return _concatenate(*(a if isinstance(a, Tensor) else traced_if_capturing(np.asarray(a)) for a in arrays), axis=axis)
+    return _concatenate(
+        *(a if isinstance(a, Tensor) else traced_if_capturing(np.asarray(a)) for a in arrays), axis=axis
+    )
 
 
 def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
     arrays = [a if isinstance(a, Tensor) else traced_if_capturing(np.asarray(a)) for a in arrays]
     if len({a.shape for a in arrays}) != 1:
-        raise ValueError(f"np.stack needs arrays of one shape, got {', '.join(str(a.shape) for a in arrays)}.")
+        raise ValueError(
+            f"np.stack needs arrays of one shape, got {', '.join(str(a.shape) for a in arrays)}."
+        )
     return concatenate([expand_dims(a, axis) for a in arrays], axis=axis)
 
 
@@ -176,7 +182,9 @@ def hstack(arrays: Sequence[Any]) -> Any:
 
 
 def vstack(arrays: Sequence[Any]) -> Any:
-    return concatenate([np.reshape(traced_if_capturing(a), (1, -1)) if np.ndim(data_of(a)) < 2 else a for a in arrays])
+    return concatenate(
+        [np.reshape(traced_if_capturing(a), (1, -1)) if np.ndim(data_of(a)) < 2 else a for a in arrays]
+    )
 
 
 register(np.concatenate, concatenate, keywords=("axis",))
@@ -200,13 +208,16 @@ where_op = Op(
 
 def where(condition: Any, a: Any = None, b: Any = None) -> Any:
     if a is None or b is None:
-        raise TypeError("np.where(condition) on a Tensor has no derivative; use np.nonzero(condition.numpy()).")
+        raise TypeError(
+            "np.where(condition) on a Tensor has no derivative; use np.nonzero(condition.numpy())."
+        )
     return where_op(condition, a, b)
 
 
 register(np.where, where)
 
-# Changing the dtype. The sweeps bring every derivative to the dtype of what it belongs to, so the rule is the identity.
+# Changing the dtype. The sweeps bring every derivative to the dtype of what it belongs to, so the rule is the
+# identity.
 
 astype_op = Op(
     "astype",

@@ -17,7 +17,7 @@ from minigrad.trees import flatten
 __all__ = ["any_live", "key_of", "matcher", "packer", "plain", "traced"]
 
 
-def key_of(tree: Any, values: list[Any], call: str) -> Any:
+def key_of(tree: Any, values: list[Any], call: str) -> Any:  # noqa: C901  # one branch for each kind of value
     """The key of a tree of arguments; its arrays are appended to `values`, in the order of `flatten`.
 
     Raises:
@@ -50,7 +50,8 @@ def key_of(tree: Any, values: list[Any], call: str) -> Any:
         hash(tree)
     except TypeError:
         raise TypeError(
-            f"{call} takes arrays, Tensors, numbers, trees of them, and hashable values, got {kind.__name__}: {tree!r:.60}."
+            f"{call} takes arrays, Tensors, numbers, trees of them, and hashable values, got "
+            f"{kind.__name__}: {tree!r:.60}."
         ) from None
     return (kind, tree)
 
@@ -82,7 +83,13 @@ def traced(tree: Any, f: Any) -> tuple[list[Any], list[str], Callable[[Sequence[
 
 
 def _paths(tree: Any, path: str, paths: list[str]) -> None:
-    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, tuple | list) else None
+    items = (
+        tree.items()
+        if isinstance(tree, dict)
+        else enumerate(tree)
+        if isinstance(tree, tuple | list)
+        else None
+    )
     if items is None:
         if tree is not None:
             paths.append(path)
@@ -125,7 +132,9 @@ def matcher(key: Any) -> Callable[[tuple[Any, ...]], Any]:
             dtype = f"d{known.num}"
             if scope.setdefault(dtype, known) is not known:
                 return False
-            unless(f"{name}.__class__ is not ndarray or {name}.shape != {kind} or {name}.dtype is not {dtype}")
+            unless(
+                f"{name}.__class__ is not ndarray or {name}.shape != {kind} or {name}.dtype is not {dtype}"
+            )
             arrays.append(name)
             return True
         parts = [next(names) for _ in inner]
@@ -178,5 +187,9 @@ def _text(tree: Any) -> str | None:
         return f"({inner})" if kind is tuple else f"[{inner}]"
     if kind is dict and all(k.__class__ is str for k in tree):
         values = [_text(x) for x in tree.values()]
-        return None if None in values else "{" + ", ".join(f"{k!r}: {v}" for k, v in zip(tree, values, strict=True)) + "}"
+        return (
+            None
+            if None in values
+            else "{" + ", ".join(f"{k!r}: {v}" for k, v in zip(tree, values, strict=True)) + "}"
+        )
     return "None" if tree is None else None

@@ -115,10 +115,13 @@ class Capture:
             tests.append(f"[*{name}] == {named(list(keys))}" if ordered else f"len({name}) == {len(items)}")
             known = [repr(key) if key.__class__ in (str, int) else named(key) for key in keys]
             tests += [f"{name}[{key}] is {named(x)}" for key, x in zip(known, items, strict=True)]
-        tests += [f"{named(leaf)}.active is {live}" for leaf, live in zip(self.leaves, self._live, strict=True)]
+        tests += [
+            f"{named(leaf)}.active is {live}" for leaf, live in zip(self.leaves, self._live, strict=True)
+        ]
         tests += [f"{named(leaf)}.index == {index}" for leaf, index in self._indices]
         tests += [f"same({named(array)}, {named(values)})" for array, values in self._values]
-        return eval(f"lambda: {' and '.join(tests)}", scope) if tests else None  # our own text, made just above
+        # our own text, made just above
+        return eval(f"lambda: {' and '.join(tests)}", scope) if tests else None
 
     # Recording
 
@@ -182,9 +185,12 @@ class Capture:
         """Raise CaptureError, because `how` would look at the value of x or change it."""
         who = f"Tensor {x.name!r}" if x.name else f"the result of {x.op.name}" if x.op else "a Tensor"
         raise CaptureError(
-            f"{self.call}: {how} on {who} of shape {x.shape} at {users_line()}. While a function is captured there are no "
-            f"values to look at or change, only operations to write down: what happened here would be frozen for all later "
-            f"calls. Use NumPy's functions on the Tensor itself (np.where for a choice), do this outside the compiled "
+            f"{self.call}: {how} on {who} of shape {x.shape} at {users_line()}. While a function is captured "
+            "there are no "
+            "values to look at or change, only operations to write down: what happened here would be frozen "
+            "for all later "
+            "calls. Use NumPy's functions on the Tensor itself (np.where for a choice), do this outside the "
+            "compiled "
             f"function, or do not compile it."
         )
 
@@ -194,12 +200,15 @@ class ValuelessArray(np.ndarray[Any, Any]):
 
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
         raise CaptureError(
-            "a Tensor from inside a compiled function was kept, in an attribute, a list or a global, and is used outside. It "
+            "a Tensor from inside a compiled function was kept, in an attribute, a list or a global, and is "
+            "used outside. It "
             "has no value there, because replays do not update it. Return it from the function instead."
         )
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return function(*map(np.asarray, args)) if function in (np.ndim, np.shape, np.size) else self._refuse()
+        return (
+            function(*map(np.asarray, args)) if function in (np.ndim, np.shape, np.size) else self._refuse()
+        )
 
     __array_ufunc__ = item = copy = __bool__ = __float__ = __int__ = __index__ = _refuse
     __getitem__ = astype = dot = sum = tolist = _refuse
@@ -212,12 +221,17 @@ def _differs(container: dict[str, Any] | list[Any] | tuple[Any, ...], items: Seq
 
 
 def captured(
-    f: Callable[..., Any], values: Sequence[Any], names: Sequence[str], build: Callable[[Sequence[Any]], Any], call: str
+    f: Callable[..., Any],
+    values: Sequence[Any],
+    names: Sequence[str],
+    build: Callable[[Sequence[Any]], Any],
+    call: str,
 ) -> tuple[list[Tensor], list[Any], Callable[[Sequence[Any]], Any], Capture]:
     """Capture a run of `f(*args, **kwargs)`, where (args, kwargs) = build(traced values).
 
     Returns:
-        The traced inputs, the leaves of f's result, the function that builds the result from such leaves, and the capture.
+        The traced inputs, the leaves of f's result, the function that builds the result from such leaves, and
+        the capture.
     """
     capture = Capture(call)
     try:

@@ -34,7 +34,9 @@ Function = Callable[..., Any]
 
 def _require_no_capture(call: str) -> None:
     if current.mode.capturing is not None:
-        raise CaptureError(f"{call}.at(...): an optimizer cannot step inside a compiled function; step outside of it.")
+        raise CaptureError(
+            f"{call}.at(...): an optimizer cannot step inside a compiled function; step outside of it."
+        )
 
 
 class GradientRequest(Request):
@@ -60,7 +62,10 @@ class GradientRequest(Request):
         values = replay.match(bound.args) if replay is not None and not bound.kwargs else None
         if values is None or (replay.guards and not replay.holds()):
             values = []
-            kinds = key_of(bound.args, values, of.call), key_of(bound.kwargs, values, of.call) if bound.kwargs else None
+            kinds = (
+                key_of(bound.args, values, of.call),
+                key_of(bound.kwargs, values, of.call) if bound.kwargs else None,
+            )
             replay = of.replay_for(
                 (self, *kinds),
                 lambda: LossAndGradient(of.function, of.call, bound.args, bound.kwargs, self.pairs, kinds[0]),
@@ -72,7 +77,8 @@ class GradientRequest(Request):
 class CurvatureRequest(Request):
     """A second-order optimizer's request: loss, gradient and Hessian-vector products of a bound function.
 
-    `curvature.at(bound)` is the `CurvaturePoint` at the present values of the leaves; the leaves may change afterwards.
+    `curvature.at(bound)` is the `CurvaturePoint` at the present values of the leaves; the leaves may change
+    afterwards.
 
     Args:
         compiled: the function that is bound.
@@ -104,7 +110,7 @@ class LossAndGradient(Replay):
 
     def __init__(
         self, f: Function, call: str, args: Any, kwargs: Any, pairs: Sequence[tuple[Tensor, Any]], key: Any
-    ) -> None:  # fmt: skip
+    ) -> None:
         arrays, names, build = traced((args, kwargs), f)
         leaves = [p for p, _ in pairs]
         reached: list[bool] = []
@@ -116,7 +122,9 @@ class LossAndGradient(Replay):
 
         lines, outputs, _, capture = captured_twice(both, arrays, names, build, call)
         targets = [a for (_, a), there in zip(pairs, reached, strict=True) if there]
-        stages = Stages(simplified(lines), [lines.inputs], [len(outputs)], {i + 1: a for i, a in enumerate(targets)})
+        stages = Stages(
+            simplified(lines), [lines.inputs], [len(outputs)], {i + 1: a for i, a in enumerate(targets)}
+        )
         title = titled("loss and gradient: ", f, names, arrays)
         super().__init__(title, stages, capture, outputs, key, tuple)
         self.reached = tuple(reached)
@@ -148,15 +156,23 @@ class SecondOrder(Replay):
     """
 
     def __init__(
-        self, f: Function, call: str, args: Any, kwargs: Any, leaves: Sequence[Tensor], lead: tuple[int, ...] = ()
-    ) -> None:  # fmt: skip
+        self,
+        f: Function,
+        call: str,
+        args: Any,
+        kwargs: Any,
+        leaves: Sequence[Tensor],
+        lead: tuple[int, ...] = (),
+    ) -> None:
         arrays, names, build = traced((args, kwargs), f)
         n, m = len(arrays), len(leaves)
 
         def everything(*given: Any) -> Any:
             args, kwargs = build(given[:n])
             loss, found = _pulled_back(call, f(*args, **kwargs), leaves)
-            gradient = [np.zeros_like(p.primal) if g is None else g for g, p in zip(found, leaves, strict=True)]
+            gradient = [
+                np.zeros_like(p.primal) if g is None else g for g, p in zip(found, leaves, strict=True)
+            ]
             live = [g for g in gradient if isinstance(g, Tensor)]
             with scope(phase="tangent"):
                 start = {p.index: t for p, t in zip(leaves, given[n:], strict=True)}

@@ -49,13 +49,14 @@ class Memory(NamedTuple):
 
 
 def compile(f: Function, *, check: bool = False) -> Compiled:
-    """A function that does what f does, faster: f is run to record its graph, which is then replayed as plain NumPy.
+    """A function that does what f does, faster: f is run to record its graph, which is then replayed as plain
+    NumPy.
 
-    f may be any function of arrays, or trees of them, that is written in NumPy's functions: a model with its loss, or what
-    `grad`, `value_and_grad`, `hvp`, `jvp` make of one. Leaf Tensors that it reaches from outside, such as the
-    parameters of a model, are read at each call. Other shapes, dtypes, structures or Python numbers are
-    captured anew, and so is another `training` mode of a module. Random numbers have to come from
-    `minigrad.uniform`.
+    f may be any function of arrays, or trees of them, that is written in NumPy's functions: a model with its
+    loss, or what `grad`, `value_and_grad`, `hvp`, `jvp` make of one. Leaf Tensors that it reaches from
+    outside, such as the parameters of a model, are read at each call. Other shapes, dtypes, structures or
+    Python numbers are captured anew, and so is another `training` mode of a module. Random numbers have to
+    come from `minigrad.uniform`.
 
     Array arguments give array results and Tensors give Tensors; the results belong to the caller. If the
     result would be live (recording is on, and an argument is live or f reaches live leaves), f itself runs,
@@ -103,7 +104,8 @@ class Compiled:
         if current.mode.capturing is not None:
             return self.function(*args, **kwargs)
         last = self._last
-        if last is not None and not kwargs:  # the short way: the arguments are of the same kind as the last ones
+        # the short way: the arguments are of the same kind as the last ones
+        if last is not None and not kwargs:
             arrays = last.match(args)
             if arrays is not None and (not last.guards or last.holds()) and not last.asked_for_derivatives():
                 return last(arrays)
@@ -116,7 +118,8 @@ class Compiled:
             if any_live(values) and current.mode.recording:
                 return self.function(*args, **kwargs)
             replay = self.replay_for(
-                key, lambda: ResultReplay(self.function, self.call, args, kwargs, values, None if kwargs else key)
+                key,
+                lambda: ResultReplay(self.function, self.call, args, kwargs, values, None if kwargs else key),
             )
             if replay.asked_for_derivatives():
                 return self.function(*args, **kwargs)
@@ -124,7 +127,8 @@ class Compiled:
         return replay.compared(values, args, kwargs) if self.check else replay(values)
 
     def at(self, *args: Any, **kwargs: Any) -> Bound:
-        """The function with its arguments given: a closure for `optimizer.step`, which then replays derivatives as well."""
+        """The function with its arguments given: a closure for `optimizer.step`, which then replays
+        derivatives as well."""
         return Bound(self, args, kwargs)
 
     def __linearize__(self, primals: tuple[Any, ...]) -> tuple[Any, Function] | None:
@@ -135,7 +139,9 @@ class Compiled:
             return None
         if len(flatten(primals)[0]) != len(values):  # a Python number among them has a tangent too
             return None
-        replay = self.replay_for(("linearize", kind), lambda: Linearized(self.function, self.call, primals, kind))
+        replay = self.replay_for(
+            ("linearize", kind), lambda: Linearized(self.function, self.call, primals, kind)
+        )
         return None if replay.asked_for_derivatives() else replay(values)  # type: ignore[no-any-return]  # a pair
 
     @property
@@ -176,10 +182,12 @@ class Compiled:
                 replay = self._replays[key] = new
                 if len(self._replays) == MANY:
                     warnings.warn(
-                        f"{self.call} has been captured {MANY} times, for other shapes or Python numbers each time. Pass a "
+                        f"{self.call} has been captured {MANY} times, for other shapes or Python numbers "
+                        "each time. Pass a "
                         f"number that changes as np.asarray(number, dtype), and pad batches to one shape.",
-                        RuntimeWarning, stacklevel=4,
-                    )  # fmt: skip
+                        RuntimeWarning,
+                        stacklevel=4,
+                    )
         return replay
 
     def _require_a_call(self) -> None:
@@ -236,12 +244,16 @@ class Title(NamedTuple):
     kinds: Sequence[tuple[Any, tuple[int, ...]]]
 
     def __str__(self) -> str:
-        kinds = ", ".join(f"{n}: {dtype}{list(shape)}" for n, (dtype, shape) in zip(self.names, self.kinds, strict=False))
+        kinds = ", ".join(
+            f"{n}: {dtype}{list(shape)}" for n, (dtype, shape) in zip(self.names, self.kinds, strict=False)
+        )
         return f"{self.prefix}{self.function}({kinds})"
 
 
 def titled(prefix: str, f: Function, names: Sequence[str], arrays: Sequence[Any]) -> Title:
-    return Title(prefix, getattr(f, "__name__", type(f).__name__), names, [(a.dtype, a.shape) for a in arrays])
+    return Title(
+        prefix, getattr(f, "__name__", type(f).__name__), names, [(a.dtype, a.shape) for a in arrays]
+    )
 
 
 class Replay:
@@ -260,9 +272,15 @@ class Replay:
     """
 
     def __init__(
-        self, title: Title, stages: Stages, capture: Capture, outputs: Sequence[Any], key: Any,
-        built: Callable[[Sequence[Any]], Any], n: int = -1,
-    ) -> None:  # fmt: skip
+        self,
+        title: Title,
+        stages: Stages,
+        capture: Capture,
+        outputs: Sequence[Any],
+        key: Any,
+        built: Callable[[Sequence[Any]], Any],
+        n: int = -1,
+    ) -> None:
         self.title, self.stages, self.capture = title, stages, capture
         self._key, self._built, self._n = key, built, n
         results = [y for y in outputs if isinstance(y, Tensor)]
@@ -288,7 +306,8 @@ class Replay:
             return False
 
     def asked_for_derivatives(self) -> bool:
-        """Whether f's results would be live: f reaches live leaves, parameters for instance, and recording is on."""
+        """Whether f's results would be live: f reaches live leaves, parameters for instance, and recording is
+        on."""
         return self.live and current.mode.recording
 
     @property
@@ -299,10 +318,13 @@ class Replay:
 class ResultReplay(Replay):
     """The replay that computes f's result from its arguments."""
 
-    def __init__(self, f: Function, call: str, args: Any, kwargs: Any, values: Sequence[Any], key: Any) -> None:
+    def __init__(
+        self, f: Function, call: str, args: Any, kwargs: Any, values: Sequence[Any], key: Any
+    ) -> None:
         arrays, names, build = traced((args, kwargs), f)
         lines, outputs, build_out, capture = captured_twice(f, arrays, names, build, call)
-        still = [not isinstance(y, Tensor | np.ndarray | np.generic) for y in outputs]  # Python values, returned as they are
+        # Python values, returned as they are
+        still = [not isinstance(y, Tensor | np.ndarray | np.generic) for y in outputs]
         lines.outputs = [y for y, fixed in zip(lines.outputs, still, strict=True) if not fixed]
         stages = Stages(simplified(lines), [lines.inputs], [len(lines.outputs)])
         self.f, self.call, self.program = f, call, stages.programs[0]
@@ -314,7 +336,9 @@ class ResultReplay(Replay):
 
             def with_fixed(found: Sequence[Any]) -> Any:
                 given = iter(found)
-                return build_out([y if as_is else wrap(next(given)) for y, as_is in zip(fixed, still, strict=True)])
+                return build_out(
+                    [y if as_is else wrap(next(given)) for y, as_is in zip(fixed, still, strict=True)]
+                )
 
             built, n = with_fixed, -1
         super().__init__(titled("", f, names, arrays), stages, capture, outputs, key, built, n)
@@ -334,8 +358,10 @@ class ResultReplay(Replay):
             x, y = map(np.asarray, plain([a, b]))
             if x.dtype != y.dtype or x.shape != y.shape or not _alike(x, y):
                 raise CaptureError(
-                    f"{self.call}: result {i} of the replay ({x.dtype} {x.shape}) differs from that of the function itself "
-                    f"({y.dtype} {y.shape}). Does it depend on something that has changed since it was captured: a global, an "
+                    f"{self.call}: result {i} of the replay ({x.dtype} {x.shape}) differs from that of the "
+                    "function itself "
+                    f"({y.dtype} {y.shape}). Does it depend on something that has changed since it was "
+                    "captured: a global, an "
                     f"attribute, an array computed from another? Pass that as an argument."
                 )
         return result
@@ -388,12 +414,15 @@ class Linearized(Replay):
             given = leaves_like(list(tangents), self._like, f"{self.call}: the tangents")
             if current.mode.capturing is not None or (any_live(given) and current.mode.recording):
                 raise CaptureError(
-                    f"{self.call}: this pushforward is a replay and cannot be recorded; linearize the function itself."
+                    f"{self.call}: this pushforward is a replay and cannot be recorded; linearize the "
+                    "function itself."
                 )
             if not ready:
                 run(1)
                 ready = True
-            return self._built(run(2, [self._fitting(t, x) for t, x in zip(given, flatten(self._like)[0], strict=True)]))
+            return self._built(
+                run(2, [self._fitting(t, x) for t, x in zip(given, flatten(self._like)[0], strict=True)])
+            )
 
         return self._built(out), pushforward
 
@@ -403,6 +432,8 @@ class Linearized(Replay):
             raise ValueError(f"{self.call}: the tangents must have shape {x.shape}, got {t.shape}.")
         if t.dtype is not x.dtype:
             if t.dtype.kind == "c" and x.dtype.kind != "c":
-                raise TypeError(f"{self.call}: the tangents are complex, but the value they belong to is {x.dtype}.")
+                raise TypeError(
+                    f"{self.call}: the tangents are complex, but the value they belong to is {x.dtype}."
+                )
             t = t.astype(x.dtype)
         return t

@@ -1,8 +1,8 @@
 """A captured graph as a list of lines, each one operation, in the order in which they will run.
 
-A `Line` points to what it reads: other lines, `Input`s (numbered arguments), `Variable`s (leaf Tensors from outside, whose
-arrays are read anew at each call), and constants (arrays and numbers as they are). Passes rewrite lists of lines.
-"""
+A `Line` points to what it reads: other lines, `Input`s (numbered arguments), `Variable`s (leaf Tensors from
+outside, whose arrays are read anew at each call), and constants (arrays and numbers as they are). Passes
+rewrite lists of lines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,18 @@ from minigrad.replay.capture import Capture
 from minigrad.replay.printing import printing
 from minigrad.tensor import Op, Tensor
 
-__all__ = ["Input", "Line", "Lines", "Variable", "axes_of", "foldable", "inside", "lines_of", "nodes_of", "value_of"]
+__all__ = [
+    "Input",
+    "Line",
+    "Lines",
+    "Variable",
+    "axes_of",
+    "foldable",
+    "inside",
+    "lines_of",
+    "nodes_of",
+    "value_of",
+]
 
 
 class Input:
@@ -48,7 +59,9 @@ class Line:
 
     __slots__ = ("args", "array", "module", "op", "params", "phase", "stage")
 
-    def __init__(self, op: Op, args: Sequence[Any], params: dict[str, Any], array: Any, phase: str, module: str) -> None:
+    def __init__(
+        self, op: Op, args: Sequence[Any], params: dict[str, Any], array: Any, phase: str, module: str
+    ) -> None:
         self.op, self.args, self.params, self.array = op, tuple(args), params, array
         self.phase, self.module = phase, module
         self.stage = 0
@@ -124,7 +137,9 @@ def nodes_of(outputs: Sequence[Any], capture: Capture) -> list[Tensor]:
     return [seen[index] for index in sorted(seen)]
 
 
-def lines_of(inputs: Sequence[Tensor], outputs: Sequence[Any], nodes: Sequence[Tensor], capture: Capture) -> Lines:
+def lines_of(
+    inputs: Sequence[Tensor], outputs: Sequence[Any], nodes: Sequence[Tensor], capture: Capture
+) -> Lines:
     """The nodes written out as lines, from the inputs on."""
     arguments = [Input(i, x) for i, x in enumerate(inputs)]
     refs: dict[int, Any] = {x.index: argument for x, argument in zip(inputs, arguments, strict=True)}

@@ -20,7 +20,15 @@ from minigrad.replay.lines import Input, Line, Lines, Variable, axes_of, foldabl
 from minigrad.replay.printing import printed, printing
 from minigrad.tensor import Op, detach_op
 
-__all__ = ["drop_broadcasts", "drop_dead", "fold_constants", "identities", "merge_common", "premultiply", "simplified"]
+__all__ = [
+    "drop_broadcasts",
+    "drop_dead",
+    "fold_constants",
+    "identities",
+    "merge_common",
+    "premultiply",
+    "simplified",
+]
 
 Change = Callable[[Line], Any]
 
@@ -165,7 +173,9 @@ def _repeated(x: Any) -> Any:
 
 def drop_dead(program: Lines) -> Lines:
     """Keep only lines that the outputs need, and random draws, which have to happen at each call."""
-    needed = {id(y) for y in program.outputs} | {id(line) for line in program.lines if not printing(line.op).deterministic}
+    needed = {id(y) for y in program.outputs} | {
+        id(line) for line in program.lines if not printing(line.op).deterministic
+    }
     for line in reversed(program.lines):
         if id(line) in needed:
             needed.update(map(id, line.args))
@@ -173,7 +183,7 @@ def drop_dead(program: Lines) -> Lines:
     return program
 
 
-def premultiply(program: Lines, last: int) -> Lines:
+def premultiply(program: Lines, last: int) -> Lines:  # noqa: C901  # most of it is the local `split`
     """In the last stage, which runs many times, rewrite x·a·b·… with a, b, … known earlier as x·(a·b·…).
 
     The product a·b·… is made in the stage before, and results differ by rounding only. Where the product is
@@ -237,7 +247,10 @@ def multiplier(*factors: Any, zero_wins: tuple[str, ...], dtype: Any) -> Callabl
         lost = size < np.finfo(dtype).tiny  # underflow, unless a factor is 0 itself
         for factor in factors if np.any(lost) else ():
             lost = lost & np.not_equal(factor, 0)
-        zero = any(winner == "factor" and np.any(np.equal(f, 0)) for f, winner in zip(factors, zero_wins, strict=True))
+        zero = any(
+            winner == "factor" and np.any(np.equal(f, 0))
+            for f, winner in zip(factors, zero_wins, strict=True)
+        )
         if np.all(size < np.inf) and not zero and not np.any(lost):
             return partial(np.multiply, product)
 

@@ -22,7 +22,14 @@ from minigrad.ops.index import SLOT, gather, getitem_op
 from minigrad.ops.linalg import inner_op, linear, matmul_op, matvec_op
 from minigrad.ops.random import uniform_op
 from minigrad.ops.reduce import along_rows, max_op, min_op, ones, total
-from minigrad.ops.shape import astype_constant_op, astype_op, broadcast_to_op, reshape_op, transpose_op, where_op
+from minigrad.ops.shape import (
+    astype_constant_op,
+    astype_op,
+    broadcast_to_op,
+    reshape_op,
+    transpose_op,
+    where_op,
+)
 from minigrad.tensor import Op
 
 __all__ = ["Printing", "printed", "printing"]
@@ -33,8 +40,9 @@ Template = Callable[..., Any]
 class Printing(NamedTuple):
     """How a program may write an op.
 
-    template: `template(y, *args, **params)` gives NumPy text with `{y}` for the result's buffer and `{0}`, `{1}`, … for the
-        operands; or (text, further objects by the names in it); or None where the op is better called.
+    template: `template(y, *args, **params)` gives NumPy text with `{y}` for the result's buffer and `{0}`,
+        `{1}`, … for the operands; or (text, further objects by the names in it); or None where the op is
+        better called.
     may_alias: the result may be written over an operand of its shape.
     never_singular: a sweep through it cannot divide by 0, so NumPy's warnings need not be silenced.
     inlined: its forward, which is NumPy text, is recorded op by op in its place.
@@ -77,9 +85,20 @@ printed(e.power_const_op, lambda y, x, p: ("np.power({0}, {p}, {y})", {"p": p}))
 printed(matmul_op, lambda y, a, b: f"np.{'dot' if a.ndim == b.ndim == 2 else 'matmul'}({{0}}, {{1}}, {{y}})")
 printed(inner_op, lambda y, a, b: "np.dot({0}, {1}, {y})")
 printed(matvec_op, lambda y, a, x: "np.dot({0}, {1}, {y})")
-printed(linear, lambda y, x, w, b: "np.dot({0}, {1}, {y}); np.add({y}, {2}, {y})" if x.dtype == w.dtype == b.dtype else None)
-printed(max_op, lambda y, x, axis, keepdims: f"np.maximum.reduce({{0}}, axis={axis}, keepdims={keepdims}, out={{y}})")
-printed(min_op, lambda y, x, axis, keepdims: f"np.minimum.reduce({{0}}, axis={axis}, keepdims={keepdims}, out={{y}})")
+printed(
+    linear,
+    lambda y, x, w, b: (
+        "np.dot({0}, {1}, {y}); np.add({y}, {2}, {y})" if x.dtype == w.dtype == b.dtype else None
+    ),
+)
+printed(
+    max_op,
+    lambda y, x, axis, keepdims: f"np.maximum.reduce({{0}}, axis={axis}, keepdims={keepdims}, out={{y}})",
+)
+printed(
+    min_op,
+    lambda y, x, axis, keepdims: f"np.minimum.reduce({{0}}, axis={axis}, keepdims={keepdims}, out={{y}})",
+)
 printed(astype_op, lambda y, x, dtype: "np.copyto({y}, {0}, casting='unsafe')")
 printed(fused.centred_op, lambda y, x: ("{centred}({0}, {y})", {"centred": fused.centred_op.forward}))
 printed(
@@ -102,7 +121,9 @@ def _gather(y: Any, x: Any, *arrays: Any, index: tuple[Any, ...]) -> str | None:
 
 def _sum(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
     if axis == (-2,) and not keepdims and x.dtype.kind == "f" and x.shape[-2]:
-        return ("np.dot({n}, {0}, {y})" if x.ndim == 2 else "np.matmul({n}, {0}, {y})"), {"n": ones(x.shape[-2], x.dtype)}
+        return ("np.dot({n}, {0}, {y})" if x.ndim == 2 else "np.matmul({n}, {0}, {y})"), {
+            "n": ones(x.shape[-2], x.dtype)
+        }
     right = along_rows(x, axis, keepdims)
     if right is not None:
         return ("np.dot({0}, {n}, {y})" if x.ndim == 2 else "np.matmul({0}, {n}, {y})"), {"n": right}
@@ -114,7 +135,8 @@ printed(gather, _gather)
 printed(total, _sum)
 printed(uniform_op, deterministic=False)
 for _op in (
-    e.sigmoid, e.softplus, e.relu, e.ratio, e.gap, fused.mse_op, fused.cross_entropy_op, fused.softmax_residual_op,
+    e.sigmoid, e.softplus, e.relu, e.ratio, e.gap, fused.mse_op, fused.cross_entropy_op,
+    fused.softmax_residual_op,
 ):  # fmt: skip
     printed(_op, inlined=True)
 for _op in (

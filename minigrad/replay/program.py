@@ -10,8 +10,8 @@ A ufunc is written as `np.f(a, b, y)`, with y for the result; an op with a templ
 array, because a ufunc takes half a microsecond to see what a Python float is: a third of its whole time on a
 small net.
 
-Names: `t0` a buffer, `v0` a view, `s0` a number, `y0` a result, `c0` a constant, `m0` the memory behind buffers.
-"""
+Names: `t0` a buffer, `v0` a view, `s0` a number, `y0` a result, `c0` a constant, `m0` the memory behind
+buffers."""
 
 from __future__ import annotations
 
@@ -60,15 +60,23 @@ class Program:
     """
 
     def __init__(
-        self, lines: Sequence[Line], inputs: Sequence[Input], outputs: Sequence[Any], *, given: Sequence[Any] = (),
-        keeps: Sequence[Any] = (), into: dict[int, Any] | None = None, any_length: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        lines: Sequence[Line],
+        inputs: Sequence[Input],
+        outputs: Sequence[Any],
+        *,
+        given: Sequence[Any] = (),
+        keeps: Sequence[Any] = (),
+        into: dict[int, Any] | None = None,
+        any_length: bool = False,
+    ) -> None:
         writer = _Writer(lines, inputs, outputs, given, keeps, into or {}, any_length)
         self.source = writer.source
         self.bytes, self.buffers, self.result_bytes = writer.bytes, writer.count, writer.result_bytes
         self.quiet = any(line.phase != "forward" and not printing(line.op).never_singular for line in lines)
         name = f"<minigrad program {next(_numbered)}>"
-        linecache.cache[name] = (len(self.source), None, self.source.splitlines(True), name)  # so that tracebacks show it
+        # so that tracebacks show it
+        linecache.cache[name] = (len(self.source), None, self.source.splitlines(True), name)
         scope: dict[str, Any] = writer.scope
         exec(compile(self.source, name, "exec"), scope)  # our own text, made just above
         self.workspace: Callable[..., Callable[..., Any]] = scope["workspace"]
@@ -105,9 +113,15 @@ class _Writer:
     """Everything that is decided while the text is written."""
 
     def __init__(
-        self, lines: Sequence[Line], inputs: Sequence[Input], outputs: Sequence[Any], given: Sequence[Any],
-        keeps: Sequence[Any], into: dict[int, Any], any_length: bool,
-    ) -> None:  # fmt: skip
+        self,
+        lines: Sequence[Line],
+        inputs: Sequence[Input],
+        outputs: Sequence[Any],
+        given: Sequence[Any],
+        keeps: Sequence[Any],
+        into: dict[int, Any],
+        any_length: bool,
+    ) -> None:
         self.any_length = any_length
         self.lines, self.outputs, self.keeps, self.into = list(lines), list(outputs), list(keeps), into
         self.scope: dict[str, Any] = {"np": np, "aligned": aligned}
@@ -168,18 +182,24 @@ class _Writer:
         """For every line: what kind it is, and which buffers its value may lie in."""
         self.kind: dict[int, str] = {}
         self.text: dict[int, Any] = {}
-        roots = {key: {key} for key in self._storage}  # id of a line or input → ids of those whose memory it may show
+        # id of a line or input → ids of those whose memory it may show
+        roots = {key: {key} for key in self._storage}
         self.variables: list[Variable] = []
         for line in self.lines:
             for x in line.args:
                 self._meet(x)
             kind = self.kind[id(line)] = self._kind(line)
-            aliased = set().union(*(roots.get(id(x), set()) for x in line.args)) if kind in ("view", "call") else set()
+            aliased = (
+                set().union(*(roots.get(id(x), set()) for x in line.args))
+                if kind in ("view", "call")
+                else set()
+            )
             roots[id(line)] = aliased if kind in ("view", "call") else {id(line)} if kind == "into" else set()
         self.roots = roots
 
     def _find_lifetimes(self) -> None:
-        """For every buffer: the last line that reads it, and whether it goes to the caller or to a later stage."""
+        """For every buffer: the last line that reads it, and whether it goes to the caller or to a later
+        stage."""
         roots, end = self.roots, len(self.lines)
         self.last: dict[int, int] = {}
         for i, line in enumerate(self.lines):
@@ -191,7 +211,8 @@ class _Writer:
             self._meet(y)
             for root in roots.get(id(y), ()):
                 self.last[root] = end
-        self.dying: dict[int, list[int]] = {}  # number of a line → ids of the lines that it is the last to read
+        # number of a line → ids of the lines that it is the last to read
+        self.dying: dict[int, list[int]] = {}
         for root, i in self.last.items():
             self.dying.setdefault(i, []).append(root)
         self.results |= {id(y) for y in self.outputs if self.kind.get(id(y)) == "into"}
@@ -202,7 +223,11 @@ class _Writer:
         if isinstance(x, Variable) and all(x.leaf is not v.leaf for v in self.variables):
             self.variables.append(x)
             name = "".join(c if c.isalnum() and c.isascii() else "_" for c in x.leaf.name or "")
-            name = name if name.isidentifier() and name not in self._taken and not _reserved(name) else self._new("w")
+            name = (
+                name
+                if name.isidentifier() and name not in self._taken and not _reserved(name)
+                else self._new("w")
+            )
             self._taken.add(name)
             self.names[id(x)] = name
         elif isinstance(x, Variable):
@@ -241,7 +266,9 @@ class _Writer:
             target = self._target(i, line)
             self.names[id(line)] = target
             if isinstance(line.op.forward, np.ufunc):
-                text = ufunc_call(line.op.forward, self._function(line), operands, target, self._keywords(line))
+                text = ufunc_call(
+                    line.op.forward, self._function(line), operands, target, self._keywords(line)
+                )
             else:
                 text = self._filled(line, operands, target)
             self.body += [part.strip() for part in text.split(";")]
@@ -256,7 +283,9 @@ class _Writer:
             elif id(line) in self.text:
                 self.body.append(f"{name} = {self._filled(line, operands, '')}")
             else:
-                self.body.append(f"{name} = {self._function(line)}({', '.join([*operands, *self._keywords(line)])})")
+                self.body.append(
+                    f"{name} = {self._function(line)}({', '.join([*operands, *self._keywords(line)])})"
+                )
         for root in self.dying.get(i, ()):
             free = self._storage.pop(root, None)
             if free is not None and not free.borrowed:
@@ -310,7 +339,9 @@ class _Writer:
 
     def _vacant(self, home: Input, line: Line, i: int) -> bool:
         """Whether line number i may overwrite the input `home`; if so, it forgets other values there."""
-        block = next((block for block in self._storage.values() if self.names[id(home)] in block.names.values()), None)
+        block = next(
+            (block for block in self._storage.values() if self.names[id(home)] in block.names.values()), None
+        )
         for holder in [key for key, held in self._storage.items() if held is block and block]:
             last = self.last.get(holder, -1)
             if last > i or (last == i and not printing(line.op).may_alias):
@@ -342,7 +373,11 @@ class _Writer:
         probe = None
         if id(source) in fixed:
             probe = fixed[id(source)]
-        elif isinstance(source, Line) and self.kind.get(id(source)) == "into" and id(source) not in self.results:
+        elif (
+            isinstance(source, Line)
+            and self.kind.get(id(source)) == "into"
+            and id(source) not in self.results
+        ):
             probe = np.empty(source.array.shape, source.array.dtype)
         if probe is not None:
             seen = line.op.forward(probe, **line.params)
@@ -400,7 +435,8 @@ class _Writer:
         """Python's operator for this operation on numbers; None for arrays, and if there is no operator."""
         if line.array.dtype.kind != "f" or line.op.forward not in _OPERATORS:
             return None
-        if line.op.forward is np.power and not self.any_length:  # NumPy's power of a NumPy number may round otherwise
+        # NumPy's power of a NumPy number may round otherwise
+        if line.op.forward is np.power and not self.any_length:
             return None
         return _OPERATORS[line.op.forward] if all(map(self._is_number, line.args)) else None
 
@@ -418,7 +454,9 @@ class _Writer:
         if getattr(np, name, None) is forward:
             return f"np.{name}"
         name = "".join(c if c.isalnum() and c.isascii() else "_" for c in given)
-        while (name in self.scope and self.scope[name] is not forward) or name in self._taken or _reserved(name):
+        while (
+            (name in self.scope and self.scope[name] is not forward) or name in self._taken or _reserved(name)
+        ):
             name += "_"
         self.scope[name] = forward
         return name
@@ -429,7 +467,12 @@ class _Writer:
     def _parameter(self, v: Any) -> str:
         if isinstance(v, np.dtype):
             return self._dtype(v)
-        if v is None or isinstance(v, str) or _plain(v) or (isinstance(v, tuple) and all(x is None or _plain(x) for x in v)):
+        if (
+            v is None
+            or isinstance(v, str)
+            or _plain(v)
+            or (isinstance(v, tuple) and all(x is None or _plain(x) for x in v))
+        ):
             return repr(v)
         return self._named(v)
 
@@ -468,7 +511,8 @@ class _Writer:
             self.body.append(f"np.copyto({self._named(target)}, {name})")
 
     def _kept(self, results: set[int]) -> str:
-        """The values for later stages, copied if they share memory with a result, which callers may write to."""
+        """The values for later stages, copied if they share memory with a result, which callers may write
+        to."""
         kept = []
         for x in self.keeps:
             roots = self.roots.get(id(x), set())
@@ -494,7 +538,9 @@ class _Writer:
                 yield f"{name} = {memory}[:{math.prod(shape)}].reshape({shape})"
 
 
-def ufunc_call(ufunc: np.ufunc, name: str, operands: Sequence[str], target: str, keywords: Sequence[str] = ()) -> str:
+def ufunc_call(
+    ufunc: np.ufunc, name: str, operands: Sequence[str], target: str, keywords: Sequence[str] = ()
+) -> str:
     """The text of a call that writes into `target`; without the word `out` where possible.
 
     Leaving it out saves 3 % of a small net's gradient.

@@ -33,8 +33,12 @@ class Stages:
     """
 
     def __init__(
-        self, lines: Lines, inputs: Sequence[Sequence[Input]], counts: Sequence[int], into: dict[int, Any] | None = None
-    ) -> None:  # fmt: skip
+        self,
+        lines: Lines,
+        inputs: Sequence[Sequence[Input]],
+        counts: Sequence[int],
+        into: dict[int, Any] | None = None,
+    ) -> None:
         last = len(counts) - 1
         if last:
             _put_in_stages(lines, inputs, counts)
@@ -46,14 +50,24 @@ class Stages:
         given: list[list[Any]] = []
         for s, part in enumerate(by_stage):
             used = [x for line in part for x in line.args] + wanted[s] if s else []
-            given.append(list({id(x): x for x in used if isinstance(x, (Line, Input)) and x.stage < s}.values()))
+            given.append(
+                list({id(x): x for x in used if isinstance(x, (Line, Input)) and x.stage < s}.values())
+            )
         keeps = [
-            list({id(x): x for later in given[s + 1 :] for x in later if x.stage == s}.values()) for s in range(len(counts))
+            list({id(x): x for later in given[s + 1 :] for x in later if x.stage == s}.values())
+            for s in range(len(counts))
         ]
         place = {id(x): (s, i) for s, kept in enumerate(keeps) for i, x in enumerate(kept)}
         self.places = [[place[id(x)] for x in group] for group in given]
         self.programs = [
-            Program(by_stage[s], inputs[s], wanted[s], given=given[s], keeps=keeps[s], into=into if s == 0 else None)
+            Program(
+                by_stage[s],
+                inputs[s],
+                wanted[s],
+                given=given[s],
+                keeps=keeps[s],
+                into=into if s == 0 else None,
+            )
             for s in range(len(counts))
         ]
         self.keeps = [bool(kept) for kept in keeps]
@@ -104,7 +118,8 @@ class Run:
             for leaf, index in zip(stages.variables, self._indices, strict=True):
                 if leaf.index != index:
                     raise StaleGraphError(
-                        f"{leaf.name or f'a leaf of shape {leaf.shape}'} was changed after this linearization was made; make "
+                        f"{leaf.name or f'a leaf of shape {leaf.shape}'} was changed after this "
+                        "linearization was made; make "
                         f"it again at the new point."
                     )
             if self._given[s] is None:

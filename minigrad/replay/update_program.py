@@ -40,12 +40,14 @@ class UpdateProgram:
             other vector results are dropped.
         numbers: name → int, float or tuple of them.
 
-    `program.source` is the text. Calling the program writes into the vectors and returns the results that are numbers.
+    `program.source` is the text. Calling the program writes into the vectors and returns the results that are
+    numbers.
 
     Raises:
         ValueError: f is not elementwise, or its results exchange vectors.
 
-    >>> average = UpdateProgram(lambda v, n: {"m": n["beta"] * v["m"] + v["g"]}, np.float64, ["m", "g"], {"beta": 0.5})
+    >>> rule = lambda v, n: {"m": n["beta"] * v["m"] + v["g"]}
+    >>> average = UpdateProgram(rule, np.float64, ["m", "g"], {"beta": 0.5})
     >>> print(average.source)
     def workspace(n):
         t0 = np.empty((), np.float64)
@@ -63,9 +65,12 @@ class UpdateProgram:
     """
 
     def __init__(
-        self, f: Callable[[dict[str, Any], dict[str, Any]], Mapping[str, Any]], dtype: Any, vectors: Sequence[str],
+        self,
+        f: Callable[[dict[str, Any], dict[str, Any]], Mapping[str, Any]],
+        dtype: Any,
+        vectors: Sequence[str],
         numbers: Mapping[str, Any],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.dtype = np.dtype(dtype)
         self.block = BLOCK_BYTES // self.dtype.itemsize
         starts = {name: Tensor(np.ones(2), name=name) for name in vectors}
@@ -86,7 +91,8 @@ class UpdateProgram:
         self._runs: dict[int, Callable[..., Any]] = {}  # by length; a program belongs to one thread
 
     def __call__(self, pieces: Sequence[Sequence[Any]], numbers: Mapping[str, Any]) -> dict[str, Any]:
-        """Run on each piece, a tuple of 1-D arrays of one length in the order of `vectors`; the numbers are common to all."""
+        """Run on each piece, a tuple of 1-D arrays of one length in the order of `vectors`; the numbers are
+        common to all."""
         values = self._numbers(numbers)
         kept: Sequence[Any] = ()
         with np.errstate(all="ignore"):
@@ -94,7 +100,11 @@ class UpdateProgram:
                 n = piece[0].size
                 run = self._runs.get(n)
                 kept = run(*piece, *values) if run is not None else self._by_blocks(piece, n, values)
-        return self._constants | dict(zip(self._kept, map(float, kept), strict=True)) if kept else self._constants
+        return (
+            self._constants | dict(zip(self._kept, map(float, kept), strict=True))
+            if kept
+            else self._constants
+        )
 
     def _by_blocks(self, piece: Sequence[Any], n: int, values: Sequence[float]) -> Sequence[Any]:
         kept: Sequence[Any] = ()
@@ -134,15 +144,19 @@ def _on_vectors_of(lines: Lines, dtype: Any) -> Lines:
             line.args = tuple(beside_vectors(x, line.phase) for x in line.args)
             line.array = line.array.astype(dtype) if line.array.dtype.kind == "f" else line.array
         elif any(x.array.ndim for x in line.args if isinstance(x, Line | Input)):
-            raise ValueError(f"a rule must be elementwise, but {line.op.name} makes one number of a whole vector.")
+            raise ValueError(
+                f"a rule must be elementwise, but {line.op.name} makes one number of a whole vector."
+            )
         kept.append(line)
     lines.lines = kept
     return lines
 
 
 def recorded_rule(
-    f: Callable[[dict[str, Any], dict[str, Any]], Mapping[str, Any]], starts: Mapping[str, Tensor], numbers: Mapping[str, Any]
-) -> tuple[Mapping[str, Any], list[Tensor], list[str]]:  # fmt: skip
+    f: Callable[[dict[str, Any], dict[str, Any]], Mapping[str, Any]],
+    starts: Mapping[str, Tensor],
+    numbers: Mapping[str, Any],
+) -> tuple[Mapping[str, Any], list[Tensor], list[str]]:
     """Run an update rule on Tensors and record it.
 
     Returns:
@@ -152,8 +166,10 @@ def recorded_rule(
 
 
 def _recorded(
-    f: Callable[[dict[str, Any], dict[str, Any]], Mapping[str, Any]], starts: Mapping[str, Tensor], numbers: Mapping[str, Any]
-) -> tuple[Mapping[str, Any], list[Tensor], list[str], Capture]:  # fmt: skip
+    f: Callable[[dict[str, Any], dict[str, Any]], Mapping[str, Any]],
+    starts: Mapping[str, Tensor],
+    numbers: Mapping[str, Any],
+) -> tuple[Mapping[str, Any], list[Tensor], list[str], Capture]:
     leaves: list[Tensor] = []
     sources: list[str] = []
 
@@ -167,7 +183,9 @@ def _recorded(
     capture = _OfRule(leaves)
     with scope(recording=True, capturing=capture, phase="update"):
         given = {
-            name: tuple(leaf(v, name, i) for i, v in enumerate(value)) if isinstance(value, tuple) else leaf(value, name)
+            name: tuple(leaf(v, name, i) for i, v in enumerate(value))
+            if isinstance(value, tuple)
+            else leaf(value, name)
             for name, value in numbers.items()
         }
         out = f(dict(starts), given)

@@ -18,9 +18,13 @@ __all__ = ["captured_twice"]
 
 
 def captured_twice(
-    f: Callable[..., Any], arrays: Sequence[Any], names: Sequence[str], build: Callable[[Sequence[Any]], Any], call: str,
+    f: Callable[..., Any],
+    arrays: Sequence[Any],
+    names: Sequence[str],
+    build: Callable[[Sequence[Any]], Any],
+    call: str,
     leaves: Sequence[Tensor] = (),
-) -> tuple[Lines, list[Any], Callable[[Sequence[Any]], Any], Capture]:  # fmt: skip
+) -> tuple[Lines, list[Any], Callable[[Sequence[Any]], Any], Capture]:
     """Capture f twice and require that both runs did the same.
 
     Args:
@@ -28,7 +32,8 @@ def captured_twice(
         leaves: Tensors that f reaches from outside and that become inputs too, after the arrays.
 
     Returns:
-        The lines, the leaves of f's result, the function that builds the result from such leaves, and the capture.
+        The lines, the leaves of f's result, the function that builds the result from such leaves, and the
+        capture.
 
     Raises:
         CaptureError: the runs differ, or f changed something.
@@ -38,11 +43,18 @@ def captured_twice(
         inputs, outputs, build_out, capture = captured(f, values, names, build, call)
         nodes = nodes_of(outputs, capture)
         lines = lines_of([*inputs, *leaves], outputs, nodes, capture)
-        constants = [_memory(x) for line in lines.lines for x in line.args if isinstance(x, np.ndarray) and x.flags.writeable]
+        constants = [
+            _memory(x)
+            for line in lines.lines
+            for x in line.args
+            if isinstance(x, np.ndarray) and x.flags.writeable
+        ]
         marks = [(x, _mark(x)) for x in {id(x): x for x in constants}.values()]
         again, results, build_again, other = captured(f, values, names, build, call)
     first = _Run([*inputs, *leaves], outputs, nodes, capture)
-    difference = _Comparison(first, _Run([*again, *leaves], results, nodes_of(results, other), other)).difference()
+    difference = _Comparison(
+        first, _Run([*again, *leaves], results, nodes_of(results, other), other)
+    ).difference()
     leaf_numbers = range(len(outputs))
     if not difference and build_out(leaf_numbers) != build_again(leaf_numbers):
         difference = "results in another structure"
@@ -56,8 +68,10 @@ def captured_twice(
     other.close()
     if difference:
         raise CaptureError(
-            f"{call}: run twice on the same arguments, the function was not the same ({difference}). Random numbers, counters "
-            f"and changing arrays would be frozen. Draw random numbers with minigrad.uniform(rng, shape), pass what changes "
+            f"{call}: run twice on the same arguments, the function was not the same ({difference}). Random "
+            "numbers, counters "
+            "and changing arrays would be frozen. Draw random numbers with minigrad.uniform(rng, shape), "
+            "pass what changes "
             f"as an argument and return what has changed, or do not compile it."
         )
     return lines, outputs, build_out, capture
@@ -120,7 +134,9 @@ class _Comparison:
             return f"{name}, then {y.op.name}"
         if len(x.inputs) != len(y.inputs) or not all(map(self.same, x.inputs, y.inputs)):
             return f"other operands of {name}"
-        if x.params.keys() != y.params.keys() or not all(self.same(x.params[k], y.params[k]) for k in x.params):
+        if x.params.keys() != y.params.keys() or not all(
+            self.same(x.params[k], y.params[k]) for k in x.params
+        ):
             return f"other parameters of {name}"
         return ""
 
@@ -141,7 +157,9 @@ class _Comparison:
         if x.__class__ is not y.__class__:
             return False
         if isinstance(x, np.ndarray):
-            return _place(x) == _place(y) or (x.dtype == y.dtype and np.array_equal(x, y, equal_nan=x.dtype.kind in "fc"))
+            return _place(x) == _place(y) or (
+                x.dtype == y.dtype and np.array_equal(x, y, equal_nan=x.dtype.kind in "fc")
+            )
         if isinstance(x, tuple | list):
             return len(x) == len(y) and all(map(self.same, x, y))
         return bool(x == y or (x != x and y != y))

@@ -50,13 +50,15 @@ class FirstOrder(Optimizer):
 
     @staticmethod
     def rule(*args: Any, **kwargs: Any) -> Values:
-        """One update: `rule(w, g, *state, t, **scalars, **options)` gives the new "w", new state and named intermediates.
+        """One update: `rule(w, g, *state, t, **scalars, **options)` gives the new "w", new state and named
+        intermediates.
 
         The state comes in the order of `state_names`. The rule is plain NumPy without in-place writes, so
         it also runs on Tensors and can then be drawn.
         """
         raise NotImplementedError(
-            "an optimizer needs a `rule` of its own; the docstring of `FirstOrder` shows a complete optimizer."
+            "an optimizer needs a `rule` of its own; the docstring of `FirstOrder` shows a complete "
+            "optimizer."
         )
 
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
@@ -64,15 +66,17 @@ class FirstOrder(Optimizer):
 
         Args:
             closure: computes and returns the loss; the gradients are then found here. One that itself calls
-                `zero_grad()` and `backward()` works too. Without it the gradients of the last `backward()` are used.
-                With `minigrad.compile(loss_of).at(x, y)` loss and gradients are replayed, which is quicker.
+                `zero_grad()` and `backward()` works too. Without it the gradients of the last `backward()`
+                are used. With `minigrad.compile(loss_of).at(x, y)` loss and gradients are replayed, which is
+                quicker.
 
         Returns:
             The closure's loss, or None.
 
         Raises:
-            TypeError, ValueError: the closure gives no scalar Tensor, or a gradient has another shape than its parameter.
-                The parameters are unchanged then. Non-finite gradients are not looked for and go into the parameters.
+            TypeError, ValueError: the closure gives no scalar Tensor, or a gradient has another shape than
+                its parameter. The parameters are unchanged then. Non-finite gradients are not looked for and
+                go into the parameters.
         """
         reached_all = False
         if isinstance(closure, Bound):
@@ -91,10 +95,11 @@ class FirstOrder(Optimizer):
         return loss
 
     def preview(self) -> dict[str, Values]:
-        """All that the rule computes from the present weights, gradients and state, by parameter name; nothing changes.
+        """All that the rule computes from the present weights, gradients and state, by parameter name;
+        nothing changes.
 
-        For Adam: the gradient "g", "m", "v", "m_hat", "v_hat", the "step" and the new "w", in the parameter's shape.
-        """
+        For Adam: the gradient "g", "m", "v", "m_hat", "v_hat", the "step" and the new "w", in the parameter's
+        shape."""
         shown: dict[str, Values] = {}
         for group in self.param_groups:
             for segment in group.segments(type(self).__name__):
@@ -104,7 +109,9 @@ class FirstOrder(Optimizer):
                 for param in segment.slices:
                     place = slice(param.lo - segment.lo, param.hi - segment.lo)
                     shown[param.name] = {
-                        key: value[place].reshape(param.shape).copy() if isinstance(value, np.ndarray) else value
+                        key: value[place].reshape(param.shape).copy()
+                        if isinstance(value, np.ndarray)
+                        else value
                         for key, value in out.items()
                     }
         return shown
@@ -112,9 +119,8 @@ class FirstOrder(Optimizer):
     def recorded(self) -> dict[str, Tensor]:
         """The next update of the first group as a graph: the new "w′", "m′", ... made from "w", "g", "m", ...
 
-        It holds the present weights, state and gradients (0 where there are none); intermediates carry the names that the
-        rule gives them. This is what `minigrad.draw(optimizer)` draws.
-        """
+        It holds the present weights, state and gradients (0 where there are none); intermediates carry the
+        names that the rule gives them. This is what `minigrad.draw(optimizer)` draws."""
         group = self.param_groups[0]
         vectors = {"w": group.w, "g": np.zeros_like(group.w), **group.state}
         for segment in group.segments(type(self).__name__):
@@ -159,7 +165,9 @@ class FirstOrder(Optimizer):
             ready = ready and group.as_prepared()
         if gradient is None or not ready:
             live = [param for group in self.param_groups for param in group.prepare()]
-            gradient = GradientRequest(bound.compiled, [param.tensor for param in live], [param.grad for param in live], self)
+            gradient = GradientRequest(
+                bound.compiled, [param.tensor for param in live], [param.grad for param in live], self
+            )
             self._replay = gradient
         try:
             loss, reached = gradient(bound)
@@ -182,9 +190,12 @@ class FirstOrder(Optimizer):
         """Run the rule itself on a segment with gradient g."""
         vectors = [vector[segment.lo : segment.hi] for vector in group.vectors]
         for vector in vectors:
-            vector.flags.writeable = False  # these views only: a rule that works in place would change the state
+            # these views only: a rule that works in place would change the state
+            vector.flags.writeable = False
         counters = segment.counters
-        return self.rule(vectors[0], g, *vectors[1:], **{**counters, "t": counters["t"] + 1}, **group.for_rule)
+        return self.rule(
+            vectors[0], g, *vectors[1:], **{**counters, "t": counters["t"] + 1}, **group.for_rule
+        )
 
     def _update(self, group: ParamGroup, segments: list[Segment]) -> None:
         """Run the rule, as one in-place program, on segments that share their counters."""

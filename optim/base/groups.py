@@ -1,4 +1,5 @@
-"""Parameters as one vector: groups, a parameter's place in its group, and the stretches that are updated together.
+"""Parameters as one vector: groups, a parameter's place in its group, and the stretches that are updated
+together.
 
 Each group keeps its parameters in one vector `w`, of which every parameter's array is a view, and the
 optimizer's state in vectors of the same length.
@@ -25,7 +26,8 @@ __all__ = ["Array", "ParamGroup", "ParamSlice", "Segment", "Values"]
 Array: TypeAlias = NDArray[Any]
 Values: TypeAlias = dict[str, Any]
 
-LARGE = 1 << 15  # elements from which a parameter is a segment by itself, because its gradient is then not copied
+# elements from which a parameter is a segment by itself, because its gradient is then not copied
+LARGE = 1 << 15
 
 
 @dataclass(slots=True, eq=False)
@@ -65,8 +67,8 @@ class Segment:
 class ParamGroup(MutableMapping[str, Any]):
     """Parameters with options of their own. A dict to look at, but every assignment is checked.
 
-    `group["params"]` is the tuple of parameters; the other keys are the optimizer's options and `initial_lr`, which
-    schedules start from.
+    `group["params"]` is the tuple of parameters; the other keys are the optimizer's options and `initial_lr`,
+    which schedules start from.
 
     Args:
         named: the names and parameters, all of one dtype.
@@ -77,9 +79,13 @@ class ParamGroup(MutableMapping[str, Any]):
     """
 
     def __init__(
-        self, named: Sequence[tuple[str, Tensor]], options: Values, check: Callable[[Values], Values],
-        starts: Mapping[str, float], scalars: Values,
-    ) -> None:  # fmt: skip
+        self,
+        named: Sequence[tuple[str, Tensor]],
+        options: Values,
+        check: Callable[[Values], Values],
+        starts: Mapping[str, float],
+        scalars: Values,
+    ) -> None:
         self.options, self._check = options, check
         self.dtype = named[0][1].dtype
         self._note_options()
@@ -134,7 +140,9 @@ class ParamGroup(MutableMapping[str, Any]):
 
     def _note_options(self) -> None:
         """Split the options into those that the rule is given and those that its program depends on."""
-        self.for_rule = {key: value for key, value in self.options.items() if key not in ("maximize", "initial_lr")}
+        self.for_rule = {
+            key: value for key, value in self.options.items() if key not in ("maximize", "initial_lr")
+        }
         self.kinds = (self.dtype.char, *map(_kind_of, self.for_rule.values()))
 
     def adopt(self, param: ParamSlice) -> None:
@@ -157,11 +165,14 @@ class ParamGroup(MutableMapping[str, Any]):
                 param.tensor.grad = None
         self.prepared = [(param.tensor, param.view, param.tensor.requires_grad) for param in self.slices]
         live = [param for param in self.slices if param.tensor.requires_grad]
-        self.joint = Segment(self.slices, 0, self.w.size, {}, [], self.g) if len(live) == len(self.slices) else None
+        self.joint = (
+            Segment(self.slices, 0, self.w.size, {}, [], self.g) if len(live) == len(self.slices) else None
+        )
         return live
 
     def as_prepared(self) -> bool:
-        """Whether the same parameters require a gradient, in the same arrays, as when `prepare` was called."""
+        """Whether the same parameters require a gradient, in the same arrays, as when `prepare` was
+        called."""
         for p, data, live in self.prepared:  # noqa: SIM110  # at every step; all() of a generator takes twice as long
             if p.primal is not data or p.active is not live:
                 return False
@@ -196,11 +207,18 @@ class ParamGroup(MutableMapping[str, Any]):
             if grad.__class__ is not np.ndarray:
                 grad = np.asarray(grad.primal if isinstance(grad, Tensor) else grad)
             if grad.shape != param.shape:
-                raise ValueError(f"`{call}.step()` needs {param.name}.grad of shape {param.shape}, got {grad.shape}.")
+                raise ValueError(
+                    f"`{call}.step()` needs {param.name}.grad of shape {param.shape}, got {grad.shape}."
+                )
             if grad.dtype is not self.dtype:
                 grad = grad.astype(self.dtype, casting="same_kind")
             lo, hi = param.lo, param.hi
-            if last is not None and last.hi == lo and last.counters == param.counters and hi - lo < LARGE > last.grads[-1].size:
+            if (
+                last is not None
+                and last.hi == lo
+                and last.counters == param.counters
+                and hi - lo < LARGE > last.grads[-1].size
+            ):
                 last.slices.append(param)
                 last.grads.append(grad)
                 last.hi = hi

@@ -15,7 +15,9 @@ def no_loss(call: str, result: Any) -> TypeError | ValueError:
     """The error for a closure whose `result` is no Tensor, or one of several numbers."""
     if not isinstance(result, Tensor):
         got = f"{result!r:.60}"
-        return TypeError(f"`{call}`: the closure must return the loss, a Tensor, got {got}. Is `return` missing?")
+        return TypeError(
+            f"`{call}`: the closure must return the loss, a Tensor, got {got}. Is `return` missing?"
+        )
     got = f"shape {result.shape}"
     return ValueError(f"`{call}`: the loss must be a scalar, got {got}. Reduce it, as with .mean().")
 

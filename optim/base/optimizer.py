@@ -18,21 +18,25 @@ from optim.base.options import NON_NEGATIVE, WHOLE, checked
 
 __all__ = ["Optimizer", "Params"]
 
-Params: TypeAlias = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Mapping[str, Tensor] | Iterable[Mapping[str, Any]]
+Params: TypeAlias = (
+    Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Mapping[str, Tensor] | Iterable[Mapping[str, Any]]
+)
 
 
 class Optimizer:
     """The base of all optimizers. An update rule of your own makes a `FirstOrder` optimizer.
 
     Args:
-        params: Tensors; or (name, Tensor) pairs or a dict of them, such as `model.named_parameters()`; or a list of dicts
-            `{"params": ..., "lr": ...}`, one for each group, whose options override the optimizer's. A parameter is a leaf
-            of real floating dtype, one dtype to a group; it may be frozen (`requires_grad=False`) and is then skipped.
-            Its name is the one given, else `p.name`, else "param0", "param1", ...
+        params: Tensors; or (name, Tensor) pairs or a dict of them, such as `model.named_parameters()`; or a
+            list of dicts `{"params": ..., "lr": ...}`, one for each group, whose options override the
+            optimizer's. A parameter is a leaf of real floating dtype, one dtype to a group; it may be frozen
+            (`requires_grad=False`) and is then skipped. Its name is the one given, else `p.name`, else
+            "param0", "param1", ...
         options: the optimizer's own.
 
     Raises:
-        TypeError, ValueError: parameters or options that are not what they should be; nothing was changed then.
+        TypeError, ValueError: parameters or options that are not what they should be; nothing was changed
+            then.
     """
 
     state_names: ClassVar[tuple[str, ...]] = ()
@@ -46,16 +50,21 @@ class Optimizer:
         call = type(self).__name__
         if isinstance(params, Tensor | str | set | frozenset):
             raise TypeError(
-                f"`{call}(params)` must be an ordered collection of Tensors, got {type(params).__name__}. Use a list."
+                f"`{call}(params)` must be an ordered collection of Tensors, got {type(params).__name__}. "
+                "Use a list."
             )
         if not isinstance(params, Iterable):
             raise TypeError(
-                f"`{call}(params)` must hold Tensors, (name, Tensor) pairs or group dicts, got {type(params).__name__}. "
+                f"`{call}(params)` must hold Tensors, (name, Tensor) pairs or group dicts, got "
+                f"{type(params).__name__}. "
                 f"Pass model.named_parameters()."
             )
         given = list(params.items() if isinstance(params, Mapping) else params)
         if not given:
-            raise ValueError(f"`{call}(params)` must not be empty. Has the model no parameters, or was a generator used up?")
+            raise ValueError(
+                f"`{call}(params)` must not be empty. Has the model no parameters, or was a generator used "
+                "up?"
+            )
         groups = given if all(isinstance(item, Mapping) for item in given) else [{"params": given}]
         self._add([self._described(group) for group in groups])
 
@@ -90,15 +99,17 @@ class Optimizer:
                 {"params": [param.name for param in group.slices], "options": dict(group.options)}
                 for group in self.param_groups
             ],
-            "state": {param.name: _saved(group, param) for group in self.param_groups for param in group.slices},
+            "state": {
+                param.name: _saved(group, param) for group in self.param_groups for param in group.slices
+            },
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over the result of `state_dict`. Parameters are matched by name and shape, in any order.
 
         Raises:
-            ValueError: it belongs to another optimizer, or names, shapes, groups or options do not match. Nothing is
-                changed then.
+            ValueError: it belongs to another optimizer, or names, shapes, groups or options do not match.
+                Nothing is changed then.
         """
         call = f"{type(self).__name__}.load_state_dict"
         options_of, states = self._taken_apart(call, state_dict)
@@ -106,7 +117,8 @@ class Optimizer:
         missing, unexpected = sorted(params.keys() - states.keys()), sorted(states.keys() - params.keys())
         if missing or unexpected:
             raise ValueError(
-                f"`{call}`: the parameters differ; missing {missing}, unexpected {unexpected}. Give them the same names."
+                f"`{call}`: the parameters differ; missing {missing}, unexpected {unexpected}. Give them the "
+                "same names."
             )
         options = [self._loaded_options(call, group, options_of) for group in self.param_groups]
         loaded = {name: self._loaded_state(call, param, states[name]) for name, param in params.items()}
@@ -117,7 +129,9 @@ class Optimizer:
                 param.counters, vectors = loaded[param.name]
                 group.written |= vectors.keys()
                 for name, vector in group.state.items():
-                    vector[param.lo : param.hi] = np.ravel(vectors[name]) if name in vectors else self.initial(name, new)
+                    vector[param.lo : param.hi] = (
+                        np.ravel(vectors[name]) if name in vectors else self.initial(name, new)
+                    )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.param_groups))})"
@@ -131,7 +145,9 @@ class Optimizer:
         call = type(self).__name__
         known = getattr(self, "defaults", options).keys() | {"initial_lr"}
         if unknown := sorted(options.keys() - known):
-            raise ValueError(f"`{call}` has no option {', '.join(unknown)}; it has {', '.join(sorted(known))}.")
+            raise ValueError(
+                f"`{call}` has no option {', '.join(unknown)}; it has {', '.join(sorted(known))}."
+            )
         options = {name: checked(call, name, value) for name, value in options.items()}
         self.consistent(options)
         return options
@@ -140,11 +156,14 @@ class Optimizer:
         """A group as given, split into its parameters and its full options."""
         call = type(self).__name__
         if not isinstance(group, Mapping) or "params" not in group:
-            raise TypeError(f'`{call}`: a parameter group must be a dict with the key "params", got {group!r:.60}.')
+            raise TypeError(
+                f'`{call}`: a parameter group must be a dict with the key "params", got {group!r:.60}.'
+            )
         params = group["params"]
         if isinstance(params, Tensor | str | set | frozenset):
             raise TypeError(
-                f'`{call}`: "params" must be an ordered collection of Tensors, got {type(params).__name__}. Use a list.'
+                f'`{call}`: "params" must be an ordered collection of Tensors, got {type(params).__name__}. '
+                "Use a list."
             )
         options = self.defaults | {key: value for key, value in group.items() if key != "params"}
         return list(params.items() if isinstance(params, Mapping) else params), options
@@ -165,10 +184,14 @@ class Optimizer:
                     name = getattr(p, "name", None) or f"param{len(names)}"
                 _require_parameter(call, name, p)
                 if id(p) in ids:
-                    raise ValueError(f"`{call}(params)`: {name!r} is given twice; each parameter belongs to one group, once.")
+                    raise ValueError(
+                        f"`{call}(params)`: {name!r} is given twice; each parameter belongs to one group, "
+                        "once."
+                    )
                 if name in names:
                     raise ValueError(
-                        f"`{call}(params)`: two parameters are called {name!r}. State is saved by name; pass (name, Tensor) "
+                        f"`{call}(params)`: two parameters are called {name!r}. State is saved by name; pass "
+                        "(name, Tensor) "
                         f"pairs with distinct names, such as model.named_parameters()."
                     )
                 names.add(name)
@@ -176,7 +199,8 @@ class Optimizer:
                 named.append((name, p))
             if len(dtypes := sorted({str(p.dtype) for _, p in named})) > 1:
                 raise TypeError(
-                    f"`{call}(params)`: a group must have one dtype, got {', '.join(dtypes)}. Make a group for each."
+                    f"`{call}(params)`: a group must have one dtype, got {', '.join(dtypes)}. Make a group "
+                    "for each."
                 )
             options = self._checked(options)
             starts = {name: self.initial(name, options) for name in self.state_names}
@@ -186,39 +210,58 @@ class Optimizer:
                 group.adopt(param)
         self.param_groups += groups
 
-    def _taken_apart(self, call: str, state_dict: Any) -> tuple[dict[frozenset[str], Values], Mapping[str, Any]]:
+    def _taken_apart(
+        self, call: str, state_dict: Any
+    ) -> tuple[dict[frozenset[str], Values], Mapping[str, Any]]:
         """The options for the names of each saved group, and the state for the name of each parameter."""
         try:
             kind, groups, states = state_dict["optimizer"], state_dict["groups"], state_dict["state"]
             options_of = {frozenset(saved["params"]): dict(saved["options"]) for saved in groups}
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ValueError(f"`{call}` needs what `state_dict()` returned: {error!r}.") from None
-        if not isinstance(states, Mapping) or not all(isinstance(state, Mapping) for state in states.values()):
-            raise ValueError(f"`{call}` needs what `state_dict()` returned; its state of each parameter must be a dict.")
+        if not isinstance(states, Mapping) or not all(
+            isinstance(state, Mapping) for state in states.values()
+        ):
+            raise ValueError(
+                f"`{call}` needs what `state_dict()` returned; its state of each parameter must be a dict."
+            )
         if kind != type(self).__name__:
             raise ValueError(f"`{call}` needs the state of {type(self).__name__}, got that of {kind}.")
         return options_of, states
 
-    def _loaded_options(self, call: str, group: ParamGroup, options_of: Mapping[frozenset[str], Values]) -> Values:
+    def _loaded_options(
+        self, call: str, group: ParamGroup, options_of: Mapping[frozenset[str], Values]
+    ) -> Values:
         """The saved options of a group, checked."""
         names = frozenset(param.name for param in group.slices)
         if names not in options_of:
             raise ValueError(
-                f"`{call}`: no saved group has just the parameters {sorted(names)}. Group them as they were saved."
+                f"`{call}`: no saved group has just the parameters {sorted(names)}. Group them as they were "
+                "saved."
             )
         if missing := sorted(group.options.keys() - {"initial_lr"} - options_of[names].keys()):
             raise ValueError(f"`{call}`: the saved group of {sorted(names)} lacks the options {missing}.")
         return self._checked(options_of[names])
 
-    def _loaded_state(self, call: str, param: ParamSlice, saved: Mapping[str, Any]) -> tuple[Values, dict[str, Array]]:
+    def _loaded_state(
+        self, call: str, param: ParamSlice, saved: Mapping[str, Any]
+    ) -> tuple[Values, dict[str, Array]]:
         """The saved counters and vectors of one parameter, checked."""
-        vectors = {key: np.asarray(value) for key, value in saved.items() if key != "shape" and key not in param.counters}
+        vectors = {
+            key: np.asarray(value)
+            for key, value in saved.items()
+            if key != "shape" and key not in param.counters
+        }
         shape = saved.get("shape", ())
         if not isinstance(shape, tuple | list) or tuple(shape) != param.shape:
-            raise ValueError(f"`{call}`: {param.name!r} has shape {param.shape}, but {saved.get('shape')} was saved.")
+            raise ValueError(
+                f"`{call}`: {param.name!r} has shape {param.shape}, but {saved.get('shape')} was saved."
+            )
         lacking = sorted(param.counters.keys() - saved.keys())
         if lacking or vectors.keys() - set(self.state_names):
-            raise ValueError(f"`{call}`: the state of {param.name!r} has keys {sorted(saved)}; lacking {lacking}.")
+            raise ValueError(
+                f"`{call}`: the state of {param.name!r} has keys {sorted(saved)}; lacking {lacking}."
+            )
         for key, vector in vectors.items():
             if vector.shape != param.shape or vector.dtype.kind != "f":
                 raise ValueError(
@@ -239,14 +282,17 @@ def _saved(group: ParamGroup, param: ParamSlice) -> Values:
 def _require_parameter(call: str, name: Any, p: Any) -> None:
     if not isinstance(p, Tensor) or not isinstance(name, str):
         raise TypeError(
-            f"`{call}(params)` must hold Tensors, (name, Tensor) pairs, or group dicts only, got {type(p).__name__}: {p!r:.60}."
+            f"`{call}(params)` must hold Tensors, (name, Tensor) pairs, or group dicts only, got "
+            f"{type(p).__name__}: {p!r:.60}."
         )
     if p.live:
         raise ValueError(
-            f"`{call}(params)`: {name!r} is the result of an operation, not a leaf; pass the Tensors it was made from, "
+            f"`{call}(params)`: {name!r} is the result of an operation, not a leaf; pass the Tensors it was "
+            "made from, "
             f"or make a new one with Tensor(x.data, requires_grad=True)."
         )
     if p.dtype.kind != "f":
         raise TypeError(
-            f"`{call}(params)`: {name!r} must have a real floating dtype, got {p.dtype}. Convert it with astype first."
+            f"`{call}(params)`: {name!r} must have a real floating dtype, got {p.dtype}. Convert it with "
+            "astype first."
         )

@@ -31,7 +31,8 @@ __all__ = [
 
 
 class Kind(NamedTuple):
-    """A requirement: how it reads in an error, and the function that converts or raises TypeError or ValueError."""
+    """A requirement: how it reads in an error, and the function that converts or raises TypeError or
+    ValueError."""
 
     requirement: str
     parse: Callable[[Any], Any]
@@ -106,9 +107,12 @@ FORCING = Kind(
 )
 SECOND_ORDER = Kind('True, False or "auto"', lambda v: _one_of("auto")(v) if isinstance(v, str) else _flag(v))
 MODIFICATION = Kind(
-    '"none", "shift", "abs", "clip", "pinv" or "trust"', _one_of("none", "shift", "abs", "clip", "pinv", "trust")
+    '"none", "shift", "abs", "clip", "pinv" or "trust"',
+    _one_of("none", "shift", "abs", "clip", "pinv", "trust"),
 )
-LINE_SEARCH = Kind('"armijo", "strong-wolfe" or None', lambda v: None if v is None else _one_of("armijo", "strong-wolfe")(v))
+LINE_SEARCH = Kind(
+    '"armijo", "strong-wolfe" or None', lambda v: None if v is None else _one_of("armijo", "strong-wolfe")(v)
+)
 
 
 def choice(*words: str) -> Kind:
@@ -125,7 +129,8 @@ KINDS = {
     "modification": MODIFICATION, "line_search": LINE_SEARCH,
     "globalization": Kind('"trust-region" or "line-search"', _one_of("trust-region", "line-search")),
     "curvature": Kind('"hessian" or "ggn"', _one_of("hessian", "ggn")),
-    "forcing": FORCING, "second_order": SECOND_ORDER, "damping": NON_NEGATIVE, "max_radius": POSITIVE, "gtol": NON_NEGATIVE,
+    "forcing": FORCING, "second_order": SECOND_ORDER, "damping": NON_NEGATIVE, "max_radius": POSITIVE,
+    "gtol": NON_NEGATIVE,
     "gtol_abs": NON_NEGATIVE, "ftol": NON_NEGATIVE, "strict_monotone": FLAG, "seed": WHOLE,
 }  # fmt: skip
 """The kind of each option, the same for every optimizer. An option that is missing here is not checked."""
@@ -137,9 +142,9 @@ def checked(call: str, option: str, value: Any, kind: Kind | None = None) -> Any
     Raises:
         TypeError, ValueError: it is of another kind. The message says call, requirement and value.
 
-    >>> checked("Adam", "lr", -0.1)
+    >>> checked("Adam", "lr", math.nan)
     Traceback (most recent call last):
-    ValueError: `Adam(lr=...)` must be a finite number ≥ 0, got -0.1. To climb instead of descend pass maximize=True.
+    ValueError: `Adam(lr=...)` must be a finite number ≥ 0, got nan.
     """
     kind = kind or KINDS.get(option)
     if kind is None:

@@ -1,4 +1,5 @@
-"""Backtracking along a direction until f falls as a model predicts: for capped CG and for Levenberg–Marquardt."""
+"""Backtracking along a direction until f falls as a model predicts: for capped CG and for
+Levenberg–Marquardt."""
 
 from __future__ import annotations
 

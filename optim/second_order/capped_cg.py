@@ -1,15 +1,16 @@
-"""Newton-CG with a line search: capped CG finds a direction, of Newton or of negative curvature, and backtracking its length.
+"""Newton-CG with a line search: capped CG finds a direction, of Newton or of negative curvature, and
+backtracking its length.
 
     (H + 2εI)d = −g by CG;   dᵀ(H + 2εI)d < ε‖d‖² at any point: d is a direction of negative curvature
     x ← x + αd,   f(x) − f(x + αd) > 0.1·(model's decrease),   α = 1, ½, ¼, …
 
-The cap: CG on a matrix ≥ ε reduces the residual at a known rate. Where it falls behind, some difference of two iterates has
-curvature below ε, and is found among those stored.
+The cap: CG on a matrix ≥ ε reduces the residual at a known rate. Where it falls behind, some difference of
+two iterates has curvature below ε, and is found among those stored.
 
 Names: `ε` epsilon, `y` iterate, `r` residual (H + 2ε)y + g, `p` direction, `M` a bound of ‖H‖ as far as seen.
 
-Reference: Royer, O'Neill, Wright 2020, A Newton-CG algorithm with complexity guarantees for smooth unconstrained optimization.
-"""
+Reference: Royer, O'Neill, Wright 2020, A Newton-CG algorithm with complexity guarantees for smooth
+unconstrained optimization."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ class Direction(NamedTuple):
     smallest_curvature: float
 
 
-def capped_cg(hv: Callable[[Vector], Vector], g: Vector, epsilon: float, eta: float, max_iterations: int) -> Direction:
+def capped_cg(
+    hv: Callable[[Vector], Vector], g: Vector, epsilon: float, eta: float, max_iterations: int
+) -> Direction:
     """Algorithm 1 of the paper, with ‖r‖ ≤ η‖g‖ for its accuracy.
 
     Args:
@@ -91,7 +94,9 @@ def _below(curvature: float, square: float, ε: float) -> bool:
     return curvature + 2 * ε * square < ε * square
 
 
-def _difference_below(y: Vector, Hy: Vector, iterates: list[tuple[Vector, Vector]], ε: float) -> tuple[Vector, Vector] | None:
+def _difference_below(
+    y: Vector, Hy: Vector, iterates: list[tuple[Vector, Vector]], ε: float
+) -> tuple[Vector, Vector] | None:
     """The first difference of y and an earlier iterate whose curvature is below ε, with its image under H."""
     for before, Hbefore in iterates:
         d, Hd = y - before, Hy - Hbefore
@@ -104,18 +109,21 @@ def _rate(κ: float, j: int) -> float:
     """√T·τ^(j/2): where ‖r‖/‖g‖ must be after j iterations if no curvature is below ε."""
     s = math.sqrt(κ)
     τ = s / (s + 1)
-    T = 2 * κ * κ * (s + 1) * (1 + math.sqrt(τ))  # 2κ²/(1 − √τ), which would divide by 0 where s + 1 rounds to s
+    # 2κ²/(1 − √τ), which would divide by 0 where s + 1 rounds to s
+    T = 2 * κ * κ * (s + 1) * (1 + math.sqrt(τ))
     return T * math.pow(τ, 0.5 * j)
 
 
 class CappedCG(Method):
     """Capped CG, with backtracking until f has fallen by a tenth of the prediction.
 
-    The paper asks for a cubic decrease σα³‖d‖³, and makes ‖d‖ = |dᵀHd|/‖d‖² where the curvature is negative; both depend on
-    the units of f and x. Here that length is the one that |H| would give, |gᵀd|/|dᵀHd|·‖d‖, or twice that of the last step.
+    The paper asks for a cubic decrease σα³‖d‖³, and makes ‖d‖ = |dᵀHd|/‖d‖² where the curvature is negative;
+    both depend on the units of f and x. Here that length is the one that |H| would give, |gᵀd|/|dᵀHd|·‖d‖, or
+    twice that of the last step.
 
     Args:
-        damping: ε = damping·√(‖g‖/‖g₀‖)·‖Hg‖/‖g‖: it vanishes at a minimum, where it would slow Newton's convergence.
+        damping: ε = damping·√(‖g‖/‖g₀‖)·‖Hg‖/‖g‖: it vanishes at a minimum, where it would slow Newton's
+            convergence.
     """
 
     def __init__(self, *, damping: float = 1e-3) -> None:
@@ -139,7 +147,12 @@ class CappedCG(Method):
         g0 = size if math.isnan(self.g0) else self.g0
         epsilon = max(self.damping * math.sqrt(min(1.0, size / g0)), 1e-12)
         found = capped_cg(lambda v: unit * here.hv(v), g, epsilon, settings.eta, max_iterations(g.size))
-        d, slope, curvature, length = found.d, float(g @ found.d), float(found.d @ found.Hd), float(np.linalg.norm(found.d))
+        d, slope, curvature, length = (
+            found.d,
+            float(g @ found.d),
+            float(found.d @ found.Hd),
+            float(np.linalg.norm(found.d)),
+        )
         if found.why == "negative curvature":
             wanted = max(abs(slope / curvature) * length, 2 * self.length) or natural_length(here.x)
             scale = math.copysign(wanted / length, -slope)

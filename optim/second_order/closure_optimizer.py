@@ -62,18 +62,29 @@ class ClosureOptimizer(Optimizer):
             The closure's loss before the step.
 
         Raises:
-            TypeError, ValueError: no closure, one that returns no scalar Tensor, or groups with different options.
+            TypeError, ValueError: no closure, one that returns no scalar Tensor, or groups with different
+                options.
             FloatingPointError: the loss or its gradient is not finite at the present parameters.
         """
         call = f"{type(self).__name__}.step(closure)"
         if not callable(closure):
             got = "" if closure is None else f", a function, got {closure!r:.60}"
-            raise TypeError(f"`{call}` needs a closure{got}, for it evaluates the loss at more than one point.")
+            raise TypeError(
+                f"`{call}` needs a closure{got}, for it evaluates the loss at more than one point."
+            )
         options = self._common([dict(group) for group in self.param_groups])
-        active = [(group, param) for group in self.param_groups for param in group.slices if param.tensor.requires_grad]
+        active = [
+            (group, param)
+            for group in self.param_groups
+            for param in group.slices
+            if param.tensor.requires_grad
+        ]
         params = [param for _, param in active]
         if not any(param.tensor.size for param in params):
-            raise ValueError(f"`{call}`: every parameter is frozen or of size 0; set requires_grad=True on some with numbers.")
+            raise ValueError(
+                f"`{call}`: every parameter is frozen or of size 0; set requires_grad=True on some with "
+                "numbers."
+            )
         options["noise"] = noise_of([param.tensor.dtype for param in params])
         decay, leaves = [group["weight_decay"] for group, _ in active], [param.tensor for param in params]
         curvature = self._curvature_of(closure, leaves)
@@ -147,7 +158,11 @@ class ClosureOptimizer(Optimizer):
         if not isinstance(closure, Bound) or self.needs_outputs:
             return None
         known = self._curvature
-        if known is None or known.compiled is not closure.compiled or [*map(id, known.leaves)] != [*map(id, leaves)]:
+        if (
+            known is None
+            or known.compiled is not closure.compiled
+            or [*map(id, known.leaves)] != [*map(id, leaves)]
+        ):
             known = self._curvature = CurvatureRequest(closure.compiled, leaves, self)
         return known
 
@@ -158,12 +173,18 @@ class ClosureOptimizer(Optimizer):
 
     def _common(self, options: Sequence[Mapping[str, Any]]) -> Values:
         """The options that all groups share."""
-        shared = [{key: value for key, value in each.items() if key not in PER_GROUP | {"params"}} for each in options]
+        shared = [
+            {key: value for key, value in each.items() if key not in PER_GROUP | {"params"}}
+            for each in options
+        ]
         for other in shared[1:]:
-            if differing := sorted(key for key in other if key not in shared[0] or other[key] != shared[0][key]):
+            if differing := sorted(
+                key for key in other if key not in shared[0] or other[key] != shared[0][key]
+            ):
                 key = differing[0]
                 raise ValueError(
-                    f"`{type(self).__name__}({key}=...)` must be the same in all groups, got {shared[0].get(key)!r} and "
+                    f"`{type(self).__name__}({key}=...)` must be the same in all groups, got "
+                    f"{shared[0].get(key)!r} and "
                     f"{other[key]!r}: the step is one direction and one length for all parameters together. "
                     f"Only weight_decay may differ."
                 )

@@ -1,11 +1,11 @@
 """Newton steps with the whole Hessian, for any objective.
 
-Names: `lam` `V` eigenvalues and eigenvectors of H; `c` the gradient in that basis; δ `floor` = √eps·max|λ|, the smallest
-curvature that counts; Δ `radius` of the trust region; `unit` a power of two by which H and g are multiplied, so that
-nothing over- or underflows whatever the units of f.
+Names: `lam` `V` eigenvalues and eigenvectors of H; `c` the gradient in that basis; δ `floor` = √eps·max|λ|,
+the smallest curvature that counts; Δ `radius` of the trust region; `unit` a power of two by which H and g are
+multiplied, so that nothing over- or underflows whatever the units of f.
 
-Reference: Nocedal and Wright 2006, Numerical Optimization, ch. 3.4; Dauphin et al. 2014; Moré and Sorensen 1983.
-"""
+Reference: Nocedal and Wright 2006, Numerical Optimization, ch. 3.4; Dauphin et al. 2014; Moré and Sorensen
+1983."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ class NewtonInfo(StepInfo):
     """The report of one step of `Newton`; `why` says how the line search ended."""
 
     step_length: float = 0.0  # a in w + a·p
-    decrement: float = math.nan  # √(−gᵀp), NaN if p climbs; half its square is the fall that the model predicts
+    # √(−gᵀp), NaN if p climbs; half its square is the fall that the model predicts
+    decrement: float = math.nan
     negative: int = 0  # how many eigenvalues are below −δ
     asymmetry: float = 0.0  # max|H − Hᵀ| / max|H| before it was made symmetric
 
@@ -71,7 +72,9 @@ class DenseNewton(Method):
     def after_escape(self, length: float, settings: Settings) -> None:
         self.radius = length
 
-    def step(self, objective: Objective, here: Evaluation, settings: Settings) -> tuple[Evaluation, NewtonInfo]:
+    def step(
+        self, objective: Objective, here: Evaluation, settings: Settings
+    ) -> tuple[Evaluation, NewtonInfo]:
         n, products = here.x.size, objective.counts.nhev
         if n > settings.dense_limit:
             raise ValueError(
@@ -86,22 +89,29 @@ class DenseNewton(Method):
         # Without any curvature a step is as long as a first radius would be.
         floor = math.sqrt(EPS) * largest or float(np.linalg.norm(g)) / natural_length(here.x) or 1.0
         if settings.modification == "trust":
-            there, info = self._trust_step(objective, here, lam + unit * settings.damping, V, unit, settings.noise)
+            there, info = self._trust_step(
+                objective, here, lam + unit * settings.damping, V, unit, settings.noise
+            )
         else:
             p, down = _direction(H, g, lam, V, floor, unit * settings.damping, settings.modification), V[:, 0]
-            # Leave a saddle point, and also a point so near to one that the slope promises no more than rounding.
+            # Leave a saddle point, and also a point so near to one that the slope promises no more than
+            # rounding.
             promise = max(2 * abs(here.f), float(-lam[0]) / unit * max(1.0, 0.01 * float(here.x @ here.x)))
             flat = -float(here.g @ p) <= settings.noise * promise
-            stuck = flat and lam[0] < -NEGATIVE * largest and settings.modification in ("shift", "abs", "clip")
+            stuck = (
+                flat and lam[0] < -NEGATIVE * largest and settings.modification in ("shift", "abs", "clip")
+            )
             there, info = _line_step(objective, here, p, down if stuck else None, settings)
         return there, replace(
-            info, lambda_min=float(lam[0]) / unit, negative=int(np.sum(lam < -math.sqrt(EPS) * largest)), asymmetry=asymmetry,
-            n_hv=objective.counts.nhev - products, actual=here.f - there.f, noise=blind(here, there, settings.noise),
+            info, lambda_min=float(lam[0]) / unit, negative=int(np.sum(lam < -math.sqrt(EPS) * largest)),
+            asymmetry=asymmetry,
+            n_hv=objective.counts.nhev - products, actual=here.f - there.f,
+            noise=blind(here, there, settings.noise),
         )  # fmt: skip
 
     def _trust_step(
         self, objective: Objective, here: Evaluation, lam: Vector, V: Vector, unit: float, noise: float
-    ) -> tuple[Evaluation, NewtonInfo]:  # fmt: skip
+    ) -> tuple[Evaluation, NewtonInfo]:
         c = V.T @ (unit * here.g)
         radius = self.radius or first_radius(here.x, float(c @ c), float(np.linalg.norm(lam * c)))
         refused = 0
@@ -113,7 +123,8 @@ class DenseNewton(Method):
             if trial.there is not None:
                 self.radius = after
                 return trial.there, NewtonInfo(
-                    True, rho=trial.rho, radius=after, predicted=predicted, step_norm=norm, step_length=1.0, why="trust region",
+                    True, rho=trial.rho, radius=after, predicted=predicted, step_norm=norm, step_length=1.0,
+                    why="trust region",
                     rejections=refused, decrement=math.sqrt(max(-float(c @ q) / unit, 0.0)),
                 )  # fmt: skip
             if not trial.moved or not predicted > 0:
@@ -124,7 +135,9 @@ class DenseNewton(Method):
         return here, NewtonInfo(status=Status.PRECISION_LOSS, why=why, radius=radius, rejections=refused + 1)
 
 
-def _direction(H: Vector, g: Vector, lam: Vector, V: Vector, floor: float, damping: float, modification: str) -> Vector:
+def _direction(
+    H: Vector, g: Vector, lam: Vector, V: Vector, floor: float, damping: float, modification: str
+) -> Vector:
     if not g.any():
         return np.zeros_like(g)
     if modification == "none":
@@ -146,9 +159,12 @@ def _line_step(
             )
     found = line_search(settings.line_search, objective, here, p, settings.lr, settings.noise)
     if found.there is None:
-        return here, NewtonInfo(status=found.status, why=found.why, rejections=found.trials, decrement=decrement)
+        return here, NewtonInfo(
+            status=found.status, why=found.why, rejections=found.trials, decrement=decrement
+        )
     return found.there, NewtonInfo(
-        True, predicted=-found.a * slope * (1 - 0.5 * found.a), step_norm=found.a * float(np.linalg.norm(p)), why=found.why,
+        True, predicted=-found.a * slope * (1 - 0.5 * found.a), step_norm=found.a * float(np.linalg.norm(p)),
+        why=found.why,
         rejections=found.trials - 1, step_length=found.a, decrement=decrement,
     )  # fmt: skip
 
@@ -158,5 +174,7 @@ def _hessian(here: Evaluation) -> tuple[Vector, float]:
     H = here.hessian_rows()
     largest = float(np.abs(H).max())
     if not math.isfinite(largest):
-        raise FloatingPointError("`Newton`: f and its gradient are finite, but the Hessian is not; nothing was changed.")
+        raise FloatingPointError(
+            "`Newton`: f and its gradient are finite, but the Hessian is not; nothing was changed."
+        )
     return symmetric(H), float(np.abs(H - H.T).max()) / largest if largest else 0.0

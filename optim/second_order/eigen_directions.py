@@ -1,10 +1,10 @@
 """Newton directions from a whole spectrum, with a substitute for H where H is not positive definite.
 
-In the basis of eigenvectors H is diagonal, H = VΛVᵀ, and the gradient is c = Vᵀg. Then every modification is a rule for
-numbers: the direction is −V(c/d) with d in place of λ.
+In the basis of eigenvectors H is diagonal, H = VΛVᵀ, and the gradient is c = Vᵀg. Then every modification is
+a rule for numbers: the direction is −V(c/d) with d in place of λ.
 
-Names: λ `lam` eigenvalues, ascending; `V` eigenvectors, as columns; δ `floor` the smallest curvature that counts.
-"""
+Names: λ `lam` eigenvalues, ascending; `V` eigenvectors, as columns; δ `floor` the smallest curvature that
+counts."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class SingularHessianError(np.linalg.LinAlgError):
 def textbook_direction(H: Vector, g: Vector) -> Vector:
     """−H⁻¹g, whatever the signs of the eigenvalues; `H` symmetric.
 
-    Rows and columns are scaled to a largest entry of about 1 first (Ruiz 2001), so that coordinates in different units do
-    not make H look singular.
+    Rows and columns are scaled to a largest entry of about 1 first (Ruiz 2001), so that coordinates in
+    different units do not make H look singular.
 
     Raises:
         SingularHessianError: an eigenvalue of the scaled H is 0 up to rounding, n·eps of the largest.
@@ -41,7 +41,8 @@ def textbook_direction(H: Vector, g: Vector) -> Vector:
     least, most = float(lam[np.argmin(np.abs(lam))]), float(np.abs(lam).max())
     if not abs(least) > g.size * np.finfo(np.float64).eps * most:
         raise SingularHessianError(
-            f'`Newton(modification="none")`: the Hessian is singular. With rows and columns scaled to 1 its eigenvalue '
+            '`Newton(modification="none")`: the Hessian is singular. With rows and columns scaled to 1 its '
+            "eigenvalue "
             f"nearest 0 is {least:.3g}, and the largest {most:.3g}. Use another modification, or damping > 0."
         )
     p: Vector = -s * (V @ ((V.T @ (s * g)) / lam))
@@ -74,9 +75,9 @@ def more_sorensen(lam: Vector, c: Vector, radius: float) -> Vector:
 
         q = −c/(λ + μ),   μ ≥ max(0, −λ₁),   ‖q‖ = radius if μ > 0
 
-    With σ = λ₁ + μ the function 1/‖q(σ)‖ is concave and rises, so Newton's method for 1/‖q‖ = 1/radius climbs to the
-    solution from the left without a safeguard. In the hard case c has no part in the lowest eigenspace, and even at σ = 0
-    q is too short: the rest of the way is free along the first eigenvector.
+    With σ = λ₁ + μ the function 1/‖q(σ)‖ is concave and rises, so Newton's method for 1/‖q‖ = 1/radius climbs
+    to the solution from the left without a safeguard. In the hard case c has no part in the lowest
+    eigenspace, and even at σ = 0 q is too short: the rest of the way is free along the first eigenvector.
 
     Args:
         lam: (n,) ascending.

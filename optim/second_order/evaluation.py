@@ -37,7 +37,8 @@ class BudgetSpent(Exception):
 
 @dataclass
 class Counts:
-    """How often each thing was computed, and how often it may be; a Hessian-vector product counts once for each vector."""
+    """How often each thing was computed, and how often it may be; a Hessian-vector product counts once for
+    each vector."""
 
     nfev: int = 0
     njev: int = 0
@@ -60,8 +61,8 @@ class Derivatives(NamedTuple):
     """The gradient at a point, and the functions that give more; products count themselves.
 
     hv, hessian: v ↦ Hv, and the function that returns H; without a `hessian`, n products give it.
-    ggn, pulled: v ↦ Gv, the Gauss–Newton product, and signs ↦ Σᵢ signsᵢ·∇fᵢ over the rows i of the outputs, which sum to g;
-        where the closure returns (loss, outputs).
+    ggn, pulled: v ↦ Gv, the Gauss–Newton product, and signs ↦ Σᵢ signsᵢ·∇fᵢ over the rows i of the outputs,
+        which sum to g; where the closure returns (loss, outputs).
     """
 
     g: Vector
@@ -139,4 +140,6 @@ def require_finite(call: str, here: Evaluation, arrays: list[tuple[str, Vector]]
         )
     for (name, _), g in zip(arrays, Packing([values for _, values in arrays]).pieces(here.g), strict=True):
         if not np.isfinite(g).all():
-            raise FloatingPointError(f"`{call}`: the loss is finite, but its gradient for {name} is not; nothing was changed.")
+            raise FloatingPointError(
+                f"`{call}`: the loss is finite, but its gradient for {name} is not; nothing was changed."
+            )

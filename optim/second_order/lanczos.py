@@ -1,8 +1,9 @@
-"""The Lanczos process: a symmetric operator seen through a few of its products, as a small tridiagonal matrix.
+"""The Lanczos process: a symmetric operator seen through a few of its products, as a small tridiagonal
+matrix.
 
-Names: `H` the operator, known by `hv(v)` = Hv; `q` basis vectors, kept as rows of `basis`; `T` = QHQᵀ, tridiagonal, with
-`alpha` on its diagonal and `beta` beside it; `θ` Ritz values, the eigenvalues of T; `s` its eigenvectors; `m` steps taken.
-"""
+Names: `H` the operator, known by `hv(v)` = Hv; `q` basis vectors, kept as rows of `basis`; `T` = QHQᵀ,
+tridiagonal, with `alpha` on its diagonal and `beta` beside it; `θ` Ritz values, the eigenvalues of T; `s` its
+eigenvectors; `m` steps taken."""
 
 from __future__ import annotations
 
@@ -24,8 +25,8 @@ class Krylov(NamedTuple):
     """What m Lanczos steps found; each step was one product.
 
     alpha: (m,), the diagonal of T.
-    beta: (m,), the norms of what remained after each step; `beta[:-1]` lies beside the diagonal of T, `beta[-1]` says how
-        far the basis is from being invariant. Exactly 0 where it is.
+    beta: (m,), the norms of what remained after each step; `beta[:-1]` lies beside the diagonal of T,
+        `beta[-1]` says how far the basis is from being invariant. Exactly 0 where it is.
     basis: (m, n), orthonormal rows.
     """
 
@@ -34,7 +35,8 @@ class Krylov(NamedTuple):
     basis: Array
 
     def ritz(self) -> tuple[Array, Array, Array]:
-        """Ritz values θ, ascending; the eigenvectors s of T as columns; the residuals ‖Hu − θu‖ = β|s₋₁| of u = Qᵀs.
+        """Ritz values θ, ascending; the eigenvectors s of T as columns; the residuals ‖Hu − θu‖ = β|s₋₁| of u
+        = Qᵀs.
 
         Within its residual of each θ lies an eigenvalue of H. The vectors u are the rows of `s.T @ basis`.
         """
@@ -69,7 +71,8 @@ def lanczos(
         rng: draws the start vector, unless given, and new ones after a breakdown.
         start: q₁ up to its length, (n,), finite and not zero.
         orthogonal_to: orthonormal rows (p, n) to stay away from: the process sees H on their complement only.
-        stop: looks at the run after each step and ends it with True. The run it gets is valid during the call.
+        stop: looks at the run after each step and ends it with True. The run it gets is valid during the
+            call.
 
     Raises:
         TypeError: rng is not a `numpy.random.Generator`.
@@ -84,17 +87,26 @@ def lanczos(
     """
     n, k = checked("lanczos", "n", n, COUNT), checked("lanczos", "k", k, COUNT)
     if not callable(hv):
-        raise TypeError(f"`lanczos(hv, ...)`: hv must be a function v ↦ Hv, got {hv!r:.60}. For a matrix pass lambda v: H @ v.")
+        raise TypeError(
+            f"`lanczos(hv, ...)`: hv must be a function v ↦ Hv, got {hv!r:.60}. For a matrix pass lambda v: "
+            "H @ v."
+        )
     if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"`lanczos(rng=...)` must be a numpy.random.Generator, got {rng!r:.60}. Use np.random.default_rng(0).")
+        raise TypeError(
+            f"`lanczos(rng=...)` must be a numpy.random.Generator, got {rng!r:.60}. Use "
+            "np.random.default_rng(0)."
+        )
     away = np.zeros((0, n)) if orthogonal_to is None else np.asarray(orthogonal_to, dtype=np.float64)
     if away.ndim != 2 or away.shape[1] != n or len(away) >= n:
-        raise ValueError(f"`lanczos(orthogonal_to=...)` must be fewer than n = {n} rows of that length, got {away.shape}.")
+        raise ValueError(
+            f"`lanczos(orthogonal_to=...)` must be fewer than n = {n} rows of that length, got {away.shape}."
+        )
     p = len(away)
     skew = float(np.abs(away @ away.T - np.eye(p)).max(initial=0.0))
     if not skew <= ORTHONORMAL:
         raise ValueError(
-            f"`lanczos(orthogonal_to=...)` must have orthonormal rows, but their products with each other are off by "
+            "`lanczos(orthogonal_to=...)` must have orthonormal rows, but their products with each other "
+            "are off by "
             f"{skew:.1e}. Pass np.linalg.qr(rows.T)[0].T."
         )
     k = min(k, n - p)
@@ -109,11 +121,15 @@ def lanczos(
         w = np.asarray(hv(q.copy()))
         if w.shape != (n,) or w.dtype.kind not in "fiub":
             kind = "" if w.dtype.kind in "fiub" else f"{w.dtype} of shape "
-            raise ValueError(f"`lanczos(hv, ...)`: hv must return real numbers of shape {(n,)}, got {kind}{w.shape}.")
+            raise ValueError(
+                f"`lanczos(hv, ...)`: hv must return real numbers of shape {(n,)}, got {kind}{w.shape}."
+            )
         w = w.astype(np.float64)
         norm = _norm(w)
         if not np.isfinite(norm):
-            raise FloatingPointError(f"`lanczos(hv, ...)`: the norm of product {m} must be finite, got {norm}.")
+            raise FloatingPointError(
+                f"`lanczos(hv, ...)`: the norm of product {m} must be finite, got {norm}."
+            )
         alpha[m - 1], size = q @ w, max(size, norm)
         w, remains = _orthogonal(w, held)
         complete = p + m == n  # then there is no further direction, and what remains is rounding
@@ -135,12 +151,16 @@ def _first(start: Array | None, n: int, away: Array, rng: np.random.Generator) -
         raise ValueError(f"`lanczos(start=...)` must have shape {(n,)}, got {w.shape}.")
     largest = float(np.abs(w).max())
     if not 0 < largest < np.inf:
-        raise ValueError(f"`lanczos(start=...)` must be finite and not zero, got a largest entry of {largest}.")
+        raise ValueError(
+            f"`lanczos(start=...)` must be finite and not zero, got a largest entry of {largest}."
+        )
     w = w / largest
     before = _norm(w)
     w, norm = _orthogonal(w, away)
     if not norm > n * np.finfo(np.float64).eps * before:
-        raise ValueError("`lanczos(start=...)` must not lie in the span of `orthogonal_to`. Leave it out for a random one.")
+        raise ValueError(
+            "`lanczos(start=...)` must not lie in the span of `orthogonal_to`. Leave it out for a random one."
+        )
     return w / norm
 
 
@@ -152,7 +172,8 @@ def _random(n: int, away: Array, rng: np.random.Generator) -> Array:
 
 
 def _orthogonal(w: Array, rows: Array) -> tuple[Array, float]:
-    """w without its part along `rows`, and the norm of the rest: Gram–Schmidt until the norm has ceased to fall.
+    """w without its part along `rows`, and the norm of the rest: Gram–Schmidt until the norm has ceased to
+    fall.
 
     Twice is enough unless next to nothing remains; then further passes tell a direction from rounding.
     """

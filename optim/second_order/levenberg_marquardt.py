@@ -49,9 +49,15 @@ class MartensRun(NamedTuple):
 
 
 def martens_cg(
-    gv: Callable[[Vector], Vector], g: Vector, damping: float, tolerance: float, max_iterations: int, *,
-    start: Vector | None = None, solve: Callable[[Vector], Vector] | None = None,
-) -> MartensRun:  # fmt: skip
+    gv: Callable[[Vector], Vector],
+    g: Vector,
+    damping: float,
+    tolerance: float,
+    max_iterations: int,
+    *,
+    start: Vector | None = None,
+    solve: Callable[[Vector], Vector] | None = None,
+) -> MartensRun:
     """Solve (G + λI)p = −g by CG until the model stops falling, and keep some of the iterates.
 
         φᵢ = ½pᵀ(G + λI)p + gᵀp;   stop when φᵢ < 0 and (φᵢ − φᵢ₋ₖ)/φᵢ < k·5e-4,   k = max(10, ⌈0.1i⌉) < i
@@ -84,7 +90,8 @@ def martens_cg(
             least = min(least, curvature / dd - damping)
         if not finite or not curvature > 0:
             why = "negative curvature" if finite else "not finite"
-            if i == 1 and finite and curvature < 0:  # the loss is not convex in the outputs: go as far as |G| says
+            # the loss is not convex in the outputs: go as far as |G| says
+            if i == 1 and finite and curvature < 0:
                 p, Gp = p - ry / curvature * d, Gp - ry / curvature * Gd
             elif not p.any():  # only the slope is known
                 p = d
@@ -130,12 +137,15 @@ class LevenbergMarquardt(Method):
 
     Args:
         damping: the first λ, ≥ 0, in the units of f over those of x².
-        solve: r ↦ M⁻¹r; if None, Martens' M = (diag(mean gᵢ²) + λ)^¾, where gᵢ is the gradient of row i of the outputs. The
-            mean is estimated without those: for random signs sᵢ the square of Σsᵢgᵢ has Σgᵢ² for its mean.
+        solve: r ↦ M⁻¹r; if None, Martens' M = (diag(mean gᵢ²) + λ)^¾, where gᵢ is the gradient of row i of
+            the outputs. The mean is estimated without those: for random signs sᵢ the square of Σsᵢgᵢ has Σgᵢ²
+            for its mean.
         seed: of the signs.
     """
 
-    def __init__(self, *, damping: float = 1.0, solve: Callable[[Vector], Vector] | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, *, damping: float = 1.0, solve: Callable[[Vector], Vector] | None = None, seed: int = 0
+    ) -> None:
         self.damping, self.solve = damping, solve
         self.previous: Vector | None = None  # the last solution of CG
         self.rng = np.random.default_rng(seed)
@@ -153,13 +163,21 @@ class LevenbergMarquardt(Method):
     def step(self, objective: Objective, here: Evaluation, settings: Settings) -> tuple[Evaluation, StepInfo]:
         gv = here.known.ggn
         if gv is None:
-            raise TypeError('curvature="ggn" needs a closure that returns (loss, outputs), the loss computed from the outputs.')
+            raise TypeError(
+                'curvature="ggn" needs a closure that returns (loss, outputs), the loss computed from the '
+                "outputs."
+            )
         g = here.g
         start = None if self.previous is None else KEEP * self.previous
         run = martens_cg(
-            gv, g, self.damping, TOLERANCE * float(np.linalg.norm(g)), max_iterations(g.size), start=start,
+            gv,
+            g,
+            self.damping,
+            TOLERANCE * float(np.linalg.norm(g)),
+            max_iterations(g.size),
+            start=start,
             solve=self.solve or self._martens(here),
-        )  # fmt: skip
+        )
         p, Gp = lowest(objective, here, run.kept, settings.noise)
         slope, curvature = float(g @ p), float(p @ Gp)
 

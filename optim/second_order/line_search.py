@@ -1,12 +1,15 @@
-"""How far to go along a direction: backtrack until f falls enough, or bracket a minimum until the slope is small too.
+"""How far to go along a direction: backtrack until f falls enough, or bracket a minimum until the slope is
+small too.
 
     Armijo        φ(a) ≤ φ(0) + c₁·a·φ′(0)
     strong Wolfe  and |φ′(a)| ≤ c₂·|φ′(0)|,      φ(a) = f(x + a·p)
 
-A point where f or its gradient is not finite counts as infinitely high. Where the change of f drowns in rounding the slopes
-decide, φ(a) − φ(0) ≈ ½a(φ′(0) + φ′(a)): Armijo's condition is then the approximate one of Hager and Zhang (2005).
+A point where f or its gradient is not finite counts as infinitely high. Where the change of f drowns in
+rounding the slopes decide, φ(a) − φ(0) ≈ ½a(φ′(0) + φ′(a)): Armijo's condition is then the approximate one of
+Hager and Zhang (2005).
 
-Names: `a` step length, `p` direction, `c1` `c2` the constants, `low` the best point so far, `high` the bracket's other end.
+Names: `a` step length, `p` direction, `c1` `c2` the constants, `low` the best point so far, `high` the
+bracket's other end.
 
 Reference: Nocedal and Wright 2006, Numerical Optimization, ch. 3.
 """
@@ -29,8 +32,8 @@ __all__ = ["STILL", "RayPoint", "SearchResult", "line_search"]
 class RayPoint(NamedTuple):
     """A point of the ray: a, φ(a) − φ(0), and φ′(a), which is NaN where it was not asked for.
 
-    Without an evaluation `there`, f is not finite and the change infinite; or a·p is too short to move x, and it is 0.
-    """
+    Without an evaluation `there`, f is not finite and the change infinite; or a·p is too short to move x, and
+    it is 0."""
 
     a: float
     change: float
@@ -39,7 +42,8 @@ class RayPoint(NamedTuple):
 
 
 class SearchResult(NamedTuple):
-    """The point to go to, or None; the step length there, how many points were tried, and why the search ended."""
+    """The point to go to, or None; the step length there, how many points were tried, and why the search
+    ended."""
 
     there: Evaluation | None
     a: float
@@ -81,7 +85,11 @@ class Ray:
         if not blind(self.here, there, self.noise):
             return point
         point = self.with_slope(point)
-        return point._replace(change=0.5 * a * (self.slope + point.slope)) if math.isfinite(point.slope) else point
+        return (
+            point._replace(change=0.5 * a * (self.slope + point.slope))
+            if math.isfinite(point.slope)
+            else point
+        )
 
     def with_slope(self, point: RayPoint) -> RayPoint:
         """With φ′(a) too; a gradient that is not finite makes the point infinitely high."""
@@ -125,7 +133,8 @@ def _full_step(ray: Ray, first: float) -> SearchResult:
 
 
 def _armijo(ray: Ray, first: float, c1: float = 1e-4, max_trials: int = 60) -> SearchResult:
-    """Shorten the step until f has fallen: to where a parabola has its minimum, but by ½ at least and to 1/10 at most."""
+    """Shorten the step until f has fallen: to where a parabola has its minimum, but by ½ at least and to 1/10
+    at most."""
     a = first
     for trials in range(1, max_trials + 1):
         point = ray.at(a)
@@ -137,12 +146,13 @@ def _armijo(ray: Ray, first: float, c1: float = 1e-4, max_trials: int = 60) -> S
     return SearchResult(None, 0.0, max_trials, "no decrease")
 
 
-def _strong_wolfe(ray: Ray, first: float, c1: float = 1e-4, c2: float = 0.9, max_trials: int = 40) -> SearchResult:
+def _strong_wolfe(
+    ray: Ray, first: float, c1: float = 1e-4, c2: float = 0.9, max_trials: int = 40
+) -> SearchResult:
     """Lengthen the step until a minimum is bracketed, then close in on it until the slope is small.
 
-    `low` satisfies Armijo's condition, and φ falls from there towards `high`; without a `high`, towards infinity. If the
-    trials run out, `low` is taken.
-    """
+    `low` satisfies Armijo's condition, and φ falls from there towards `high`; without a `high`, towards
+    infinity. If the trials run out, `low` is taken."""
     low, a = RayPoint(0.0, 0.0, ray.slope, ray.here), first
     high: RayPoint | None = None
     for trials in range(1, max_trials + 1):
@@ -171,7 +181,8 @@ _SEARCHES: dict[str | None, Callable[[Ray, float], SearchResult]] = {
 
 
 def _share(low: RayPoint, high: RayPoint) -> float:
-    """The next point's share of the way from low to high: a cubic's or a parabola's minimum, in [0.1, 0.9]."""
+    """The next point's share of the way from low to high: a cubic's or a parabola's minimum, in [0.1,
+    0.9]."""
     width = high.a - low.a
     start = -low.slope * width  # > 0, and the unit of what follows, so that no square over- or underflows
     rise, end = (high.change - low.change) / start, high.slope * width / start

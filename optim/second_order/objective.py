@@ -50,7 +50,9 @@ class Graph:
         with np.errstate(all="ignore"):
             return self._found(point.gradient(), point.product, decay)
 
-    def _found(self, gradients: Sequence[Any], product: Callable[..., Sequence[Any]], decay: Any) -> Derivatives:
+    def _found(
+        self, gradients: Sequence[Any], product: Callable[..., Sequence[Any]], decay: Any
+    ) -> Derivatives:
         hv = self._counted(product, decay)
         x = self.packing.join([p.data for p in self.leaves])
         g = self.packing.join(gradients) + decay * x
@@ -70,21 +72,28 @@ class Graph:
 
 
 class FunctionObjective:
-    """A function of one array, as f of a vector: differentiated by minigrad, or with derivatives of the caller's own.
+    """A function of one array, as f of a vector: differentiated by minigrad, or with derivatives of the
+    caller's own.
 
     Args:
-        fun: x ↦ f(x); written in NumPy if it is to be differentiated, any callable if `jac` is given. `jac=True` says that
-            fun returns (f, g).
+        fun: x ↦ f(x); written in NumPy if it is to be differentiated, any callable if `jac` is given.
+            `jac=True` says that fun returns (f, g).
         args: further arguments of fun, jac, hessp and hess.
-        jac, hess, hessp: x ↦ g, x ↦ H, (x, v) ↦ Hv. A function whose `jac` is the caller's own is never differentiated.
-            Each call of hessp counts as a product, and so does each of hess, whose products are then free.
+        jac, hess, hessp: x ↦ g, x ↦ H, (x, v) ↦ Hv. A function whose `jac` is the caller's own is never
+            differentiated. Each call of hessp counts as a product, and so does each of hess, whose products
+            are then free.
         shape: of the array that fun, jac and hessp take; that of the vector if not given.
     """
 
     def __init__(
-        self, fun: Callable[..., Any], args: tuple[Any, ...] = (), jac: Any = None, hess: Any = None, hessp: Any = None,
+        self,
+        fun: Callable[..., Any],
+        args: tuple[Any, ...] = (),
+        jac: Any = None,
+        hess: Any = None,
+        hessp: Any = None,
         shape: tuple[int, ...] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.fun, self.args, self.jac, self.hess, self.hessp, self.shape = fun, args, jac, hess, hessp, shape
         self.counts = Counts()
         self._curvature: CurvatureRequest | None = None
@@ -99,19 +108,25 @@ class FunctionObjective:
                 leaf = Tensor(self._given(x), requires_grad=True)
                 with scope(recording=True):
                     loss = self.fun(leaf, *self.args)
-                return Evaluation(x, _scalar(loss), lambda: self._own(x, self._differentiated(loss, leaf)), self.counts)
+                return Evaluation(
+                    x, _scalar(loss), lambda: self._own(x, self._differentiated(loss, leaf)), self.counts
+                )
             f = self.fun(self._given(x), *self.args)
             if self.jac is True:
                 f, g = _pair(f)
                 g = _array("jac", g, self._shape(x)).ravel()
                 return Evaluation(x, _scalar(f), lambda: self._own(x, Derivatives(g, _missing)), self.counts)
-            return Evaluation(x, _scalar(f), lambda: self._own(x, Derivatives(self._gradient(x), _missing)), self.counts)
+            return Evaluation(
+                x, _scalar(f), lambda: self._own(x, Derivatives(self._gradient(x), _missing)), self.counts
+            )
 
     def _replayed(self, fun: Compiled, x: Vector) -> Evaluation:
         """Value and, when asked for, derivatives of a compiled function, from one capture for all points."""
         if self._curvature is None:
             leaf = Tensor(self._given(x), requires_grad=True, name="x")
-            self._curvature = CurvatureRequest(Compiled(lambda *args: fun.function(leaf, *args)), [leaf], self)
+            self._curvature = CurvatureRequest(
+                Compiled(lambda *args: fun.function(leaf, *args)), [leaf], self
+            )
         curvature = self._curvature
         curvature.leaves[0].assign(self._given(x))
         point = curvature.at(curvature.compiled.at(*self.args))
@@ -136,7 +151,8 @@ class FunctionObjective:
     def _differentiated(self, loss: Any, leaf: Tensor) -> Derivatives:
         if not isinstance(loss, Tensor) or not loss.requires_grad:
             raise TypeError(
-                f"`minimize(fun, ...)`: fun(x) must return a Tensor that depends on x to be differentiated, got {loss!r:.60}. "
+                "`minimize(fun, ...)`: fun(x) must return a Tensor that depends on x to be differentiated, "
+                f"got {loss!r:.60}. "
                 f"Write it with NumPy's functions on x itself, or give jac= (and hessp= or hess=)."
             )
         return Graph([leaf], self.counts).derivatives(loss)
@@ -151,7 +167,9 @@ class FunctionObjective:
                     self.counts.products()
                     with np.errstate(all="ignore"):
                         H = self.hess(self._given(x), *self.args)
-                    known.append(_array("hess", H, self._shape(x) * 2, (x.size, x.size)).reshape(x.size, x.size))
+                    known.append(
+                        _array("hess", H, self._shape(x) * 2, (x.size, x.size)).reshape(x.size, x.size)
+                    )
                 return known[0]
 
             return Derivatives(found.g, lambda v: hessian() @ v, hessian)
@@ -168,7 +186,9 @@ class FunctionObjective:
 
 
 def _missing(v: Vector) -> Vector:
-    raise TypeError("`minimize(jac=...)`: with a gradient of your own, Newton methods also need hessp= or hess=.")
+    raise TypeError(
+        "`minimize(jac=...)`: with a gradient of your own, Newton methods also need hessp= or hess=."
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -189,7 +209,8 @@ def _pair(result: Any) -> tuple[Any, Any]:
 
 
 def _array(name: str, value: Any, *shapes: tuple[int, ...]) -> Vector:
-    """The caller's derivative as a new float64 array of one of these shapes; one number may have any shape."""
+    """The caller's derivative as a new float64 array of one of these shapes; one number may have any
+    shape."""
     array = np.asarray(_plain(value))
     if array.dtype.kind not in "fiub":
         raise TypeError(f"`minimize({name}=...)` must return an array of real numbers, got {value!r:.60}.")
@@ -202,8 +223,8 @@ def _array(name: str, value: Any, *shapes: tuple[int, ...]) -> Vector:
 class ClosureObjective:
     """A closure's loss as a function of the parameters taken as one float64 vector.
 
-    Evaluating writes the point into the parameters; `put` writes without evaluating. The loss gets ½Σλw² added, with each
-    parameter's own λ, so that f, g and Hv all contain the weight decay.
+    Evaluating writes the point into the parameters; `put` writes without evaluating. The loss gets ½Σλw²
+    added, with each parameter's own λ, so that f, g and Hv all contain the weight decay.
 
     Args:
         closure: returns the loss, a scalar Tensor, or (loss, outputs).
@@ -215,14 +236,21 @@ class ClosureObjective:
     """
 
     def __init__(
-        self, closure: Callable[[], Any], parameters: Sequence[Tensor], decay: Sequence[float], call: str,
-        counts: Counts | None = None, curvature: CurvatureRequest | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        closure: Callable[[], Any],
+        parameters: Sequence[Tensor],
+        decay: Sequence[float],
+        call: str,
+        counts: Counts | None = None,
+        curvature: CurvatureRequest | None = None,
+    ) -> None:
         self.closure, self.parameters, self.call = closure, list(parameters), call
         self._curvature = curvature
         self.counts = Counts() if counts is None else counts
         self._graph = Graph(self.parameters, self.counts)
-        self.decay = np.concatenate([np.full(p.size, d) for p, d in zip(self.parameters, decay, strict=True)] or [np.zeros(0)])
+        self.decay = np.concatenate(
+            [np.full(p.size, d) for p, d in zip(self.parameters, decay, strict=True)] or [np.zeros(0)]
+        )
 
     @property
     def x(self) -> Vector:

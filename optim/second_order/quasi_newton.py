@@ -48,7 +48,9 @@ class QuasiNewton(Method):
     def restore(self, state: Mapping[str, Any]) -> None:
         self.pairs = list(state["pairs"])
 
-    def step(self, objective: Objective, here: Evaluation, settings: Settings) -> tuple[Evaluation, LBFGSInfo]:
+    def step(
+        self, objective: Objective, here: Evaluation, settings: Settings
+    ) -> tuple[Evaluation, LBFGSInfo]:
         kind, lr, noise = settings.line_search, settings.lr, settings.noise
         g, pairs = here.g, self.pairs
         p = two_loops(pairs, g) if pairs else _first_direction(here)

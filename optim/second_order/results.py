@@ -13,7 +13,8 @@ __all__ = ["OptimizeResult", "Status", "StepInfo"]
 
 
 class Status(StrEnum):
-    """Why a step or a run ended; only the first two are success. Each equals its name: `status == "MAXITER"`."""
+    """Why a step or a run ended; only the first two are success. Each equals its name: `status ==
+    "MAXITER"`."""
 
     SECOND_ORDER = "SECOND_ORDER"
     FIRST_ORDER = "FIRST_ORDER"
@@ -42,14 +43,16 @@ _MESSAGES = {
     Status.FIRST_ORDER: "The gradient is small enough; the curvature was not checked.",
     Status.RUNNING: "Not finished.",
     Status.FTOL: "f fell by less than ftol, but the gradient is not small enough.",
-    Status.RADIUS_COLLAPSED: "No step, however short, gave a lower f. Is the gradient that of f? Is f smooth here?",
+    Status.RADIUS_COLLAPSED: "No step, however short, gave a lower f. Is the gradient that of f? "
+    "Is f smooth here?",
     Status.PRECISION_LOSS: "Rounding errors in f and its gradient hide any further progress.",
     Status.MAXITER: "The limit of iterations was reached.",
     Status.MAXFEV: "The limit of function evaluations was reached.",
     Status.MAXHEV: "The limit of Hessian-vector products was reached.",
     Status.CALLBACK: "The callback raised StopIteration.",
     Status.UNBOUNDED: "f falls below every bound.",
-    Status.NONFINITE: "f or a derivative became infinite or NaN; x is the last point where f was not. Is lr too large?",
+    Status.NONFINITE: "f or a derivative became infinite or NaN; x is the last point where f was not. "
+    "Is lr too large?",
 }
 
 
@@ -59,14 +62,17 @@ class StepInfo:
 
     accepted: bool = False
     status: Status = Status.RUNNING
-    rho: float = math.nan  # actual over predicted decrease; of "ggn" for the whole step, before it was shortened
-    radius: float = math.nan  # of the trust region after the step; of the other globalizations, the length of the step
+    # actual over predicted decrease; of "ggn" for the whole step, before it was shortened
+    rho: float = math.nan
+    # of the trust region after the step; of the other globalizations, the length of the step
+    radius: float = math.nan
     predicted: float = math.nan
     actual: float = math.nan
     step_norm: float = 0.0
     n_cg: int = 0  # Hessian products made by CG
     n_hv: int = 0  # all products of the step, with those of the second-order check
-    why: str = ""  # why CG stopped: "converged", "boundary", "negative curvature", "iterations", "not finite", "progress"
+    # why CG stopped: "converged", "boundary", "negative curvature", "iterations", "not finite", "progress"
+    why: str = ""
     smallest_curvature: float = math.nan  # dᵀHd/dᵀd over the directions of CG
     rejections: int = 0
     eta: float = math.nan  # the forcing term
@@ -81,14 +87,15 @@ class OptimizeResult(dict[str, Any]):
 
     x, fun, jac: the point found, in the shape of x0, f there, and its gradient.
     success, status, message: whether, and why it ended; `status` is a `Status`.
-    nit, nfev, njev, nhev: accepted steps; calls of f, of its gradient, and products Hv, or calls of `hess`. A gradient that
-        fun returned (`jac=True`) counts when it is used, a whole Hessian made by us as n products.
-    ncg: products made by CG; the others are the second-order check's. nreject, nnegcurv, nescape: rejected trials, CG solves
-        that met negative curvature, escapes from saddle points.
+    nit, nfev, njev, nhev: accepted steps; calls of f, of its gradient, and products Hv, or calls of `hess`. A
+        gradient that fun returned (`jac=True`) counts when it is used, a whole Hessian made by us as n
+        products.
+    ncg: products made by CG; the others are the second-order check's. nreject, nnegcurv, nescape: rejected
+        trials, CG solves that met negative curvature, escapes from saddle points.
     radius, lambda_min: of the trust region; the smallest Hessian eigenvalue at x if checked, else NaN.
     tolerance: success means max|jac| ≤ tolerance.
-    trace: for x0 and each iteration an OptimizeResult of x (a copy), fun, gradient (its max|·|), and step, the `StepInfo` of
-        the step that led there; None at x0.
+    trace: for x0 and each iteration an OptimizeResult of x (a copy), fun, gradient (its max|·|), and step,
+        the `StepInfo` of the step that led there; None at x0.
 
     >>> result = OptimizeResult(x=np.zeros(2), success=True)
     >>> result.success, result["x"]

@@ -46,7 +46,8 @@ class Solver(Method):
         self.f0 = self.g0 = self.g0_max = math.nan  # f, ‖g‖₂ and ‖g‖∞ at the first point
         self.eta = self.size = math.nan  # η and ‖g‖ of the step before, for Eisenstat and Walker
         self.accepted = self.refined = 0  # steps; Newton steps in a row at small gradients
-        self.best, self.stalled = math.inf, 0  # the smallest ‖g‖∞ yet, and steps since in which f could not tell
+        # the smallest ‖g‖∞ yet, and steps since in which f could not tell
+        self.best, self.stalled = math.inf, 0
 
     NUMBERS = ("f0", "g0", "g0_max", "eta", "size", "best", "stalled", "accepted", "refined")
 
@@ -94,13 +95,14 @@ class Solver(Method):
 
     def _at_stationary_point(
         self, objective: Objective, here: Evaluation, settings: Settings
-    ) -> tuple[Evaluation, StepInfo]:  # fmt: skip
+    ) -> tuple[Evaluation, StepInfo]:
         found = curvature_at(here, self.rng) if settings.second_order else None
         if found is None:
             return here, StepInfo(status=Status.FIRST_ORDER)
         verified = StepInfo(status=Status.SECOND_ORDER, lambda_min=found.lowest)
         if found.down is not None:
-            radius = self.method.state().get("radius") if found.negative else None  # else the radius is no measure
+            # else the radius is no measure
+            radius = self.method.state().get("radius") if found.negative else None
             there, length = escape(objective, here, found.down, radius, settings.noise)
             if there is None:
                 return here, replace(verified, status=Status.PRECISION_LOSS)
@@ -116,7 +118,8 @@ class Solver(Method):
             trial = refine(objective, here, found.newton, settings.noise)
             if trial.there is not None:
                 return trial.there, replace(
-                    verified, accepted=True, status=Status.RUNNING, rho=trial.rho, actual=trial.actual, noise=trial.noise,
+                    verified, accepted=True, status=Status.RUNNING, rho=trial.rho, actual=trial.actual,
+                    noise=trial.noise,
                     step_norm=float(np.linalg.norm(trial.there.x - here.x)),
                 )  # fmt: skip
         return here, verified

@@ -1,11 +1,12 @@
 """Is a stationary point a minimum? The smallest Hessian eigenvalue, and the way out where it is negative.
 
-No gradient method can tell a saddle point from a minimum; at both the gradient is 0. The smallest eigenvalue can, and its
-eigenvector v leads away: f(x + sv) ≈ f(x) − ½|λ|s².
+No gradient method can tell a saddle point from a minimum; at both the gradient is 0. The smallest eigenvalue
+can, and its eigenvector v leads away: f(x + sv) ≈ f(x) − ½|λ|s².
 
-A small gradient says little about coordinates whose scale is tiny beside the others'. Where the whole Hessian is at hand it
-is also looked at in units in which its diagonal is 1: a negative eigenvalue there has to be left too before it is called a
-minimum, and a Newton step that would still change some coordinate by a thousandth is tried.
+A small gradient says little about coordinates whose scale is tiny beside the others'. Where the whole Hessian
+is at hand it is also looked at in units in which its diagonal is 1: a negative eigenvalue there has to be
+left too before it is called a minimum, and a Newton step that would still change some coordinate by a
+thousandth is tried.
 
 Names: `λ` eigenvalues, `v` an eigenvector of length 1, `s` the length of the step along it.
 """
@@ -51,10 +52,11 @@ class StationaryCheck(NamedTuple):
 
 
 def curvature_at(here: Evaluation, rng: np.random.Generator) -> StationaryCheck | None:
-    """The smallest Hessian eigenvalue: from the dense matrix for n ≤ 500, else by Lanczos with at most 60 products.
+    """The smallest Hessian eigenvalue: from the dense matrix for n ≤ 500, else by Lanczos with at most 60
+    products.
 
-    Lanczos finds it from above: an isolated negative eigenvalue is found with probability 1, but a tiny one in a dense
-    spectrum may be missed.
+    Lanczos finds it from above: an isolated negative eigenvalue is found with probability 1, but a tiny one
+    in a dense spectrum may be missed.
 
     Returns:
         None where the Hessian is not finite.
@@ -115,7 +117,8 @@ def escape(
 
 
 def refine(objective: Objective, here: Evaluation, newton: Vector | None, noise: float) -> Trial:
-    """A step along −H⁻¹g, halved as needed, if it would change a coordinate by a thousandth and f by more than rounding."""
+    """A step along −H⁻¹g, halved as needed, if it would change a coordinate by a thousandth and f by more
+    than rounding."""
     if newton is None or not (np.abs(newton) > COARSE * np.abs(here.x)).any():
         return Trial(None)
     promised = -0.5 * float(here.g @ newton)

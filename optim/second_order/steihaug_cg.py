@@ -1,10 +1,11 @@
 """Conjugate gradients inside a trust region (Steihaug 1983, Toint 1981), with the path kept.
 
-The path is what makes a rejected step cheap: the iterates of CG do not depend on the radius, only where to stop does. So
-the solution for any smaller radius is read off the stored directions and products, without another Hessian product.
+The path is what makes a rejected step cheap: the iterates of CG do not depend on the radius, only where to
+stop does. So the solution for any smaller radius is read off the stored directions and products, without
+another Hessian product.
 
-Names: `z` iterate, `r` residual Hz + g, `y` = M⁻¹r, `d` direction, `a` step length α; norms are M-norms, √(zᵀMz).
-"""
+Names: `z` iterate, `r` residual Hz + g, `y` = M⁻¹r, `d` direction, `a` step length α; norms are M-norms,
+√(zᵀMz)."""
 
 from __future__ import annotations
 
@@ -55,7 +56,8 @@ class _Iteration:
 
 @dataclass
 class CGPath:
-    """The iterations of one CG solve; `at(radius)` is the solution for any radius up to the one it was made for."""
+    """The iterations of one CG solve; `at(radius)` is the solution for any radius up to the one it was made
+    for."""
 
     g: Vector
     d: Vector  # the first direction, −M⁻¹g
@@ -105,15 +107,17 @@ def steihaug_cg(
     *,
     solve: Callable[[Vector], Vector] | None = None,
 ) -> tuple[CGPath, float]:
-    """Minimize gᵀp + ½pᵀHp inside ‖p‖ ≤ radius by CG from 0, as far as the residual, the region and the curvature let it.
+    """Minimize gᵀp + ½pᵀHp inside ‖p‖ ≤ radius by CG from 0, as far as the residual, the region and the
+    curvature let it.
 
-        α = rᵀy/dᵀHd,  z ← z + αd,  r ← r + αHd,  d ← −y + (rᵀy)₊/(rᵀy)·d;   dᵀHd ≤ 0 or ‖z + αd‖ ≥ radius: to the boundary
+        α = rᵀy/dᵀHd,  z ← z + αd,  r ← r + αHd,  d ← −y + (rᵀy)₊/(rᵀy)·d
+        dᵀHd ≤ 0 or ‖z + αd‖ ≥ radius: to the boundary
 
     Args:
         hv: v ↦ Hv.
         g: the gradient, not 0.
-        radius: the region's; or a function of Hd and ‖d‖² for the first direction d that chooses it, so that a first
-            radius needs no product of its own.
+        radius: the region's; or a function of Hd and ‖d‖² for the first direction d that chooses it, so that
+            a first radius needs no product of its own.
         tolerance: stop at ‖r‖₂ ≤ tolerance.
         max_iterations: at least 1.
         solve: r ↦ M⁻¹r for a positive definite M; norms of the region are M-norms then.
@@ -133,7 +137,10 @@ def steihaug_cg(
     d = -y
     ry = float(r @ y)
     if not 0 < ry < math.inf:
-        raise ValueError(f"steihaug_cg: gᵀM⁻¹g must be positive and finite, got {ry}. Is the preconditioner positive definite?")
+        raise ValueError(
+            f"steihaug_cg: gᵀM⁻¹g must be positive and finite, got {ry}. Is the preconditioner positive "
+            "definite?"
+        )
     zz, zd, dd = 0.0, 0.0, ry
     path = CGPath(g, d, dd)
     limit = radius if isinstance(radius, int | float) else math.inf

@@ -47,7 +47,12 @@ class Trial:
 
 
 def tried(
-    objective: Objective, here: Evaluation, p: Vector, predicted: float, noise: float, strict_monotone: bool = False
+    objective: Objective,
+    here: Evaluation,
+    p: Vector,
+    predicted: float,
+    noise: float,
+    strict_monotone: bool = False,
 ) -> Trial:
     """Go to x + p, and compare the decrease of f there with the one predicted.
 

@@ -58,9 +58,13 @@ class TrustRegion(Method):
         unit = unit_of(here.g)
         g = unit * here.g
         path, radius = steihaug_cg(
-            lambda v: unit * here.hv(v), g, self.radius if self.radius is not None else self._first_radius(here.x),
-            settings.eta * float(np.linalg.norm(g)), max_iterations(g.size), solve=self.solve,
-        )  # fmt: skip
+            lambda v: unit * here.hv(v),
+            g,
+            self.radius if self.radius is not None else self._first_radius(here.x),
+            settings.eta * float(np.linalg.norm(g)),
+            max_iterations(g.size),
+            solve=self.solve,
+        )
         radius = min(radius, settings.max_radius)
         hoped = math.nan
         for rejections in range(MAX_REJECTIONS):
@@ -88,12 +92,19 @@ class TrustRegion(Method):
         return choose
 
     def _info(
-        self, path: CGPath, s: Solution, unit: float, trial: Trial, rejections: int, eta: float,
+        self,
+        path: CGPath,
+        s: Solution,
+        unit: float,
+        trial: Trial,
+        rejections: int,
+        eta: float,
         status: Status = Status.RUNNING,
-    ) -> StepInfo:  # fmt: skip
+    ) -> StepInfo:
         return StepInfo(
             accepted=status is Status.RUNNING, status=status, rho=trial.rho, radius=self.radius or 0.0,
             predicted=s.predicted / unit, actual=trial.actual, n_cg=path.products,
             step_norm=float(np.linalg.norm(s.p)) if status is Status.RUNNING else 0.0,
-            why=s.why, smallest_curvature=path.smallest_curvature / unit, rejections=rejections, eta=eta, noise=trial.noise,
+            why=s.why, smallest_curvature=path.smallest_curvature / unit, rejections=rejections, eta=eta,
+            noise=trial.noise,
         )  # fmt: skip

@@ -1,7 +1,7 @@
-"""Headless Chromium, driven through a pipe in its own protocol (DevTools), with the network off. Nothing but the standard
-library: `page.js` evaluates an expression, `page.call` is any command of the protocol, `page.key` and `page.mouse` are real
-input events, and every request, console message, exception and security violation is collected from the first moment on.
-"""
+"""Headless Chromium, driven through a pipe in its own protocol (DevTools), with the network off. Nothing but
+the standard library: `page.js` evaluates an expression, `page.call` is any command of the protocol,
+`page.key` and `page.mouse` are real input events, and every request, console message, exception and security
+violation is collected from the first moment on."""
 
 import base64
 import fcntl
@@ -15,8 +15,10 @@ import time
 import pytest
 
 FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-extensions",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--mute-audio",
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+    "--disable-extensions",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
+    "--mute-audio",
     "--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9", "--font-render-hinting=none",
 )  # fmt: skip
 KEYS = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Enter": 13, "Escape": 27, "Tab": 9, "Home": 36,
@@ -29,7 +31,8 @@ addEventListener(
 
 
 class Chromium:
-    """One browser process. Messages are JSON ended by a zero byte, on file descriptors 3 and 4 of the browser."""
+    """One browser process. Messages are JSON ended by a zero byte, on file descriptors 3 and 4 of the
+    browser."""
 
     def __init__(self, command, folder):
         there, self._write = os.pipe()
@@ -37,7 +40,8 @@ class Chromium:
         ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 20) for end in (there, back)]
         self._errors = (folder / "chromium.log").open("wb")
         self._process = subprocess.Popen(
-            ["bash", "-c", f'exec "$0" "$@" 3<&{ends[0]} 4>&{ends[1]}', command, *FLAGS, "--remote-debugging-pipe",
+            ["bash", "-c", f'exec "$0" "$@" 3<&{ends[0]} 4>&{ends[1]}', command, *FLAGS,
+                "--remote-debugging-pipe",
              f"--user-data-dir={folder / 'profile'}", "about:blank"],
             pass_fds=ends, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._errors,
         )  # fmt: skip
@@ -48,7 +52,9 @@ class Chromium:
     def call(self, method, session=None, **params):
         """Send a command and wait for its result; events that come meanwhile are kept."""
         self._count += 1
-        message = {"id": self._count, "method": method, "params": params} | ({"sessionId": session} if session else {})
+        message = {"id": self._count, "method": method, "params": params} | (
+            {"sessionId": session} if session else {}
+        )
         os.write(self._write, json.dumps(message).encode() + b"\0")
         while True:
             answer = self._next(60)
@@ -86,13 +92,27 @@ class Page:
     def __init__(self, browser, width=1280, height=800, dark=False, calm=True, touch=False):
         self.browser = browser
         self.context = browser.call("Target.createBrowserContext")["browserContextId"]
-        target = browser.call("Target.createTarget", url="about:blank", browserContextId=self.context)["targetId"]
+        target = browser.call("Target.createTarget", url="about:blank", browserContextId=self.context)[
+            "targetId"
+        ]
         self.session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
-        self.call("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=-1, uploadThroughput=-1)
+        self.call(
+            "Network.emulateNetworkConditions",
+            offline=True,
+            latency=0,
+            downloadThroughput=-1,
+            uploadThroughput=-1,
+        )
         self.call("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=touch)
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=touch,
+        )
         self.media(dark, calm)
         if touch:
             self.call("Emulation.setTouchEmulationEnabled", enabled=True)
@@ -103,7 +123,11 @@ class Page:
     def media(self, dark=False, calm=True, medium=""):
         features = {"prefers-color-scheme": "dark" if dark else "light",
                     "prefers-reduced-motion": "reduce" if calm else "no-preference"}  # fmt: skip
-        self.call("Emulation.setEmulatedMedia", media=medium, features=[{"name": k, "value": v} for k, v in features.items()])
+        self.call(
+            "Emulation.setEmulatedMedia",
+            media=medium,
+            features=[{"name": k, "value": v} for k, v in features.items()],
+        )
 
     def open(self, path):
         self.call("Page.navigate", url=path.resolve().as_uri())
@@ -113,8 +137,12 @@ class Page:
     def js(self, expression):
         """The value of an expression, a promise awaited."""
         answer = self.call(
-            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True, allowUnsafeEvalBlockedByCSP=False
-        )  # fmt: skip
+            "Runtime.evaluate",
+            expression=expression,
+            returnByValue=True,
+            awaitPromise=True,
+            allowUnsafeEvalBlockedByCSP=False,
+        )
         if "exceptionDetails" in answer:
             details = answer["exceptionDetails"]
             raise RuntimeError(details.get("exception", {}).get("description", details["text"]))
@@ -143,7 +171,10 @@ class Page:
 
     def rest(self):
         """Wait until what the last event has set in motion is on the screen."""
-        self.js("new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 30))")
+        self.js(
+            "new Promise((done) => setTimeout(() => requestAnimationFrame(() => "
+            "requestAnimationFrame(done)), 30))"
+        )
 
     def key(self, *keys, shift=False):
         for key in keys:
@@ -159,11 +190,14 @@ class Page:
 
     def click(self, selector, times=1):
         """A real click at the middle of the element, which must be what lies there."""
-        x, y = self.js(f"""(() => {{ const b = document.querySelector({json.dumps(selector)}).getBoundingClientRect();
+        x, y = (
+            self.js(f"""(() => {{ const b = document.querySelector({json.dumps(selector)}).getBoundingClientRect();
             return [b.x + b.width / 2, b.y + b.height / 2]; }})()""")
+        )
         at = f"document.elementFromPoint({x}, {y})"
         assert self.js(
-            f"!!{at} && ({at}.closest({json.dumps(selector)}) === document.querySelector({json.dumps(selector)}))"
+            f"!!{at} && ({at}.closest({json.dumps(selector)}) === "
+            f"document.querySelector({json.dumps(selector)}))"
         ), f"{selector} is covered by {self.js(f'{at} && {at}.outerHTML.slice(0, 120)')}"
         self.mouse("mouseMoved", x, y)
         for count in range(1, times + 1):
@@ -173,7 +207,9 @@ class Page:
 
     def box(self, selector):
         """[x, y, width, height] of an element in the window."""
-        return self.one(selector, "(({ x, y, width, height }) => [x, y, width, height])(e.getBoundingClientRect())")
+        return self.one(
+            selector, "(({ x, y, width, height }) => [x, y, width, height])(e.getBoundingClientRect())"
+        )
 
     def type(self, selector, words):
         self.one(selector, "(e.focus(), e.value = '')")
@@ -186,7 +222,8 @@ class Page:
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
 
     def troubles(self):
-        """What must not happen: console messages, exceptions, violations of the policy, requests beyond the file itself."""
+        """What must not happen: console messages, exceptions, violations of the policy, requests beyond the
+        file itself."""
         found = [f"violation: {text}" for text in self.js("__violations")]
         for event in self.browser.events:
             if event.get("sessionId") != self.session:
@@ -209,7 +246,10 @@ class Page:
 
     def was_blocked(self, trouble):
         """Whether the request told of never left: it failed, for the policy or for want of a network."""
-        sent = {e["params"]["requestId"]: e["params"]["request"]["url"] for e in self._mine("Network.requestWillBeSent")}
+        sent = {
+            e["params"]["requestId"]: e["params"]["request"]["url"]
+            for e in self._mine("Network.requestWillBeSent")
+        }
         failed = {sent.get(e["params"]["requestId"]) for e in self._mine("Network.loadingFailed")}
         return trouble.removeprefix("request: ") in failed
 
@@ -219,7 +259,9 @@ class Page:
         self.js("__violations.length = 0")
 
     def _mine(self, method):
-        return [e for e in self.browser.events if e.get("sessionId") == self.session and e["method"] == method]
+        return [
+            e for e in self.browser.events if e.get("sessionId") == self.session and e["method"] == method
+        ]
 
     def close(self):
         self.browser.call("Target.disposeBrowserContext", browserContextId=self.context)
@@ -237,7 +279,8 @@ def chromium(tmp_path_factory):
 
 @pytest.fixture
 def show(chromium, tmp_path):
-    """show(drawing, width=..., dark=...) -> Page. After the test, nothing may have gone wrong on any of them."""
+    """show(drawing, width=..., dark=...) -> Page. After the test, nothing may have gone wrong on any of
+    them."""
     pages = []
 
     def opened(drawing, **how):

@@ -1,8 +1,9 @@
-"""The HTML page of a drawing in a real browser: nothing leaves it, nothing hostile runs in it, and what it shows is true.
+"""The HTML page of a drawing in a real browser: nothing leaves it, nothing hostile runs in it, and what it
+shows is true.
 
-The fixture `show` opens a drawing in headless Chromium without a network and, at the end of each test, finds any console
-message, exception, violation of the policy, or request. Reachability is always read from the elements that are displayed.
-"""
+The fixture `show` opens a drawing in headless Chromium without a network and, at the end of each test, finds
+any console message, exception, violation of the policy, or request. Reachability is always read from the
+elements that are displayed."""
 
 import itertools
 import json
@@ -30,9 +31,11 @@ INSIDE = """(() => {
     });
 })()"""  # no text is wider than its box
 HOSTILE = [
-    "</script><script>window.ran=1</script>", "<img src=x onerror=window.ran=1>", "<!--<script>", "]]>", "<lambda> <map>",
+    "</script><script>window.ran=1</script>", "<img src=x onerror=window.ran=1>", "<!--<script>", "]]>",
+    "<lambda> <map>",
     "javascript:window.ran=1", "'\"`\\", "a\\u003cb", "{|}${window.ran=1}", "line\nbreak\r\n",
-    "\u2028\u2029", "\u202eright to left\u202c", "\x00\x07\x1b[31m", "\ud800 alone", "🦆👩‍👩‍👧", "x" * 10_000, "__proto__",
+    "\u2028\u2029", "\u202eright to left\u202c", "\x00\x07\x1b[31m", "\ud800 alone", "🦆👩‍👩‍👧", "x" * 10_000,
+    "__proto__",
     "constructor", "&lt;b&gt;&amp;", "--></style><style>*{display:none}", "\" onmouseover=\"window.ran=1",
     "$script $data ${policy}", "\ufeff\u200b", "</script ", "</SCRIPT/x",
 ]  # fmt: skip
@@ -63,7 +66,15 @@ def chain(n):
     edges = []
     for i in range(1, n):
         nodes.append(
-            Node(i, f"tanh {i}", op="tanh", shape=(3,), value="[1, 2, 3]", formula=f"h{i} = tanh(h{i - 1})", members=(i,))
+            Node(
+                i,
+                f"tanh {i}",
+                op="tanh",
+                shape=(3,),
+                value="[1, 2, 3]",
+                formula=f"h{i} = tanh(h{i - 1})",
+                members=(i,),
+            )
         )
         edges.append(Edge(i - 1, i))
         if i > 9:
@@ -136,7 +147,8 @@ def test_policy_stops_what_a_page_could_try(show):
         await attempt("inline", () => document.body.append(inline));
         return [done, window.ran ?? 0];
     })()""")
-    assert set(done) <= {"iframe", "inline"}  # a blocked frame loads an error page, a blocked script does nothing
+    # a blocked frame loads an error page, a blocked script does nothing
+    assert set(done) <= {"iframe", "inline"}
     assert ran == 0
     stopped = {text.split(":")[0] for text in page.js("__violations")}
     assert {"connect-src", "img-src", "frame-src", "style-src-elem", "require-trusted-types-for"} <= stopped
@@ -178,7 +190,9 @@ def many():
 
 
 DRAWINGS = {
-    "a function": lambda: draw(lambda w, v: minigrad.hvp(lambda u: np.sum(np.sin(u) * u), w, v), np.ones(3), np.ones(3)),
+    "a function": lambda: draw(
+        lambda w, v: minigrad.hvp(lambda u: np.sum(np.sin(u) * u), w, v), np.ones(3), np.ones(3)
+    ),
     "an optimizer": lambda: draw(optim.Adam([Tensor(np.ones(3), requires_grad=True)])),
     "every phase": lambda: second_order(),
     "60,000 operations": many,
@@ -200,10 +214,26 @@ def test_every_drawing_is_a_page_in_which_everything_can_be_pressed(show, kind):
             page.tap(f'[data-node="{i}"]')
             for word in ("Centre", "Fold", "Unfold"):
                 page.js(
-                    f"[...document.querySelectorAll('#actions button')].find((e) => e.innerText.startsWith('{word}'))?.click()"
+                    "[...document.querySelectorAll('#actions button')].find((e) => "
+                    f"e.innerText.startsWith('{word}'))?.click()"
                 )
         page.key(
-            "p", "ArrowRight", "End", "Home", "Escape", "p", "0", "+", "-", "f", "Enter", "t", "n", "N", "Escape", "Escape"
+            "p",
+            "ArrowRight",
+            "End",
+            "Home",
+            "Escape",
+            "p",
+            "0",
+            "+",
+            "-",
+            "f",
+            "Enter",
+            "t",
+            "n",
+            "N",
+            "Escape",
+            "Escape",
         )
         for phase in page.all(".phase", "e.classList[1]"):
             page.tap(f".phase.{phase}")
@@ -235,7 +265,12 @@ def test_details_tell_all_that_is_known(show):
     facts = dict(page.all("#facts div", "[e.children[0].textContent, e.children[1].textContent]"))
     weight = model.layers[1].weight
     loss.backward()
-    assert (facts["name"], facts["shape"], facts["dtype"], facts["memory"]) == ("layers.1.weight", "8 × 8", "float64", "512 B")
+    assert (facts["name"], facts["shape"], facts["dtype"], facts["memory"]) == (
+        "layers.1.weight",
+        "8 × 8",
+        "float64",
+        "512 B",
+    )
     for fact, array in (("value", weight.numpy()), ("gradient", weight.grad)):
         assert numbers(facts[fact]) == pytest.approx([array.min(), array.max(), array.mean()], rel=1e-3)
     page.click("#links button")  # to the operation that uses it
@@ -405,7 +440,9 @@ def test_folded_modules_keep_reachability_and_unfold_again(show):
     frames = page.count(".handle")
     assert frames == 3
     before = edges(page)
-    clusters = page.js("JSON.parse(document.querySelector('#data').textContent).views[0].clusters.map((c) => c[2])")
+    clusters = page.js(
+        "JSON.parse(document.querySelector('#data').textContent).views[0].clusters.map((c) => c[2])"
+    )
     for k in range(frames):
         page.click(".frame:not(.gone) .handle")
         home = page.all(".node[data-node]", "e.dataset.in ?? null")
@@ -440,7 +477,14 @@ def test_a_folded_box_unfolds_to_its_members(show):
 
 def test_search_finds_names_operations_and_shapes(show):
     page = show(second_order())
-    for words, least in (("layers.0.weight", 1), ("TANH", 1), ("16 × 8", 3), ("16x8", 3), ("(16, 8)", 3), ("softmax", 1)):
+    for words, least in (
+        ("layers.0.weight", 1),
+        ("TANH", 1),
+        ("16 × 8", 3),
+        ("16x8", 3),
+        ("(16, 8)", 3),
+        ("softmax", 1),
+    ):
         page.type("#query", words)
         assert page.count(".hit") >= least, words
         assert page.one("#found") == str(page.count(".hit"))
@@ -488,16 +532,22 @@ def test_everything_by_keyboard(show):
     stops = []
     for _ in range(40):
         page.key("Tab")
-        stops.append(page.js("(({ id, className, tagName }) => id || className.baseVal || tagName)(document.activeElement)"))
+        stops.append(
+            page.js(
+                "(({ id, className, tagName }) => id || className.baseVal || tagName)(document.activeElement)"
+            )
+        )
         if stops[-1] == "BODY":
             break
         ring = """(() => {
             const e = document.activeElement, box = e.querySelector(".box");
             const ring = getComputedStyle(e).outlineStyle !== "none" || e.id === "query";
             return ring || getComputedStyle(box).strokeWidth === "3.6px";
-        })()"""  # fmt: skip
+        })()"""
         assert page.js(ring), stops[-1]
-    assert {"query", "previous", "next", "play-mode", "theme", "help", "closer", "farther", "fit"} <= set(stops)
+    assert {"query", "previous", "next", "play-mode", "theme", "help", "closer", "farther", "fit"} <= set(
+        stops
+    )
     assert sum(stop.startswith("node") for stop in stops) == 1  # the graph is one stop
     page.one(".node[tabindex='0']", "e.focus()")
     visited = set()
@@ -547,7 +597,10 @@ def test_four_hundred_pixels(show, playing):
         page.key("p", "ArrowRight")
 
     def fits():
-        return page.js("Math.max(document.documentElement.scrollWidth, document.body.scrollWidth, innerWidth)") <= 400
+        return (
+            page.js("Math.max(document.documentElement.scrollWidth, document.body.scrollWidth, innerWidth)")
+            <= 400
+        )
 
     assert fits()
     controls = page.js("""[...document.querySelectorAll("button, input, select, summary")].filter((e) => e.checkVisibility())
@@ -616,7 +669,9 @@ def test_the_wheel_zooms_about_the_pointer_and_the_mouse_drags(show):
 
 
 def luminance(colour):
-    r, g, b = ((c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4) for c in (v / 255 for v in colour))
+    r, g, b = (
+        (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4) for c in (v / 255 for v in colour)
+    )
     return 0.2126 * r + 0.7152 * g + 0.0722 * b
 
 
@@ -646,12 +701,20 @@ def test_light_and_dark(show, dark):
         theme = THEMES[name]
         assert colour("body", "backgroundColor") == rgb(theme.background)
         for phase in ("forward", "backward", "tangent"):
-            box = f".node.{phase}.op:not(.output, .done, .partial)" if phase != "forward" else ".node.forward.op"
+            box = (
+                f".node.{phase}.op:not(.output, .done, .partial)"
+                if phase != "forward"
+                else ".node.forward.op"
+            )
             assert colour(f"{box} .box", "fill") == rgb(theme.phases[phase][0])
             if phase != "forward":
                 assert colour(f"{box} .box", "stroke") == rgb(theme.phases[phase][1])
             for words in ("name", "line"):
-                assert contrast(colour(f"{box} .{words}", "fill"), rgb(theme.phases[phase][0])) >= 4.5, (name, phase, words)
+                assert contrast(colour(f"{box} .{words}", "fill"), rgb(theme.phases[phase][0])) >= 4.5, (
+                    name,
+                    phase,
+                    words,
+                )
         assert contrast(colour(".done .slot", "fill"), rgb(theme.phases["forward"][0])) >= 4.5, name
         card = colour("#legend", "backgroundColor")
         for what in ("summary", "#size", "h1", ".phase span:last-child", "#count", "#story"):
@@ -712,4 +775,6 @@ def test_five_thousand_boxes_pan_smoothly(show, record_property):
         found[where] = {"median": frames[45], "p95": frames[85], "longest": frames[-1]}
         assert found[where]["median"] < 50, found
     record_property("frames", json.dumps(found))
-    print(f"5,000 boxes: page made and opened in {seconds:.1f} s; milliseconds per frame while panning: {found}")
+    print(
+        f"5,000 boxes: page made and opened in {seconds:.1f} s; milliseconds per frame while panning: {found}"
+    )

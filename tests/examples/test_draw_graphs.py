@@ -17,7 +17,9 @@ def test_the_five_pictures(tmp_path, capsys):
     for folder in ("once", "again"):
         draw_graphs.main(["--out", str(tmp_path / folder)])
     files = sorted(path.name for path in (tmp_path / "once").iterdir())
-    assert files == sorted(f"{name}-{theme}.svg" for name in draw_graphs.PICTURES for theme in ("light", "dark"))
+    assert files == sorted(
+        f"{name}-{theme}.svg" for name in draw_graphs.PICTURES for theme in ("light", "dark")
+    )
     for name in files:
         text = (tmp_path / "once" / name).read_text(encoding="utf-8")
         assert text == (tmp_path / "again" / name).read_text(encoding="utf-8")

@@ -35,7 +35,10 @@ def test_a_short_newton_cg_run_reads_most_digits_and_its_model_is_saved(tmp_path
 def test_each_optimizer_has_its_own_default_of_epochs():
     data = tuple((x[:70], y[:70]) for x, y in train_digits.load(0))
     assert len(train_digits.train("sgd", None, 0, data, progress=False)[1]) == train_digits.EPOCHS
-    assert len(train_digits.train("newton-cg", None, 0, data, progress=False)[1]) == train_digits.FULL_BATCH_EPOCHS
+    assert (
+        len(train_digits.train("newton-cg", None, 0, data, progress=False)[1])
+        == train_digits.FULL_BATCH_EPOCHS
+    )
 
 
 def test_shifting_moves_by_one_pixel_at_most_and_never_wraps():

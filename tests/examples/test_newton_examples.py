@@ -119,7 +119,9 @@ def test_without_matplotlib_the_numbers_are_printed_all_the_same(example, monkey
 
     monkeypatch.setattr(plotting, "pyplot", missing)
     if example is newton_vs_saddle:
-        monkeypatch.setattr(example, "METHODS", {"pure Newton": (newton_vs_saddle.METHODS["pure Newton"][0], 1)})
+        monkeypatch.setattr(
+            example, "METHODS", {"pure Newton": (newton_vs_saddle.METHODS["pure Newton"][0], 1)}
+        )
     if example is minimize_rosenbrock:
         monkeypatch.setattr(example, "METHODS", {"newton-cg": {}})
     example.main(["--out", str(tmp_path)])

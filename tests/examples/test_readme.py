@@ -1,4 +1,5 @@
-"""The README and the pages of docs/ tell the truth: examples run, links lead somewhere, all public names are explained."""
+"""The README and the pages of docs/ tell the truth: examples run, links lead somewhere, all public names are
+explained."""
 
 import ast
 import doctest
@@ -16,7 +17,12 @@ from benchmarks import page as speed_page
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 DOCS = [README, *sorted((ROOT / "docs").glob("*.md"))]
-LINKED = [*sorted(ROOT.glob("*.md")), *DOCS[1:], ROOT / "benchmarks" / "README.md", ROOT / "models" / "data" / "README.md"]
+LINKED = [
+    *sorted(ROOT.glob("*.md")),
+    *DOCS[1:],
+    ROOT / "benchmarks" / "README.md",
+    ROOT / "models" / "data" / "README.md",
+]
 WITHOUT_EXAMPLES = {"docs/README.md", "docs/speed.md"}
 PACKAGES = ("minigrad", "models", "optim")
 
@@ -36,7 +42,9 @@ def test_every_example_prints_what_it_says(path):
     assert (tried > 5) == (name(path) not in WITHOUT_EXAMPLES)
 
 
-@pytest.mark.parametrize("module", sorted(set(re.findall(r"python -m ((?:\w+\.)+\w+)", "".join(map(text, DOCS))))))
+@pytest.mark.parametrize(
+    "module", sorted(set(re.findall(r"python -m ((?:\w+\.)+\w+)", "".join(map(text, DOCS)))))
+)
 def test_every_program_exists(module):
     assert importlib.util.find_spec(module)
 
@@ -44,7 +52,9 @@ def test_every_program_exists(module):
 def links(path):
     """(file, anchor) of every relative link and picture; code is left out."""
     plain = re.sub(r"```.*?```|`[^`\n]*`", "", text(path), flags=re.DOTALL)
-    for target in re.findall(r"\]\(([^)\s]+)\)", plain) + re.findall(r'\b(?:src|srcset|href)="([^"]+)"', plain):
+    for target in re.findall(r"\]\(([^)\s]+)\)", plain) + re.findall(
+        r'\b(?:src|srcset|href)="([^"]+)"', plain
+    ):
         if not re.match(r"[a-z]+:", target):
             file, _, anchor = target.partition("#")
             yield (path.parent / file).resolve() if file else path, anchor
@@ -52,7 +62,9 @@ def links(path):
 
 def anchors(path):
     """The anchors that GitHub gives to headings."""
-    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text(path), flags=re.DOTALL), flags=re.MULTILINE)
+    headings = re.findall(
+        r"^#+ (.+)$", re.sub(r"```.*?```", "", text(path), flags=re.DOTALL), flags=re.MULTILINE
+    )
     return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
 
 
@@ -80,7 +92,10 @@ def words(paths):
 def test_the_readme_names_every_optimizer_and_layer():
     classes = [*vars(optim).values(), *vars(models).values()]
     bases = (optim.Optimizer, models.Module)
-    wanted = {c.__name__ for c in classes if isinstance(c, type) and issubclass(c, bases)} - {"Optimizer", "FirstOrder"}
+    wanted = {c.__name__ for c in classes if isinstance(c, type) and issubclass(c, bases)} - {
+        "Optimizer",
+        "FirstOrder",
+    }
     assert len(wanted) > 15
     assert sorted(wanted - words([README])) == []
 
@@ -88,7 +103,12 @@ def test_the_readme_names_every_optimizer_and_layer():
 @pytest.mark.parametrize("package", PACKAGES)
 def test_the_pages_name_everything_that_is_public(package):
     source = text(Path(importlib.import_module(package).__file__))
-    public = {a.asname for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom) for a in node.names}
+    public = {
+        a.asname
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom)
+        for a in node.names
+    }
     assert sorted(public - {None} - words(DOCS)) == []
 
 

@@ -19,11 +19,15 @@ WRONG = {
     "sign": elementwise(lambda x: np.cos(x), lambda y, x: np.sin(x), name="sign"),
     "factor 45": elementwise(lambda x: np.sin(x), lambda y, x: 45 * np.cos(x), name="factor"),
     "factor 1 + 1e-6": elementwise(lambda x: np.sin(x), lambda y, x: (1 + 1e-6) * np.cos(x), name="close"),
-    "missing inner derivative": elementwise(lambda x: np.sin(2 * x), lambda y, x: np.cos(2 * x), name="inner"),
+    "missing inner derivative": elementwise(
+        lambda x: np.sin(2 * x), lambda y, x: np.cos(2 * x), name="inner"
+    ),
     "zero": elementwise(lambda x: np.sin(x), lambda y, x: 0 * x, name="zero"),
     "pull only": wrong("pull", pulls=[lambda g, y, x: g * np.sin(x)]),
     "push only": wrong("push", pushes=[lambda t, y, x: t * np.sin(x)]),
-    "pull of one element": wrong("element", pulls=[lambda g, y, x: np.where(np.arange(3) == 2, 0, g * np.cos(x))]),
+    "pull of one element": wrong(
+        "element", pulls=[lambda g, y, x: np.where(np.arange(3) == 2, 0, g * np.cos(x))]
+    ),
     "transpose not transposed": linear_op("shuffle", lambda x: x[:, [1, 2, 0]], lambda g, x: g[:, [1, 2, 0]]),
     "constant rule of a curved function": elementwise(lambda x: x * x, lambda y, x: 2.0 * X, name="frozen"),
     "kinked against its sides": elementwise(lambda x: np.abs(x), lambda y, x: 1.0 + 0 * x, name="abs"),

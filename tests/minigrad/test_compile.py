@@ -1,4 +1,5 @@
-"""Replay: what a compiled function gives is what the function gives, at every call, or it says that it cannot."""
+"""Replay: what a compiled function gives is what the function gives, at every call, or it says that it
+cannot."""
 
 import copy
 import gc
@@ -9,6 +10,7 @@ import warnings
 import weakref
 from collections import OrderedDict, namedtuple
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -40,7 +42,9 @@ def equal(a, b):
 
 
 def close(a, b, dtype=np.float64):
-    np.testing.assert_allclose(a, b, rtol=0, atol=(1e-12 if dtype is np.float64 else 2e-5) * max(1.0, np.abs(b).max()))
+    np.testing.assert_allclose(
+        a, b, rtol=0, atol=(1e-12 if dtype is np.float64 else 2e-5) * max(1.0, np.abs(b).max())
+    )
 
 
 def replayed(compiled, *args):
@@ -141,7 +145,9 @@ def flat(tree):
     return tree if isinstance(tree, tuple) else (tree,)
 
 
-@pytest.mark.parametrize("loss", [models.binary_cross_entropy_with_logits, models.hinge_loss, models.cross_entropy])
+@pytest.mark.parametrize(
+    "loss", [models.binary_cross_entropy_with_logits, models.hinge_loss, models.cross_entropy]
+)
 def test_labels_from_outside_are_followed_and_checked(loss, rng):
     x = rng.standard_normal((4, 3) if loss is models.cross_entropy else 4)
     labels = np.array([1, 0, 1, 0]) if loss is not models.hinge_loss else np.array([1, -1, 1, 1])
@@ -195,7 +201,10 @@ class Autoencoder(models.Module):
         self.inner, self.table = [models.Dropout(0.5, rng=3)], {np.tanh: 2.0}
 
     def encode(self, x):
-        return x * self.weight * (self.scale if self.training else -1.0) + self.shifts[1][0] * self.table[np.tanh]
+        return (
+            x * self.weight * (self.scale if self.training else -1.0)
+            + self.shifts[1][0] * self.table[np.tanh]
+        )
 
     def forward(self, x):
         return self.encode(x)
@@ -204,7 +213,8 @@ class Autoencoder(models.Module):
 @pytest.mark.parametrize("use", [
     lambda m: lambda x: m.encode(x), lambda m: m.encode, lambda m: m.forward, lambda m: m,
     lambda m: lambda x: x * m.weight * m.scale * m.training + m.shifts[1][0],
-    lambda m: lambda x: sum((p * x).sum() for p in m.parameters()) * [h.training for _, h in m.named_modules()][1],
+    lambda m: lambda x: sum((p * x).sum() for p in m.parameters()) * [h.training for _,
+        h in m.named_modules()][1],
     lambda m: grad(lambda x: np.sum(m.encode(x) ** 2)),
 ])  # fmt: skip
 @pytest.mark.parametrize("change", [
@@ -267,7 +277,12 @@ def test_the_dropout_rate_and_the_mode_steer_a_capture():
     model = models.Sequential(models.Linear(2, 8), models.Dropout(0.5, rng=3))
     twin = copy.deepcopy(model)
     compiled = compile(lambda x: model(x))
-    for change in (lambda m: None, lambda m: m.eval(), lambda m: m.train(), lambda m: setattr(m.layers[1], "p", 0.2)):
+    for change in (
+        lambda m: None,
+        lambda m: m.eval(),
+        lambda m: m.train(),
+        lambda m: setattr(m.layers[1], "p", 0.2),
+    ):
         change(model), change(twin)
         equal(replayed(compiled, X), twin(X))
         equal(replayed(compiled, X), twin(X))
@@ -295,7 +310,10 @@ def test_results_from_outside_keep_their_values():
 
 def test_a_pushforward_made_outside_grows_stale():
     p = Tensor(3.0, requires_grad=True)
-    push, pull = linearize(lambda x: p * x * p * x, np.array(1.0))[1], vjp(lambda x: p * x * p * x, np.array(1.0))[1]
+    push, pull = (
+        linearize(lambda x: p * x * p * x, np.array(1.0))[1],
+        vjp(lambda x: p * x * p * x, np.array(1.0))[1],
+    )
     along, back = compile(lambda v: push(v)), compile(lambda g: pull(g)[0])
     equal(replayed(along, np.array(1.0)), 18.0)
     equal(replayed(back, np.array(1.0)), 18.0)
@@ -342,7 +360,8 @@ def added(x):
 
 
 def ringed(x):
-    """Each call writes the next row and reads it: other memory each time, of the same values the first few times."""
+    """Each call writes the next row and reads it: other memory each time, of the same values the first few
+    times."""
     row = ring[len(turns) % len(ring)]
     turns.append(row)
     np.add(row, 1, out=row)
@@ -446,7 +465,9 @@ def test_unsafe(name, nested):
     kept.clear()
 
 
-@pytest.mark.parametrize("wrap", [lambda n, y: {n: y}, lambda n, y: [y, *[[]] * n], lambda n, y: (y, None if n % 2 else ())])
+@pytest.mark.parametrize(
+    "wrap", [lambda n, y: {n: y}, lambda n, y: [y, *[[]] * n], lambda n, y: (y, None if n % 2 else ())]
+)
 def test_results_in_another_structure(wrap):
     runs = []
     with pytest.raises(CaptureError, match="results in another structure"):
@@ -455,9 +476,11 @@ def test_results_in_another_structure(wrap):
 
 v = Tensor(np.ones(2), requires_grad=True)
 maybe_scaled = mg.Op(
-    "maybe_scaled", lambda x, by=1.0: x * by,
-    pulls=(lambda g, y, x, by=1.0: g * by,), pushes=(lambda t, y, x, by=1.0: t * by,),
-)  # fmt: skip
+    "maybe_scaled",
+    lambda x, by=1.0: x * by,
+    pulls=(lambda g, y, x, by=1.0: g * by,),
+    pushes=(lambda t, y, x, by=1.0: t * by,),
+)
 TWO_KINDS = {
     "more operations": (lambda x: np.sin(x), lambda x: np.sin(np.sin(x)), "1 operations, then 2"),
     "more results": (lambda x: (np.sin(x),), lambda x: (np.sin(x),) * 2, "operations, then"),
@@ -466,7 +489,8 @@ TWO_KINDS = {
     "another operation": (lambda x: np.sin(x), lambda x: np.cos(x), "sin, then cos"),
     "exchanged operands": (lambda x: x - np.exp(x), lambda x: np.exp(x) - x, "other operands of subtract"),
     "more operands": (
-        lambda x: np.concatenate([x, x]), lambda x: np.concatenate([x, x, x]), "other operands of concatenate",
+        lambda x: np.concatenate([x, x]), lambda x: np.concatenate([x, x, x]),
+        "other operands of concatenate",
     ),
     "another leaf of the same value": (lambda x: x * w, lambda x: x * v, "other operands of multiply"),
     "another leaf made inside": (
@@ -474,15 +498,19 @@ TWO_KINDS = {
     ),
     "a number of another kind": (lambda x: x * 2, lambda x: x * 2.0, "other operands of multiply"),
     "another number": (lambda x: x * 2.0, lambda x: x * 3.0, "other operands of multiply"),
-    "an array of other values": (lambda x: x * np.ones(2), lambda x: x * np.zeros(2), "other operands of multiply"),
+    "an array of other values": (lambda x: x * np.ones(2), lambda x: x * np.zeros(2),
+        "other operands of multiply"),
     "an array of another dtype": (
         lambda x: x * np.ones(2), lambda x: x * np.ones(2, np.float32), "other operands of multiply",
     ),
-    "another axis": (lambda x: np.sum(x * w[:, None], axis=0), lambda x: np.sum(x * w[:, None], axis=1), "other parameters"),
+    "another axis": (lambda x: np.sum(x * w[:, None], axis=0), lambda x: np.sum(x * w[:, None], axis=1),
+        "other parameters"),
     "one axis more": (
-        lambda x: np.sum(x * w[:, None], axis=(0,)), lambda x: np.sum(x * w[:, None], axis=(0, 1)), "other parameters",
+        lambda x: np.sum(x * w[:, None], axis=(0,)), lambda x: np.sum(x * w[:, None], axis=(0, 1)),
+        "other parameters",
     ),
-    "a parameter left out": (lambda x: maybe_scaled(x), lambda x: maybe_scaled(x, by=3.0), "other parameters"),
+    "a parameter left out": (lambda x: maybe_scaled(x), lambda x: maybe_scaled(x, by=3.0),
+        "other parameters"),
 }  # fmt: skip
 
 
@@ -623,12 +651,14 @@ def test_check_draws_once():
 def test_training_with_dropout_is_that_of_eager():
     losses = []
     for fast in (False, True):
-        model = models.Sequential(models.Linear(2, 8, rng=1), np.tanh, models.Dropout(0.4, rng=2), models.Linear(8, 3, rng=3))
+        model = models.Sequential(
+            models.Linear(2, 8, rng=1), np.tanh, models.Dropout(0.4, rng=2), models.Linear(8, 3, rng=3)
+        )
         loss = lambda x, y, model=model: models.cross_entropy(model(x), y)  # noqa: E731
         optimizer = optim.SGD(model.parameters(), lr=0.1)
         compiled, y = compile(loss), np.array([0, 1, 2])
-        history = [float(optimizer.step(compiled.at(X, y) if fast else lambda: loss(X, y)).item()) for _ in range(5)]  # noqa: B023
-        losses.append(history)
+        closure = compiled.at(X, y) if fast else partial(loss, X, y)
+        losses.append([float(optimizer.step(closure).item()) for _ in range(5)])
     close(losses[0], losses[1])
     assert len(set(losses[0])) == 5
 
@@ -639,14 +669,20 @@ def test_training_with_dropout_is_that_of_eager():
 @pytest.mark.parametrize("size", [3, 9_000])
 def test_threads(size):
     compiled = compile(value_and_grad(lambda x: (np.tanh(x) * np.sin(x) * x).sum()))
-    expected = {k: value_and_grad(lambda x: (np.tanh(x) * np.sin(x) * x).sum())(np.full(size, k / 8)) for k in range(8)}
+    expected = {
+        k: value_and_grad(lambda x: (np.tanh(x) * np.sin(x) * x).sum())(np.full(size, k / 8))
+        for k in range(8)
+    }
     wrong, barrier = [], threading.Barrier(8)
 
     def work(k):
         barrier.wait()
         results = [compiled(np.full(size, k / 8)) for _ in range(10)]
         for value, gradient in results:
-            if not (np.allclose(value, expected[k][0], rtol=1e-12) and np.allclose(gradient, expected[k][1], rtol=1e-12)):
+            if not (
+                np.allclose(value, expected[k][0], rtol=1e-12)
+                and np.allclose(gradient, expected[k][1], rtol=1e-12)
+            ):
                 wrong.append(k)
 
     threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
@@ -704,7 +740,12 @@ def test_nested(name, rng):
 def test_a_leaf_of_a_transform_that_is_reached_from_inside_counts():
     assert grad(lambda x: compile(lambda y: x * y)(np.array(1.0)))(2.0) == 1
     assert grad(lambda x: compile(grad(lambda y: x * y * y))(np.array(1.0)))(3.0) == 2
-    assert jvp(lambda x: linearize(compile(lambda y: x * y * y), np.array(1.0))[1](np.array(1.0)), (3.0,), (1.0,))[1] == 2
+    assert (
+        jvp(
+            lambda x: linearize(compile(lambda y: x * y * y), np.array(1.0))[1](np.array(1.0)), (3.0,), (1.0,)
+        )[1]
+        == 2
+    )
     p = Tensor(2.0, requires_grad=True)
     compiled = compile(lambda y: p * y)
     equal(replayed(compiled, np.array(1.0)), 2.0)
@@ -737,10 +778,13 @@ def test_writing_a_program_takes_time_in_proportion_to_its_length():
         return time.process_time() - began
 
     seconds(10)
-    assert seconds(1200) < 20 * min(seconds(150), seconds(150))  # 8 times, and 64 if each line looked at all the others
+    # 8 times, and 64 if each line looked at all the others
+    assert seconds(1200) < 20 * min(seconds(150), seconds(150))
 
 
-@pytest.mark.parametrize("f", [np.exp, lambda x: (np.tanh(x), np.exp(x).T), lambda x: [np.exp(x).reshape(3, 1), np.exp(x)]])
+@pytest.mark.parametrize(
+    "f", [np.exp, lambda x: (np.tanh(x), np.exp(x).T), lambda x: [np.exp(x).reshape(3, 1), np.exp(x)]]
+)
 def test_writing_into_the_value_of_a_linearization_does_not_change_its_pushforward(f):
     x, t = np.array([0.1, 0.2, 0.3]), np.array([1.0, 2.0, 3.0])
     out, pushforward = linearize(compile(f), x)
@@ -784,8 +828,8 @@ def test_trees_in_and_out():
         calls.append(1)
         total = a.first + a.second["x"][0] * scale + sum(rest)
         same = more["b"]
-        return {"total": total, "pair": Pair(total, total), "none": None, "list": [1, 2.5, "text"], "two": (same, same),
-                "constant": np.arange(2), "number": np.float32(2)}  # fmt: skip
+        return {"total": total, "pair": Pair(total, total), "none": None, "list": [1, 2.5, "text"],
+                "two": (same, same), "constant": np.arange(2), "number": np.float32(2)}  # fmt: skip
 
     compiled = compile(f)
     for k in range(3):
@@ -812,7 +856,12 @@ def test_results_without_arrays(result):
 
 @pytest.mark.parametrize("n", [0, 1])
 def test_few_results(n):
-    for f in (lambda x: (x,) * n, lambda x: [x] * n, lambda x: {"x": x} if n else {}, lambda x: Pair(x, None)):
+    for f in (
+        lambda x: (x,) * n,
+        lambda x: [x] * n,
+        lambda x: {"x": x} if n else {},
+        lambda x: Pair(x, None),
+    ):
         found = compile(f)(X)
         expected = f(X)
         assert type(found) is type(expected)
@@ -833,10 +882,16 @@ def test_python_values_are_part_of_the_kind():
     assert repr(compiled).endswith(f", {7} captured>")
 
 
-@pytest.mark.parametrize("name", ["x", "y0_new", "y0", "t0", "np", "leaves", "run", "scale", "softmax", "β", "Recycler"])
+@pytest.mark.parametrize(
+    "name", ["x", "y0_new", "y0", "t0", "np", "leaves", "run", "scale", "softmax", "β", "Recycler"]
+)
 def test_an_argument_may_have_any_name(name, rng):
     scope = {"np": np, "mg": mg}
-    f = eval(f"lambda {name}, m0: mg.softmax({name}) + mg.sigmoid(m0)", scope) if name != "np" else lambda np, m0: np + m0
+    f = (
+        eval(f"lambda {name}, m0: mg.softmax({name}) + mg.sigmoid(m0)", scope)
+        if name != "np"
+        else lambda np, m0: np + m0
+    )
     for shape in ((3,), (9_000,)):
         x = rng.standard_normal(shape)
         close(compile(f)(x, x), f(Tensor(x), Tensor(x)).data)
@@ -855,8 +910,10 @@ def test_arguments_of_another_structure_are_never_taken_for_those_of_the_last_ca
     f = lambda *args: (structure(args), sum(np.sum(x) for x in flatten(args)[0] if x is not word))  # noqa: E731
     word, swapped = "a", X.astype(X.dtype.newbyteorder())
     kinds = [
-        (), (X,), (X, X), (X[0],), (X.astype(np.float32),), (swapped,), (X, swapped), (swapped, X), ((X, X),), ([X, X],),
-        ([X],), (Pair(X, X),), ({"a": X},), ({"b": X},), ({"a": X, "b": X},), ({"b": X, "a": X},), (OrderedDict(a=X),),
+        (), (X,), (X, X), (X[0],), (X.astype(np.float32),), (swapped,), (X, swapped), (swapped, X), ((X, X),),
+        ([X, X],),
+        ([X],), (Pair(X, X),), ({"a": X},), ({"b": X},), ({"a": X, "b": X},), ({"b": X, "a": X},),
+        (OrderedDict(a=X),),
         ([word],), ({1: X},), ({Fraction(1, 2): X},), ((),), ([],), ({},),
     ]  # fmt: skip
     for known in kinds:
@@ -874,8 +931,9 @@ def test_kinds_of_arrays(rng):
     square = rng.standard_normal((3, 3))
     read_only = square.copy()
     read_only.flags.writeable = False
-    for x in (square, np.asfortranarray(square), square[::-1, ::-1], read_only, square.astype(">f8"), np.float32(3), square[0],
-              np.float64(2), np.arange(3), square.astype(np.float32), square > 0.5):  # fmt: skip
+    for x in (square, np.asfortranarray(square), square[::-1, ::-1], read_only, square.astype(">f8"),
+              np.float32(3), square[0], np.float64(2), np.arange(3), square.astype(np.float32),
+              square > 0.5):  # fmt: skip
         found, expected = compiled(x), f(Tensor(np.array(x)))
         equal(found, expected)
         assert found.dtype == expected.dtype
@@ -923,7 +981,9 @@ def test_warnings_are_those_of_eager():
     equal(compile(mg.logsumexp)(np.full(3, -np.inf)), -np.inf)
     with pytest.warns(RuntimeWarning, match="divide"):
         compile(np.log)(np.array([1.0, 0.0]))
-    equal(compile(grad(lambda x: np.where(x > 0, np.sqrt(np.abs(x)), 0).sum()))(np.array([0.0, 4.0])), [0, 0.25])
+    equal(
+        compile(grad(lambda x: np.where(x > 0, np.sqrt(np.abs(x)), 0).sum()))(np.array([0.0, 4.0])), [0, 0.25]
+    )
 
 
 def test_where_takes_any_condition_and_size(rng):
@@ -1010,7 +1070,10 @@ def test_a_replayed_step_takes_little_memory(rng):
 
 def problem():
     model = models.MLP((2, 4, 3), rng=2)
-    unused, frozen = Tensor(np.ones(3), requires_grad=True, name="unused"), Tensor(np.full(3, 0.1), name="frozen")
+    unused, frozen = (
+        Tensor(np.ones(3), requires_grad=True, name="unused"),
+        Tensor(np.full(3, 0.1), name="frozen"),
+    )
     loss = lambda x, y: models.cross_entropy(model(x) * np.exp(frozen), y)  # noqa: E731
     return [*model.parameters(), unused], loss, frozen
 
@@ -1077,7 +1140,8 @@ def test_the_graph_of_a_capture_has_no_values_but_can_be_drawn():
     ],
 )
 def test_gathered_factors_keep_what_zero_wins_over(f):
-    """Where a factor is infinite or a product underflows, the factors are applied one by one, as eager does."""
+    """Where a factor is infinite or a product underflows, the factors are applied one by one, as eager
+    does."""
     for x in (np.array([0.0, 0.5, 1.0, 2.0]), np.array([-1.0, 0.0, 1e-160, 3.0])):
         products = linearize(compile(grad(f)), x)[1], linearize(grad(f), x)[1]
         for v in (np.ones(4), np.zeros(4), np.array([0.0, 1.0, 0.0, -1.0])):
@@ -1093,7 +1157,8 @@ def test_gathered_factors_keep_what_zero_wins_over(f):
         lambda x: 3 * (2 * (x[0] * x[1])),
         lambda x: np.sqrt(x[0] * x[0]) * 3 + np.sqrt(2 * x[1]),
         lambda x: x[0] * 1e-200 * x[1] * 1e-200 + x[1] ** 3,
-        lambda x: np.where(x[0] > 0, np.sqrt(np.maximum(x[0], 0)), 0) * 2 * x[1],  # at x[0] = 0 the slope is infinite
+        # at x[0] = 0 the slope is infinite
+        lambda x: np.where(x[0] > 0, np.sqrt(np.maximum(x[0], 0)), 0) * 2 * x[1],
     ],
 )
 def test_staged_products_of_numbers(f):

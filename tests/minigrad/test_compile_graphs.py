@@ -1,9 +1,9 @@
 """Replay against eager: every row of the table of ops, and a thousand random graphs, called several times.
 
-Results are compared with those of the same function on Tensors. Nothing that was returned may change later, nor share memory
-with anything; inputs are never written to. The whole of a graph is compared bit for bit where it has only operations whose
-rounding does not depend on the layout in memory, else to 1e-12 of its largest number (1e-5 in float32).
-"""
+Results are compared with those of the same function on Tensors. Nothing that was returned may change later,
+nor share memory with anything; inputs are never written to. The whole of a graph is compared bit for bit
+where it has only operations whose rounding does not depend on the layout in memory, else to 1e-12 of its
+largest number (1e-5 in float32)."""
 
 import warnings
 
@@ -40,7 +40,8 @@ def assert_alike(found, expected, exact, wide):
 
 
 def check(f, draws, exact=False, reference=eager, wide=True):
-    """f compiled, on each of several draws of its arguments, against f itself; `wide`: nothing in it is of float32."""
+    """f compiled, on each of several draws of its arguments, against f itself; `wide`: nothing in it is of
+    float32."""
     compiled = mg.compile(f)
     kept = []
     for i, xs in enumerate(draws):
@@ -76,18 +77,36 @@ def test_every_op_of_the_table(row):
 
     argnums = tuple(range(len(xs)))
     check(value_and_grad(loss, argnums), draws, reference=transformed)
-    check(lambda *xs: jvp(value_and_grad(loss, argnums), xs, tuple(0.5 * x for x in xs)), draws, reference=transformed)
+    check(
+        lambda *xs: jvp(value_and_grad(loss, argnums), xs, tuple(0.5 * x for x in xs)),
+        draws,
+        reference=transformed,
+    )
 
 
 # Random graphs
 
-EXACT = ["add", "subtract", "multiply", "maximum", "minimum", "where", "negative", "absolute", "square", "root", "divide",
-         "reshape", "transpose", "slice", "broadcast", "concatenate", "gather", "cast", "number", "constant", "again",
-         "expand", "relu", "clip", "scatter"]  # fmt: skip
-ROUNDED = ["sum", "mean", "matmul", "exp", "tanh", "sin", "sigmoid", "softmax", "cube", "max", "std", "sort", "norm"]
+EXACT = ["add", "subtract", "multiply", "maximum", "minimum", "where", "negative", "absolute", "square",
+         "root", "divide", "reshape", "transpose", "slice", "broadcast", "concatenate", "gather", "cast",
+         "number", "constant", "again", "expand", "relu", "clip", "scatter"]  # fmt: skip
+ROUNDED = [
+    "sum",
+    "mean",
+    "matmul",
+    "exp",
+    "tanh",
+    "sin",
+    "sigmoid",
+    "softmax",
+    "cube",
+    "max",
+    "std",
+    "sort",
+    "norm",
+]
 
-COMPLEX = ["add", "subtract", "multiply", "negative", "reshape", "transpose", "slice", "concatenate", "number", "square",
-           "expand", "broadcast", "matmul", "exp", "sum"]  # fmt: skip
+COMPLEX = ["add", "subtract", "multiply", "negative", "reshape", "transpose", "slice", "concatenate",
+           "number", "square", "expand", "broadcast", "matmul", "exp", "sum"]  # fmt: skip
 
 
 class Graph:
@@ -95,7 +114,15 @@ class Graph:
 
     def __init__(self, seed):
         rng = self.rng = np.random.default_rng(seed)
-        kind = "complex" if seed % 19 == 7 else "mixed" if seed % 3 == 0 else "float32" if seed % 3 == 1 else "float64"
+        kind = (
+            "complex"
+            if seed % 19 == 7
+            else "mixed"
+            if seed % 3 == 0
+            else "float32"
+            if seed % 3 == 1
+            else "float64"
+        )
         self.exact = seed % 2 == 0 and kind != "complex"
         large = seed % 40 == 0
         self.shapes = []
@@ -103,8 +130,16 @@ class Graph:
             ndim = int(rng.choice([0, 1, 2, 2, 3]))
             shape = tuple(int(n) for n in rng.choice([1, 2, 3, 4] if seed % 11 else [0, 1, 3], ndim))
             self.shapes.append((150, 70) if large else shape)
-        self.dtypes = [np.dtype(np.complex128 if kind == "complex" else kind if kind != "mixed" else
-                                ["float32", "float64"][int(rng.integers(2))]) for _ in self.shapes]  # fmt: skip
+        self.dtypes = [
+            np.dtype(
+                np.complex128
+                if kind == "complex"
+                else kind
+                if kind != "mixed"
+                else ["float32", "float64"][int(rng.integers(2))]
+            )
+            for _ in self.shapes
+        ]
         self.with_index = seed % 5 == 0 and kind != "complex"
         self.constants = []
         self.program = []
@@ -116,11 +151,18 @@ class Graph:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     y = np.asarray(self.run(step, values, np.zeros(3, int)))
-                if y.size <= 50_000 and y.ndim < 6 and np.isfinite(y).all() and np.abs(y).max(initial=0) < 1e3:
+                if (
+                    y.size <= 50_000
+                    and y.ndim < 6
+                    and np.isfinite(y).all()
+                    and np.abs(y).max(initial=0) < 1e3
+                ):
                     self.program.append(step)
                     values.append(y)
         # outputs: values, inputs, views of inputs, the same twice
-        self.outputs = [int(i) for i in rng.integers(0, len(values), int(rng.integers(1, 5)))] + [len(values) - 1]
+        self.outputs = [int(i) for i in rng.integers(0, len(values), int(rng.integers(1, 5)))] + [
+            len(values) - 1
+        ]
 
     def draw(self):
         rng = self.rng
@@ -135,7 +177,7 @@ class Graph:
             xs.append(x)
         return [*xs, *([rng.integers(0, 1 << 20, 3)] if self.with_index else [])]
 
-    def instruction(self, name, values):
+    def instruction(self, name, values):  # noqa: C901  # one branch for each kind of instruction
         """(name, operands, static parameters), or None if it does not apply."""
         rng = self.rng
         i = int(rng.integers(0, len(values)))
@@ -148,9 +190,20 @@ class Graph:
         if name == "transpose":
             return name, (i,), tuple(int(a) for a in rng.permutation(x.ndim))
         if name == "slice":
-            one = [slice(None), slice(None, None, -1), slice(1, None), slice(None, None, 2), slice(-1, None, -2), 0, -1, None]
+            one = [
+                slice(None),
+                slice(None, None, -1),
+                slice(1, None),
+                slice(None, None, 2),
+                slice(-1, None, -2),
+                0,
+                -1,
+                None,
+            ]
             index = tuple(one[int(rng.integers(len(one)))] for _ in range(x.ndim))
-            fits = all(x.shape[a] for a, k in enumerate(k for k in index if k is not None) if isinstance(k, int))
+            fits = all(
+                x.shape[a] for a, k in enumerate(k for k in index if k is not None) if isinstance(k, int)
+            )
             return (name, (i,), index) if fits else None
         if name == "broadcast":
             return (name, (i,), (int(rng.integers(1, 3)), *x.shape)) if x.ndim < 3 and x.size < 500 else None
@@ -159,7 +212,9 @@ class Graph:
             return (name, (i, int(rng.choice(same))), int(rng.integers(-x.ndim, x.ndim))) if x.ndim else None
         if name in ("gather", "scatter"):
             return (
-                (name, (i,), int(rng.integers(2))) if x.ndim and x.shape[0] and (self.with_index or name == "gather") else None
+                (name, (i,), int(rng.integers(2)))
+                if x.ndim and x.shape[0] and (self.with_index or name == "gather")
+                else None
             )
         if name in ("sum", "mean", "max", "std", "norm"):
             if not x.size:
@@ -169,8 +224,14 @@ class Graph:
         if name in ("softmax", "sort"):
             return (name, (i,), int(rng.integers(-x.ndim, x.ndim))) if x.ndim and x.size else None
         if name == "matmul":
-            other = [n for n, v in enumerate(values) if x.ndim and v.ndim and v.shape[-2 if v.ndim > 1 else 0] == x.shape[-1]
-                     and (v.ndim < 3 or x.ndim < 3)]  # fmt: skip
+            other = [
+                n
+                for n, v in enumerate(values)
+                if x.ndim
+                and v.ndim
+                and v.shape[-2 if v.ndim > 1 else 0] == x.shape[-1]
+                and (v.ndim < 3 or x.ndim < 3)
+            ]
             return (name, (i, int(rng.choice(other))), None) if other else None
         if name == "number":
             return name, (i,), [2, 0.5, -1.0, 1, True, 1e-3][int(rng.integers(6))]
@@ -208,17 +269,36 @@ class Graph:
         if name == "norm":
             return np.linalg.norm(x, axis=p[0], keepdims=p[1])
         return {
-            "add": lambda: x + y, "subtract": lambda: x - y, "multiply": lambda: x * y, "maximum": lambda: np.maximum(x, y),
-            "minimum": lambda: np.minimum(x, y), "where": lambda: np.where(x > y, x, 2 * y), "negative": lambda: -x,
-            "absolute": lambda: np.abs(x), "square": lambda: x * x, "root": lambda: np.sqrt(1 + np.abs(x)),
-            "divide": lambda: x / (1 + y * y), "reshape": lambda: np.reshape(x, p), "transpose": lambda: np.transpose(x, p),
-            "slice": lambda: x[p], "broadcast": lambda: np.broadcast_to(x, p), "cast": lambda: x.astype(p),
-            "number": lambda: p * x + p, "constant": lambda: x * self.constants[p] - self.constants[p],
-            "again": lambda: (x * y + x) * (x * y + x), "expand": lambda: np.expand_dims(x, 0)[..., None],
-            "relu": lambda: mg.relu(x), "clip": lambda: np.clip(x, -0.5, 0.5), "matmul": lambda: np.matmul(x, y),
-            "exp": lambda: np.exp(0.3 * x), "tanh": lambda: np.tanh(x), "sin": lambda: np.sin(x),
-            "sigmoid": lambda: mg.sigmoid(x), "cube": lambda: x**3, "sort": lambda: np.sort(x, axis=p),
-        }[name]()  # fmt: skip
+            "add": lambda: x + y,
+            "subtract": lambda: x - y,
+            "multiply": lambda: x * y,
+            "maximum": lambda: np.maximum(x, y),
+            "minimum": lambda: np.minimum(x, y),
+            "where": lambda: np.where(x > y, x, 2 * y),
+            "negative": lambda: -x,
+            "absolute": lambda: np.abs(x),
+            "square": lambda: x * x,
+            "root": lambda: np.sqrt(1 + np.abs(x)),
+            "divide": lambda: x / (1 + y * y),
+            "reshape": lambda: np.reshape(x, p),
+            "transpose": lambda: np.transpose(x, p),
+            "slice": lambda: x[p],
+            "broadcast": lambda: np.broadcast_to(x, p),
+            "cast": lambda: x.astype(p),
+            "number": lambda: p * x + p,
+            "constant": lambda: x * self.constants[p] - self.constants[p],
+            "again": lambda: (x * y + x) * (x * y + x),
+            "expand": lambda: np.expand_dims(x, 0)[..., None],
+            "relu": lambda: mg.relu(x),
+            "clip": lambda: np.clip(x, -0.5, 0.5),
+            "matmul": lambda: np.matmul(x, y),
+            "exp": lambda: np.exp(0.3 * x),
+            "tanh": lambda: np.tanh(x),
+            "sin": lambda: np.sin(x),
+            "sigmoid": lambda: mg.sigmoid(x),
+            "cube": lambda: x**3,
+            "sort": lambda: np.sort(x, axis=p),
+        }[name]()
 
     def __call__(self, *xs):
         index = xs[-1] if self.with_index else None
@@ -248,7 +328,9 @@ def calls(graph, n):
 def test_random_graphs(block):
     for seed in range(50 * block, 50 * block + 50):
         graph = Graph(seed)
-        wide = not any(d == np.float32 for d in graph.dtypes) and not any(s[2] is np.float32 for s in graph.program)
+        wide = not any(d == np.float32 for d in graph.dtypes) and not any(
+            s[2] is np.float32 for s in graph.program
+        )
         try:
             check(graph, calls(graph, 4), graph.exact, wide=wide)
             if graph.dtypes[0].kind == "c":
@@ -262,5 +344,7 @@ def test_random_graphs(block):
             else:
                 check(graph.product, draws, reference=transformed, wide=wide)
         except Exception as error:
-            error.add_note(f"seed {seed}: {graph.program}, outputs {graph.outputs}, shapes {graph.shapes} {graph.dtypes}")
+            error.add_note(
+                f"seed {seed}: {graph.program}, outputs {graph.outputs}, shapes {graph.shapes} {graph.dtypes}"
+            )
             raise

@@ -17,9 +17,13 @@ def test_the_report_names_what_is_here():
         assert thing in text
 
 
-@pytest.mark.parametrize(("gain", "said"), [(1.0, "nothing to set"), (1.1, "nothing to set"), (2.0, "OPENBLAS_CORETYPE=FAST")])
+@pytest.mark.parametrize(
+    ("gain", "said"), [(1.0, "nothing to set"), (1.1, "nothing to set"), (2.0, "OPENBLAS_CORETYPE=FAST")]
+)
 def test_advice_is_given_where_it_pays(gain, said):
-    assert said in doctor.advice({"": {"gflops": 50.0, "kernels": "A"}, "FAST": {"gflops": 50.0 * gain, "kernels": "B"}})
+    assert said in doctor.advice(
+        {"": {"gflops": 50.0, "kernels": "A"}, "FAST": {"gflops": 50.0 * gain, "kernels": "B"}}
+    )
 
 
 def test_families_need_the_instructions(monkeypatch):
@@ -31,7 +35,9 @@ def test_families_need_the_instructions(monkeypatch):
 
 def test_the_command_measures(monkeypatch):
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
-    done = subprocess.run([sys.executable, "-m", "minigrad.doctor"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "minigrad.doctor"], capture_output=True, text=True, check=True
+    )
     assert "GFLOP/s" in done.stdout
     assert "(as it is now)" in done.stdout
     assert done.stdout.strip().endswith((".", "nothing to set."))

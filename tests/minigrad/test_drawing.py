@@ -29,7 +29,8 @@ from minigrad.drawing.write.tree import tree
 from models import MLP, Linear, Module, Sequential, cross_entropy, mse_loss
 
 HOSTILE = [
-    "<lambda> <map>", 'a "quoted" name', "back\\slash\\", "{|}", "new\nline\r\n", "\u202eright to left\u200f", "\u2028\u2029",
+    "<lambda> <map>", 'a "quoted" name', "back\\slash\\", "{|}", "new\nline\r\n", "\u202eright to left\u200f",
+    "\u2028\u2029",
     "x" * 10_000, "emoji 👩‍👩‍👧‍👦 👍🏽", "</script><script>alert(1)</script>", "javascript:alert(1)",
     "\x00\x01\x1f\x7f", "\ud800", "&lt; &amp; &#34;", "<b>bold</b>", "]]>", "<!--", "--", "%s {0}",
     "\\N \\G \\l", "graph", "digraph", "end", "", " ", "'", "`", ";", "#",
@@ -74,7 +75,9 @@ def real_drawings():
     yield draw(lambda w, v: hvp(f, w, v), w, v, fold=None, direction="down")
     yield draw(grad(lambda u: grad(lambda t: (t**3).sum())(u).sum()), np.ones(3))
     yield draw(jacobian(lambda t: np.sin(t) * t[::-1]), np.ones(3))
-    yield draw({"sum": (Tensor([1.0], requires_grad=True) + 1).sum(), "two": [Tensor(2.0, requires_grad=True) * 2]})
+    yield draw(
+        {"sum": (Tensor([1.0], requires_grad=True) + 1).sum(), "two": [Tensor(2.0, requires_grad=True) * 2]}
+    )
     for make in (optim.SGD, optim.Adam, optim.AdamW, optim.Lion, optim.NAdam, optim.RMSprop):
         yield draw(make(model.named_parameters(), lr=0.1))
 
@@ -100,7 +103,9 @@ def test_a_neuron_shows_values_and_gradients():
     assert by_label["a"].value == "2"
     a, b, o = neuron()
     o.backward()
-    assert (by_label["a"].gradient, by_label["b"].gradient) == tuple(f"{g:.4g}" for g in (a.grad.item(), b.grad.item()))
+    assert (by_label["a"].gradient, by_label["b"].gradient) == tuple(
+        f"{g:.4g}" for g in (a.grad.item(), b.grad.item())
+    )
 
 
 def test_playing_backward_ends_at_the_gradients():
@@ -151,9 +156,13 @@ def test_nested_modules_nest():
     label = [c.label for c in picture.clusters]
     parent = {c.label: None if c.parent is None else label[c.parent] for c in picture.clusters}
     assert parent == {
-        "blocks.0": None, "blocks.1": None, "blocks.0.first": "blocks.0", "blocks.0.second": "blocks.0",
-        "blocks.1.first": "blocks.1", "blocks.1.second": "blocks.1",
-    }  # fmt: skip
+        "blocks.0": None,
+        "blocks.1": None,
+        "blocks.0.first": "blocks.0",
+        "blocks.0.second": "blocks.0",
+        "blocks.1.first": "blocks.1",
+        "blocks.1.second": "blocks.1",
+    }
     assert all(layout is not None for layout in arranged(picture).frames)
 
 
@@ -183,7 +192,13 @@ def test_only_the_wanted_phases():
 
 def test_adam_reads_like_the_textbook():
     text = str(draw(optim.Adam([Tensor([1.0, 2.0], requires_grad=True)], lr=0.5)))
-    for line in ("m′ = β₁·m + (1 − β₁)·g", "v′ = β₂·v + (1 − β₂)·g²", "w′ = w − step", "step = lr·m̂/(√v̂ + ε)", "lr = 0.5"):
+    for line in (
+        "m′ = β₁·m + (1 − β₁)·g",
+        "v′ = β₂·v + (1 − β₂)·g²",
+        "w′ = w − step",
+        "step = lr·m̂/(√v̂ + ε)",
+        "lr = 0.5",
+    ):
         assert line in text
 
 
@@ -422,8 +437,14 @@ def hostile_picture(names):
         for i, name in enumerate(names)
     ]
     edges = [Edge(i - 1, i, names[i] if i % 7 == 0 else "", 0) for i in range(1, len(names))]
-    return Picture(names[0], nodes, edges, [minigrad.drawing.Cluster(names[1], None, (0, 1, 2))], notes=list(names[:3]),
-                   show=("shape", "value", "source"))  # fmt: skip
+    return Picture(
+        names[0],
+        nodes,
+        edges,
+        [minigrad.drawing.Cluster(names[1], None, (0, 1, 2))],
+        notes=list(names[:3]),
+        show=("shape", "value", "source"),
+    )
 
 
 def test_hostile_names_in_every_text_format():
@@ -431,9 +452,18 @@ def test_hostile_names_in_every_text_format():
     text = svg(picture, arranged(picture))
     root = ET.fromstring(text.encode())
     assert {element.tag.rpartition("}")[2] for element in root.iter()} <= {
-        "svg", "g", "rect", "path", "text", "title", "defs", "marker",
-    }  # fmt: skip
-    assert not any(name.rpartition("}")[2] in ("href", "onload", "onclick") for e in root.iter() for name in e.attrib)
+        "svg",
+        "g",
+        "rect",
+        "path",
+        "text",
+        "title",
+        "defs",
+        "marker",
+    }
+    assert not any(
+        name.rpartition("}")[2] in ("href", "onload", "onclick") for e in root.iter() for name in e.attrib
+    )
     assert dot(picture).isprintable() is False
     for line in (*dot(picture).splitlines(), *mermaid(picture).splitlines(), *tree(picture).splitlines()):
         assert line.isprintable(), repr(line)
@@ -468,7 +498,13 @@ def test_nothing_raises_from_a_repr(monkeypatch):
 
 def test_files_by_suffix(tmp_path):
     drawing = draw(neuron()[2])
-    for suffix, beginning in (("svg", "<svg"), ("dot", "digraph"), ("gv", "digraph"), ("mmd", "flowchart"), ("json", "{")):
+    for suffix, beginning in (
+        ("svg", "<svg"),
+        ("dot", "digraph"),
+        ("gv", "digraph"),
+        ("mmd", "flowchart"),
+        ("json", "{"),
+    ):
         path = drawing.save(tmp_path / f"graph.{suffix}")
         assert path.read_text(encoding="utf-8").startswith(beginning)
 
@@ -476,7 +512,9 @@ def test_files_by_suffix(tmp_path):
 def test_png_and_pdf_through_matplotlib(tmp_path):
     pytest.importorskip("matplotlib")
     model, x, y = network()
-    drawing = draw(cross_entropy(model(x), y), phases=("forward", "backward"), title="$x_1$ & <b>", engine="builtin")
+    drawing = draw(
+        cross_entropy(model(x), y), phases=("forward", "backward"), title="$x_1$ & <b>", engine="builtin"
+    )
     assert drawing.save(tmp_path / "g.png").read_bytes().startswith(b"\x89PNG")
     assert drawing.save(tmp_path / "g.pdf").read_bytes().startswith(b"%PDF")
 
@@ -486,7 +524,9 @@ def test_svg_and_figure_say_the_same(real):
     for drawing in real[::3]:
         figure = figure_of(drawing.picture, drawing.layout)
         drawn = sorted(text.get_text() for text in figure.axes[0].texts)
-        assert drawn == sorted(element.text for element in ET.fromstring(drawing.svg).iter("{http://www.w3.org/2000/svg}text"))
+        assert drawn == sorted(
+            element.text for element in ET.fromstring(drawing.svg).iter("{http://www.w3.org/2000/svg}text")
+        )
 
 
 def test_without_any_engine_all_but_pixels_works(tmp_path, monkeypatch):
@@ -511,7 +551,9 @@ def graphviz_reads(text):
     data = json.loads(run.stdout.decode(errors="replace"), strict=False)
     objects = data.get("objects", [])
     nodes = {
-        o["name"]: o.get("label", "") for o in objects if "nodes" not in o and "subgraphs" not in o and o["name"][0] == "n"
+        o["name"]: o.get("label", "")
+        for o in objects
+        if "nodes" not in o and "subgraphs" not in o and o["name"][0] == "n"
     }
     edges = Counter((objects[e["tail"]]["name"], objects[e["head"]]["name"]) for e in data.get("edges", []))
     return nodes, edges, sum(o["name"].startswith("cluster") for o in objects)
@@ -529,7 +571,9 @@ def test_graphviz_has_the_same_nodes_edges_and_labels(real):
         assert (nodes.keys(), edges, clusters) == ours(drawing.picture)
         for node in drawing.picture.nodes:
             shown = box_lines(node, drawing.picture.show)
-            assert nodes[f"n{node.id}"].replace("\\n", "\n").replace("&amp;", "&").replace("\\\\", "\\") == "\n".join(shown)
+            assert nodes[f"n{node.id}"].replace("\\n", "\n").replace("&amp;", "&").replace(
+                "\\\\", "\\"
+            ) == "\n".join(shown)
 
 
 @needs_dot
@@ -580,7 +624,9 @@ def test_the_order_of_operands_is_told_where_it_matters():
     assert {("p", "a"), ("2·x", "b")} <= labels
     assert "a − b" in {n.label for n in picture.nodes}
     assert not any(e.label for e in draw(a - b * 2).picture.edges), "a formula names its operands"
-    assert all(route.label for e, route in zip(picture.edges, arranged(picture).routes, strict=True) if e.label)
+    assert all(
+        route.label for e, route in zip(picture.edges, arranged(picture).routes, strict=True) if e.label
+    )
 
 
 def test_drawing_from_threads_and_without_garbage_collection():
@@ -616,9 +662,11 @@ def test_a_sweep_leaves_the_mode_as_it_was():
     with minigrad.mode.scope(phase="backward"):
         before = minigrad.mode.current.mode
         loss.backward(create_graph=True)
-        path = minigrad.sweeps.between(None, (loss,))
+        path = minigrad.slices.between(None, (loss,))
         minigrad.sweeps.pull_back(path, {loss.index: np.ones(())}, record=True)
-        minigrad.sweeps.push_forward(path, {p.index: np.ones(p.shape) for p in model.parameters()}, record=True)
+        minigrad.sweeps.push_forward(
+            path, {p.index: np.ones(p.shape) for p in model.parameters()}, record=True
+        )
         assert minigrad.mode.current.mode is before
 
 
@@ -635,5 +683,7 @@ def test_the_added_passes_have_their_own_phases():
 def test_graphviz_shows_names_literally():
     name = "&lt;b&gt; &#34;&amp; <i> \\N {a|b}"
     picture = Picture("", [Node(0, name, members=(0,))], [])
-    out = subprocess.run(["dot", "-Tsvg"], input=dot(picture).encode(), capture_output=True, check=True).stdout
+    out = subprocess.run(
+        ["dot", "-Tsvg"], input=dot(picture).encode(), capture_output=True, check=True
+    ).stdout
     assert [text.text for text in ET.fromstring(out).findall(".//{*}text")] == [name]

@@ -1,4 +1,5 @@
-"""The text of the HTML page, without a browser: it is one file, its policy names what is in it, and names stay data."""
+"""The text of the HTML page, without a browser: it is one file, its policy names what is in it, and names
+stay data."""
 
 import base64
 import hashlib
@@ -51,7 +52,9 @@ def data(text):
 
 def line(n, **more):
     """A picture of n boxes in a row."""
-    nodes = [Node(i, f"op {i}", op="tanh", shape=(i,), members=(i,), output=i == n - 1, **more) for i in range(n)]
+    nodes = [
+        Node(i, f"op {i}", op="tanh", shape=(i,), members=(i,), output=i == n - 1, **more) for i in range(n)
+    ]
     return Picture("row", nodes, [Edge(i, i + 1) for i in range(n - 1)], total=n)
 
 
@@ -59,17 +62,32 @@ def test_one_file_that_asks_for_nothing():
     text = draw(small()).html
     elements = Elements(text)
     for tag, attributes, _ in elements.found:
-        assert tag not in ("link", "img", "iframe", "object", "embed", "base", "form", "a", "audio", "video"), tag
+        assert tag not in (
+            "link",
+            "img",
+            "iframe",
+            "object",
+            "embed",
+            "base",
+            "form",
+            "a",
+            "audio",
+            "video",
+        ), tag
         names = set(attributes)
         assert not names & {"src", "href", "srcset", "action", "style", "background"}, (tag, names)
         assert not any(name.startswith("on") for name in names), (tag, names)
     assert set(re.findall(r"\w+://[\w./]+", text)) == {"http://www.w3.org/2000/svg"}  # a name, not an address
-    assert not re.search(r"\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval|Function|fetch|import)\b", text)
+    assert not re.search(
+        r"\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval|Function|fetch|import)\b", text
+    )
 
 
 def test_policy_names_the_one_script_and_the_one_style():
     elements = Elements(draw(small()).html)
-    policy = next(a["content"] for _, a, _ in elements.found if a.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        a["content"] for _, a, _ in elements.found if a.get("http-equiv") == "Content-Security-Policy"
+    )
     parts = dict(part.strip().split(" ", 1) for part in policy.split(";"))
     assert parts["default-src"] == "'none'"
     (style,), (_, script) = elements.texts("style"), elements.texts("script")
@@ -136,7 +154,9 @@ def test_gradients_asked_for_need_no_second_layout():
 def test_a_level_too_large_for_a_page_is_left_out_and_told():
     n = html.MOST + 1
     picture = line(n)
-    picture.nodes = [Node(i, "tanh", op="tanh", shape=(2,), members=(i,), output=i == n - 1) for i in range(n)]
+    picture.nodes = [
+        Node(i, "tanh", op="tanh", shape=(2,), members=(i,), output=i == n - 1) for i in range(n)
+    ]
     page = data(Drawing(picture, fold="repeats").html)
     assert max(len(view["nodes"]) for view in page["views"]) <= html.MOST
     assert any("left out" in note and f"{n:,}" in note for note in page["notes"])
@@ -151,11 +171,23 @@ def test_a_level_that_was_asked_for_is_never_left_out():
 def test_themes():
     assert data(draw(small(), theme="dark").html)["theme"] == "dark"
     assert data(draw(small()).html)["theme"] == ""
-    own = Theme("own", "#fffdf5", *(getattr(LIGHT, f) for f in (
-        "text", "muted", "edge", "frame", "frame_fill", "parameter", "constant", "phases")))  # fmt: skip
+    own = Theme(
+        "own",
+        "#fffdf5",
+        *(
+            getattr(LIGHT, f)
+            for f in ("text", "muted", "edge", "frame", "frame_fill", "parameter", "constant", "phases")
+        ),
+    )
     assert draw(small(), theme=own).html.count("--background: #fffdf5;") == 3
-    bad = Theme("bad", "red;} * { display: none", *(getattr(LIGHT, f) for f in (
-        "text", "muted", "edge", "frame", "frame_fill", "parameter", "constant", "phases")))  # fmt: skip
+    bad = Theme(
+        "bad",
+        "red;} * { display: none",
+        *(
+            getattr(LIGHT, f)
+            for f in ("text", "muted", "edge", "frame", "frame_fill", "parameter", "constant", "phases")
+        ),
+    )
     with pytest.raises(ValueError, match="needs CSS colours"):
         _ = draw(small(), theme=bad).html
 

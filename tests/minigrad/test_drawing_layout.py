@@ -1,4 +1,5 @@
-"""The built-in layout: nothing overlaps, nothing is clipped, nothing runs through a box, whatever the graph."""
+"""The built-in layout: nothing overlaps, nothing is clipped, nothing runs through a box, whatever the
+graph."""
 
 import random
 import time
@@ -17,7 +18,8 @@ DIRECTIONS = ("down", "right", "up", "left")
 
 
 def random_picture(seed, n=None):
-    """Any graph: fans, long edges, several parts, leaves, phases, labels, modules inside modules, in any direction."""
+    """Any graph: fans, long edges, several parts, leaves, phases, labels, modules inside modules, in any
+    direction."""
     r = random.Random(seed)
     n = n or r.randrange(1, 60)
     parts, backward = r.choice([1, 1, 3, 8]), r.random() < 0.5
@@ -25,9 +27,17 @@ def random_picture(seed, n=None):
     for i in range(n):
         part = i * parts // n
         module = r.choice(["", f"M.l{part}", f"M.l{part}", f"M.l{part}.inner"]) if parts > 1 else ""
-        phase = "forward" if not backward or i < n // 2 else r.choice(["backward", "backward", "tangent", "update"])
+        phase = (
+            "forward"
+            if not backward or i < n // 2
+            else r.choice(["backward", "backward", "tangent", "update"])
+        )
         label = "".join(r.choice("abcWmi x·∂ẇ√漢👍") for _ in range(r.randrange(1, 30)))
-        nodes.append(Node(i, label, phase=phase, module=module, shape=(r.randrange(999),) * r.randrange(4), members=(i,)))
+        nodes.append(
+            Node(
+                i, label, phase=phase, module=module, shape=(r.randrange(999),) * r.randrange(4), members=(i,)
+            )
+        )
     edges = []
     for i in range(1, n):
         for position in range(r.choice([0, 1, 1, 2, 2, 4])):
@@ -103,7 +113,9 @@ def sampled(points, across):
         yield from BERNSTEIN @ np.array(((x, y), a, b, (u, v)))
 
 
-BERNSTEIN = np.array([((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3) for t in (0.1, 0.3, 0.5, 0.7, 0.9)])
+BERNSTEIN = np.array(
+    [((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3) for t in (0.1, 0.3, 0.5, 0.7, 0.9)]
+)
 
 
 @pytest.mark.parametrize("start", range(0, 200, 20))
@@ -153,7 +165,9 @@ def test_widths_are_those_of_the_font():
             assert width(c, 1000) <= real + (2 if c.isascii() else 900), c
 
 
-@pytest.mark.parametrize("text", ["", "a", "x" * 10_000, "漢" * 300, "\u202e" * 50, "👍" * 99, "\ud800", "a\nb\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "x" * 10_000, "漢" * 300, "\u202e" * 50, "👍" * 99, "\ud800", "a\nb\x00"]
+)
 def test_a_shortened_text_is_as_narrow_as_asked(text):
     for most in (20.0, 80.0, 330.0):
         assert width(shortened(text, most)) <= most
@@ -169,14 +183,17 @@ def test_long_edges_are_straight_where_nothing_is_in_the_way():
 
 @pytest.mark.parametrize("framed", [False, True])
 def test_the_time_of_a_layout_does_not_grow_with_the_square_of_its_size(framed):
-    """Of eight times as many boxes: about 8, where a quadratic part would make it 64. How long it takes, `benchmarks` says."""
+    """Of eight times as many boxes: about 8, where a quadratic part would make it 64. How long it takes,
+    `benchmarks` says."""
     small, large = (min(timed(arranged, long_picture(n, framed)) for _ in range(2)) for n in (1_000, 8_000))
     assert large < 40 * small
 
 
 def long_picture(n, framed):
     r = random.Random(1)
-    edges = [Edge(r.randrange(max(0, i - 12), i), i, "", p) for i in range(1, n) for p in range(r.randrange(1, 3))]
+    edges = [
+        Edge(r.randrange(max(0, i - 12), i), i, "", p) for i in range(1, n) for p in range(r.randrange(1, 3))
+    ]
     nodes = [Node(i, "multiply", module=f"M.l{i // 50}" if framed else "") for i in range(n)]
     return with_clusters(Picture("", nodes, edges, direction="down"))
 

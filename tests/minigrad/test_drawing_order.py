@@ -1,4 +1,5 @@
-"""The order in the ranks of a layout: no crossing that a better one avoids, which integer programming can prove."""
+"""The order in the ranks of a layout: no crossing that a better one avoids, which integer programming can
+prove."""
 
 import random
 from itertools import combinations, pairwise, permutations, product
@@ -20,7 +21,8 @@ CROSSED = {"neuron": 0, "network": 2, "curvature": 12, "adam": 0, "cg": 8}  # th
 
 
 def seen(drawn):
-    """The crossings that a reader sees: pairs of lines, drawn as one where several edges share them, that truly cross."""
+    """The crossings that a reader sees: pairs of lines, drawn as one where several edges share them, that
+    truly cross."""
     lines = {(a, b) for route in drawn.routes for a, b in pairwise(route.points) if a != b}
     return sum(cross(a, b, c, d) for (a, b), (c, d) in combinations(sorted(lines), 2))
 
@@ -33,11 +35,12 @@ def cross(a, b, c, d):
 
 
 def fewest(rank, links, frames):
-    """The fewest crossings that any order has which keeps frames together, and the best bound from below that was proved.
+    """The fewest crossings that any order has which keeps frames together, and the best bound from below that
+    was proved.
 
-    Integers: for two vertices of a rank, or two frames, or a vertex and a frame, whether the first is on the left. A pair of
-    links crosses by at least the difference of the integers of their upper and of their lower ends.
-    """
+    Integers: for two vertices of a rank, or two frames, or a vertex and a frame, whether the first is on the
+    left. A pair of links crosses by at least the difference of the integers of their upper and of their lower
+    ends."""
     number = {}
 
     def left(a, b):
@@ -53,7 +56,8 @@ def fewest(rank, links, frames):
     rows, low, high = [], [], []
 
     def limit(terms, least, most):
-        """least ≤ the weighted sum of these (weight, a, b) ≤ most, besides further columns given as (weight, column)."""
+        """least ≤ the weighted sum of these (weight, a, b) ≤ most, besides further columns given as (weight,
+        column)."""
         row, constant = {}, 0
         for weight, *ends in terms:
             column, turned = left(*ends) if len(ends) == 2 else (ends[0], False)
@@ -80,9 +84,11 @@ def fewest(rank, links, frames):
     values, i, j = zip(*entries, strict=True)
     cost = np.repeat([0.0, 1.0], [integers, columns - integers])
     found = milp(
-        cost, integrality=1 - cost, bounds=Bounds(0, 1),
+        cost,
+        integrality=1 - cost,
+        bounds=Bounds(0, 1),
         constraints=LinearConstraint(csr_array((values, (i, j)), shape=(len(rows), columns)), low, high),
-    )  # fmt: skip
+    )
     assert found.success
     return round(found.fun), int(np.ceil(found.mip_dual_bound - 1e-6))
 
@@ -165,7 +171,9 @@ def test_the_fewest_crossings_are_those_of_the_best_of_all_orders():
     r = random.Random(0)
     for trial in range(20):
         rank = [0] * 4 + [1] * 4 + [2] * 3
-        links = sorted({(a, b) for a in range(8) for b in range(11) if rank[b] == rank[a] + 1 and r.random() < 0.5})
+        links = sorted(
+            {(a, b) for a in range(8) for b in range(11) if rank[b] == rank[a] + 1 and r.random() < 0.5}
+        )
         home = [r.choice((-1, -1, 0, 1)) if trial % 2 else -1 for _ in rank]
         frames = Frames([None, 0], home, 0.0)
         orders = product(permutations(range(4)), permutations(range(4, 8)), permutations(range(8, 11)))

@@ -35,7 +35,9 @@ def test_a_backward_error_names_op_and_line():
     x = Tensor(np.ones((2, 3)), requires_grad=True, name="x")
     with trace_source():
         y = op(x)
-    with pytest.raises(ValueError, match=r"pulling back through broken\(\(2, 3\) float64\) at .*test_errors\.py:\d+"):
+    with pytest.raises(
+        ValueError, match=r"pulling back through broken\(\(2, 3\) float64\) at .*test_errors\.py:\d+"
+    ):
         y.sum().backward()
     assert x.grad is None
 
@@ -66,7 +68,9 @@ def test_a_failed_backward_changes_no_gradient():
     assert bad.grad is None
 
 
-@pytest.mark.parametrize(("gradient", "says"), [(np.ones(3), r"needs shape \(2,\), got \(3,\)"), (None, "needs a scalar")])
+@pytest.mark.parametrize(
+    ("gradient", "says"), [(np.ones(3), r"needs shape \(2,\), got \(3,\)"), (None, "needs a scalar")]
+)
 def test_backward_checks_its_cotangent(gradient, says):
     x = Tensor(np.ones(2), requires_grad=True)
     with pytest.raises(ValueError, match=says):

@@ -1,4 +1,5 @@
-"""What the graph promises: no cycles, no recursion, sweeps that leave no traces, no work for nothing, no stale answers."""
+"""What the graph promises: no cycles, no recursion, sweeps that leave no traces, no work for nothing, no
+stale answers."""
 
 import gc
 import sys

@@ -1,5 +1,5 @@
-"""Hessian-vector and Gauss–Newton products of networks: every activation with every loss, every way to compute them, the
-complex step as the truth, the matrices as witnesses."""
+"""Hessian-vector and Gauss–Newton products of networks: every activation with every loss, every way to
+compute them, the complex step as the truth, the matrices as witnesses."""
 
 import itertools
 import zlib
@@ -35,7 +35,8 @@ every = pytest.mark.parametrize(("activation", "loss"), EVERY)
 
 
 class Net(NamedTuple):
-    """A network as a function of its parameters, a loss as a function of its outputs, a point, and two directions there."""
+    """A network as a function of its parameters, a loss as a function of its outputs, a point, and two
+    directions there."""
 
     model: object
     head: object
@@ -59,7 +60,10 @@ def net(activation, loss, sizes=SIZES, scale=1.0):
         return scale * mg.linear(h, w[-1]["W"], w[-1]["b"])
 
     def point():
-        return [{"W": rng.normal(size=(i, o)) / i**0.5, "b": 0.3 * rng.normal(size=o)} for i, o in itertools.pairwise(sizes)]
+        return [
+            {"W": rng.normal(size=(i, o)) / i**0.5, "b": 0.3 * rng.normal(size=o)}
+            for i, o in itertools.pairwise(sizes)
+        ]
 
     return Net(model, lambda out: getattr(losses, loss)(out, target), point(), point(), point())
 
@@ -90,7 +94,9 @@ WAYS = {
     "push over pull": lambda f, w, v: jvp(grad(f), (w,), (v,))[1],
     "pull over push": lambda f, w, v: grad(lambda z: jvp(f, (z,), (v,))[1])(w),
     "pull over pull": lambda f, w, v: vjp(grad(f), w)[1](v)[0],
-    "the slope of gᵀv": lambda f, w, v: grad(lambda z: sum((g * t).sum() for g, t in zip(*map(leaves, (grad(f)(z), v)))))(w),
+    "the slope of gᵀv": lambda f, w, v: grad(
+        lambda z: sum((g * t).sum() for g, t in zip(*map(leaves, (grad(f)(z), v))))
+    )(w),
     "linearize": lambda f, w, v: linearize(grad(f), w)[1](v),
     "hvp": hvp,
     "from a recorded loss": lambda f, w, v: from_a_recorded_loss(f, w, v),
@@ -126,7 +132,9 @@ def test_symmetric_and_linear(activation, loss):
     Hu, Hv = product(n.u), product(n.v)
     size = np.linalg.norm(flat(n.u)) * np.linalg.norm(flat(Hv))
     assert abs(dot(n.u, Hv) - dot(n.v, Hu)) <= 1e-13 * size
-    assert_close(product(tree_map(lambda a, b: 2 * a - 3 * b, n.u, n.v)), tree_map(lambda a, b: 2 * a - 3 * b, Hu, Hv))
+    assert_close(
+        product(tree_map(lambda a, b: 2 * a - 3 * b, n.u, n.v)), tree_map(lambda a, b: 2 * a - 3 * b, Hu, Hv)
+    )
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "binary_cross_entropy_with_logits"])
@@ -247,7 +255,9 @@ def test_gauss_newton_is_positive_semi_definite(activation, loss):
         Gv = flat(ggn_vp(n.model, n.head, n.w, v))
         assert flat(v) @ Gv >= -1e-14 * np.linalg.norm(flat(v)) * np.linalg.norm(Gv)
     Gu, Gv = ggn_vp(n.model, n.head, n.w, n.u), ggn_vp(n.model, n.head, n.w, n.v)
-    assert abs(dot(n.u, Gv) - dot(n.v, Gu)) <= 1e-13 * (1e-300 + np.linalg.norm(flat(n.u)) * np.linalg.norm(flat(Gv)))
+    assert abs(dot(n.u, Gv) - dot(n.v, Gu)) <= 1e-13 * (
+        1e-300 + np.linalg.norm(flat(n.u)) * np.linalg.norm(flat(Gv))
+    )
 
 
 def test_the_hessian_itself_is_not():
@@ -285,7 +295,9 @@ def test_gauss_newton_of_a_recorded_loss(loss):
     out = n.model(build(parameters))
     found = GaussNewton(n.head(out), out, parameters)
     for v in (n.u, n.v):
-        np.testing.assert_allclose(flat(found.product(leaves(v))), flat(ggn_vp(n.model, n.head, n.w, v)), rtol=0, atol=1e-13)
+        np.testing.assert_allclose(
+            flat(found.product(leaves(v))), flat(ggn_vp(n.model, n.head, n.w, v)), rtol=0, atol=1e-13
+        )
     np.testing.assert_allclose(found.slope, grad(n.head)(n.model(n.w)), rtol=0, atol=1e-15)
     assert_close(build(found.pulled(found.slope)), grad(n.f)(n.w))
 
@@ -328,7 +340,8 @@ def test_networks_of_any_shape(sizes, seed, activation, outer):
     """Also inside an outer derivative, which then sees through the product."""
     rng = np.random.default_rng(seed)
     act, x = ACTIVATIONS[activation], rng.normal(size=(3, sizes[0]))
-    # Weights so small that squares of squares do not saturate the tanh, whose 1 − y² has then lost its digits.
+    # Weights so small that squares of squares do not saturate the tanh, whose 1 − y² has then lost its
+    # digits.
     w, v = ([0.4 * rng.normal(size=pair) for pair in itertools.pairwise(sizes)] for _ in range(2))
 
     def f(w):

@@ -107,7 +107,14 @@ def test_constants_have_derivative_zero_at_every_order():
 def test_results_are_arrays_unless_something_outside_is_live():
     x = np.ones(3)
     f = lambda x: (x * x).sum()  # noqa: E731
-    for out in (grad(f)(x), *value_and_grad(f)(x), hvp(f, x, x), *jvp(f, (x,), (x,)), linearize(f, x)[1](x), jacobian(f)(x)):
+    for out in (
+        grad(f)(x),
+        *value_and_grad(f)(x),
+        hvp(f, x, x),
+        *jvp(f, (x,), (x,)),
+        linearize(f, x)[1](x),
+        jacobian(f)(x),
+    ):
         assert isinstance(out, np.ndarray)
     w = Tensor(2.0, requires_grad=True)
     g = grad(lambda x: (w * x * x).sum())(x)

@@ -1,4 +1,5 @@
-"""Numbers at the edges: kinks, singular points, dtypes, and refusals where an answer would be silently wrong."""
+"""Numbers at the edges: kinks, singular points, dtypes, and refusals where an answer would be silently
+wrong."""
 
 import math
 
@@ -13,7 +14,9 @@ def both_modes(f, x):
     """The gradient of a sum, by pull back and by push forward of unit vectors; they must agree."""
     x = np.asarray(x, dtype=float)
     reverse = grad(lambda z: np.sum(f(z)))(x)
-    forward = np.array([jvp(lambda z: np.sum(f(z)), (x,), (e.reshape(x.shape),))[1] for e in np.eye(x.size)]).reshape(x.shape)
+    forward = np.array(
+        [jvp(lambda z: np.sum(f(z)), (x,), (e.reshape(x.shape),))[1] for e in np.eye(x.size)]
+    ).reshape(x.shape)
     np.testing.assert_allclose(forward, reverse, rtol=1e-14)
     return reverse
 
@@ -56,7 +59,8 @@ KINKS = [
 
 
 @pytest.mark.parametrize(("f", "x", "expected"), [k[1:] for k in KINKS], ids=[k[0] for k in KINKS])
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy speaks of log(0) and the like in the forward values
+# NumPy speaks of log(0) and the like in the forward values
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_kinks_and_singular_points(f, x, expected):
     np.testing.assert_array_equal(both_modes(f, x), np.asarray(expected, dtype=float))
 
@@ -88,12 +92,15 @@ def test_second_derivatives_do_not_leak_through_where():
 
 
 def test_an_undefined_derivative_that_is_used_is_not_hidden():
-    assert np.isnan(grad(lambda x: np.cbrt(x * x * x))(0.0)), "∞·0 inside the chain is unknown, so NaN, never a guess"
+    assert np.isnan(grad(lambda x: np.cbrt(x * x * x))(0.0)), (
+        "∞·0 inside the chain is unknown, so NaN, never a guess"
+    )
     assert grad(np.sqrt)(0.0) == INF
 
 
 def test_sinc_of_every_order():
-    """Against ∫₀¹ tⁿ cos(ut + nπ/2) dt by Gauss–Legendre, on both sides of the switch between series and recursion."""
+    """Against ∫₀¹ tⁿ cos(ut + nπ/2) dt by Gauss–Legendre, on both sides of the switch between series and
+    recursion."""
     t, weight = np.polynomial.legendre.leggauss(60)
     t, weight = (t + 1) / 2, weight / 2
     d = np.sinc
@@ -234,10 +241,13 @@ def test_the_constructor_copies():
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (1, 1), (5, 10), (4, 1024), (4, 1025), (2, 3, 7), (3, 1, 0)])
+@pytest.mark.parametrize(
+    "shape", [(0, 3), (3, 0), (1, 1), (5, 10), (4, 1024), (4, 1025), (2, 3, 7), (3, 1, 0)]
+)
 @pytest.mark.parametrize("keepdims", [False, True])
 def test_sums_along_rows(shape, dtype, keepdims):
-    """They are products with a vector of ones up to a length, of any layout; infinities and NaN come through."""
+    """They are products with a vector of ones up to a length, of any layout; infinities and NaN come
+    through."""
     x = np.random.default_rng(0).normal(size=shape).astype(dtype)
     tall = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, -1, 0)), 0, -1)
     for a in (x, tall, x[..., ::-1], np.repeat(x, 2, axis=0)[::2]):

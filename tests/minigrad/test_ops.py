@@ -1,7 +1,7 @@
 """One table of ops drives the derivative tests: op × mode × order × batching × dtype.
 
-A row is a name, a function of arrays written in NumPy, and the arrays to check it at. A new op gets a row here.
-"""
+A row is a name, a function of arrays written in NumPy, and the arrays to check it at. A new op gets a row
+here."""
 
 import warnings
 
@@ -72,7 +72,11 @@ TABLE = [
     ("arctan2", np.arctan2, r(2, 3, low=0.3), r(3, low=0.3)),
     ("absolute", np.absolute, np.array([-1.5, 0.7, 2.0])),
     ("fabs", np.fabs, np.array([-1.5, 0.7, 2.0])),
-    ("heaviside, its value at 0", lambda h: np.heaviside(np.array([-1.0, 0.0, 0.0]), h), np.array([0.3, 0.6, 0.9])),
+    (
+        "heaviside, its value at 0",
+        lambda h: np.heaviside(np.array([-1.0, 0.0, 0.0]), h),
+        np.array([0.3, 0.6, 0.9]),
+    ),
     ("maximum", np.maximum, r(2, 3), r(3)),
     ("maximum, constant", lambda x: np.maximum(x, 0.1), r(2, 3)),
     ("maximum, constant first", lambda x: np.maximum(0.1, x), r(2, 3)),
@@ -178,7 +182,8 @@ IDS = [row[0] for row in TABLE]
 def test_derivatives_of_three_orders(row):
     _, f, *xs = row
     check_derivatives(f, *xs, order=3)
-    check_derivatives(lambda *x: np.exp(0.3 * f(*x)), *xs, order=2)  # a linear op alone would never have its transpose recorded
+    # a linear op alone would never have its transpose recorded
+    check_derivatives(lambda *x: np.exp(0.3 * f(*x)), *xs, order=2)
 
 
 @pytest.mark.parametrize("row", TABLE, ids=IDS)
@@ -202,7 +207,9 @@ def test_batched_sweeps_equal_one_direction_at_a_time(row, rng):
     k = 3
     tangents = [rng.standard_normal((k, *x.shape)) for x in xs]
     cotangents = rng.standard_normal((k, *y.shape))
-    pushed = push_forward(path, {a.index: t for a, t in zip(leaves, tangents, strict=True)}, lead=(k,))[y.index]
+    pushed = push_forward(path, {a.index: t for a, t in zip(leaves, tangents, strict=True)}, lead=(k,))[
+        y.index
+    ]
     pulled = pull_back(path, {y.index: cotangents}, lead=(k,))
     for i in range(k):
         one = push_forward(path, {a.index: t[i] for a, t in zip(leaves, tangents, strict=True)})[y.index]
@@ -239,14 +246,18 @@ def test_every_op_of_the_registry_has_a_row():
         seen |= {node.op.name for node in path.nodes}
     modules = (mg.ops.elementwise, mg.ops.index, mg.ops.linalg, mg.ops.reduce, mg.ops.shape)
     ops = [x for module in modules for x in vars(module).values()] + list(mg.tensor.RULES.values())
-    inside = {"scale", "ratio", "add_along_axis", "scatter", "place", "real", "imag", "conjugate"}  # of rules, or complex
-    assert {op.name for op in ops if isinstance(op, mg.Op) and op.pulls} - seen - inside == set(), "give it a row"
+    # of rules, or complex
+    inside = {"scale", "ratio", "add_along_axis", "scatter", "place", "real", "imag", "conjugate"}
+    assert {op.name for op in ops if isinstance(op, mg.Op) and op.pulls} - seen - inside == set(), (
+        "give it a row"
+    )
 
 
 @pytest.mark.parametrize("shape", [(0,), (2, 0), (0, 3)])
 @pytest.mark.parametrize(
     "f",
-    [np.sin, np.sum, lambda x: x * 2 + x, lambda x: np.reshape(x, (-1,)), lambda x: x[:0], lambda x: np.sum(x, axis=0),
+    [np.sin, np.sum, lambda x: x * 2 + x, lambda x: np.reshape(x, (-1,)), lambda x: x[:0],
+        lambda x: np.sum(x, axis=0),
      lambda x: x.T @ x, np.prod, lambda x: np.concatenate([x, x]), lambda x: np.where(x > 0, x, 0)],
 )  # fmt: skip
 def test_empty_arrays(shape, f):

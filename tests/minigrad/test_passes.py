@@ -1,4 +1,5 @@
-"""Each pass by itself: what it removes, what it must leave, and that what is left still gives the function's values."""
+"""Each pass by itself: what it removes, what it must leave, and that what is left still gives the function's
+values."""
 
 import numpy as np
 import pytest
@@ -25,7 +26,9 @@ def after(change, f, *arrays):
     for scale in (1.0, 2.5):
         given = [(a * scale).astype(a.dtype) for a in arrays]
         expected = f(*map(Tensor, given))
-        for a, b in zip(stages.programs[0](*given), expected if isinstance(expected, tuple) else (expected,), strict=True):
+        for a, b in zip(
+            stages.programs[0](*given), expected if isinstance(expected, tuple) else (expected,), strict=True
+        ):
             np.testing.assert_array_equal(a, b.primal if isinstance(b, Tensor) else b)
     return [line.op.name for line in program.lines]
 
@@ -115,7 +118,11 @@ def test_constants_are_folded_unless_they_can_change():
     assert foldable(2.0)
     assert not foldable(view)
     assert not foldable(open_to_all)
-    for array, left in ((closed, ["multiply"]), (open_to_all, ["exp", "multiply"]), (view, ["exp", "multiply"])):
+    for array, left in (
+        (closed, ["multiply"]),
+        (open_to_all, ["exp", "multiply"]),
+        (view, ["exp", "multiply"]),
+    ):
         program = alone(passes.fold_constants)(lines(lambda x, array=array: x * np.exp(Tensor(array)), X))
         assert [line.op.name for line in program.lines] == left
     leaf = Tensor(closed)  # from outside: it may be assigned to
@@ -135,12 +142,14 @@ def test_what_folds_keeps_its_value():
     ("f", "left"),
     [
         (lambda x, y: x + np.broadcast_to(y[0], (3, 3)), ["getitem", "add"]),
-        (lambda x, y: np.sin(np.broadcast_to(y[0], (3, 3))), ["getitem", "broadcast_to", "sin"]),  # the shape would be another
+        # the shape would be another
+        (lambda x, y: np.sin(np.broadcast_to(y[0], (3, 3))), ["getitem", "broadcast_to", "sin"]),
         (
             lambda x, y: np.broadcast_to(x[0], (3, 3)) + np.broadcast_to(y[0], (3, 3)),
             ["getitem", "getitem", "broadcast_to", "add"],
         ),
-        (lambda x, y: x @ np.broadcast_to(y[0], (3, 3)), ["getitem", "broadcast_to", "matmul"]),  # not elementwise
+        # not elementwise
+        (lambda x, y: x @ np.broadcast_to(y[0], (3, 3)), ["getitem", "broadcast_to", "matmul"]),
     ],
 )
 def test_drop_broadcasts(f, left):
@@ -168,7 +177,8 @@ def test_all_of_them(f):
 
 
 def test_one_walk_is_enough():
-    """What a change makes possible for lines further on is done in the same walk: a second one finds nothing."""
+    """What a change makes possible for lines further on is done in the same walk: a second one finds
+    nothing."""
 
     def f(x, y):
         one = np.broadcast_to(frozen(1.0), (3, 3))

@@ -8,12 +8,25 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import StaleGraphError, Tensor, grad, hessian, hvp, jacobian, jvp, linearize, no_grad, value_and_grad, vjp
+from minigrad import (
+    StaleGraphError,
+    Tensor,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    linearize,
+    no_grad,
+    value_and_grad,
+    vjp,
+)
 from tests.problems import leaf
 
 
 @pytest.mark.parametrize("f", [
-    lambda x: np.sum(fill(x)), lambda x: (fill(x) * x).sum(), lambda x: x[0] * math.sin(x[1]), lambda x: float(x[0]) * x[1],
+    lambda x: np.sum(fill(x)), lambda x: (fill(x) * x).sum(), lambda x: x[0] * math.sin(x[1]),
+    lambda x: float(x[0]) * x[1],
     lambda x: np.float64(x[0]), lambda x: np.fromiter([x[0], x[1]], float).sum(),
 ])  # fmt: skip
 def test_values_do_not_slip_out_of_the_graph(f):
@@ -92,7 +105,10 @@ def test_pull_backs_and_push_forwards_notice_changes():
 
 
 def test_masks_must_fit():
-    for x, mask in ((leaf([1.0, 2.0, 3.0]), np.array([True, False, False, False])), (leaf(np.ones((3, 4))), np.eye(2) > 0)):
+    for x, mask in (
+        (leaf([1.0, 2.0, 3.0]), np.array([True, False, False, False])),
+        (leaf(np.ones((3, 4))), np.eye(2) > 0),
+    ):
         with pytest.raises(IndexError):
             x[mask]
 
@@ -103,7 +119,9 @@ def test_tensordot_compares_the_summed_axes():
             np.tensordot(leaf(np.ones(a)), np.ones(b), axes)
 
 
-@pytest.mark.parametrize(("shape", "ord", "axis"), [((2, 3), 2, (0, 1)), ((3,), "fro", None), ((2, 2, 2), None, (0, 1, 2))])
+@pytest.mark.parametrize(
+    ("shape", "ord", "axis"), [((2, 3), 2, (0, 1)), ((3,), "fro", None), ((2, 2, 2), None, (0, 1, 2))]
+)
 def test_norms_that_are_not_there_raise(shape, ord, axis):
     with pytest.raises((TypeError, ValueError)):
         np.linalg.norm(leaf(np.ones(shape)), ord, axis)
@@ -198,7 +216,10 @@ def test_empty_jacobians_and_divisors_of_zero():
 def test_lists_as_operands():
     for f in (lambda x: (x ** [2.0, 3.0]).sum(), lambda x: np.arctan2(x, [1.0, 2.0]).sum()):
         mg.check_derivatives(f, np.array([0.5, 1.5]))
-    assert grad(lambda x: np.fmin(x, np.array([1, 5], np.uint8)).sum())(np.array([2.0, 3.0])).tolist() == [0, 1]
+    assert grad(lambda x: np.fmin(x, np.array([1, 5], np.uint8)).sum())(np.array([2.0, 3.0])).tolist() == [
+        0,
+        1,
+    ]
 
 
 def test_singular_curvature_is_not_hidden():
@@ -261,8 +282,10 @@ def test_shape_errors_of_the_dense_layer_name_the_users_line():
 
 
 @pytest.mark.parametrize("f", [
-    lambda x, a: np.ma.exp(x), lambda x, a: np.ma.add(x, 1), lambda x, a: np.ma.where(a > 0, x, 0), lambda x, a: np.ma.sqrt(x),
-    lambda x, a: x * np.ma.array(a, mask=a > 0), lambda x, a: np.ma.array(a) * x, lambda x, a: np.ma.array(a) @ x,
+    lambda x, a: np.ma.exp(x), lambda x, a: np.ma.add(x, 1), lambda x, a: np.ma.where(a > 0, x, 0), lambda x,
+    a: np.ma.sqrt(x),
+    lambda x, a: x * np.ma.array(a, mask=a > 0), lambda x, a: np.ma.array(a) * x, lambda x,
+    a: np.ma.array(a) @ x,
     lambda x, a: x * np.matrix(a), lambda x, a: np.matrix(a) * x,
 ])  # fmt: skip
 @pytest.mark.filterwarnings("ignore:the matrix subclass")
@@ -273,7 +296,8 @@ def test_arrays_that_compute_otherwise_do_not_mix_with_tensors(f):
 
 
 @pytest.mark.parametrize("f", [
-    lambda x: x.sum(0, np.float32), lambda x: x.mean(1, float), lambda x: x.prod(0, float), lambda x: x.var(0, 1),
+    lambda x: x.sum(0, np.float32), lambda x: x.mean(1, float), lambda x: x.prod(0, float),
+    lambda x: x.var(0, 1),
     lambda x: x.std(0, float), lambda x: x.max(0, np.zeros(2)), lambda x: x.min(0, np.zeros(2)),
 ])  # fmt: skip
 def test_a_dtype_by_position_is_not_taken_for_keepdims(f):
@@ -323,7 +347,13 @@ def test_a_complex_loss_of_real_arguments_has_no_gradient():
 
 @pytest.mark.parametrize("f", [mg.softmax, mg.log_softmax, mg.logsumexp, mg.sigmoid, mg.softplus])
 @pytest.mark.parametrize(
-    "x", [np.array([200, 100], np.uint8), np.array([100, -128], np.int8), np.array([True, False]), np.array([3, -2])]
+    "x",
+    [
+        np.array([200, 100], np.uint8),
+        np.array([100, -128], np.int8),
+        np.array([True, False]),
+        np.array([3, -2]),
+    ],
 )
 def test_whole_numbers_do_not_wrap_around_in_exponentials(f, x):
     for found in (f(x), f(Tensor(x)).data, mg.compile(f)(x)):

@@ -29,7 +29,9 @@ def test_programs_of_update_rules_equal_the_rule(kind, options, dtype, n, rng):
         numbers = {"t": t, **{k: 0.7 if k == "mu_product" else 1 for k in kind.scalars}, **group.for_rule}
         expected = kind.rule(*(v[name].copy() for name in names), **numbers)
         if program is None:
-            program = UpdateProgram(lambda v, m: kind.rule(*(v[name] for name in names), **m), dtype, names, numbers)
+            program = UpdateProgram(
+                lambda v, m: kind.rule(*(v[name] for name in names), **m), dtype, names, numbers
+            )
         numbers_out = program([tuple(v[name] for name in names)], numbers)
         for name in program.written:
             np.testing.assert_array_equal(v[name], expected[name], err_msg=name)
@@ -84,7 +86,9 @@ def test_numbers_may_change_and_results_may_be_numbers():
 
 
 def test_functions_that_are_no_ufuncs():
-    program = UpdateProgram(lambda v, n: {"a": np.where(v["a"] > 0, np.sign(v["a"]), 0) + v["a"] ** 3}, np.float64, ["a"], {})
+    program = UpdateProgram(
+        lambda v, n: {"a": np.where(v["a"] > 0, np.sign(v["a"]), 0) + v["a"] ** 3}, np.float64, ["a"], {}
+    )
     a = np.array([-2.0, 2.0])
     program([(a,)], {})
     np.testing.assert_array_equal(a, [-8, 9])

@@ -29,7 +29,10 @@ class Pair(NamedTuple):
     b: object
 
 
-PARAMS = {"w": np.array([[1.0, 2.0], [3.0, 4.0]]), "rest": [np.array([1.0, -1.0]), Pair(np.array(2.0), (np.array(3.0),))]}
+PARAMS = {
+    "w": np.array([[1.0, 2.0], [3.0, 4.0]]),
+    "rest": [np.array([1.0, -1.0]), Pair(np.array(2.0), (np.array(3.0),))],
+}
 
 
 def f(p, scale=1.0):
@@ -123,7 +126,10 @@ def test_jacobians_nest():
     assert T[0, 0, 0] == 24.0
     assert T[1, 1, 1] == 48.0
     assert np.count_nonzero(T) == 2
-    assert grad(lambda x: hessian(lambda z: (z**3).sum())(x).sum())(np.array([1.0, 2.0])).tolist() == [6.0, 6.0]
+    assert grad(lambda x: hessian(lambda z: (z**3).sum())(x).sum())(np.array([1.0, 2.0])).tolist() == [
+        6.0,
+        6.0,
+    ]
 
 
 def test_the_hessian_of_an_mlp_takes_a_few_sweeps_not_one_per_column():
@@ -148,7 +154,9 @@ def test_the_hessian_of_an_mlp_takes_a_few_sweeps_not_one_per_column():
 
 def test_complex_functions_are_holomorphic():
     z = np.array([0.3 + 0.4j, -1.0 + 0.1j])
-    np.testing.assert_allclose(vjp(lambda z: np.exp(z) * z, z)[1](np.ones(2))[0], np.exp(z) * (1 + z), rtol=1e-14)
+    np.testing.assert_allclose(
+        vjp(lambda z: np.exp(z) * z, z)[1](np.ones(2))[0], np.exp(z) * (1 + z), rtol=1e-14
+    )
     np.testing.assert_allclose(jvp(np.tanh, (z,), (np.ones(2),))[1], 1 - np.tanh(z) ** 2, rtol=1e-13)
 
 
@@ -196,7 +204,8 @@ def test_modules_parameters_are_live_inside_transforms():
 
 
 def test_linearize_runs_only_what_depends_on_the_tangents(matrix_products):
-    """The GEMM count of a Hessian-vector product at fixed weights is 6L − 4 for L layers; a gradient has 3L − 1."""
+    """The GEMM count of a Hessian-vector product at fixed weights is 6L − 4 for L layers; a gradient has 3L −
+    1."""
     rng = np.random.default_rng(0)
     sizes = (3, 5, 4, 2)
     p = [(rng.normal(size=(i, o)), rng.normal(size=o)) for i, o in itertools.pairwise(sizes)]
@@ -229,7 +238,8 @@ A, B = np.arange(12.0).reshape(3, 4) / 7, np.arange(16.0).reshape(4, 4) / 5
         lambda x: (y := np.sin(x) * 3, y * x),  # a result is used again
         lambda x: ((x * A).T, np.exp((x * A).T @ x)),  # the view is a result, what it shows is used again
         lambda x: np.reshape(np.sin(x), (4, 3)) @ np.sin(x) + np.tanh(x.T @ A),
-        lambda x: (np.sin(x).T @ np.cos(x)).T * B + (np.sin(x).T @ np.cos(x)),  # in place of a transposed operand
+        # in place of a transposed operand
+        lambda x: (np.sin(x).T @ np.cos(x)).T * B + (np.sin(x).T @ np.cos(x)),
         lambda x: np.broadcast_to(np.sum(x * x, axis=0), (3, 4)) * x - x[::-1] * np.sum(x),
         lambda x: [x, x.T, 3.0 * x, np.sqrt(np.abs(x)), np.ones(2)],
     ],
@@ -277,7 +287,10 @@ def test_linearize_gives_arrays_of_ones_own_and_may_be_differentiated():
 
 
 def recorded_loss():
-    w, b = Tensor(np.linspace(-1, 1, 6).reshape(2, 3), requires_grad=True), Tensor([0.3, -0.2, 0.1], requires_grad=True)
+    w, b = (
+        Tensor(np.linspace(-1, 1, 6).reshape(2, 3), requires_grad=True),
+        Tensor([0.3, -0.2, 0.1], requires_grad=True),
+    )
     return np.tanh(np.array([[1.0, 2.0], [0.5, -1.0]]) @ w + b), [w, b]
 
 
@@ -285,7 +298,9 @@ def recorded_loss():
 def test_directions_at_once_are_those_one_by_one(kind):
     out, leaves = recorded_loss()
     loss = (out**2).sum()
-    product = gradient_and_hvp(loss, leaves)[1] if kind == "hessian" else GaussNewton(loss, out, leaves).product
+    product = (
+        gradient_and_hvp(loss, leaves)[1] if kind == "hessian" else GaussNewton(loss, out, leaves).product
+    )
     vectors = [np.random.default_rng(0).normal(size=(70, *a.shape)) for a in leaves]
     at_once = product(vectors, lead=(70,))
     for i in range(70):
@@ -306,7 +321,9 @@ def test_products_that_would_read_a_changed_graph_are_refused(kind):
     def product():
         out, leaves = recorded_loss()
         loss = (out**2).sum()
-        made = gradient_and_hvp(loss, leaves)[1] if kind == "hessian" else GaussNewton(loss, out, leaves).product
+        made = (
+            gradient_and_hvp(loss, leaves)[1] if kind == "hessian" else GaussNewton(loss, out, leaves).product
+        )
         return made, leaves, [np.ones(a.shape) for a in leaves]
 
     ready, leaves, ones = product()
@@ -323,7 +340,14 @@ def test_products_that_would_read_a_changed_graph_are_refused(kind):
 
 
 @pytest.mark.parametrize(
-    ("a", "b"), [((4, 3), (5, 3, 1)), ((4, 3), (2, 5, 3, 1)), ((5, 1, 3), (3, 4)), ((2, 5, 1, 3), (3, 4)), ((1, 3), (5, 3, 1))]
+    ("a", "b"),
+    [
+        ((4, 3), (5, 3, 1)),
+        ((4, 3), (2, 5, 3, 1)),
+        ((5, 1, 3), (3, 4)),
+        ((2, 5, 1, 3), (3, 4)),
+        ((1, 3), (5, 3, 1)),
+    ],
 )
 def test_a_matrix_times_a_stack_of_single_columns_or_rows(a, b):
     rng = np.random.default_rng(0)

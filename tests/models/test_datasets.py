@@ -1,4 +1,5 @@
-"""Datasets: the numbers are the published ones, the generators match their equations, and no row is lost or doubled."""
+"""Datasets: the numbers are the published ones, the generators match their equations, and no row is lost or
+doubled."""
 
 import ast
 import hashlib
@@ -81,7 +82,8 @@ def test_facts_from_the_papers():
     assert digits().X.min() == 0
     assert digits().X.max() == 16
     np.testing.assert_allclose(iris().X.mean(axis=0), [5.8433, 3.0573, 3.758, 1.1993], atol=5e-5)
-    assert iris().X[[34, 37]].tolist() == [[4.9, 3.1, 1.5, 0.2], [4.9, 3.6, 1.4, 0.1]]  # where the UCI file errs
+    # where the UCI file errs
+    assert iris().X[[34, 37]].tolist() == [[4.9, 3.1, 1.5, 0.2], [4.9, 3.6, 1.4, 0.1]]
     assert wine().X[:, wine().feature_names.index("proline")].max() == 1680
     assert breast_cancer().target_names[breast_cancer().y[0]] == "malignant"
     assert diabetes().y.mean() == pytest.approx(152.133, abs=5e-4)
@@ -107,7 +109,8 @@ def test_arrays_are_the_callers_own_and_complete(make):
 
 def test_nothing_is_read_at_import():
     code = (
-        "import sys; opened = []; sys.addaudithook(lambda e, a: opened.append(str(a[0])) if e == 'open' else None)\n"
+        "import sys; opened = []; sys.addaudithook(lambda e, a: opened.append(str(a[0])) if e == 'open' else "
+        "None)\n"
         "from models.datasets import iris; assert not [f for f in opened if f.endswith('.csv.gz')], opened\n"
         "iris(); assert len([f for f in opened if f.endswith('.csv.gz')]) == 1"
     )
@@ -124,7 +127,9 @@ def test_only_numpy_and_the_standard_library_are_imported():
 def test_readme_names_every_file_with_its_size_and_licence():
     folder = Path(datasets.__file__).parent / "data"
     text = (folder / "README.md").read_text(encoding="utf-8")
-    assert sorted(p.name for p in folder.glob("*.csv.gz")) == sorted(f"{load.__name__}.csv.gz" for load, *_ in REAL)
+    assert sorted(p.name for p in folder.glob("*.csv.gz")) == sorted(
+        f"{load.__name__}.csv.gz" for load, *_ in REAL
+    )
     for load, (rows, columns), *_ in REAL:
         line = next(line for line in text.splitlines() if f"`{load.__name__}.csv.gz`" in line)
         assert f"| {rows} | {columns} |" in line
@@ -174,11 +179,15 @@ def rows(X, y):
 
 
 @pytest.mark.parametrize("n", [2, 3, 10, 101])
-@pytest.mark.parametrize(("ours", "theirs", "kwargs"), [(moons, "make_moons", {}), (circles, "make_circles", {"factor": 0.7})])
+@pytest.mark.parametrize(
+    ("ours", "theirs", "kwargs"), [(moons, "make_moons", {}), (circles, "make_circles", {"factor": 0.7})]
+)
 def test_points_are_those_of_scikit_learn(ours, theirs, kwargs, n):
     generators = pytest.importorskip("sklearn.datasets")
     data = ours(n, noise=0, **kwargs)
-    np.testing.assert_array_equal(rows(data.X, data.y), rows(*getattr(generators, theirs)(n, shuffle=False, **kwargs)))
+    np.testing.assert_array_equal(
+        rows(data.X, data.y), rows(*getattr(generators, theirs)(n, shuffle=False, **kwargs))
+    )
 
 
 def test_moons_lie_on_two_half_circles():
@@ -362,7 +371,9 @@ def test_standardize_uses_the_statistics_of_train_alone():
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
-    hnp.arrays(np.float64, hnp.array_shapes(min_dims=1, max_dims=3, max_side=6), elements=st.floats(-1e6, 1e6)),
+    hnp.arrays(
+        np.float64, hnp.array_shapes(min_dims=1, max_dims=3, max_side=6), elements=st.floats(-1e6, 1e6)
+    ),
     st.floats(-1e6, 1e6),
 )
 def test_standardize_is_finite_and_bounded(x, constant):
@@ -397,7 +408,9 @@ def test_digits_have_constant_pixels_and_scale_without_nan():
     assert (scaling.scale[~X.any(axis=0)] == 1).all()
 
 
-@pytest.mark.parametrize(("dtype", "out"), [(np.float32, np.float32), (np.float64, np.float64), (np.int32, np.float64)])
+@pytest.mark.parametrize(
+    ("dtype", "out"), [(np.float32, np.float32), (np.float64, np.float64), (np.int32, np.float64)]
+)
 def test_standardize_keeps_floating_dtypes(dtype, out):
     (a,), _ = standardize(np.arange(6).reshape(3, 2).astype(dtype))
     assert a.dtype == out
@@ -429,16 +442,28 @@ ERRORS = [
     (lambda: moons(10, -0.1), ValueError, r"`moons\(noise=\.\.\.\)` must be 0 or more and finite, got -0\.1"),
     (lambda: moons(10, np.nan), ValueError, "must be 0 or more and finite, got nan"),
     (lambda: moons(10, "a"), TypeError, "must be a real number, got 'a'"),
-    (lambda: moons(rng=None), TypeError, r"`moons\(rng=\.\.\.\)` must be an int seed .* got None; pass rng=0"),
+    (
+        lambda: moons(rng=None),
+        TypeError,
+        r"`moons\(rng=\.\.\.\)` must be an int seed .* got None; pass rng=0",
+    ),
     (lambda: moons(rng=-1), ValueError, "seed of 0 or more, got -1"),
     (lambda: circles(1), ValueError, r"`circles\(n=\.\.\.\)` must be at least 2, got 1"),
-    (lambda: circles(factor=1), ValueError, r"`circles\(factor=\.\.\.\)` must be between 0 and 1, exclusive, got 1"),
+    (
+        lambda: circles(factor=1),
+        ValueError,
+        r"`circles\(factor=\.\.\.\)` must be between 0 and 1, exclusive, got 1",
+    ),
     (lambda: spirals(2, 3), ValueError, r"`spirals\(n=\.\.\.\)` must be at least 3, one row a class, got 2"),
     (lambda: spirals(classes=0), ValueError, r"`spirals\(classes=\.\.\.\)` must be at least 1, got 0"),
     (lambda: spirals(turns=0), ValueError, r"`spirals\(turns=\.\.\.\)` must be positive and finite, got 0"),
     (lambda: blobs(2), ValueError, r"`blobs\(n=\.\.\.\)` must be at least 3, one row a center, got 2"),
     (lambda: blobs(centers=0), ValueError, r"`blobs\(centers=\.\.\.\)` must be at least 1, got 0"),
-    (lambda: blobs(centers=[1.0, 2.0]), ValueError, r"their number or an array \(k, features\), got shape \(2,\)"),
+    (
+        lambda: blobs(centers=[1.0, 2.0]),
+        ValueError,
+        r"their number or an array \(k, features\), got shape \(2,\)",
+    ),
     (lambda: blobs(features=0), ValueError, r"`blobs\(features=\.\.\.\)` must be at least 1, got 0"),
     (lambda: blobs(std=-1), ValueError, r"`blobs\(std=\.\.\.\)` must be 0 or more"),
     (lambda: blobs(box=-1), ValueError, r"`blobs\(box=\.\.\.\)` must be 0 or more"),
@@ -447,34 +472,86 @@ ERRORS = [
     (lambda: chebyshev(-1), ValueError, r"`chebyshev\(k=\.\.\.\)` must be at least 0, got -1"),
     (lambda: chebyshev(2, 1), ValueError, r"`chebyshev\(n=\.\.\.\)` must be at least 2, got 1"),
     (lambda: Dataset(X5, Y4), ValueError, r"`Dataset\(X, y\)` needs arrays of one length, got 5, 4 rows"),
-    (lambda: train_test_split(iris(), 0), ValueError, r"test_size=\.\.\.\)` must be between 0 and 1, exclusive, got 0\."),
+    (
+        lambda: train_test_split(iris(), 0),
+        ValueError,
+        r"test_size=\.\.\.\)` must be between 0 and 1, exclusive, got 0\.",
+    ),
     (lambda: train_test_split(iris(), 1.0), ValueError, "exclusive, got 1"),
     (lambda: train_test_split(iris(), 30), ValueError, "got 30; for that many of 150 rows write 30 / 150"),
     (lambda: train_test_split(iris(), np.nan), ValueError, "exclusive, got nan"),
-    (lambda: train_test_split((X5,), 0.01), ValueError, "must leave a row on each side, got 0.01 of 5 rows: test is empty"),
+    (
+        lambda: train_test_split((X5,), 0.01),
+        ValueError,
+        "must leave a row on each side, got 0.01 of 5 rows: test is empty",
+    ),
     (lambda: train_test_split((X5,), 0.99), ValueError, "got 0.99 of 5 rows: train is empty"),
-    (lambda: train_test_split((X5, Y4)), ValueError, r"`train_test_split\(data\)` needs arrays of one length, got 5, 4 rows"),
-    (lambda: train_test_split(X5, Y4), TypeError, r"must be a Dataset or a tuple of arrays, got ndarray; pass `\(X, y\)`"),
-    (lambda: train_test_split((X5,), X5), TypeError, r"must be a fraction, got ndarray; pass arrays as `\(X, y\)`"),
+    (
+        lambda: train_test_split((X5, Y4)),
+        ValueError,
+        r"`train_test_split\(data\)` needs arrays of one length, got 5, 4 rows",
+    ),
+    (
+        lambda: train_test_split(X5, Y4),
+        TypeError,
+        r"must be a Dataset or a tuple of arrays, got ndarray; pass `\(X, y\)`",
+    ),
+    (
+        lambda: train_test_split((X5,), X5),
+        TypeError,
+        r"must be a fraction, got ndarray; pass arrays as `\(X, y\)`",
+    ),
     (lambda: train_test_split(()), TypeError, "needs at least one array, got none"),
-    (lambda: train_test_split(iris(), rng=None), TypeError, r"`train_test_split\(rng=\.\.\.\)` must be an int seed"),
+    (
+        lambda: train_test_split(iris(), rng=None),
+        TypeError,
+        r"`train_test_split\(rng=\.\.\.\)` must be an int seed",
+    ),
     (lambda: train_test_split(iris(), stratify=iris().y), TypeError, "must be True or False, got ndarray"),
-    (lambda: train_test_split(diabetes(), stratify=True), TypeError, r"integer classes \(n,\) last, got float64 \(442,\)"),
-    (lambda: batches(X5, Y4, batch_size=2), ValueError, r"`batches\(\*arrays\)` needs arrays of one length, got 5, 4 rows"),
-    (lambda: batches(X5, batch_size=0), ValueError, r"`batches\(batch_size=\.\.\.\)` must be at least 1, got 0"),
+    (
+        lambda: train_test_split(diabetes(), stratify=True),
+        TypeError,
+        r"integer classes \(n,\) last, got float64 \(442,\)",
+    ),
+    (
+        lambda: batches(X5, Y4, batch_size=2),
+        ValueError,
+        r"`batches\(\*arrays\)` needs arrays of one length, got 5, 4 rows",
+    ),
+    (
+        lambda: batches(X5, batch_size=0),
+        ValueError,
+        r"`batches\(batch_size=\.\.\.\)` must be at least 1, got 0",
+    ),
     (lambda: batches(X5, batch_size=2.0), TypeError, "must be an integer, got 2.0"),
-    (lambda: batches(X5, batch_size=6, drop_last=True), ValueError, "at most the 5 rows with drop_last=True, got 6"),
+    (
+        lambda: batches(X5, batch_size=6, drop_last=True),
+        ValueError,
+        "at most the 5 rows with drop_last=True, got 6",
+    ),
     (lambda: batches(X5, batch_size=2, rng="a"), TypeError, r"`batches\(rng=\.\.\.\)` must be an int seed"),
     (lambda: batches(batch_size=2), TypeError, "needs at least one array, got none"),
-    (lambda: batches(iris(), batch_size=2), TypeError, "needs arrays with rows, got Dataset; of a Dataset pass X and y"),
+    (
+        lambda: batches(iris(), batch_size=2),
+        TypeError,
+        "needs arrays with rows, got Dataset; of a Dataset pass X and y",
+    ),
     (lambda: batches([], batch_size=2), ValueError, r"needs at least one row, got shape \(0,\)"),
     (
         lambda: standardize(X5, np.zeros((3, 1))),
         ValueError,
         r"others\[0\]\)` must have the columns of train, \(2,\), got shape",
     ),
-    (lambda: standardize([[0.0], [np.nan]]), ValueError, r"`standardize\(train\)` must be finite, got nan at \(1, 0\); drop"),
-    (lambda: standardize(X5, [[0, np.inf]]), ValueError, r"others\[0\]\)` must be finite, got inf at \(0, 1\)"),
+    (
+        lambda: standardize([[0.0], [np.nan]]),
+        ValueError,
+        r"`standardize\(train\)` must be finite, got nan at \(1, 0\); drop",
+    ),
+    (
+        lambda: standardize(X5, [[0, np.inf]]),
+        ValueError,
+        r"others\[0\]\)` must be finite, got inf at \(0, 1\)",
+    ),
     (lambda: standardize([["a"]]), TypeError, "must hold real numbers, got dtype <U1"),
     (lambda: standardize(np.zeros((0, 2))), ValueError, r"needs at least one row, got shape \(0, 2\)"),
     (lambda: one_hot([0, 3], 3), ValueError, r"`one_hot\(y, n=3\)` must have classes from 0 to 2, got 3"),

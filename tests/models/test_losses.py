@@ -40,7 +40,9 @@ def test_values_against_scipy():
     expected = -np.mean(Y * special.log_expit(Z) + (1 - Y) * special.log_expit(-Z))
     assert float(binary_cross_entropy_with_logits(Z, Y)) == pytest.approx(expected, rel=1e-14)
     assert float(mse_loss(Z, T)) == pytest.approx(np.mean((Z - T) ** 2), rel=1e-14)
-    assert float(hinge_loss(Z, 2 * Y - 1)) == pytest.approx(np.mean(np.maximum(0, 1 - (2 * Y - 1) * Z)), rel=1e-14)
+    assert float(hinge_loss(Z, 2 * Y - 1)) == pytest.approx(
+        np.mean(np.maximum(0, 1 - (2 * Y - 1) * Z)), rel=1e-14
+    )
     np.testing.assert_allclose(mg.logsumexp(LOGITS, 1), special.logsumexp(LOGITS, 1), rtol=1e-14)
     np.testing.assert_allclose(mg.softmax(LOGITS, 0), special.softmax(LOGITS, 0), rtol=1e-13)
     np.testing.assert_allclose(mg.sigmoid(Z), special.expit(Z), rtol=1e-14)
@@ -55,13 +57,17 @@ def test_far_out_logits(size, dtype):
         right = labels[0] == (0 if size > 0 else 1)
         assert loss == pytest.approx(0 if right else 1e4)
         np.testing.assert_allclose(np.abs(g), 0 if right else 0.5)
-        assert np.isfinite(mg.hvp(lambda z, labels=labels: cross_entropy(z, labels), z, np.ones_like(z))).all()
+        assert np.isfinite(
+            mg.hvp(lambda z, labels=labels: cross_entropy(z, labels), z, np.ones_like(z))
+        ).all()
     for y in (0.0, 1.0):
         target = np.full((2, 2), y, dtype)
         loss, g = mg.value_and_grad(lambda z, target=target: binary_cross_entropy_with_logits(z, target))(z)
         assert np.isfinite(loss)
         assert np.isfinite(g).all()
-        assert np.isfinite(mg.hvp(lambda z, target=target: binary_cross_entropy_with_logits(z, target), z, z)).all()
+        assert np.isfinite(
+            mg.hvp(lambda z, target=target: binary_cross_entropy_with_logits(z, target), z, z)
+        ).all()
 
 
 @pytest.mark.parametrize("k", [1, 2, 10, 63, 64, 200])

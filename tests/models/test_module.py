@@ -94,13 +94,16 @@ def test_the_state_is_a_copy_and_loads_by_name():
     arrays = [p.data for p in other.parameters()]
     other.load_state_dict(dict(reversed(state.items())))
     assert other.scale.data[0] == 5.0
-    assert all(p.data is a for p, a in zip(other.parameters(), arrays, strict=True)), "views of optimizers stay views"
+    assert all(p.data is a for p, a in zip(other.parameters(), arrays, strict=True)), (
+        "views of optimizers stay views"
+    )
 
 
 @pytest.mark.parametrize(("change", "says"), [
     (lambda s: s.pop("scale"), r"missing \['scale'\]"),
     (lambda s: s.update(more=np.ones(1)), r"unexpected \['more'\]"),
-    (lambda s: s.update({"blocks.left.bias": np.ones(4)}), r"'blocks\.left\.bias' needs shape \(3,\), got \(4,\)"),
+    (lambda s: s.update({"blocks.left.bias": np.ones(4)}),
+        r"'blocks\.left\.bias' needs shape \(3,\), got \(4,\)"),
     (lambda s: s.update({"blocks.left.bias": np.array(["a", "b", "c"])}), "dtype"),
     (lambda s: s.update({"blocks.left.bias": np.ones(3, complex)}), "dtype"),
 ])  # fmt: skip

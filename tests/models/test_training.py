@@ -8,7 +8,19 @@ import pytest
 
 import optim
 from minigrad import CaptureError
-from models import MLP, Dropout, EarlyStopping, FileError, History, Linear, Sequential, accuracy, cross_entropy, evaluate, fit
+from models import (
+    MLP,
+    Dropout,
+    EarlyStopping,
+    FileError,
+    History,
+    Linear,
+    Sequential,
+    accuracy,
+    cross_entropy,
+    evaluate,
+    fit,
+)
 from models.datasets import digits, moons, train_test_split
 from models.files import load_tree, save_tree
 
@@ -21,8 +33,9 @@ def setup(seed=0, **options):
     optimizer = optim.Adam(model.named_parameters(), lr=0.01)
     schedule = optim.StepLR(optimizer, step_size=3, gamma=0.5)
     noise = lambda x, r: x + 0.1 * r.normal(size=x.shape)  # noqa: E731
-    common = {"batch_size": 16, "validation": (X[:10], Y[:10]), "metrics": {"accuracy": accuracy}, "schedule": schedule,
-              "augment": noise, "callbacks": [EarlyStopping("val_loss", 50)], "rng": 3, "progress": False}  # fmt: skip
+    common = {"batch_size": 16, "validation": (X[:10], Y[:10]), "metrics": {"accuracy": accuracy},
+              "schedule": schedule, "augment": noise, "callbacks": [EarlyStopping("val_loss", 50)], "rng": 3,
+              "progress": False}  # fmt: skip
     return model, optimizer, cross_entropy, (X, Y), common | options
 
 
@@ -33,7 +46,9 @@ def run(epochs, **options):
 
 
 def same_state(a, b):
-    return all(np.array_equal(p, q) for p, q in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+    return all(
+        np.array_equal(p, q) for p, q in zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    )
 
 
 def test_a_small_run_on_real_digits_reaches_a_fixed_bar():
@@ -50,8 +65,9 @@ def test_a_small_run_on_real_digits_reaches_a_fixed_bar():
 def test_the_history_is_what_happened():
     data = moons(40, rng=0)
     model = MLP((2, 8, 2), rng=0)
-    history = fit(model, optim.SGD(model.parameters(), lr=0.0), cross_entropy, (data.X, data.y), epochs=2, batch_size=7,
-                  validation=(data.X, data.y), metrics={"accuracy": accuracy}, progress=False)  # fmt: skip
+    history = fit(model, optim.SGD(model.parameters(), lr=0.0), cross_entropy, (data.X, data.y), epochs=2,
+                  batch_size=7, validation=(data.X, data.y), metrics={"accuracy": accuracy},
+                  progress=False)  # fmt: skip
     full = cross_entropy(model(data.X), data.y).item()
     assert history["train_loss"] == pytest.approx([full, full])
     assert history["val_loss"] == pytest.approx([full, full])
@@ -70,7 +86,16 @@ def test_every_row_is_seen_once_an_epoch_in_a_new_order():
         seen.append(y)
         return (prediction * 0.0).sum()
 
-    fit(model, optim.SGD(model.parameters()), loss, (x, np.arange(10)), epochs=2, batch_size=4, progress=False, compile=False)
+    fit(
+        model,
+        optim.SGD(model.parameters()),
+        loss,
+        (x, np.arange(10)),
+        epochs=2,
+        batch_size=4,
+        progress=False,
+        compile=False,
+    )
     assert [len(b) for b in seen] == [4, 4, 2] * 2
     first, second = np.concatenate(seen[:3]), np.concatenate(seen[3:])
     assert sorted(first) == sorted(second) == list(range(10))
@@ -82,7 +107,8 @@ def test_resuming_is_bit_identical_to_not_stopping(tmp_path, cut):
     path = tmp_path / "run.mg"
     straight, _, whole = run(6)
     run(cut, checkpoint=path)
-    resumed, optimizer, history = run(6, seed=9, checkpoint=path, resume=True, rng=99)  # all states come from the file
+    # all states come from the file
+    resumed, optimizer, history = run(6, seed=9, checkpoint=path, resume=True, rng=99)
     assert same_state(straight, resumed)
     assert history["train_loss"] == whole["train_loss"]
     assert history["val_loss"] == whole["val_loss"]
@@ -113,7 +139,10 @@ def test_a_checkpoint_cut_at_any_byte_is_refused_and_the_earlier_one_survives(tm
     with pytest.raises(TypeError, match="set cannot be saved"):
         save_tree(path, {"w": {1, 2}})
     assert path.read_bytes() == whole
-    assert os.listdir(tmp_path) == ["cut.mg", "state.mg"] or sorted(os.listdir(tmp_path)) == ["cut.mg", "state.mg"]
+    assert os.listdir(tmp_path) == ["cut.mg", "state.mg"] or sorted(os.listdir(tmp_path)) == [
+        "cut.mg",
+        "state.mg",
+    ]
     tree = load_tree(path)
     assert tree["list"] == [1.5, {"b": True}]
     np.testing.assert_array_equal(tree["w"], [0, 1, 2])
@@ -176,10 +205,18 @@ def test_a_checkpoint_of_another_run_changes_nothing(tmp_path):
         fit(model, other, loss, data, epochs=4, **(common | {"schedule": None}))
     with pytest.raises(ValueError, match="random layers or callbacks"):
         fit(model, other, loss, data, epochs=4, **(common | {"callbacks": []}))
-    without = Sequential(Linear(3, 5, rng=0), np.tanh, np.sin, Linear(5, 2, rng=1))  # which has the same parameters
+    # which has the same parameters
+    without = Sequential(Linear(3, 5, rng=0), np.tanh, np.sin, Linear(5, 2, rng=1))
     adam = optim.Adam(without.named_parameters(), lr=0.01)
     with pytest.raises(ValueError, match="random layers or callbacks"):
-        fit(without, adam, loss, data, epochs=4, **(common | {"schedule": optim.StepLR(adam, step_size=3, gamma=0.5)}))
+        fit(
+            without,
+            adam,
+            loss,
+            data,
+            epochs=4,
+            **(common | {"schedule": optim.StepLR(adam, step_size=3, gamma=0.5)}),
+        )
     model.save(path)
     with pytest.raises(ValueError, match="parameters only"):
         fit(model, other, loss, data, epochs=4, **common)
@@ -197,7 +234,13 @@ def test_ctrl_c_keeps_what_was_reached(compile):
         return x
 
     before = signal.getsignal(signal.SIGINT)
-    options = common | {"validation": None, "metrics": None, "callbacks": [], "augment": augment, "compile": compile}
+    options = common | {
+        "validation": None,
+        "metrics": None,
+        "callbacks": [],
+        "augment": augment,
+        "compile": compile,
+    }
     history = fit(model, optimizer, cross_entropy, data, epochs=50, **options)
     assert history.stopped == "interrupted"
     assert len(history) == 2
@@ -211,7 +254,9 @@ def test_compiling_changes_no_digit_of_the_history():
     for compile in (True, False):
         model, optimizer, _, data, common = setup()
         history = fit(model, optimizer, cross_entropy, data, epochs=4, compile=compile, **common)
-        rows.append([{k: v for k, v in row.items() if k != "seconds"} for row in history.rows] + [model.state_dict()])
+        rows.append(
+            [{k: v for k, v in row.items() if k != "seconds"} for row in history.rows] + [model.state_dict()]
+        )
     one, other = rows
     assert one[:-1] == other[:-1]
     for name, p in one[-1].items():
@@ -247,7 +292,14 @@ def test_a_second_ctrl_c_stops_at_once():
 
 def test_early_stopping():
     model, optimizer, loss, data, common = setup()
-    history = fit(model, optimizer, loss, data, epochs=100, **(common | {"callbacks": [EarlyStopping("val_loss", 2, 10.0)]}))
+    history = fit(
+        model,
+        optimizer,
+        loss,
+        data,
+        epochs=100,
+        **(common | {"callbacks": [EarlyStopping("val_loss", 2, 10.0)]}),
+    )
     assert history.stopped == "no better val_loss for 2 epochs"
     assert len(history) == 3
     before = model.state_dict()
@@ -270,7 +322,9 @@ def test_the_optimizer_must_hold_what_is_to_be_trained():
     with pytest.raises(TypeError, match="got list"):
         fit(model, [], loss, data, epochs=1, **common)
     other, optimizer, _, _, others = setup(seed=5)
-    with pytest.raises(ValueError, match=r"layers\.0\.weight, .*layers\.3\.bias\. Was it made for another model"):
+    with pytest.raises(
+        ValueError, match=r"layers\.0\.weight, .*layers\.3\.bias\. Was it made for another model"
+    ):
         fit(model, optimizer, loss, data, epochs=1, **common)
     other.layers[3] = Linear(5, 2, rng=0)
     with pytest.raises(ValueError, match=r"but it lacks layers\.3\.weight, layers\.3\.bias\. Was it"):
@@ -302,7 +356,12 @@ def test_a_run_that_a_callback_ended_stays_ended(tmp_path):
 def test_a_callback_may_stop():
     model, optimizer, loss, data, common = setup()
     history = fit(
-        model, optimizer, loss, data, epochs=9, **(common | {"callbacks": [lambda e: e.row["epoch"] == 2 and "enough"]})
+        model,
+        optimizer,
+        loss,
+        data,
+        epochs=9,
+        **(common | {"callbacks": [lambda e: e.row["epoch"] == 2 and "enough"]}),
     )
     assert (len(history), history.stopped) == (2, "enough")
 
@@ -329,7 +388,9 @@ def test_a_trial_point_without_a_finite_loss_is_the_optimizers_to_reject(compile
         return value
 
     optimizer = optim.LBFGS(model.named_parameters(), lr=100.0)
-    history = fit(model, optimizer, barrier, (x, x[:, 0]), epochs=5, batch_size=None, compile=compile, progress=False)
+    history = fit(
+        model, optimizer, barrier, (x, x[:, 0]), epochs=5, batch_size=None, compile=compile, progress=False
+    )
     assert history["train_loss"][-1] < 0.1 * history["train_loss"][0]
     assert compile or not np.isfinite(met).all()
 
@@ -379,9 +440,18 @@ def test_an_empty_history_has_a_table():
 ])  # fmt: skip
 def test_optimizers_that_evaluate_the_closure_more_than_once_train_too(make):
     model = Sequential(Linear(3, 4, rng=0), np.tanh, Linear(4, 2, rng=1))
-    history = fit(model, make(model.named_parameters()), cross_entropy, (X, Y), epochs=8, batch_size=None, progress=False)
+    history = fit(
+        model,
+        make(model.named_parameters()),
+        cross_entropy,
+        (X, Y),
+        epochs=8,
+        batch_size=None,
+        progress=False,
+    )
     losses = history["train_loss"]
-    assert losses[0] == pytest.approx(cross_entropy(_fresh(X), Y).item(), rel=1e-12)  # the loss before the step
+    # the loss before the step
+    assert losses[0] == pytest.approx(cross_entropy(_fresh(X), Y).item(), rel=1e-12)
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < 0.9 * losses[0]
 

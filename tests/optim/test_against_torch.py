@@ -1,4 +1,5 @@
-"""Trajectories equal to torch's in float64: every optimizer with every pair of its options, schedules, clipping."""
+"""Trajectories equal to torch's in float64: every optimizer with every pair of its options, schedules,
+clipping."""
 
 import itertools
 
@@ -17,7 +18,8 @@ OPTIONS = {case.name: case.torch for case in CASES if case.torch}
 
 
 def pairwise():
-    """Each pair of option values of each optimizer, the other options at their defaults; `maximize` takes part too."""
+    """Each pair of option values of each optimizer, the other options at their defaults; `maximize` takes
+    part too."""
     for name, values in OPTIONS.items():
         values = values | {"maximize": (False, True)}
         seen = []
@@ -42,14 +44,17 @@ def _double():
 
 
 def gradients(arrays, k):
-    """Of Σ cos(w + phase)·(1 + ¼ sin 3w) + w·sin(0.7k + phase), at step k: neither convex nor quadratic, and always moving.
+    """Of Σ cos(w + phase)·(1 + ¼ sin 3w) + w·sin(0.7k + phase), at step k: neither convex nor quadratic, and
+    always moving.
 
-    At rest the gradient would be rounding alone, which Adam and the like divide by its own size; no two programs agree then.
-    """
+    At rest the gradient would be rounding alone, which Adam and the like divide by its own size; no two
+    programs agree then."""
     found = []
     for i, w in enumerate(arrays):
         u = w + 0.3 * i
-        found.append(-np.sin(u) * (1 + 0.25 * np.sin(3 * w)) + np.cos(u) * 0.75 * np.cos(3 * w) + np.sin(0.7 * k + i))
+        found.append(
+            -np.sin(u) * (1 + 0.25 * np.sin(3 * w)) + np.cos(u) * 0.75 * np.cos(3 * w) + np.sin(0.7 * k + i)
+        )
     return found
 
 
@@ -68,7 +73,9 @@ class Pair:
     def set_gradients(self, k=0, without=()):
         for i, (g, p) in enumerate(zip(gradients([p.data for p in self.ours], k), self.ours, strict=True)):
             p.grad = None if i in without else np.asarray(g)
-        for i, (g, q) in enumerate(zip(gradients([q.detach().numpy() for q in self.theirs], k), self.theirs, strict=True)):
+        for i, (g, q) in enumerate(
+            zip(gradients([q.detach().numpy() for q in self.theirs], k), self.theirs, strict=True)
+        ):
             q.grad = None if i in without else torch.tensor(g)
 
     def check(self, tolerance=1e-12):
@@ -99,7 +106,9 @@ def test_defaults_are_torchs(name):
 @pytest.mark.parametrize("name", OPTIONS)
 @pytest.mark.parametrize("maximize", [False, True])
 def test_parameters_without_a_gradient_now_and_then(name, maximize):
-    options = {"weight_decay": 0.05, "maximize": maximize} | ({"momentum": 0.9} if name in ("SGD", "RMSprop") else {})
+    options = {"weight_decay": 0.05, "maximize": maximize} | (
+        {"momentum": 0.9} if name in ("SGD", "RMSprop") else {}
+    )
     pair = Pair(start())
     ours = getattr(optim, name)(pair.ours, **options)
     theirs = getattr(torch.optim, name)(pair.theirs, foreach=False, **options)
@@ -159,7 +168,8 @@ ONE_CYCLES = [
 
 
 @pytest.mark.parametrize(
-    ("kind", "options"), [*SCHEDULES.items(), *(("OneCycleLR", {"max_lr": [0.1, 0.3], **more}) for more in ONE_CYCLES)]
+    ("kind", "options"),
+    [*SCHEDULES.items(), *(("OneCycleLR", {"max_lr": [0.1, 0.3], **more}) for more in ONE_CYCLES)],
 )
 @pytest.mark.parametrize("name", ["SGD", "Adam"])
 def test_schedule(name, kind, options):
@@ -225,7 +235,9 @@ def test_reduce_on_plateau(options):
     theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizers[1], **options)
     rng = np.random.default_rng(2)
     for k in range(60):
-        metric = float("nan") if k in (0, 17) else float(2 * np.exp(-k / 9) + 0.3 * rng.standard_normal() - 0.5)
+        metric = (
+            float("nan") if k in (0, 17) else float(2 * np.exp(-k / 9) + 0.3 * rng.standard_normal() - 0.5)
+        )
         ours.step(metric)
         theirs.step(metric)
         assert ours.get_last_lr() == theirs.get_last_lr()

@@ -12,7 +12,12 @@ each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_optimizer_has_a_row():
     exported = {x for x in vars(optim).values() if isinstance(x, type) and issubclass(x, optim.Optimizer)}
     stepping_by_closure = {type(make([leaf([1.0])])) for make in MAKERS.values()}
-    missing = exported - {optim.Optimizer, optim.FirstOrder, *(case.kind for case in CASES), *stepping_by_closure}
+    missing = exported - {
+        optim.Optimizer,
+        optim.FirstOrder,
+        *(case.kind for case in CASES),
+        *stepping_by_closure,
+    }
     names = ", ".join(sorted(kind.__name__ for kind in missing))
     assert not names, f"give {names} a row in CASES of tests/optim/cases.py (MAKERS, if it needs a closure)"
 

@@ -1,4 +1,5 @@
-"""Conjugate gradients: what theory promises of Steihaug–Toint CG, capped CG and Martens' CG, on random quadratics."""
+"""Conjugate gradients: what theory promises of Steihaug–Toint CG, capped CG and Martens' CG, on random
+quadratics."""
 
 import itertools
 import math
@@ -28,7 +29,8 @@ class Counted:
 
 
 def symmetric(seed, n, low, high, negative=0):
-    """(H, g, rng) with eigenvalues between 10^low and 10^high, the first `negative` of them with the sign turned."""
+    """(H, g, rng) with eigenvalues between 10^low and 10^high, the first `negative` of them with the sign
+    turned."""
     rng = np.random.default_rng(seed)
     values = 10 ** rng.uniform(low, high, n)
     values[:negative] *= -1
@@ -118,7 +120,13 @@ def test_a_planted_negative_eigenvector_leads_to_the_boundary(seed, n, radius):
 
 
 @many
-@given(seeds, sizes, st.integers(0, 2), st.floats(0.01, 100), st.lists(st.floats(1e-3, 1), min_size=1, max_size=5))
+@given(
+    seeds,
+    sizes,
+    st.integers(0, 2),
+    st.floats(0.01, 100),
+    st.lists(st.floats(1e-3, 1), min_size=1, max_size=5),
+)
 def test_a_replay_is_a_fresh_solve_without_products(seed, n, negative, radius, factors):
     H, g, _ = symmetric(seed, n, -2, 2, min(negative, n))
     path, _ = steihaug_cg(hv := Counted(H), g, radius, 1e-6 * np.linalg.norm(g), 3 * n)
@@ -131,14 +139,20 @@ def test_a_replay_is_a_fresh_solve_without_products(seed, n, negative, radius, f
         expected = fresh.at(radius)
         assert (replayed.p == expected.p).all()
         assert (replayed.Hp == expected.Hp).all()
-        assert (replayed.why, replayed.predicted, replayed.norm) == (expected.why, expected.predicted, expected.norm)
+        assert (replayed.why, replayed.predicted, replayed.norm) == (
+            expected.why,
+            expected.predicted,
+            expected.norm,
+        )
 
 
 @many
 @given(seeds, sizes)
 def test_the_hessian_as_preconditioner_needs_one_iteration(seed, n):
     H, g, _ = symmetric(seed, n, -2, 2)
-    path, _ = steihaug_cg(lambda v: H @ v, g, INF, 1e-6 * np.linalg.norm(g), 3 * n, solve=lambda r: np.linalg.solve(H, r))
+    path, _ = steihaug_cg(
+        lambda v: H @ v, g, INF, 1e-6 * np.linalg.norm(g), 3 * n, solve=lambda r: np.linalg.solve(H, r)
+    )
     assert path.products == 1
     np.testing.assert_allclose(path.at(INF).p, -np.linalg.solve(H, g), rtol=1e-6, atol=1e-8)
 
@@ -248,7 +262,8 @@ def test_capped_cg_reports_only_true_negative_curvature(seed, n):
 
 
 def between_ε_and_2ε(seed, n):
-    """(H, g, ε) where the least eigenvalue of H is −1.5ε: H + 2ε is positive definite, so CG may converge all the same."""
+    """(H, g, ε) where the least eigenvalue of H is −1.5ε: H + 2ε is positive definite, so CG may converge all
+    the same."""
     H, g, _ = symmetric(seed, n, -1.5, 1)
     values, Q = np.linalg.eigh(H)
     ε = 1e-2 * np.linalg.norm(H @ g) / np.linalg.norm(g)
@@ -271,7 +286,8 @@ def test_capped_cg_converges_to_no_direction_of_negative_curvature(seed, n):
 
 
 def test_a_difference_of_two_iterates_shows_negative_curvature_sooner():
-    """Where CG is too slow they are looked at; here always. What they show is true, and CG alone does not see it yet."""
+    """Where CG is too slow they are looked at; here always. What they show is true, and CG alone does not see
+    it yet."""
     sooner = 0
     for seed in range(40):
         H, g, ε = between_ε_and_2ε(seed, 12)
@@ -292,7 +308,8 @@ def test_a_difference_of_two_iterates_shows_negative_curvature_sooner():
 @many
 @given(seeds, sizes)
 def test_the_cap_invents_no_negative_curvature(seed, n):
-    """The differences of iterates, looked at in every iteration, are never mistaken for it on positive definite H."""
+    """The differences of iterates, looked at in every iteration, are never mistaken for it on positive
+    definite H."""
     H, g, _ = symmetric(seed, n, -0.5, 0.5)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("optim.second_order.capped_cg._rate", lambda κ, j: 0.0)
@@ -317,7 +334,9 @@ def test_martens_cg_solves_the_damped_system(seed, n, damping):
     G, g, _rng = symmetric(seed, n, -0.5, 0.5)
     run = martens_cg(lambda v: G @ v, g, damping, 1e-10 * np.linalg.norm(g), 10)
     if run.why == "converged":
-        np.testing.assert_allclose(run.kept[-1].p, -np.linalg.solve(G + damping * np.eye(n), g), rtol=1e-6, atol=1e-8)
+        np.testing.assert_allclose(
+            run.kept[-1].p, -np.linalg.solve(G + damping * np.eye(n), g), rtol=1e-6, atol=1e-8
+        )
     for p, Gp in run.kept:
         np.testing.assert_allclose(Gp, G @ p, rtol=1e-8, atol=1e-10)
 

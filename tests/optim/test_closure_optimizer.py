@@ -1,4 +1,5 @@
-"""What NewtonCG, Newton and LBFGS promise alike: the closure's contract, faults, groups, freezing, saving, units, monotony."""
+"""What NewtonCG, Newton and LBFGS promise alike: the closure's contract, faults, groups, freezing, saving,
+units, monotony."""
 
 import json
 from itertools import pairwise
@@ -74,7 +75,11 @@ def test_the_loss_before_the_step_is_returned_and_outputs_are_allowed(name):
         (lambda ps: ps["b"] * 2, ValueError, r"must be a scalar, got shape \(2,\)"),
         (lambda ps: Tensor(1.0), RuntimeError, "does not depend on a parameter"),
         (lambda ps: loss_of(ps) * np.nan, FloatingPointError, "the loss is nan"),
-        (lambda ps: loss_of(ps) + np.sqrt(ps["b"] - ps["b"]).sum(), FloatingPointError, "gradient for b is not"),
+        (
+            lambda ps: loss_of(ps) + np.sqrt(ps["b"] - ps["b"]).sum(),
+            FloatingPointError,
+            "gradient for b is not",
+        ),
     ],
 )
 @pytest.mark.filterwarnings("ignore:divide by zero")
@@ -165,7 +170,11 @@ def test_splitting_merging_and_reordering_parameters_changes_nothing(name):
     ps = parameters()
     run(MAKERS[name](ps), ps, 6)
     other = parameters()
-    run(MAKERS[name]([{"params": {"c": other["c"]}}, {"params": {"b": other["b"], "a": other["a"]}}]), other, 6)
+    run(
+        MAKERS[name]([{"params": {"c": other["c"]}}, {"params": {"b": other["b"], "a": other["a"]}}]),
+        other,
+        6,
+    )
     np.testing.assert_allclose(values(other), values(ps), rtol=1e-10, atol=1e-10)
     whole = Tensor(values(parameters()), requires_grad=True)
     optimizer = MAKERS[name]([whole])
@@ -222,7 +231,12 @@ def test_weight_decay_is_half_the_square_in_the_loss_and_may_differ_between_grou
     ps, other = parameters(), parameters()
     decay = {"a": 0.3, "b": 0.0, "c": 2.0}
     run(MAKERS[name]([{"params": {n: ps[n]}, "weight_decay": d} for n, d in decay.items()]), ps, 5)
-    run(MAKERS[name](other), other, 5, lambda q: loss_of(q) + sum(0.5 * d * (q[n] * q[n]).sum() for n, d in decay.items()))
+    run(
+        MAKERS[name](other),
+        other,
+        5,
+        lambda q: loss_of(q) + sum(0.5 * d * (q[n] * q[n]).sum() for n, d in decay.items()),
+    )
     np.testing.assert_allclose(values(ps), values(other), rtol=1e-9, atol=1e-9)
 
 
@@ -230,7 +244,9 @@ def test_weight_decay_is_half_the_square_in_the_loss_and_may_differ_between_grou
 def test_options_of_a_group_are_refused_but_for_the_decay(name):
     ps = parameters()
     groups = [{"params": [ps["a"]]}, {"params": [ps["b"]], "lr": 0.5}]
-    with pytest.raises(ValueError, match=r"\(lr=...\)`.*(must be the same in all groups.*one direction and one|turn it away)"):
+    with pytest.raises(
+        ValueError, match=r"\(lr=...\)`.*(must be the same in all groups.*one direction and one|turn it away)"
+    ):
         MAKERS[name](groups)
     optimizer = MAKERS[name]([{"params": {"a": ps["a"]}}, {"params": {"b": ps["b"], "c": ps["c"]}}])
     if name not in ("trust", "cg", "cg search"):

@@ -1,4 +1,5 @@
-"""Curvature for study: Lanczos, sharpness, spectra, trace and diagonal, against dense linear algebra and planted spectra."""
+"""Curvature for study: Lanczos, sharpness, spectra, trace and diagonal, against dense linear algebra and
+planted spectra."""
 
 import math
 import warnings
@@ -59,7 +60,10 @@ class Net:
     def __init__(self, widths, points=20, seed=0, dtype=np.float64):
         rng = np.random.default_rng(seed)
         self.weights = [
-            {"W": (rng.standard_normal((a, b)) / math.sqrt(a)).astype(dtype), "b": (0.1 * rng.standard_normal(b)).astype(dtype)}
+            {
+                "W": (rng.standard_normal((a, b)) / math.sqrt(a)).astype(dtype),
+                "b": (0.1 * rng.standard_normal(b)).astype(dtype),
+            }
             for a, b in pairwise(widths)
         ]
         self.X = rng.standard_normal((points, widths[0])).astype(dtype)
@@ -153,7 +157,9 @@ def test_lanczos_relation(n, k, seed):
 def test_breakdown_can_end_the_process_or_start_a_new_block():
     A = np.diag([5.0, 5.0, 1.0, 1.0, 1.0])
     start = np.array([1.0, 0, 1, 0, 0])
-    run = lanczos(lambda v: A @ v, 5, 5, rng=np.random.default_rng(0), start=start, stop=lambda run: run.beta[-1] == 0)
+    run = lanczos(
+        lambda v: A @ v, 5, 5, rng=np.random.default_rng(0), start=start, stop=lambda run: run.beta[-1] == 0
+    )
     assert len(run.alpha) == 2
     np.testing.assert_allclose(run.ritz()[0], [1, 5], atol=1e-14)
     whole = lanczos(lambda v: A @ v, 5, 5, rng=np.random.default_rng(0), start=start)
@@ -199,7 +205,13 @@ def test_lanczos_is_invariant_to_powers_of_two():
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e160, 1e300])
 def test_lanczos_at_the_ends_of_the_range(scale):
-    run = lanczos(lambda v: scale * (np.arange(30.0) * v), 30, 30, rng=np.random.default_rng(0), start=np.full(30, scale))
+    run = lanczos(
+        lambda v: scale * (np.arange(30.0) * v),
+        30,
+        30,
+        rng=np.random.default_rng(0),
+        start=np.full(30, scale),
+    )
     np.testing.assert_allclose(run.ritz()[0], scale * np.arange(30.0), atol=1e-12 * scale)
 
 
@@ -220,22 +232,34 @@ BAD_LANCZOS = {
     "n = 0": (lambda: lanczos(lambda v: v, 0, 1, rng=rng()), ValueError, r"lanczos\(n=...\).*≥ 1, got 0"),
     "k = 0": (lambda: lanczos(lambda v: v, 3, 0, rng=rng()), ValueError, r"lanczos\(k=...\).*≥ 1, got 0"),
     "no rng": (lambda: lanczos(lambda v: v, 3, 1, rng=0), TypeError, "default_rng"),
-    "hv of another shape": (lambda: lanczos(lambda v: v[:2], 3, 1, rng=rng()), ValueError, r"\(3,\), got \(2,\)"),
-    "NaN": (lambda: lanczos(lambda v: v * np.nan, 3, 1, rng=rng()), FloatingPointError, "product 1 must be finite, got nan"),
-    "inf": (lambda: lanczos(lambda v: v + np.inf, 3, 1, rng=rng()), FloatingPointError, "must be finite, got (inf|nan)"),
-    "start of another shape": (lambda: lanczos(lambda v: v, 3, 1, rng=rng(), start=np.ones(2)), ValueError, r"\(3,\)"),
-    "start of zeros": (lambda: lanczos(lambda v: v, 3, 1, rng=rng(), start=np.zeros(3)), ValueError, "not zero"),
-    "start of NaN": (lambda: lanczos(lambda v: v, 3, 1, rng=rng(), start=np.full(3, np.nan)), ValueError, "finite"),
+    "hv of another shape": (lambda: lanczos(lambda v: v[:2], 3, 1, rng=rng()), ValueError,
+        r"\(3,\), got \(2,\)"),
+    "NaN": (lambda: lanczos(lambda v: v * np.nan, 3, 1, rng=rng()), FloatingPointError,
+        "product 1 must be finite, got nan"),
+    "inf": (lambda: lanczos(lambda v: v + np.inf, 3, 1, rng=rng()), FloatingPointError,
+        "must be finite, got (inf|nan)"),
+    "start of another shape": (lambda: lanczos(lambda v: v, 3, 1, rng=rng(), start=np.ones(2)), ValueError,
+        r"\(3,\)"),
+    "start of zeros": (lambda: lanczos(lambda v: v, 3, 1, rng=rng(), start=np.zeros(3)), ValueError,
+        "not zero"),
+    "start of NaN": (lambda: lanczos(lambda v: v, 3, 1, rng=rng(), start=np.full(3, np.nan)), ValueError,
+        "finite"),
     "start in the span": (
-        lambda: lanczos(lambda v: v, 3, 1, rng=rng(), start=np.eye(3)[0], orthogonal_to=np.eye(3)[:2]), ValueError, "span"),
-    "nothing left": (lambda: lanczos(lambda v: v, 3, 1, rng=rng(), orthogonal_to=np.eye(3)), ValueError, "fewer than n = 3"),
+        lambda: lanczos(lambda v: v, 3, 1, rng=rng(), start=np.eye(3)[0], orthogonal_to=np.eye(3)[:2]),
+        ValueError, "span"),
+    "nothing left": (lambda: lanczos(lambda v: v, 3, 1, rng=rng(), orthogonal_to=np.eye(3)), ValueError,
+        "fewer than n = 3"),
     "rows not of length 1": (
-        lambda: lanczos(lambda v: v, 3, 1, rng=rng(), orthogonal_to=np.ones((1, 3))), ValueError, r"orthonormal.*by 2\.0e\+00"),
+        lambda: lanczos(lambda v: v, 3, 1, rng=rng(), orthogonal_to=np.ones((1, 3))), ValueError,
+        r"orthonormal.*by 2\.0e\+00"),
     "rows not orthogonal": (
-        lambda: lanczos(lambda v: v, 3, 1, rng=rng(), orthogonal_to=np.eye(3)[[0, 0]]), ValueError, "orthonormal"),
+        lambda: lanczos(lambda v: v, 3, 1, rng=rng(), orthogonal_to=np.eye(3)[[0, 0]]), ValueError,
+        "orthonormal"),
     "rows of NaN": (
-        lambda: lanczos(lambda v: v, 3, 1, rng=rng(), orthogonal_to=np.full((1, 3), np.nan)), ValueError, "orthonormal.*nan"),
-    "hv complex": (lambda: lanczos(lambda v: v * 1j, 3, 1, rng=rng()), ValueError, "real numbers.*got complex128"),
+        lambda: lanczos(lambda v: v, 3, 1, rng=rng(), orthogonal_to=np.full((1, 3), np.nan)), ValueError,
+        "orthonormal.*nan"),
+    "hv complex": (lambda: lanczos(lambda v: v * 1j, 3, 1, rng=rng()), ValueError,
+        "real numbers.*got complex128"),
     "a matrix": (lambda: lanczos(np.eye(3), 3, 1, rng=rng()), TypeError, "must be a function"),
 }  # fmt: skip
 
@@ -325,7 +349,9 @@ def test_sharpness_bounds_every_rayleigh_quotient(seed):
     net = Net((2, 7, 7, 1), seed=seed)  # n = 85
     H = net.dense()
     found = optim.sharpness(net, net.weights, 3)
-    np.testing.assert_allclose(found, np.linalg.eigvalsh(H)[::-1][:3], atol=1e-6 * np.abs(H).sum(axis=1).max())
+    np.testing.assert_allclose(
+        found, np.linalg.eigvalsh(H)[::-1][:3], atol=1e-6 * np.abs(H).sum(axis=1).max()
+    )
     v = np.random.default_rng(seed).standard_normal(85)
     assert v @ H @ v / (v @ v) <= found[0] * (1 + 1e-9)
 
@@ -343,7 +369,9 @@ def test_networks_as_function_and_as_closure(net, dense):
     }
     for form in forms.values():
         assert optim.sharpness(net.closure, form) == optim.sharpness(net, net.weights)
-    assert optim.sharpness(lambda: (net.closure(), "outputs"), net.parameters) == optim.sharpness(net, net.weights)
+    assert optim.sharpness(lambda: (net.closure(), "outputs"), net.parameters) == optim.sharpness(
+        net, net.weights
+    )
     with no_grad():
         assert optim.sharpness(net.closure, net.parameters) == optim.sharpness(net, net.weights)
 
@@ -400,7 +428,9 @@ def test_float32_network():
 
 def test_too_few_products_is_said_and_the_estimate_is_a_lower_bound(counted):
     f = quadratic(planted(bulk(300)))
-    with pytest.warns(RuntimeWarning, match=r"`sharpness\(f, x\)`: after 10 products the residual .* Raise max_products=10"):
+    with pytest.warns(
+        RuntimeWarning, match=r"`sharpness\(f, x\)`: after 10 products the residual .* Raise max_products=10"
+    ):
         found = optim.sharpness(f, np.zeros(300), max_products=10)
     assert counted["products"] == 10
     assert 0.8 < found < 1
@@ -438,7 +468,9 @@ def test_the_warning_points_at_the_caller():
         optim.sharpness(quadratic(planted(bulk(100))), np.zeros(100), max_products=2)
     assert caught[0].filename == __file__
     with pytest.warns(RuntimeWarning, match="preconditioned_sharpness") as caught:
-        optim.preconditioned_sharpness(quadratic(planted(bulk(100))), np.zeros(100), np.ones(100), max_products=2)
+        optim.preconditioned_sharpness(
+            quadratic(planted(bulk(100))), np.zeros(100), np.ones(100), max_products=2
+        )
     assert caught[0].filename == __file__
 
 
@@ -452,9 +484,13 @@ def test_preconditioned_sharpness(n, k):
     P = np.exp(np.random.default_rng(1).standard_normal(n))
     wanted = np.linalg.eigvalsh(A / np.sqrt(np.outer(P, P)))[::-1][:k]
     f, x = quadratic(A), np.zeros(n)
-    np.testing.assert_allclose(optim.preconditioned_sharpness(f, x, P, k), wanted if k > 1 else wanted[0], rtol=1e-6)
+    np.testing.assert_allclose(
+        optim.preconditioned_sharpness(f, x, P, k), wanted if k > 1 else wanted[0], rtol=1e-6
+    )
     assert optim.preconditioned_sharpness(f, x, np.ones(n)) == optim.sharpness(f, x)
-    assert optim.preconditioned_sharpness(f, x, np.full(n, 4.0)) == pytest.approx(optim.sharpness(f, x) / 4, rel=1e-9)
+    assert optim.preconditioned_sharpness(f, x, np.full(n, 4.0)) == pytest.approx(
+        optim.sharpness(f, x) / 4, rel=1e-9
+    )
 
 
 def test_preconditioner_as_tree_and_as_vector(net, dense):
@@ -463,14 +499,17 @@ def test_preconditioner_as_tree_and_as_vector(net, dense):
     wanted = np.linalg.eigvalsh(dense / np.sqrt(np.outer(flat, flat)))[-1]
     given = [a for layer in P for a in layer.values()]
     forms = [(net, net.weights, P), (net, net.weights, flat), (net.closure, net.parameters, given),
-             (net.closure, net.parameters, iter(given)), (net.closure, net.parameters, [Tensor(a) for a in given])]  # fmt: skip
+             (net.closure, net.parameters, iter(given)),
+             (net.closure, net.parameters, [Tensor(a) for a in given])]  # fmt: skip
     for f, x, form in forms:
         assert optim.preconditioned_sharpness(f, x, form) == pytest.approx(wanted, rel=1e-6)
 
 
 def test_preconditioned_by_the_hessian_itself_it_is_one():
     d = np.geomspace(1e-3, 1e3, 100)
-    assert optim.preconditioned_sharpness(lambda x: 0.5 * np.sum(d * x * x), np.zeros(100), d) == pytest.approx(1, rel=1e-12)
+    assert optim.preconditioned_sharpness(
+        lambda x: 0.5 * np.sum(d * x * x), np.zeros(100), d
+    ) == pytest.approx(1, rel=1e-12)
 
 
 # Spectrum
@@ -487,7 +526,9 @@ def test_exact_spectrum(net, dense, counted):
 @pytest.mark.parametrize("rows", [1, 7, 32])
 def test_batches_change_nothing(net, dense, monkeypatch, counted, rows):
     monkeypatch.setattr(curvature, "portion", lambda n, bytes_each: min(n, rows))
-    np.testing.assert_allclose(optim.hessian_spectrum(net, net.weights).values, np.linalg.eigvalsh(dense), atol=1e-13)
+    np.testing.assert_allclose(
+        optim.hessian_spectrum(net, net.weights).values, np.linalg.eigvalsh(dense), atol=1e-13
+    )
     got = optim.hessian_trace(net, net.weights, samples=50)
     signs = np.random.default_rng(0).integers(0, 2, (50, 100)) * 2.0 - 1.0
     terms = np.sum(signs * (signs @ dense), axis=1)
@@ -499,9 +540,8 @@ def test_batches_hold_bounded_memory():
     x = np.zeros((300, 2000))
     H = curvature._Hessian("test", lambda w: np.sum(np.tanh(x + w) ** 2), np.zeros(2000))
     assert curvature.portion(1000, H.held) == 1
-    assert (
-        curvature.portion(1000, curvature._Hessian("test", lambda w: np.sum(w**2), np.zeros(3)).held) == 63
-    )  # 1000 in 16 portions
+    # 1000 in 16 portions
+    assert curvature.portion(1000, curvature._Hessian("test", lambda w: np.sum(w**2), np.zeros(3)).held) == 63
 
 
 @each_spectrum
@@ -518,11 +558,14 @@ def test_quadrature_has_the_moments_of_the_spectrum(name, counted):
     assert spectrum.min() - 1e-12 * scale <= got.values[0]
     assert got.values[-1] <= spectrum.max() + 1e-12 * scale
     draw = np.random.default_rng(0)
-    V = np.stack([draw.integers(0, 2, 150) * 2.0 - 1 for _ in range(40)]) / math.sqrt(150)  # the start vectors
+    # the start vectors
+    V = np.stack([draw.integers(0, 2, 150) * 2.0 - 1 for _ in range(40)]) / math.sqrt(150)
     AV = V
     for p in range(1, 21):
         AV = AV @ A / scale
-        assert got.weights @ (got.values / scale) ** p == pytest.approx(np.mean(np.sum(V * AV, axis=1)), abs=1e-10)
+        assert got.weights @ (got.values / scale) ** p == pytest.approx(
+            np.mean(np.sum(V * AV, axis=1)), abs=1e-10
+        )
 
 
 def test_density_of_a_known_law():
@@ -622,7 +665,9 @@ def test_diagonal_hessians_are_estimated_exactly(d, samples, seed):
 
 def test_structure_is_kept():
     x = {"a": np.ones((2, 3)), "b": [np.float32(2.0), (np.zeros(0), np.ones(1))]}
-    found = optim.hessian_diagonal(lambda x: np.sum(x["a"] ** 3) + x["b"][0] ** 2 + np.sum(x["b"][1][1] ** 4), x)
+    found = optim.hessian_diagonal(
+        lambda x: np.sum(x["a"] ** 3) + x["b"][0] ** 2 + np.sum(x["b"][1][1] ** 4), x
+    )
     np.testing.assert_allclose(found.value["a"], np.full((2, 3), 6.0))
     assert found.value["b"][0] == 2.0
     assert found.value["b"][0].dtype == np.float32
@@ -632,8 +677,12 @@ def test_structure_is_kept():
 
 ALL = {
     "sharpness": lambda f, x, **options: optim.sharpness(f, x, tol=1e-2, **options),
-    "preconditioned_sharpness": lambda f, x, **options: optim.preconditioned_sharpness(f, x, np.ones(100), tol=1e-2, **options),
-    "hessian_spectrum": lambda f, x, **options: optim.hessian_spectrum(f, x, exact_limit=0, steps=10, **options).values,
+    "preconditioned_sharpness": lambda f, x, **options: optim.preconditioned_sharpness(
+        f, x, np.ones(100), tol=1e-2, **options
+    ),
+    "hessian_spectrum": lambda f, x, **options: (
+        optim.hessian_spectrum(f, x, exact_limit=0, steps=10, **options).values
+    ),
     "hessian_trace": lambda f, x, **options: optim.hessian_trace(f, x, **options).value,
     "hessian_diagonal": lambda f, x, **options: optim.hessian_diagonal(f, x, **options).value[0]["W"],
 }
@@ -687,9 +736,11 @@ BAD_CALLS = {
     "complex parameter": (lambda: square(P1), [leaf([1j], complex)], TypeError, "must be real"),
     "no return": (lambda: None, [P1], TypeError, "must return a Tensor, got None. Is `return` missing"),
     "a float": (lambda x: 3.0, np.ones(2), TypeError, "must return a Tensor, got 3.0"),
-    "not a scalar": (lambda x: x * x, np.ones(2), ValueError, r"one real number, got float64 of shape \(2,\). Reduce it"),
+    "not a scalar": (lambda x: x * x, np.ones(2), ValueError,
+        r"one real number, got float64 of shape \(2,\). Reduce it"),
     "NaN": (lambda x: square(x) * np.nan, np.ones(2), FloatingPointError, "must be finite, got nan"),
-    "a singular point": (lambda x: np.sum(np.sqrt(x)), np.zeros(2), FloatingPointError, "off the singular points"),
+    "a singular point": (lambda x: np.sum(np.sqrt(x)), np.zeros(2), FloatingPointError,
+        "off the singular points"),
 }  # fmt: skip
 FUNCTIONS = {
     "sharpness": {},
@@ -718,16 +769,21 @@ BAD_OPTIONS = {
     "products": ("sharpness", {"max_products": 0}, ValueError, r"max_products=...\)`.*got 0"),
     "products < k": ("sharpness", {"k": 2, "max_products": 1}, ValueError, "at least k = 2, got 1"),
     "P as numbers": ("preconditioned_sharpness", {"P": [1.0, 2.0]}, ValueError, r"got \[\(\), \(\)\]"),
-    "P zero": ("preconditioned_sharpness", {"P": np.array([1.0, 0.0])}, ValueError, "positive and finite, got 0.0 at entry 1"),
-    "P < 0": ("preconditioned_sharpness", {"P": np.array([-2.0, 1.0])}, ValueError, "got -2.0 at entry 0. Add a small ε"),
+    "P zero": ("preconditioned_sharpness", {"P": np.array([1.0, 0.0])}, ValueError,
+        "positive and finite, got 0.0 at entry 1"),
+    "P < 0": ("preconditioned_sharpness", {"P": np.array([-2.0, 1.0])}, ValueError,
+        "got -2.0 at entry 0. Add a small ε"),
     "P NaN": ("preconditioned_sharpness", {"P": np.array([np.nan, 1.0])}, ValueError, "got nan"),
     "P inf": ("preconditioned_sharpness", {"P": np.array([1.0, np.inf])}, ValueError, "got inf at entry 1"),
-    "P of another shape": ("preconditioned_sharpness", {"P": np.ones(3)}, ValueError, r"of shape \(2,\), got \[\(3,\)\]"),
-    "P, k": ("preconditioned_sharpness", {"P": np.ones(2), "k": 0}, ValueError, r"`preconditioned_sharpness\(k=...\)`"),
+    "P of another shape": ("preconditioned_sharpness", {"P": np.ones(3)}, ValueError,
+        r"of shape \(2,\), got \[\(3,\)\]"),
+    "P, k": ("preconditioned_sharpness", {"P": np.ones(2), "k": 0}, ValueError,
+        r"`preconditioned_sharpness\(k=...\)`"),
     "steps": ("hessian_spectrum", {"steps": 0}, ValueError, r"`hessian_spectrum\(steps=...\)`"),
     "vectors": ("hessian_spectrum", {"vectors": -1}, ValueError, "got -1"),
     "exact_limit": ("hessian_spectrum", {"exact_limit": -1}, ValueError, "whole number ≥ 0, got -1"),
-    "samples": ("hessian_trace", {"samples": 1}, ValueError, r"`hessian_trace\(samples=...\)` must be .* ≥ 2, got 1"),
+    "samples": ("hessian_trace", {"samples": 1}, ValueError,
+        r"`hessian_trace\(samples=...\)` must be .* ≥ 2, got 1"),
     "samples of text": ("hessian_diagonal", {"samples": "9"}, TypeError, "whole number ≥ 2, got '9'"),
 }  # fmt: skip
 

@@ -1,4 +1,5 @@
-"""LBFGS: the two loops against the matrix they stand for, counts beside scipy's and torch's, pairs, restarts, batches."""
+"""LBFGS: the two loops against the matrix they stand for, counts beside scipy's and torch's, pairs, restarts,
+batches."""
 
 from itertools import pairwise
 
@@ -22,7 +23,11 @@ PROBLEMS = {
 
 
 def course(fun, x, gtol=1e-8, steps=300, **options):
-    f, solver, settings = FunctionObjective(fun), QuasiNewton(), Settings(**{"line_search": "strong-wolfe"} | options)
+    f, solver, settings = (
+        FunctionObjective(fun),
+        QuasiNewton(),
+        Settings(**{"line_search": "strong-wolfe"} | options),
+    )
     points, infos = [f(np.array(x, float))], []
     while len(infos) < steps and np.abs(points[-1].g).max() > gtol * np.abs(points[0].g).max():
         there, info = solver.step(f, points[-1], settings)
@@ -55,7 +60,11 @@ def test_beside_scipy(name):
     assert points[-1].f < 1e-10
     gtol = 1e-8 * np.abs(points[0].g).max()
     theirs = scipy.optimize.minimize(
-        value_and_grad(fun), np.array(start), jac=True, method="L-BFGS-B", options={"gtol": gtol, "ftol": 0, "maxcor": 10}
+        value_and_grad(fun),
+        np.array(start),
+        jac=True,
+        method="L-BFGS-B",
+        options={"gtol": gtol, "ftol": 0, "maxcor": 10},
     )
     assert theirs.fun < 1e-10
     assert f.counts.nfev <= 1.2 * theirs.nfev + 2
@@ -71,9 +80,13 @@ def test_beside_torch(name):
     f, points, _ = course(fun, start)
     t = torch.tensor(start, dtype=torch.float64, requires_grad=True)
     theirs = torch.optim.LBFGS(
-        [t], max_iter=500, history_size=10, tolerance_grad=1e-8 * np.abs(points[0].g).max(), tolerance_change=0,
+        [t],
+        max_iter=500,
+        history_size=10,
+        tolerance_grad=1e-8 * np.abs(points[0].g).max(),
+        tolerance_change=0,
         line_search_fn="strong_wolfe",
-    )  # fmt: skip
+    )
 
     def closure():
         theirs.zero_grad()
@@ -87,7 +100,8 @@ def test_beside_torch(name):
 
 
 def test_the_course_does_not_depend_on_how_steps_are_batched():
-    """The optimizer, which evaluates anew for each step, and the solver, which goes on from the last point, agree."""
+    """The optimizer, which evaluates anew for each step, and the solver, which goes on from the last point,
+    agree."""
     _, points, _ = course(rosenbrock, [-1.2, 1.0] * 3, steps=25)
     p = Tensor([-1.2, 1.0] * 3, requires_grad=True)
     optimizer = optim.LBFGS([p])

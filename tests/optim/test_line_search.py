@@ -1,4 +1,5 @@
-"""The line searches: their conditions hold where they say so, and nothing that is not finite is ever taken."""
+"""The line searches: their conditions hold where they say so, and nothing that is not finite is ever
+taken."""
 
 import numpy as np
 import pytest
@@ -124,7 +125,8 @@ def test_there_is_no_step_up_or_nowhere(kind):
     wrong = FunctionObjective(lambda x: np.sum(x**2), jac=lambda x: -2 * x)  # a gradient with the wrong sign
     here = wrong(np.ones(2))
     found = line_search(kind, wrong, here, -here.g, 1.0)
-    assert found.there is None or found.there.f <= here.f * (1 + NOISE)  # where f cannot tell, the slopes are believed
+    # where f cannot tell, the slopes are believed
+    assert found.there is None or found.there.f <= here.f * (1 + NOISE)
     assert line_search(kind, wrong, here, -here.g, 1.0, 0.0).why == "no decrease"
 
 
@@ -137,7 +139,8 @@ def test_with_a_first_step_of_0_there_is_nothing_to_search(kind):
 
 @pytest.mark.parametrize(
     ("why", "status"),
-    [("not finite", "NONFINITE"), ("not a direction of descent", "RADIUS_COLLAPSED"), ("stationary", "PRECISION_LOSS"),
+    [("not finite", "NONFINITE"), ("not a direction of descent", "RADIUS_COLLAPSED"),
+        ("stationary", "PRECISION_LOSS"),
      ("no decrease", "PRECISION_LOSS")],
 )  # fmt: skip
 def test_the_status_does_not_blame_rounding_for_what_it_has_not_done(why, status):
@@ -162,9 +165,12 @@ def test_the_interpolation_is_exact_for_cubics_and_parabolas():
     for low, high in ((0.0, 2.5), (2.5, 0.0), (0.5, 1.7)):
         if slope(low) * (high - low) > 0:
             low, high = high, low
-        share = _share(RayPoint(low, cubic(low), slope(low), None), RayPoint(high, cubic(high), slope(high), None))
+        share = _share(
+            RayPoint(low, cubic(low), slope(low), None), RayPoint(high, cubic(high), slope(high), None)
+        )
         assert low + share * (high - low) == pytest.approx(1, abs=1e-12)
-    assert _share(RayPoint(0, 0, -2.0, None), RayPoint(4.0, 8.0, np.nan, None)) == pytest.approx(0.25)  # (a − 1)² − 1
+    # (a − 1)² − 1
+    assert _share(RayPoint(0, 0, -2.0, None), RayPoint(4.0, 8.0, np.nan, None)) == pytest.approx(0.25)
     assert _share(RayPoint(0, 0, -2.0, None), RayPoint(4.0, np.inf, np.nan, None)) == 0.1
 
 
@@ -179,7 +185,8 @@ def test_a_step_too_short_to_move_is_none(kind):
 
 
 def test_when_the_trials_run_out_the_lowest_point_is_taken():
-    """−x falls for ever with the same slope: it satisfies Armijo's condition everywhere and Wolfe's nowhere."""
+    """−x falls for ever with the same slope: it satisfies Armijo's condition everywhere and Wolfe's
+    nowhere."""
     f = FunctionObjective(lambda x: -x.sum())
     found = line_search("strong-wolfe", f, f(np.zeros(1)), np.ones(1), 1.0)
     assert found.why == "sufficient decrease"

@@ -1,4 +1,5 @@
-"""`minimize`: what its result means, that its counts are true, that success can be believed, and what is refused."""
+"""`minimize`: what its result means, that its counts are true, that success can be believed, and what is
+refused."""
 
 import copy
 import inspect
@@ -58,7 +59,8 @@ WAYS = {
 
 
 class Counted:
-    """A function with derivatives of its own, each call counted, written so that nothing could differentiate it."""
+    """A function with derivatives of its own, each call counted, written so that nothing could differentiate
+    it."""
 
     def __init__(self, shape=(2,)):
         self.calls, self.shape = Counter(), shape
@@ -131,7 +133,8 @@ def test_the_trace_holds_copies_of_every_accepted_point(way):
     np.testing.assert_array_equal(points[0], START)
     np.testing.assert_array_equal(points[-1], result.x)
     for point in result.trace:
-        assert point.fun == pytest.approx(valley(point.x), rel=1e-14)  # NumPy's numbers and arrays do not round alike
+        # NumPy's numbers and arrays do not round alike
+        assert point.fun == pytest.approx(valley(point.x), rel=1e-14)
         assert point.gradient == np.abs(grad(valley)(point.x)).max()
     assert result.trace[0].step is None
     assert all(point.step.accepted for point in result.trace[1:])
@@ -160,16 +163,22 @@ def test_the_sums_over_the_steps_are_the_totals():
 def test_x_and_its_gradient_have_the_shape_of_x0(method, shape):
     seen = []
     result = minimize(
-        lambda x: (seen.append(x.shape), ((x - 3.0) ** 2).sum())[1], np.ones(shape), method,
-        options={"lr": 0.3} if method in FIRST else {}, callback=lambda x: seen.append(x.shape),
-    )  # fmt: skip
+        lambda x: (seen.append(x.shape), ((x - 3.0) ** 2).sum())[1],
+        np.ones(shape),
+        method,
+        options={"lr": 0.3} if method in FIRST else {},
+        callback=lambda x: seen.append(x.shape),
+    )
     assert result.success
-    assert set(seen) == {shape} == {result.x.shape, result.jac.shape} | {point.x.shape for point in result.trace}
+    assert (
+        set(seen) == {shape} == {result.x.shape, result.jac.shape} | {point.x.shape for point in result.trace}
+    )
     np.testing.assert_allclose(result.x, 3.0, atol=1e-6)
 
 
-@pytest.mark.parametrize("start", [[-1, 1], (-1.0, 1.0), np.array([-1, 1], np.int8), np.array([-1, 1], np.float32),
-                                   Tensor([-1.0, 1.0]), Tensor([-1.0, 1.0], requires_grad=True)])  # fmt: skip
+@pytest.mark.parametrize("start", [[-1, 1], (-1.0, 1.0), np.array([-1, 1], np.int8), np.array([-1, 1],
+                                   np.float32), Tensor([-1.0, 1.0]), Tensor([-1.0, 1.0],
+                                   requires_grad=True)])  # fmt: skip
 def test_any_real_start_is_taken_and_computed_in_float64(start):
     before = copy.deepcopy(start) if not isinstance(start, Tensor) else start.numpy()
     result = minimize(valley, start)
@@ -237,7 +246,9 @@ def test_own_derivatives_give_the_same_run_as_ours(way):
 def test_counts_are_those_of_the_sweeps_where_we_differentiate(way, monkeypatch):
     """Forward passes of fun, gradients, and products, each counted where it is done."""
     calls = Counter()
-    monkeypatch.setattr(optim.second_order.objective, "gradient_and_hvp", counting(mg.gradient_and_hvp, calls))
+    monkeypatch.setattr(
+        optim.second_order.objective, "gradient_and_hvp", counting(mg.gradient_and_hvp, calls)
+    )
     result = solved(way, lambda x: (calls.update(["value"]), valley(x))[1])
     assert result.success
     assert (result.nfev, result.njev, result.nhev) == (calls["value"], calls["gradients"], calls["products"])
@@ -289,9 +300,12 @@ def test_the_callers_functions_may_write_into_what_they_get():
     wanted = minimize(f.fun, START, jac=f.jac, hessp=f.hessp)
     seen = []
     result = minimize(
-        spoiling(f.fun), START, jac=spoiling(f.jac), hessp=spoiling(f.hessp),
+        spoiling(f.fun),
+        START,
+        jac=spoiling(f.jac),
+        hessp=spoiling(f.hessp),
         callback=spoiling(lambda x: seen.append(x.copy())),
-    )  # fmt: skip
+    )
     np.testing.assert_array_equal(result.x, wanted.x)
     assert result.fun == wanted.fun
 
@@ -321,7 +335,11 @@ def test_args_go_to_every_function():
 
 def test_limits_end_the_run_at_the_best_point_so_far():
     full = minimize(valley, START)
-    for option, status, count in (("maxiter", "MAXITER", "nit"), ("maxfev", "MAXFEV", "nfev"), ("maxhev", "MAXHEV", "nhev")):
+    for option, status, count in (
+        ("maxiter", "MAXITER", "nit"),
+        ("maxfev", "MAXFEV", "nfev"),
+        ("maxhev", "MAXHEV", "nhev"),
+    ):
         for limit in (1, 3, 7):
             result = minimize(valley, START, options={option: limit})
             assert result.status == status == result.status.name
@@ -434,7 +452,9 @@ def test_ftol_gives_up_and_does_not_call_it_success():
     assert (result.status, result.success) == (Status.FTOL, False)
     a, b = result.trace[-2:]
     assert a.fun - b.fun <= 1e-3 * b.fun
-    assert all(a.fun - b.fun > 1e-3 * b.fun for a, b in zip(result.trace[:-2], result.trace[1:-1], strict=True))
+    assert all(
+        a.fun - b.fun > 1e-3 * b.fun for a, b in zip(result.trace[:-2], result.trace[1:-1], strict=True)
+    )
 
 
 def test_a_step_that_lands_on_the_minimum_is_a_success_whatever_ftol_says():
@@ -444,7 +464,9 @@ def test_a_step_that_lands_on_the_minimum_is_a_success_whatever_ftol_says():
 
 def test_a_wrong_gradient_is_not_called_a_minimum():
     for method in ("lbfgs", *SECOND):
-        result = minimize(lambda x: float(bowl(x)), np.zeros(2), method, jac=lambda x: -slope(x), hessp=lambda x, v: 2 * v)
+        result = minimize(
+            lambda x: float(bowl(x)), np.zeros(2), method, jac=lambda x: -slope(x), hessp=lambda x, v: 2 * v
+        )
         assert not result.success
         assert result.status in (Status.RADIUS_COLLAPSED, Status.PRECISION_LOSS)
         assert "gradient" in result.message
@@ -554,16 +576,32 @@ REFUSED = [
     ({"jac": slope, "hessp": 1}, TypeError, r"minimize\(hessp=...\)` must be a function"),
     ({"jac": slope}, TypeError, "also needs hessp= or hess="),
     ({"jac": slope, "method": "newton"}, TypeError, "also needs hessp= or hess="),
-    ({"jac": slope, "method": "lbfgs", "options": {"second_order": True}}, TypeError, "second_order=True.*also needs hessp="),
-    ({**OWN, "jac": lambda x: x[:1]}, ValueError, r"minimize\(jac=...\)` must return shape \(2,\), got \(1,\)"),
+    (
+        {"jac": slope, "method": "lbfgs", "options": {"second_order": True}},
+        TypeError,
+        "second_order=True.*also needs hessp=",
+    ),
+    (
+        {**OWN, "jac": lambda x: x[:1]},
+        ValueError,
+        r"minimize\(jac=...\)` must return shape \(2,\), got \(1,\)",
+    ),
     ({**OWN, "jac": lambda x: 1.0}, ValueError, r"jac.*\(2,\), got \(\)"),
     ({**OWN, "jac": lambda x: slope(x)[:, None]}, ValueError, r"jac.*\(2,\), got \(2, 1\)"),
     ({**OWN, "jac": lambda x: None}, TypeError, "jac.*real numbers, got None"),
     ({**OWN, "jac": lambda x: slope(x) + 0j}, TypeError, "jac.*real numbers"),
     ({**OWN, "jac": True}, TypeError, r"fun\(x\) must return \(f, gradient\)"),
-    ({**OWN, "hessp": lambda x, v: v[:1]}, ValueError, r"minimize\(hessp=...\)` must return shape \(2,\), got \(1,\)"),
+    (
+        {**OWN, "hessp": lambda x, v: v[:1]},
+        ValueError,
+        r"minimize\(hessp=...\)` must return shape \(2,\), got \(1,\)",
+    ),
     ({**OWN, "hessp": lambda x, v: np.eye(2)}, ValueError, r"hessp.*\(2,\), got \(2, 2\)"),
-    ({"jac": slope, "hess": lambda x: np.ones(2)}, ValueError, r"minimize\(hess=...\)` must return shape \(2, 2\), got \(2,\)"),
+    (
+        {"jac": slope, "hess": lambda x: np.ones(2)},
+        ValueError,
+        r"minimize\(hess=...\)` must return shape \(2, 2\), got \(2,\)",
+    ),
     ({"jac": slope, "hess": lambda x: np.ones(4)}, ValueError, r"hess.*\(2, 2\), got \(4,\)"),
     ({"jac": slope, "hess": lambda x: None}, TypeError, "hess.*real numbers"),
     ({"fun": lambda x: x}, ValueError, r"fun\(x\) must return one real number, got float64 of shape \(2,\)"),
@@ -599,7 +637,8 @@ def test_options_are_refused_before_anything_is_computed():
 @pytest.mark.parametrize(
     ("preconditioner", "says"),
     [(np.ones(3), "3 entries, where n = 2"), (lambda r: r[:1], r"float64 of shape \(1,\), where n = 2"),
-     (lambda r: None, "object"), (lambda r: -r, "Is M positive definite"), (lambda r: r * np.nan, "Is M positive definite")],
+     (lambda r: None, "object"), (lambda r: -r, "Is M positive definite"),
+     (lambda r: r * np.nan, "Is M positive definite")],
 )  # fmt: skip
 def test_a_preconditioner_that_does_not_fit_is_refused(preconditioner, says):
     with pytest.raises(ValueError, match=rf"minimize\(preconditioner=...\)` must be a function.*{says}"):
@@ -631,7 +670,9 @@ def test_the_signature_has_scipys_names():
     assert theirs.keys() == inspect.signature(minimize).parameters.keys()
 
 
-@pytest.mark.parametrize(("method", "theirs"), [("newton-cg", "trust-ncg"), ("newton", "trust-exact"), ("lbfgs", "L-BFGS-B")])
+@pytest.mark.parametrize(
+    ("method", "theirs"), [("newton-cg", "trust-ncg"), ("newton", "trust-exact"), ("lbfgs", "L-BFGS-B")]
+)
 def test_fields_mean_what_scipys_mean(method, theirs):
     runs = []
     for function, name in ((minimize, method), (scipy.optimize.minimize, theirs)):
@@ -658,7 +699,10 @@ def test_fields_mean_what_scipys_mean(method, theirs):
 
 @settings(max_examples=25, deadline=None)
 @given(
-    n=st.integers(1, 6), seed=st.integers(0, 10_000), log_condition=st.floats(0, 4), method=st.sampled_from(["lbfgs", *SECOND])
+    n=st.integers(1, 6),
+    seed=st.integers(0, 10_000),
+    log_condition=st.floats(0, 4),
+    method=st.sampled_from(["lbfgs", *SECOND]),
 )
 def test_quadratics_end_where_linear_algebra_says(n, seed, log_condition, method):
     rng = np.random.default_rng(seed)

@@ -1,4 +1,5 @@
-"""Newton: what each modification does to a spectrum, published iterates, saddles, order of convergence, the dense limit."""
+"""Newton: what each modification does to a spectrum, published iterates, saddles, order of convergence, the
+dense limit."""
 
 import math
 from itertools import pairwise
@@ -97,12 +98,18 @@ def test_minima_are_reached(modification, fun, start, best, line_search):
 def test_a_quadratic_takes_one_step(modification, seed, n):
     rng = np.random.default_rng(seed)
     A, b = spd(n, rng), rng.normal(size=n)
-    points, infos = course(lambda x: 0.5 * (x @ (A @ x)) - b @ x, rng.normal(size=n), 1, modification=modification)
+    points, infos = course(
+        lambda x: 0.5 * (x @ (A @ x)) - b @ x, rng.normal(size=n), 1, modification=modification
+    )
     np.testing.assert_allclose(points[1].x, np.linalg.solve(A, b), rtol=1e-9, atol=1e-10)
     info = infos[0]
     assert (info.accepted, info.step_length, info.rejections, info.negative) == (True, 1.0, 0, 0)
     assert info.lambda_min == pytest.approx(1, rel=1e-9)
-    assert info.predicted == pytest.approx(info.actual, rel=1e-9) == pytest.approx(0.5 * info.decrement**2, rel=1e-9)
+    assert (
+        info.predicted
+        == pytest.approx(info.actual, rel=1e-9)
+        == pytest.approx(0.5 * info.decrement**2, rel=1e-9)
+    )
 
 
 def test_lr_and_damping_shorten_the_step():
@@ -122,7 +129,9 @@ def test_the_rules_for_the_spectrum():
     # algorithm 3.3: β = 1e-3·max|hᵢᵢ|, τ₀ = β − min hᵢᵢ = 1.001, doubled until H + τI is positive definite
     np.testing.assert_allclose(DIAGONALS["shift"](lam, floor, diagonal), lam + 2.002, rtol=1e-15)
     np.testing.assert_array_equal(DIAGONALS["shift"](np.array([1.0, 2]), 0.0, np.array([1.5, 1.5])), [1, 2])
-    np.testing.assert_allclose(DIAGONALS["shift"](np.array([-1.0, 1]), 0.0, np.zeros(2)), [1e-3 * 2**10 - 1, 1e-3 * 2**10 + 1])
+    np.testing.assert_allclose(
+        DIAGONALS["shift"](np.array([-1.0, 1]), 0.0, np.zeros(2)), [1e-3 * 2**10 - 1, 1e-3 * 2**10 + 1]
+    )
 
 
 def test_away_from_saddles_abs_turns_the_signs_and_nothing_else():
@@ -180,7 +189,9 @@ def test_the_textbook_step_with_a_line_search_does_not_climb():
 
 @pytest.mark.parametrize("modification", ["shift", "abs", "clip", "trust"])
 def test_without_curvature_the_step_has_the_size_of_x(modification):
-    points, infos = course(lambda x: 3 * x[0] + 4 * x[1], [30.0, 40.0], 1, modification=modification, line_search="armijo")
+    points, infos = course(
+        lambda x: 3 * x[0] + 4 * x[1], [30.0, 40.0], 1, modification=modification, line_search="armijo"
+    )
     assert infos[0].step_norm == pytest.approx(5)
     assert points[1].f < points[0].f
 
@@ -205,7 +216,9 @@ def test_coordinates_in_any_units_do_not_look_singular_to_the_textbook_step():
     H, g = np.diag([1e16, 1e-16, 1.0]), np.array([1e16, 1e-16, 1.0])
     np.testing.assert_allclose(textbook_direction(H, g), -1, rtol=1e-14)
     H[0, 2] = H[2, 0] = 0.5e8
-    np.testing.assert_allclose(textbook_direction(H, g), [(0.5e-8 - 1) / 0.75, -1, (0.5e8 - 1) / 0.75], rtol=1e-12)
+    np.testing.assert_allclose(
+        textbook_direction(H, g), [(0.5e-8 - 1) / 0.75, -1, (0.5e8 - 1) / 0.75], rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("modification", MODIFICATIONS)
@@ -215,7 +228,9 @@ def test_the_order_of_convergence_is_two(modification):
     best = course(fun, [0, 0, 0], 20)[0][-1].x
     points, _ = course(fun, best + 0.5, 8, modification=modification)
     errors = [e for e in (np.linalg.norm(p.x - best) for p in points) if e > 1e-12]
-    orders = [math.log(c / b) / math.log(b / a) for a, b, c in zip(errors, errors[1:], errors[2:], strict=False)]
+    orders = [
+        math.log(c / b) / math.log(b / a) for a, b, c in zip(errors, errors[1:], errors[2:], strict=False)
+    ]
     assert len(errors) >= 4
     assert orders[-1] >= 1.8
 
@@ -223,10 +238,17 @@ def test_the_order_of_convergence_is_two(modification):
 # The trust region
 
 
-@given(st.integers(0, 10**6), st.integers(1, 8), st.sampled_from([1e-6, 1e-2, 1.0, 50.0]), st.booleans(), st.booleans())
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 8),
+    st.sampled_from([1e-6, 1e-2, 1.0, 50.0]),
+    st.booleans(),
+    st.booleans(),
+)
 @settings(max_examples=200, deadline=None, derandomize=True)
 def test_more_sorensen_is_the_global_minimum(seed, n, radius, hard, twice):
-    """Against the optimality conditions, which are sufficient: ‖q‖ ≤ Δ, (Λ + μ)q = −c, Λ + μ ≥ 0, μ(Δ − ‖q‖) = 0."""
+    """Against the optimality conditions, which are sufficient: ‖q‖ ≤ Δ, (Λ + μ)q = −c, Λ + μ ≥ 0, μ(Δ − ‖q‖)
+    = 0."""
     rng = np.random.default_rng(seed)
     lam = np.sort(rng.normal(size=n) * 10.0 ** rng.integers(-3, 3))
     c = rng.normal(size=n) * 10.0 ** rng.integers(-3, 2)
@@ -268,7 +290,9 @@ def test_the_radius_shrinks_on_nan_and_grows_on_success():
     solver.radius = 1.0
     here, info = solver.step(f, here, settings)
     assert (info.radius, solver.radius, info.step_norm) == (2.0, 2.0, 1.0)
-    f = FunctionObjective(lambda x: -x[0] if x[0] <= 0 else np.nan, jac=lambda x: -np.ones(1), hess=lambda x: np.zeros((1, 1)))
+    f = FunctionObjective(
+        lambda x: -x[0] if x[0] <= 0 else np.nan, jac=lambda x: -np.ones(1), hess=lambda x: np.zeros((1, 1))
+    )
     solver.radius = 1.0
     here, info = solver.step(f, f(np.zeros(1)), settings)
     assert (info.accepted, here.x[0], solver.radius) == (False, 0.0, None)
@@ -280,7 +304,9 @@ def test_the_radius_shrinks_on_nan_and_grows_on_success():
 def test_a_singular_hessian_is_named():
     p = Tensor([1.0, 2.0], requires_grad=True)
     optimizer = optim.Newton([p], modification="none")
-    with pytest.raises(np.linalg.LinAlgError, match=r"singular.*nearest 0 is .*the largest .*damping > 0") as error:
+    with pytest.raises(
+        np.linalg.LinAlgError, match=r"singular.*nearest 0 is .*the largest .*damping > 0"
+    ) as error:
         optimizer.step(lambda: (p[0] + p[1]) ** 2 + p[0])
     assert error.type is optim.SingularHessianError
     np.testing.assert_array_equal(p.data, [1, 2])
@@ -311,7 +337,9 @@ def test_pinv_leaves_flat_directions_alone():
 
 def test_the_dense_limit_names_n_and_the_bytes():
     p = Tensor(np.zeros(11), requires_grad=True)
-    with pytest.raises(ValueError, match=r"11 parameters takes 968 bytes, and dense_limit is 10\. Use NewtonCG"):
+    with pytest.raises(
+        ValueError, match=r"11 parameters takes 968 bytes, and dense_limit is 10\. Use NewtonCG"
+    ):
         optim.Newton([p], dense_limit=10).step(lambda: (p * p).sum())
     p = Tensor(np.zeros(3001), requires_grad=True)
     with pytest.raises(ValueError, match="3001 parameters takes 72,048,008 bytes"):
@@ -320,7 +348,9 @@ def test_the_dense_limit_names_n_and_the_bytes():
 
 def test_an_asymmetric_hessian_is_made_symmetric_and_reported():
     skew = np.array([[4.0, 1.0], [0.0, 2.0]])
-    f = FunctionObjective(lambda x: x @ (skew @ x) / 2, jac=lambda x: (skew + skew.T) @ x / 2, hess=lambda x: skew)
+    f = FunctionObjective(
+        lambda x: x @ (skew @ x) / 2, jac=lambda x: (skew + skew.T) @ x / 2, hess=lambda x: skew
+    )
     there, info = DenseNewton().step(f, f(np.ones(2)), Settings(modification="none"))
     assert info.asymmetry == 0.25
     np.testing.assert_allclose(there.x, 0, atol=1e-15)

@@ -1,8 +1,9 @@
-"""NewtonCG: a reference written out densely, hard starts, saddle points, order of convergence, batches, reports, options.
+"""NewtonCG: a reference written out densely, hard starts, saddle points, order of convergence, batches,
+reports, options.
 
-What it shares with Newton and LBFGS (faults, groups, freezing, saving, units) is in test_closure_optimizer.py for fixed
-parameters, and here for random functions; its conjugate gradients are in test_cg.py, published problems in test_problems.py.
-"""
+What it shares with Newton and LBFGS (faults, groups, freezing, saving, units) is in test_closure_optimizer.py
+for fixed parameters, and here for random functions; its conjugate gradients are in test_cg.py, published
+problems in test_problems.py."""
 
 import itertools
 import json
@@ -132,7 +133,8 @@ def test_how_x_is_cut_and_ordered_changes_nothing(name, seed, cuts, shuffle):
     fit = Fit(seed)
     whole, ps = fit.cut(), fit.cut(cuts)
     names = list(ps)
-    if name != "ggn":  # which goes back along CG as long as f is lower: in another order rounding decides between equals
+    # which goes back along CG as long as f is lower: in another order rounding decides between equals
+    if name != "ggn":
         shuffle.shuffle(names)
     one, other = METHODS[name](whole), METHODS[name]({n: ps[n] for n in names})
     for _ in range(4):
@@ -167,7 +169,9 @@ class Fault(Exception):
 
 
 @every
-@pytest.mark.parametrize("fault", [Fault("no"), KeyboardInterrupt(), math.nan, -math.inf, FloatingPointError("no")])
+@pytest.mark.parametrize(
+    "fault", [Fault("no"), KeyboardInterrupt(), math.nan, -math.inf, FloatingPointError("no")]
+)
 def test_a_fault_at_any_call_leaves_the_last_accepted_point(name, fault):
     fit = Fit(3)
     calm = fit.cut([2])
@@ -199,9 +203,11 @@ def test_a_fault_at_any_call_leaves_the_last_accepted_point(name, fault):
                     np.testing.assert_array_equal(joined(ps), points[done])
         except (Fault, KeyboardInterrupt, FloatingPointError, ValueError):
             raised += 1
-            np.testing.assert_array_equal(joined(ps), points[done])  # bit-identical to the last accepted point
+            # bit-identical to the last accepted point
+            np.testing.assert_array_equal(joined(ps), points[done])
             assert optimizer.counts.nfev == at
-            optimizer.step(closure)  # and with the state of before, so that the course goes on as if nothing had been
+            # and with the state of before, so that the course goes on as if nothing had been
+            optimizer.step(closure)
             np.testing.assert_array_equal(joined(ps), points[done + 1])
         else:  # a trial that is not finite is refused, and another one is taken
             assert fit(joined(ps)) <= fit(fit.start)
@@ -390,7 +396,9 @@ def test_the_report_of_a_step(seed):
         before = radius if not info.rejections else None
         if before:
             grown = info.rho > 0.75 and info.step_norm >= 0.99 * before
-            expected = 2 * before if grown else before if info.rho >= 0.25 else 0.25 * min(before, info.step_norm)
+            expected = (
+                2 * before if grown else before if info.rho >= 0.25 else 0.25 * min(before, info.step_norm)
+            )
             assert info.radius == pytest.approx(expected)
             if info.why in ("boundary", "negative curvature"):
                 assert info.step_norm == pytest.approx(before)
@@ -457,7 +465,13 @@ def test_hard_starts_end_at_the_minimum_and_success_is_never_false(name, options
     if best is not None:
         scale = f(np.array(start, float)) - best
         assert f(x) - best <= 1e-6 * abs(scale) + 1e-9 * abs(best) or not status.success
-    assert status.success or name in ("f + 1e6", "well + 1e6", "scales 1e±8", "overflow", "flat quartic, f + 1"), status
+    assert status.success or name in (
+        "f + 1e6",
+        "well + 1e6",
+        "scales 1e±8",
+        "overflow",
+        "flat quartic, f + 1",
+    ), status
 
 
 @pytest.mark.parametrize("frozen", [0, 1])
@@ -474,12 +488,14 @@ def test_one_frozen_parameter(frozen):
 @given(seeds, st.integers(2, 6))
 @few
 def test_planted_saddles_are_left(seed, n):
-    """f = ½Σλu² + ¼Σu⁴ in rotated coordinates u: 0 is a saddle, and the minima are at u = ±√−λ where λ < 0."""
+    """f = ½Σλu² + ¼Σu⁴ in rotated coordinates u: 0 is a saddle, and the minima are at u = ±√−λ where λ <
+    0."""
     rng = np.random.default_rng(seed)
     Q = rotation(rng, n)
     lam = rng.uniform(0.1, 2, n) * np.where(np.arange(n) == rng.integers(n), -1, rng.choice([-1, 1], n))
     f, best = wells(Q, lam), -0.25 * (lam[lam < 0] ** 2).sum()
-    stable = Q.T @ (np.where(lam > 0, 1.0, 0.0) * rng.normal(size=n))  # from here every step of descent leads to the saddle
+    # from here every step of descent leads to the saddle
+    stable = Q.T @ (np.where(lam > 0, 1.0, 0.0) * rng.normal(size=n))
     for start in (np.zeros(n), stable):
         for options in ({}, {"globalization": "line-search"}):
             result = minimize(f, start, options=options)
@@ -510,7 +526,13 @@ def test_an_escape_goes_down_the_slope_until_f_has_fallen_by_a_quarter_of_the_mo
             assert s == expected
             np.testing.assert_allclose(there.x, -sign * s)
     assert (
-        escape(FunctionObjective(lambda x: x[0] ** 2), FunctionObjective(lambda x: x[0] ** 2)(np.zeros(1)), v, 1.0, NOISE)[0]
+        escape(
+            FunctionObjective(lambda x: x[0] ** 2),
+            FunctionObjective(lambda x: x[0] ** 2)(np.zeros(1)),
+            v,
+            1.0,
+            NOISE,
+        )[0]
         is None
     )
 
@@ -518,7 +540,9 @@ def test_an_escape_goes_down_the_slope_until_f_has_fallen_by_a_quarter_of_the_mo
 # Order of convergence
 
 
-@pytest.mark.parametrize(("forcing", "order"), [("superlinear", 1.3), ("quadratic", 1.8), ("eisenstat-walker", 1.5)])
+@pytest.mark.parametrize(
+    ("forcing", "order"), [("superlinear", 1.3), ("quadratic", 1.8), ("eisenstat-walker", 1.5)]
+)
 @pytest.mark.parametrize("globalization", ["trust-region", "line-search"])
 def test_the_order_of_convergence(forcing, order, globalization):
     rng = np.random.default_rng(1)
@@ -526,7 +550,9 @@ def test_the_order_of_convergence(forcing, order, globalization):
     f = lambda x: np.exp(A @ x).sum() + 0.5 * (np.geomspace(0.1, 10, 40) * x**2).sum() - x.sum()  # noqa: E731
     best = minimize(f, np.zeros(40), options={"forcing": 1e-8, "gtol": 1e-14}).x
     result = minimize(
-        f, best + 1.0, options={"forcing": forcing, "globalization": globalization, "gtol": 1e-13, "second_order": False}
+        f,
+        best + 1.0,
+        options={"forcing": forcing, "globalization": globalization, "gtol": 1e-13, "second_order": False},
     )
     errors = [e for e in (np.linalg.norm(point.x - best) for point in result.trace) if e > 1e-12]
     orders = [math.log(c / b) / math.log(b / a) for a, b, c in zip(errors[-4:], errors[-3:], errors[-2:])]
@@ -539,7 +565,9 @@ def test_the_order_of_convergence(forcing, order, globalization):
 def test_a_closure_that_is_not_deterministic_is_refused():
     p, rng = Tensor([1.0, 2.0], requires_grad=True), np.random.default_rng(0)
     optimizer = NewtonCG([p])
-    with pytest.raises(ValueError, match="the closure is not deterministic: two calls at the same parameters gave the losses"):
+    with pytest.raises(
+        ValueError, match="the closure is not deterministic: two calls at the same parameters gave the losses"
+    ):
         optimizer.step(lambda: (p * p).sum() + rng.normal())
     np.testing.assert_array_equal(p.data, [1, 2])
     assert optimizer.counts.nfev == 2
@@ -618,7 +646,11 @@ def test_a_trial_with_a_finite_f_but_no_gradient_is_refused(globalization):
         return np.where(x < 1.5, np.nan, 2 * (x - 1))
 
     result = minimize(
-        lambda x: ((x - 1) ** 2).sum(), [3.0], jac=slope, hessp=lambda x, v: 2 * v, options={"globalization": globalization}
+        lambda x: ((x - 1) ** 2).sum(),
+        [3.0],
+        jac=slope,
+        hessp=lambda x, v: 2 * v,
+        options={"globalization": globalization},
     )
     assert min(seen) < 1.5 <= result.x[0] < 1.51
     assert np.isfinite(result.jac).all()
@@ -626,10 +658,15 @@ def test_a_trial_with_a_finite_f_but_no_gradient_is_refused(globalization):
 
 
 def test_curvature_that_cannot_be_followed_is_no_minimum():
-    """In scaled coordinates this Hessian, which is not that of f, has the eigenvalues 3 and −1; but f does not fall."""
+    """In scaled coordinates this Hessian, which is not that of f, has the eigenvalues 3 and −1; but f does
+    not fall."""
     H = np.array([[1e16, 2.0], [2.0, 1e-16]])
     result = minimize(
-        lambda x: 1 + (x**2).sum(), np.zeros(2), jac=lambda x: 2 * x, hess=lambda x: H, options={"gtol_abs": 1e-3}
+        lambda x: 1 + (x**2).sum(),
+        np.zeros(2),
+        jac=lambda x: 2 * x,
+        hess=lambda x: H,
+        options={"gtol_abs": 1e-3},
     )
     assert (result.status, result.success, result.nit) == ("PRECISION_LOSS", False, 0)
 
@@ -650,7 +687,10 @@ def test_each_rejection_quarters_the_radius():
 def test_rounding_is_told_from_a_minimum():
     """The gradient cannot become 1e-20 of the first one: it has no such digits."""
     p = Tensor([-1.2, 1.0], requires_grad=True)
-    info = drive(NewtonCG([p], gtol=1e-22), lambda: 100 * (p[1] - p[0] ** 2) ** 2 + (1.1 - p[0]) ** 2 + np.exp(p[1]) * 1e-3)[-1]
+    info = drive(
+        NewtonCG([p], gtol=1e-22),
+        lambda: 100 * (p[1] - p[0] ** 2) ** 2 + (1.1 - p[0]) ** 2 + np.exp(p[1]) * 1e-3,
+    )[-1]
     assert info.status == "PRECISION_LOSS"
     assert not info.status.success
 
@@ -702,11 +742,18 @@ def test_a_preconditioner_saves_products():
 
     def run(**options):
         p = Tensor(np.ones(60), requires_grad=True)
-        infos = drive(NewtonCG([p], gtol=1e-10, **options), lambda: 0.5 * (scales * p**2).sum() + 0.01 * np.cosh(p).sum())
+        infos = drive(
+            NewtonCG([p], gtol=1e-10, **options),
+            lambda: 0.5 * (scales * p**2).sum() + 0.01 * np.cosh(p).sum(),
+        )
         assert infos[-1].status == "SECOND_ORDER"
         return sum(info.n_cg for info in infos), p.numpy()
 
-    (none, _), (diagonal, x), (function, y) = run(), run(preconditioner=scales), run(preconditioner=lambda r: r / scales)
+    (none, _), (diagonal, x), (function, y) = (
+        run(),
+        run(preconditioner=scales),
+        run(preconditioner=lambda r: r / scales),
+    )
     assert (diagonal, x.tolist()) == (function, y.tolist())
     assert 5 * diagonal < none
 
@@ -785,7 +832,8 @@ def test_the_seed_draws_the_signs_of_the_preconditioner():
 
 
 def test_the_preconditioner_is_martens():
-    """M = (diag(mean gᵢ²) + λ)^¾, where gᵢ is the gradient of one row's loss; rows that share no weight need no estimate."""
+    """M = (diag(mean gᵢ²) + λ)^¾, where gᵢ is the gradient of one row's loss; rows that share no weight need
+    no estimate."""
     c, w = np.array([1.0, 2.0, 0.5]), np.array([3.0, -1.0, 4.0])
     p = Tensor(w, requires_grad=True)
 
@@ -862,7 +910,9 @@ def test_the_tables_name_every_option():
     assert options == BAD.keys() <= KINDS.keys()
 
 
-@pytest.mark.parametrize(("option", "value"), [(o, v) for o, vs in (BAD | BAD_AT_CONSTRUCTION).items() for v in vs], ids=repr)
+@pytest.mark.parametrize(
+    ("option", "value"), [(o, v) for o, vs in (BAD | BAD_AT_CONSTRUCTION).items() for v in vs], ids=repr
+)
 def test_bad_options_are_refused_at_construction_and_when_edited(option, value):
     p = Tensor([1.0, 2.0], requires_grad=True)
     with pytest.raises((ValueError, TypeError), match=rf"`NewtonCG\({option}=...\)`"):
@@ -929,7 +979,8 @@ def test_options_edited_later_are_used():
 def test_coupled_weight_decay_is_in_f_g_and_the_products():
     ps = Tensor([3.0, 4.0], requires_grad=True)
     optimizer = NewtonCG([ps], weight_decay=2.0, forcing=1e-9)
-    optimizer.step(lambda: (np.array([1.0, 3.0]) * ps).sum())  # f + Σw² has its minimum at −½(1, 3), one Newton step away
+    # f + Σw² has its minimum at −½(1, 3), one Newton step away
+    optimizer.step(lambda: (np.array([1.0, 3.0]) * ps).sum())
     np.testing.assert_allclose(ps.data, [-0.5, -1.5], rtol=1e-12)
     assert optimizer.last_step.rho == pytest.approx(1)
 
@@ -944,8 +995,8 @@ def test_what_does_not_fit_is_not_loaded_and_changes_nothing():
     inner = good["newton_cg"]
     line = NewtonCG(fit.cut([2]), globalization="line-search").state_dict()
     broken = {**inner, "solver": {**inner["solver"], "rng": {"bit_generator": "none"}}}
-    for bad in (None, {}, line, {**good, "newton_cg": None}, {**good, "newton_cg": broken}, {**good, "state": {}},
-                {**good, "counts": {"nfev": -1}}):  # fmt: skip
+    for bad in (None, {}, line, {**good, "newton_cg": None}, {**good, "newton_cg": broken}, {**good,
+                "state": {}}, {**good, "counts": {"nfev": -1}}):  # fmt: skip
         with pytest.raises(ValueError, match=r"NewtonCG|state must be for|missing"):
             optimizer.load_state_dict(bad)
         assert repr(optimizer.state_dict()) == repr(good)
@@ -961,7 +1012,9 @@ def with_entry(tree, path, value):
 
 def paths_in(tree):
     for key, value in tree.items():
-        yield from ([key, *rest] for rest in paths_in(value)) if isinstance(value, dict) and value else [[key]]
+        yield from (
+            ([key, *rest] for rest in paths_in(value)) if isinstance(value, dict) and value else [[key]]
+        )
 
 
 @pytest.mark.parametrize("name", ["cg", "cg search", "ggn"])
@@ -988,7 +1041,8 @@ def test_whatever_is_wrong_in_what_was_saved_is_refused_and_changes_nothing(name
 @pytest.mark.parametrize("offset", [0.0, 1e6])
 @pytest.mark.parametrize("name", ["cg", "cg search", "ggn"])
 def test_all_that_steps_change_is_saved(name, offset):
-    """Also the counts of steps in which f could not tell, of those accepted, and of those that refined the end."""
+    """Also the counts of steps in which f could not tell, of those accepted, and of those that refined the
+    end."""
 
     def numbers(optimizer):
         return {k: v for k, v in vars(optimizer._method).items() if isinstance(v, int | float | bool | None)}

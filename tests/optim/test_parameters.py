@@ -49,7 +49,11 @@ BAD_PARAMETERS = {
     "bad option in a group": (lambda p: [{"params": [p], "lr": -1.0}], ValueError, "got -1.0"),
     "twice": (lambda p: [p, leaf([1.0]), p], ValueError, "given twice"),
     "twice in two groups": (lambda p: [{"params": [p]}, {"params": [p]}], ValueError, "given twice"),
-    "one name for two": (lambda p: [("w", p), ("w", leaf([1.0]))], ValueError, "two parameters are called 'w'"),
+    "one name for two": (
+        lambda p: [("w", p), ("w", leaf([1.0]))],
+        ValueError,
+        "two parameters are called 'w'",
+    ),
     "not a leaf": (lambda p: [p, p * 2.0], ValueError, "not a leaf"),
     "integers": (lambda p: [p, Tensor([1, 2])], TypeError, "int64"),
     "complex": (lambda p: [p, Tensor([1j], requires_grad=True)], TypeError, "complex128"),
@@ -162,7 +166,9 @@ def test_a_copied_optimizer_works_on_copied_parameters():
     assert (p.item(), q.item()) == (1.0, 0.5)
 
 
-@pytest.mark.parametrize(("name", "options"), [("SGD", {"lr": 0.02}), ("Adam", {"lr": 0.5}), ("NewtonCG", {})])
+@pytest.mark.parametrize(
+    ("name", "options"), [("SGD", {"lr": 0.02}), ("Adam", {"lr": 0.5}), ("NewtonCG", {})]
+)
 def test_a_copy_of_an_optimizer_and_its_loss_replays_for_itself(name, options):
     p = leaf([1.0, 3.0])
     whole = {"p": p, "opt": getattr(optim, name)([p], **options), "loss": compile(partial(fourths, p))}
@@ -194,10 +200,15 @@ def test_two_optimizers_take_turns_in_replaying():
         np.testing.assert_array_equal(q.data, old[1] * factor)
 
 
-@pytest.mark.parametrize(("name", "options"), [("SGD", {"lr": 1e-3}), ("Adam", {"lr": 1e-3}), ("NewtonCG", {})])
+@pytest.mark.parametrize(
+    ("name", "options"), [("SGD", {"lr": 1e-3}), ("Adam", {"lr": 1e-3}), ("NewtonCG", {})]
+)
 def test_what_takes_turns_in_replaying_is_captured_once(name, options):
     p, q = leaf([1.0, 2.0]), leaf([3.0])
-    losses = [compile(lambda: 0.5 * (p * p).sum() + (q * q).sum()), compile(lambda: (p * p).sum() * (q * q).sum())]
+    losses = [
+        compile(lambda: 0.5 * (p * p).sum() + (q * q).sum()),
+        compile(lambda: (p * p).sum() * (q * q).sum()),
+    ]
     opts = [getattr(optim, name)([p, q], **options), getattr(optim, name)([q, p], **options)]
     captured = []
     for _ in range(8):
@@ -207,7 +218,8 @@ def test_what_takes_turns_in_replaying_is_captured_once(name, options):
                 for opt in opts:
                     opt.step(loss.at())
         captured.append([*map(repr, losses)])
-    assert captured[4] == captured[-1]  # by then even a solver that sometimes asks for several directions has done so
+    # by then even a solver that sometimes asks for several directions has done so
+    assert captured[4] == captured[-1]
 
 
 def test_a_group_added_between_replayed_steps_takes_part_in_the_next():
@@ -224,7 +236,13 @@ def test_a_replayed_loss_may_be_called_with_keywords_and_without():
     p, x = leaf([2.0]), np.array([3.0])
     loss = compile(lambda x, power=1: (p * x**power).sum())
     opt = optim.SGD([p], lr=1.0)
-    for at, slope in ((loss.at(x, power=2), 9), (loss.at(x), 3), (loss.at(x), 3), (loss.at(x, power=2), 9), (loss.at(x=x), 3)):
+    for at, slope in (
+        (loss.at(x, power=2), 9),
+        (loss.at(x), 3),
+        (loss.at(x), 3),
+        (loss.at(x, power=2), 9),
+        (loss.at(x=x), 3),
+    ):
         old = p.item()
         opt.step(at)
         assert p.item() == old - slope
@@ -236,8 +254,23 @@ def test_parameters_frozen_and_thawed_between_replays_move_as_without_replaying(
     twins = []
     for _ in range(2):
         p, q = leaf([1.0, 2.0]), leaf([3.0])
-        twins.append((p, q, getattr(optim, name)([p, q], lr=0.1), compile(lambda p=p, q=q: ((p * p).sum() * q * q).sum())))
-    for live in ((True, False), (True, True), (True, True), (True, False), (True, False), (True, True), (False, True)):
+        twins.append(
+            (
+                p,
+                q,
+                getattr(optim, name)([p, q], lr=0.1),
+                compile(lambda p=p, q=q: ((p * p).sum() * q * q).sum()),
+            )
+        )
+    for live in (
+        (True, False),
+        (True, True),
+        (True, True),
+        (True, False),
+        (True, False),
+        (True, True),
+        (False, True),
+    ):
         for p, q, opt, loss in twins:
             p.requires_grad, q.requires_grad = live
             opt.step(loss.at() if opt is twins[0][2] else loss.function)
@@ -448,7 +481,9 @@ def test_groups_are_dicts_that_check():
     group.update(momentum=0.9, nesterov=True)
     with pytest.raises(ValueError, match=r"nesterov=True\)` needs momentum > 0"):
         group["momentum"] = 0.0
-    with pytest.raises(ValueError, match=r"needs momentum > 0 and dampening = 0, got momentum=0.9, dampening=0.1"):
+    with pytest.raises(
+        ValueError, match=r"needs momentum > 0 and dampening = 0, got momentum=0.9, dampening=0.1"
+    ):
         group["dampening"] = 0.1
     group.update(momentum=0.0, nesterov=False)
     with pytest.raises(ValueError, match="no option learning_rate; it has dampening"):
@@ -466,15 +501,31 @@ def test_groups_are_dicts_that_check():
 
 
 def test_public_names_are_those_imported():
-    schedules = {"LRSchedule", "StepLR", "CosineAnnealingLR", "OneCycleLR", "ReduceLROnPlateau", "LambdaLR", "LinearLR"}
-    public = {name for name, value in vars(optim).items() if not name.startswith("_") and not inspect.ismodule(value)}
+    schedules = {
+        "LRSchedule",
+        "StepLR",
+        "CosineAnnealingLR",
+        "OneCycleLR",
+        "ReduceLROnPlateau",
+        "LambdaLR",
+        "LinearLR",
+    }
+    public = {
+        name
+        for name, value in vars(optim).items()
+        if not name.startswith("_") and not inspect.ismodule(value)
+    }
     assert public >= {*NAMES, "Optimizer", "clip_grad_norm_", "clip_grad_value_"} | schedules
 
 
 @pytest.mark.parametrize("wrong", [MLP((2, 1)), MLP((2, 1)).parameters, None, 1.0])
 def test_a_model_in_place_of_its_parameters(wrong):
     for name in NAMES:
-        with pytest.raises(TypeError, match=rf"`{name}\(params\)` must hold Tensors.*Pass model.named_parameters"):
+        with pytest.raises(
+            TypeError, match=rf"`{name}\(params\)` must hold Tensors.*Pass model.named_parameters"
+        ):
             getattr(optim, name)(wrong)
-    with pytest.raises(TypeError, match=r"clip_grad_norm_\(parameters\)` must hold Tensors.*Pass model.parameters"):
+    with pytest.raises(
+        TypeError, match=r"clip_grad_norm_\(parameters\)` must hold Tensors.*Pass model.parameters"
+    ):
         optim.clip_grad_norm_(wrong, 1.0)

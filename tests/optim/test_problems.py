@@ -1,9 +1,9 @@
-"""NewtonCG on problems with published minima, by the count of its products; the answer in each case from outside.
+"""NewtonCG on problems with published minima, by the count of its products; the answer in each case from
+outside.
 
-The problems are those of Moré, Garbow and Hillstrom 1981 (f = Σr², no ½), from their standard starts, and some that are
-known to trip trust-region codes. MEASURED holds the products that the method may take: what the same algorithm took in an
-independent implementation, at ‖g‖∞ ≤ 1e-8·‖g₀‖∞.
-"""
+The problems are those of Moré, Garbow and Hillstrom 1981 (f = Σr², no ½), from their standard starts, and
+some that are known to trip trust-region codes. MEASURED holds the products that the method may take: what the
+same algorithm took in an independent implementation, at ‖g‖∞ ≤ 1e-8·‖g₀‖∞."""
 
 from typing import NamedTuple
 
@@ -67,14 +67,16 @@ def box(x):
 
 
 def powell_singular(x):
-    return each(x[0] + 10 * x[1], 5**0.5 * (x[2] - x[3]), (x[1] - 2 * x[2]) ** 2, 10**0.5 * (x[0] - x[3]) ** 2)
+    return each(
+        x[0] + 10 * x[1], 5**0.5 * (x[2] - x[3]), (x[1] - 2 * x[2]) ** 2, 10**0.5 * (x[0] - x[3]) ** 2
+    )
 
 
 def wood(x):
     a, b, c, d = x
     return each(
-        10 * (b - a**2), 1 - a, 90**0.5 * (d - c**2), 1 - c, 10**0.5 * (b + d - 2), 0.1**0.5 * (b - d),
-    )  # fmt: skip
+        10 * (b - a**2), 1 - a, 90**0.5 * (d - c**2), 1 - c, 10**0.5 * (b + d - 2), 0.1**0.5 * (b - d)
+    )
 
 
 KOWALIK_Y = [0.1957, 0.1947, 0.1735, 0.1600, 0.0844, 0.0627, 0.0456, 0.0342, 0.0323, 0.0235, 0.0246]
@@ -92,8 +94,10 @@ def brown_dennis(x):
 
 
 OSBORNE = [
-    0.844, 0.908, 0.932, 0.936, 0.925, 0.908, 0.881, 0.850, 0.818, 0.784, 0.751, 0.718, 0.685, 0.658, 0.628, 0.603, 0.580,
-    0.558, 0.538, 0.522, 0.506, 0.490, 0.478, 0.467, 0.457, 0.448, 0.438, 0.431, 0.424, 0.420, 0.414, 0.411, 0.406,
+    0.844, 0.908, 0.932, 0.936, 0.925, 0.908, 0.881, 0.850, 0.818, 0.784, 0.751, 0.718, 0.685, 0.658, 0.628,
+    0.603, 0.580,
+    0.558, 0.538, 0.522, 0.506, 0.490, 0.478, 0.467, 0.457, 0.448, 0.438, 0.431, 0.424, 0.420, 0.414, 0.411,
+    0.406,
 ]  # fmt: skip
 
 
@@ -135,7 +139,8 @@ OPEN_SET = {
     "Watson 12": Problem(squares(watson), [0] * 12, (4.72238e-10,)),
     "Penalty I, 4": Problem(squares(penalty), [1, 2, 3, 4], (2.24997e-5,)),
     "Penalty I, 10": Problem(squares(penalty), list(range(1, 11)), (7.08765e-5,)),
-    "Brown badly scaled": Problem(squares(brown_badly_scaled), [1, 1], (0,), gtol=1e-12),  # that is 2e6; 1e-8 of it is 0.02
+    # that is 2e6; 1e-8 of it is 0.02
+    "Brown badly scaled": Problem(squares(brown_badly_scaled), [1, 1], (0,), gtol=1e-12),
 }
 
 KAPPA = np.logspace(0, 6, 20)
@@ -151,7 +156,9 @@ MEASURED = {  # f, start, CG products at most; the second-order check comes on t
     "z - ln z": (lambda x: (x - np.log(x)).sum(), [3, 5], 11),
     "condition 1e6": (lambda x: 0.5 * (KAPPA * x**2).sum(), [1] * 20, 264),
 }
-SCALED = {name: (problem.f, problem.start) for name, problem in OPEN_SET.items()} | {n: m[:2] for n, m in MEASURED.items()}
+SCALED = {name: (problem.f, problem.start) for name, problem in OPEN_SET.items()} | {
+    n: m[:2] for n, m in MEASURED.items()
+}
 
 
 def is_published(problem, f):
@@ -169,7 +176,9 @@ def require_minimum(f, x, tolerance):
 @pytest.mark.parametrize("name", OPEN_SET)
 def test_published_minima_are_reached(name, globalization):
     problem = OPEN_SET[name]
-    result = minimize(problem.f, problem.start, options={"globalization": globalization, "gtol": problem.gtol})
+    result = minimize(
+        problem.f, problem.start, options={"globalization": globalization, "gtol": problem.gtol}
+    )
     assert result.success
     assert result.status == "SECOND_ORDER"
     assert result.tolerance == problem.gtol * np.abs(grad(problem.f)(np.array(problem.start, float))).max()
@@ -183,7 +192,9 @@ def test_as_exactly_as_rounding_allows_or_an_honest_status(name):
     result = minimize(problem.f, problem.start, options={"gtol": 1e-14})
     assert is_published(problem, result.fun)
     if result.success:
-        require_minimum(problem.f, result.x, 1e-14 * np.abs(grad(problem.f)(np.array(problem.start, float))).max())
+        require_minimum(
+            problem.f, result.x, 1e-14 * np.abs(grad(problem.f)(np.array(problem.start, float))).max()
+        )
     else:
         assert result.status in ("PRECISION_LOSS", "RADIUS_COLLAPSED")
 
@@ -209,7 +220,9 @@ def test_products_are_at_most_those_measured(name):
     assert result.success
     assert result.ncg <= most
     checks = 1 + sum(point.step is not None and point.step.n_cg == 0 for point in result.trace)
-    assert result.nhev == result.ncg + len(start) * checks, "all other products are those of the second-order checks"
+    assert result.nhev == result.ncg + len(start) * checks, (
+        "all other products are those of the second-order checks"
+    )
 
 
 @pytest.mark.parametrize("name", SCALED)
@@ -223,7 +236,12 @@ def test_powers_of_two_change_no_digit(name, k):
             return
         np.testing.assert_array_equal(a.x, b.x)
         assert a.fun == b.fun * 2.0**-k
-    assert (one.status, one.ncg, one.nfev, len(one.trace)) == (other.status, other.ncg, other.nfev, len(other.trace))
+    assert (one.status, one.ncg, one.nfev, len(one.trace)) == (
+        other.status,
+        other.ncg,
+        other.nfev,
+        len(other.trace),
+    )
 
 
 @pytest.mark.parametrize(

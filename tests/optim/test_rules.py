@@ -1,4 +1,5 @@
-"""The update rules themselves: identities that hold whatever the code looks like, and properties common to all rules."""
+"""The update rules themselves: identities that hold whatever the code looks like, and properties common to
+all rules."""
 
 import math
 
@@ -21,7 +22,10 @@ each = pytest.mark.parametrize("name", SETTINGS)
     [
         (lambda w, g, *, t, lr: {"W": w - lr * g}, r"Mine\.rule`: must return .*\['W'\]"),
         (lambda w, g, *, t, lr: w - lr * g, r"Mine\.rule`: must return .*Tensor"),
-        (lambda w, g, *, t, lr: {"w": w - lr * g / np.linalg.norm(g)}, r"Mine\.rule`: .*elementwise, but norm"),
+        (
+            lambda w, g, *, t, lr: {"w": w - lr * g / np.linalg.norm(g)},
+            r"Mine\.rule`: .*elementwise, but norm",
+        ),
         (lambda w, g, *, t, lr: {"w": w - lr * g if t > 1 else w}, r"Mine\.rule`: .*bool\(\)"),
     ],
 )
@@ -77,7 +81,9 @@ def test_first_adam_step_is_lr_times_sign(g):
 def test_adam_without_eps_does_not_see_the_scale_of_the_gradient(g, k):
     def run(scale):
         p = leaf(np.zeros(len(g)))
-        return walk(optim.Adam([p], lr=0.1, eps=0), p, [scale * np.array(g) * (1.5 + math.sin(t)) for t in range(20)])
+        return walk(
+            optim.Adam([p], lr=0.1, eps=0), p, [scale * np.array(g) * (1.5 + math.sin(t)) for t in range(20)]
+        )
 
     np.testing.assert_array_equal(run(2.0**k), run(1.0))
     np.testing.assert_allclose(run(3.7), run(1.0), rtol=1e-9)
@@ -134,7 +140,8 @@ def test_momentum_is_the_heavy_ball_with_a_smaller_rate(beta, g):
 
 
 def test_momentum_equals_sgd_from_the_second_step_on_for_the_same_buffer():
-    """SGD's first buffer is g where the average's is (1−β)g: feed SGD a zero gradient first and the two agree."""
+    """SGD's first buffer is g where the average's is (1−β)g: feed SGD a zero gradient first and the two
+    agree."""
     gradients = [[0.0], [1.0], [-2.0], [0.5]]
     ema = walk(optim.Momentum([p := leaf([1.0])], lr=0.5, beta=0.75), p, gradients)
     ball = walk(optim.SGD([q := leaf([1.0])], lr=0.125, momentum=0.75), q, gradients)
@@ -177,7 +184,11 @@ RECORDED = [
         {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.1, "nesterov": True},
         [-0.011092624232425474, -0.10805598314111954, -0.08447690533146796],
     ),
-    ("SGD", {"lr": 0.05, "momentum": 0.8, "dampening": 0.3}, [-0.11375295791869079, 0.05775412563047282, -0.02709106057499888]),
+    (
+        "SGD",
+        {"lr": 0.05, "momentum": 0.8, "dampening": 0.3},
+        [-0.11375295791869079, 0.05775412563047282, -0.02709106057499888],
+    ),
     (
         "RMSprop",
         {"lr": 0.02, "alpha": 0.8, "eps": 0.1, "weight_decay": 0.1},
@@ -295,7 +306,11 @@ def test_a_long_vector_is_updated_as_a_short_one(name):
 @each
 def test_preview_is_what_the_step_then_does(name):
     rng = np.random.default_rng(3)
-    params = [leaf(rng.standard_normal((2, 3)), name="a"), leaf(rng.standard_normal(4), name="b"), leaf(1.0, name="c")]
+    params = [
+        leaf(rng.standard_normal((2, 3)), name="a"),
+        leaf(rng.standard_normal(4), name="b"),
+        leaf(1.0, name="c"),
+    ]
     opt = make(name, params, maximize=True)
     for k in range(4):
         for i, p in enumerate(params):

@@ -18,7 +18,10 @@ def parameters(values=START, order="abc"):
 
 
 def make(name, params, **more):
-    groups = [{"params": {n: p for n, p in params.items() if n in "ab"}}, {"params": {"c": params["c"]}, "lr": 0.02}]
+    groups = [
+        {"params": {n: p for n, p in params.items() if n in "ab"}},
+        {"params": {"c": params["c"]}, "lr": 0.02},
+    ]
     case, options = SETTINGS[name]
     return case.kind(groups, **{"lr": 0.05, **options, **more})
 
@@ -30,7 +33,9 @@ SCHEDULES = {
     "cosine": lambda opt: optim.CosineAnnealingLR(opt, 9),
     "warm-up": lambda opt: optim.LinearLR(opt, 0.1, total_iters=8),
     "lambda": lambda opt: optim.LambdaLR(opt, lambda epoch: 1 / (1 + epoch)),
-    "one cycle": lambda opt: optim.OneCycleLR(opt, 0.1, total_steps=20, cycle_momentum=MOMENTA & opt.defaults.keys() != set()),
+    "one cycle": lambda opt: optim.OneCycleLR(
+        opt, 0.1, total_steps=20, cycle_momentum=MOMENTA & opt.defaults.keys() != set()
+    ),
     "plateau": lambda opt: optim.ReduceLROnPlateau(opt, patience=1, threshold=0.5, cooldown=1),
 }
 
@@ -156,15 +161,33 @@ MISFITS = {
     "vector shape": (lambda s: in_state(s, "b", m=np.zeros(3)), r"'m' of 'b' must be floats of shape \(2,\)"),
     "vector kind": (lambda s: in_state(s, "b", m=np.array(["x", "y"])), "must be floats"),
     "vector name": (lambda s: in_state(s, "b", q=np.zeros(2)), "'q'"),
-    "no count": (lambda s: {**s, "state": {**s["state"], "c": without(s["state"]["c"], "t")}}, r"lacking \['t'\]"),
+    "no count": (
+        lambda s: {**s, "state": {**s["state"], "c": without(s["state"]["c"], "t")}},
+        r"lacking \['t'\]",
+    ),
     "bad count": (lambda s: in_state(s, "c", t=-1), "t=.*whole number ≥ 0, got -1"),
-    "groups": (lambda s: {**s, "groups": [{"params": list("abc"), "options": s["groups"][0]["options"]}]}, "Group them"),
+    "groups": (
+        lambda s: {**s, "groups": [{"params": list("abc"), "options": s["groups"][0]["options"]}]},
+        "Group them",
+    ),
     "bad option": (
-        lambda s: {**s, "groups": [s["groups"][0], {**s["groups"][1], "options": {**s["groups"][1]["options"], "lr": -1.0}}]},
+        lambda s: {
+            **s,
+            "groups": [
+                s["groups"][0],
+                {**s["groups"][1], "options": {**s["groups"][1]["options"], "lr": -1.0}},
+            ],
+        },
         "got -1.0",
     ),
     "lacking option": (
-        lambda s: {**s, "groups": [s["groups"][0], {**s["groups"][1], "options": without(s["groups"][1]["options"], "eps")}]},
+        lambda s: {
+            **s,
+            "groups": [
+                s["groups"][0],
+                {**s["groups"][1], "options": without(s["groups"][1]["options"], "eps")},
+            ],
+        },
         r"lacks the options \['eps'\]",
     ),
 }

@@ -102,7 +102,8 @@ def test_bad_options_are_refused_and_the_rate_stays(kind, options, message):
 
 @pytest.mark.parametrize("make", [
     lambda o: optim.StepLR(o, 1), lambda o: optim.CosineAnnealingLR(o, 1), optim.LinearLR,
-    lambda o: optim.LambdaLR(o, abs), lambda o: optim.OneCycleLR(o, 1.0, 9, cycle_momentum=False), optim.ReduceLROnPlateau,
+    lambda o: optim.LambdaLR(o, abs), lambda o: optim.OneCycleLR(o, 1.0, 9, cycle_momentum=False),
+    optim.ReduceLROnPlateau,
 ])  # fmt: skip
 def test_what_is_no_optimizer_is_refused(make):
     with pytest.raises(TypeError, match="must be an optimizer, got int"):
@@ -113,7 +114,8 @@ def test_what_is_no_optimizer_is_refused(make):
 
 @pytest.mark.parametrize(
     ("make", "option"),
-    [(lambda o: optim.LambdaLR(o, lambda k: 0.5), "lr_lambda"), (lambda o: optim.OneCycleLR(o, 1.0, 9), "max_lr"),
+    [(lambda o: optim.LambdaLR(o, lambda k: 0.5), "lr_lambda"),
+        (lambda o: optim.OneCycleLR(o, 1.0, 9), "max_lr"),
      (optim.ReduceLROnPlateau, "min_lr"), (lambda o: optim.StepLR(o, 1), None),
      (lambda o: optim.CosineAnnealingLR(o, 1), None), (optim.LinearLR, None)],
 )  # fmt: skip
@@ -123,7 +125,9 @@ def test_groups_added_later(make, option):
     opt.add_param_group({"params": [Tensor([1.0], requires_grad=True)], "lr": 0.25})
     step = (lambda: schedule.step(1.0)) if option == "min_lr" else schedule.step
     if option:
-        with pytest.raises(ValueError, match=f"{option} was given for 1 groups, and the optimizer has 2 by now"):
+        with pytest.raises(
+            ValueError, match=f"{option} was given for 1 groups, and the optimizer has 2 by now"
+        ):
             step()
         assert schedule.last_epoch == 0
     else:
@@ -153,7 +157,8 @@ def test_loading_a_misfit_changes_nothing():
     schedule.step()
     good = schedule.state_dict()
     for bad in (
-        {**good, "schedule": "LambdaLR"}, {**good, "extra": 1}, {k: v for k, v in good.items() if k != "gamma"},
+        {**good, "schedule": "LambdaLR"}, {**good, "extra": 1},
+        {k: v for k, v in good.items() if k != "gamma"},
         {**good, "lr": [0.1, 0.1]}, {**good, "lr": [-1.0]}, {**good, "lr": None}, {**good, "last_epoch": "x"},
         {**good, "last_epoch": -1}, None, [],
     ):  # fmt: skip
@@ -201,7 +206,8 @@ def test_clipping_scales_all_gradients_alike():
 @pytest.mark.parametrize("scale", [1e-200, 1e-30, 1.0, 1e30, 1e200])
 def test_the_norm_neither_overflows_nor_vanishes(scale):
     params = with_gradients(np.array([3.0]) * scale, np.array([4.0]) * scale)
-    np.testing.assert_allclose(optim.clip_grad_norm_(params, math.inf), 5 * scale, rtol=1e-14)  # approx lets 1e-12 pass
+    # approx lets 1e-12 pass
+    np.testing.assert_allclose(optim.clip_grad_norm_(params, math.inf), 5 * scale, rtol=1e-14)
 
 
 def test_a_norm_that_is_nan_makes_all_gradients_nan():

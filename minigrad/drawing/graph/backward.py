@@ -53,7 +53,9 @@ def play(picture: Picture, outputs: Named, position: Mapping[Key, int], wanted: 
     scalars = [t for _, t in outputs if t.active and t.primal.size == 1 and t.mode.phase == "forward"]
     if len(scalars) != 1 or len(picture.nodes) > VALUES:
         if wanted:
-            picture.notes.append("No gradients are shown: they need one scalar output that depends on a live leaf.")
+            picture.notes.append(
+                "No gradients are shown: they need one scalar output that depends on a live leaf."
+            )
         return
     y = scalars[0]
     try:

@@ -14,7 +14,17 @@ from dataclasses import replace
 
 from minigrad.drawing.picture import PHASES, Cluster, Edge, Node, Picture
 
-__all__ = ["contract", "folded_box", "intervals", "leading", "modules", "only", "repeats", "runs", "with_clusters"]
+__all__ = [
+    "contract",
+    "folded_box",
+    "intervals",
+    "leading",
+    "modules",
+    "only",
+    "repeats",
+    "runs",
+    "with_clusters",
+]
 
 REPEATS = 3  # times in succession a block has to come to be folded
 NEAR = 16  # an input at most so many places back belongs to the same block
@@ -147,7 +157,9 @@ def folded_box(label: str, ops: Iterable[str], phases: Iterable[str], module: st
     """The box of a group, with its name and the operations in it, the most frequent first."""
     counts = Counter(op for op in ops if op)
     common = counts.most_common(4)
-    text = ", ".join(op if k == 1 else f"{k:,} {op}" for op, k in common) + (", …" if len(counts) > len(common) else "")
+    text = ", ".join(op if k == 1 else f"{k:,} {op}" for op, k in common) + (
+        ", …" if len(counts) > len(common) else ""
+    )
     phase = Counter(phases).most_common(1)
     return Node(0, label, kind="fold", phase=phase[0][0] if phase else "forward", module=module, formula=text)
 
@@ -236,7 +248,9 @@ def _marked(picture: Picture) -> tuple[list[Hashable], list[list[int]]]:
     return marks, inputs
 
 
-def _repeat_groups(marks: Sequence[Hashable], inputs: Sequence[Sequence[int]]) -> list[tuple[int, int, int, int]]:
+def _repeat_groups(
+    marks: Sequence[Hashable], inputs: Sequence[Sequence[int]]
+) -> list[tuple[int, int, int, int]]:
     """The stretches of boxes to draw as one, as (start, stop, length of a block, how many blocks)."""
     return [
         (start + period, start + (times - 1) * period, period, times - 2)
@@ -262,7 +276,11 @@ def intervals(
         pieces.append((range(start, stop), f"× {times:,} the same"))
         at = stop
     pieces += [(range(i, i + 1), "") for i in range(at, len(marks))]
-    sentences = [f"{sum(len(r) for r, text in pieces if text):,} of them repeat a block and are folded"] if found else []
+    sentences = (
+        [f"{sum(len(r) for r, text in pieces if text):,} of them repeat a block and are folded"]
+        if found
+        else []
+    )
     if len(pieces) > keep:
         head, tail, parts = keep // 3, keep // 3, max(1, keep // 6)
         middle = pieces[head : len(pieces) - tail]
@@ -278,7 +296,9 @@ def intervals(
     for span, label in pieces:
         if label:
             inside = [marks[i] for i in span]
-            groups.append((folded_box(label, (m[0] for m in inside if m[0] != "leaf"), (m[2] for m in inside)), span))
+            groups.append(
+                (folded_box(label, (m[0] for m in inside if m[0] != "leaf"), (m[2] for m in inside)), span)
+            )
     return groups, " and ".join(sentences) or "all are shown"
 
 
@@ -291,7 +311,10 @@ def modules(picture: Picture) -> Picture:
     for cluster in picture.clusters:
         for phase in PHASES:
             ids = [i for i in cluster.nodes if picture.nodes[i].phase == phase]
-            if sum(picture.nodes[i].kind not in ("parameter", "input", "constant") for i in ids) < 1 or len(ids) < 2:
+            if (
+                sum(picture.nodes[i].kind not in ("parameter", "input", "constant") for i in ids) < 1
+                or len(ids) < 2
+            ):
                 continue
             inside = [picture.nodes[i] for i in ids]
             boxes.append((folded_box(cluster.label, (x.op for x in inside), [phase], inside[-1].module), ids))
@@ -308,7 +331,9 @@ def only(picture: Picture, phases: Iterable[str]) -> Picture:
         node.members = (node.id,)  # this part becomes the whole picture
         if node.kind == "op" and node.phase not in wanted:
             node.kind, node.arguments = "input", ()
-    part.edges = [e for e in part.edges if part.nodes[e.target].phase in wanted or part.nodes[e.target].kind != "input"]
+    part.edges = [
+        e for e in part.edges if part.nodes[e.target].phase in wanted or part.nodes[e.target].kind != "input"
+    ]
     return with_clusters(part) if used else part
 
 

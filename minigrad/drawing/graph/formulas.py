@@ -24,8 +24,8 @@ __all__ = ["formulas", "short_name"]
 LONGEST = 44  # characters of a formula
 _LEAVES = ("input", "parameter", "constant")
 _FORM = {"transpose", "swapaxes", "negative", "reshape", "astype", "broadcast_to", "square", "moveaxis"}
-_LETTERS = {"linear": "z", "matmul": "z", "tanh": "h", "relu": "h", "sigmoid": "h", "softplus": "h", "leaky_relu": "h",
-            "elu": "h", "gelu": "h", "silu": "h"}  # fmt: skip
+_LETTERS = {"linear": "z", "matmul": "z", "tanh": "h", "relu": "h", "sigmoid": "h", "softplus": "h",
+            "leaky_relu": "h", "elu": "h", "gelu": "h", "silu": "h"}  # fmt: skip
 _PHASE_LETTERS = {"backward": "g", "tangent": "t"}
 
 
@@ -120,7 +120,13 @@ def _without_transposes(nodes: Sequence[Node], sources: list[list[int]]) -> tupl
             sources[i] = [turned.get(j, j) for j in sources[i]]
             changed[i] = replace(node, arguments=tuple(arguments))
         matrix = node.op in ("transpose", "swapaxes") and len(node.shape) == 2 and len(sources[i]) == 1
-        if matrix and not node.name and not node.output and changed[i].arguments[boxes[0]] == "·" and "0, 1" not in node.params:
+        if (
+            matrix
+            and not node.name
+            and not node.output
+            and changed[i].arguments[boxes[0]] == "·"
+            and "0, 1" not in node.params
+        ):
             turned[i] = sources[i][0]
     return changed, turned
 
@@ -135,7 +141,9 @@ def short_name(name: str) -> str:
     if not path:
         return name
     numbers = re.findall(r"\d+", path)
-    return {"weight": "W", "bias": "b"}.get(last, last) + (subscript(int(numbers[-1][-4:])) if numbers else "")
+    return {"weight": "W", "bias": "b"}.get(last, last) + (
+        subscript(int(numbers[-1][-4:])) if numbers else ""
+    )
 
 
 def _joined(graph: _Graph) -> list[int]:

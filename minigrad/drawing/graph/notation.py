@@ -22,8 +22,8 @@ Written = tuple[str, int]
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
-_GREEK = {"alpha": "α", "beta": "β", "betas": "β", "gamma": "γ", "delta": "δ", "eps": "ε", "epsilon": "ε", "eta": "η",
-          "lambda": "λ", "mu": "μ", "rho": "ρ", "sigma": "σ", "tau": "τ"}  # fmt: skip
+_GREEK = {"alpha": "α", "beta": "β", "betas": "β", "gamma": "γ", "delta": "δ", "eps": "ε", "epsilon": "ε",
+          "eta": "η", "lambda": "λ", "mu": "μ", "rho": "ρ", "sigma": "σ", "tau": "τ"}  # fmt: skip
 
 
 def subscript(number: int | str) -> str:
@@ -64,8 +64,8 @@ def tangent_of(name: str) -> str:
 def number_text(x: Any) -> str:
     """A number in about seven characters at most.
 
-    >>> number_text(0.30000000000000004), number_text(2), number_text(-1234567.0), number_text(np.float32(0.1))
-    ('0.3', '2', '-1.235e+06', '0.1')
+    >>> [number_text(x) for x in (0.30000000000000004, 2, -1234567.0, np.float32(0.1))]
+    ['0.3', '2', '-1.235e+06', '0.1']
     """
     if isinstance(x, bool | np.bool_):
         return str(bool(x))
@@ -100,7 +100,14 @@ def array_text(a: Any) -> str:
 _INFIX = {"add": ("+", SUM), "subtract": ("−", SUM), "multiply": ("·", PRODUCT), "scale": ("·", PRODUCT),
           "divide": ("/", PRODUCT), "matmul": ("@", MATRIX), "remainder": ("%", PRODUCT)}  # fmt: skip
 _RAISED = {"t": "ᵗ", "n": "ⁿ"}
-_COMPARED = {"greater": ">", "less": "<", "greater_equal": "≥", "less_equal": "≤", "equal": "=", "not_equal": "≠"}
+_COMPARED = {
+    "greater": ">",
+    "less": "<",
+    "greater_equal": "≥",
+    "less_equal": "≤",
+    "equal": "=",
+    "not_equal": "≠",
+}
 _ASSOCIATIVE = {"add", "multiply", "scale", "matmul"}
 PASSED = {"astype", "positive", "reshape", "broadcast_to", "expand_dims", "squeeze", "stop_gradient"}
 
@@ -168,7 +175,12 @@ def _infix(op: str, operands: Sequence[Written]) -> Written:
     if op == "add" and right[0].startswith("−") and right[1] >= PRODUCT:
         return f"{left} − {right[0][1:]}", SUM
     number, _, rest = right[0].partition("·")
-    if op in ("multiply", "scale") and right[1] == PRODUCT and _numeric(number) and not _numeric(left.partition("·")[0]):
+    if (
+        op in ("multiply", "scale")
+        and right[1] == PRODUCT
+        and _numeric(number)
+        and not _numeric(left.partition("·")[0])
+    ):
         return f"{number}·{left if left_strength >= PRODUCT else f'({left})'}·{rest}", PRODUCT
     if op in ("multiply", "scale") and right[1] == ATOM and _numeric(right[0]) and not _numeric(left):
         return _infix(op, [right, operands[0]])  # numbers stand first

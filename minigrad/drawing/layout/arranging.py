@@ -103,7 +103,11 @@ def _tops(
 
 def _turned(layout: Layout, direction: str) -> Layout:
     """Move a picture that runs downward to begin at the margin, and turn it into the given direction."""
-    everything = [*layout.boxes, *(f for f in layout.frames if f), *(r.label for r in layout.routes if r.label)]
+    everything = [
+        *layout.boxes,
+        *(f for f in layout.frames if f),
+        *(r.label for r in layout.routes if r.label),
+    ]
     xs = [x for r in layout.routes for x, _ in r.points]
     ys = [y for r in layout.routes for _, y in r.points]
     left = MARGIN - min([b.x - b.width / 2 for b in everything] + xs, default=0.0)

@@ -90,7 +90,10 @@ class Frames:
         It is the mean positions of the frames around a vertex. So a rank keeps the vertices of a frame
         together, and two frames stand in the same order in all ranks.
         """
-        means = [(sum([position[v] for v in vs]) / len(vs) if vs else 0.0, -1 - k) for k, vs in enumerate(self.members)]
+        means = [
+            (sum([position[v] for v in vs]) / len(vs) if vs else 0.0, -1 - k)
+            for k, vs in enumerate(self.members)
+        ]
         return [*(tuple(means[k] for k in line) for line in self.lines), ()]
 
     def blocks(self, level: Sequence[int], k: int) -> tuple[int, int] | None:

@@ -228,7 +228,9 @@ def _walk(
     seen = [False] * m
     walked = []
     for half in (0, 1):
-        for start in [v for v in range(n) if side[v] == half and not up[v]] + [v for v in range(n) if side[v] == half]:
+        for start in [v for v in range(n) if side[v] == half and not up[v]] + [
+            v for v in range(n) if side[v] == half
+        ]:
             stack = [start]
             while stack:
                 v = stack.pop()
@@ -240,7 +242,9 @@ def _walk(
     return walked + [v for v in range(m) if not seen[v]]
 
 
-def crossings(levels: Sequence[Sequence[int]], down: Sequence[Sequence[int]], position: Sequence[float]) -> int:
+def crossings(
+    levels: Sequence[Sequence[int]], down: Sequence[Sequence[int]], position: Sequence[float]
+) -> int:
     """The number of pairs of edges between neighbouring ranks that cross, by counting inversions."""
     total = 0
     for level in levels:

@@ -27,7 +27,10 @@ def ranked(picture: Picture, length: dict[int, int]) -> Ranking:
     n = len(picture.nodes)
     side = _returning(picture)
     turned = [bool(side[e.source] and side[e.target]) for e in picture.edges]
-    edges = [(e.target, e.source) if back else (e.source, e.target) for e, back in zip(picture.edges, turned, strict=True)]
+    edges = [
+        (e.target, e.source) if back else (e.source, e.target)
+        for e, back in zip(picture.edges, turned, strict=True)
+    ]
     above: list[list[tuple[int, int, int]]] = [[] for _ in range(n)]
     below: list[list[tuple[int, int, int]]] = [[] for _ in range(n)]
     waiting = [0] * n

@@ -20,7 +20,10 @@ def to_dict(picture: Picture) -> dict[str, Any]:
     True
     """
     blank = asdict(Node(0, ""))
-    nodes = [{k: _plain(v) for k, v in asdict(n).items() if k in ("id", "label") or v != blank[k]} for n in picture.nodes]
+    nodes = [
+        {k: _plain(v) for k, v in asdict(n).items() if k in ("id", "label") or v != blank[k]}
+        for n in picture.nodes
+    ]
     return {
         "format": FORMAT,
         "title": picture.title,
@@ -30,8 +33,13 @@ def to_dict(picture: Picture) -> dict[str, Any]:
         "notes": list(picture.notes),
         "nodes": nodes,
         "edges": [[e.source, e.target, e.label, e.position] for e in picture.edges],
-        "clusters": [{"label": c.label, "parent": c.parent, "nodes": list(c.nodes)} for c in picture.clusters],
-        "visits": [{"node": v.node, "gradient": v.gradient, "arrivals": [list(a) for a in v.arrivals]} for v in picture.visits],
+        "clusters": [
+            {"label": c.label, "parent": c.parent, "nodes": list(c.nodes)} for c in picture.clusters
+        ],
+        "visits": [
+            {"node": v.node, "gradient": v.gradient, "arrivals": [list(a) for a in v.arrivals]}
+            for v in picture.visits
+        ],
     }
 
 
@@ -49,7 +57,10 @@ def from_dict(data: Mapping[str, Any]) -> Picture:
         nodes=[_node({k: tuple(v) if k in tuples else v for k, v in n.items()}) for n in data["nodes"]],
         edges=[Edge(*e) for e in data["edges"]],
         clusters=[Cluster(c["label"], c["parent"], tuple(c["nodes"])) for c in data["clusters"]],
-        visits=[Visit(v["node"], v["gradient"], tuple((i, text) for i, text in v["arrivals"])) for v in data["visits"]],
+        visits=[
+            Visit(v["node"], v["gradient"], tuple((i, text) for i, text in v["arrivals"]))
+            for v in data["visits"]
+        ],
         notes=list(data["notes"]),
         show=tuple(data["show"]),
         direction=data["direction"],

@@ -32,9 +32,11 @@ def dot(picture: Picture, theme: str | Theme = "light") -> str:
         f"digraph {quoted(shortened(picture.title or 'graph', 600))} {{",
         f'  graph [rankdir={DIRECTIONS[picture.direction]}, fontname="Verdana", fontsize=11, '
         f'bgcolor="{look.background}", fontcolor="{look.muted}", color="{look.frame}"];',
-        f'  node [shape=box, style="filled,rounded", fontname="Verdana", fontsize=12, fontcolor="{look.text}", '
+        '  node [shape=box, style="filled,rounded", fontname="Verdana", fontsize=12, '
+        f'fontcolor="{look.text}", '
         f'margin="0.16,0.09"];',
-        f'  edge [fontname="Verdana", fontsize=10, color="{look.edge}", fontcolor="{look.muted}", arrowsize=0.7];',
+        f'  edge [fontname="Verdana", fontsize=10, color="{look.edge}", fontcolor="{look.muted}", '
+        "arrowsize=0.7];",
     ]
     for node in picture.nodes:
         out.append(f"  n{node.id} [label={quoted(*box_lines(node, picture.show))}, {_style(node, look)}];")

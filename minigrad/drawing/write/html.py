@@ -35,7 +35,8 @@ MOST = 6_000  # boxes; a level with more is left out of the page, unless it is t
 LESS = 0.9  # a folding level is kept only if it has at most this part of the previous level's boxes
 SCRIPTS = ("graph.js", "scene.js", "camera.js", "player.js", "viewer.js")
 FACTS = (
-    "name", "kind", "operation", "options", "formula", "module", "shape", "dtype", "value", "gradient", "memory", "work",
+    "name", "kind", "operation", "options", "formula", "module", "shape", "dtype", "value", "gradient",
+    "memory", "work",
     "time", "derivative of", "stands for", "source",
 )  # fmt: skip
 
@@ -51,11 +52,14 @@ def html(full: Picture, shown: Picture, levels: Sequence[tuple[str, Picture]], t
     style = f"{_variables(theme)}\n{_file('viewer.css')}"
     script = '"use strict";\n{\n' + "\n".join(map(_file, SCRIPTS)) + "}\n"
     policy = (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'; "
+        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri 'none'; "
+        "form-action 'none'; "
         "require-trusted-types-for 'script'; trusted-types 'none'"
     )
     data = _page_data(full, shown, levels, theme)
-    return Template(_file("template.html")).substitute(policy=policy, style=style, script=script, data=_json(data))
+    return Template(_file("template.html")).substitute(
+        policy=policy, style=style, script=script, data=_json(data)
+    )
 
 
 def _file(name: str) -> str:
@@ -82,10 +86,12 @@ def _variables(theme: Theme) -> str:
     light, dark = (theme, theme) if own else (THEMES["light"], THEMES["dark"])
     return "\n".join([
         f":root {{ {_colours(light)} }}",
-        f"@media screen and (prefers-color-scheme: dark) {{ :root:not([data-theme=light]) {{ {_colours(dark)} }} }}",
+        "@media screen and (prefers-color-scheme: dark) "
+        f"{{ :root:not([data-theme=light]) {{ {_colours(dark)} }} }}",
         f"@media screen {{ :root[data-theme=dark] {{ {_colours(dark)} }} }}",
         *(
-            f".{phase} {{ --fill: var(--{phase}-fill); --line: var(--{phase}-line); --dash: var(--{phase}-dash); }}"
+            f".{phase} "
+            f"{{ --fill: var(--{phase}-fill); --line: var(--{phase}-line); --dash: var(--{phase}-dash); }}"
             for phase in PHASE_NAMES
         ),
     ])  # fmt: skip
@@ -143,7 +149,9 @@ def _views(
 ) -> tuple[list[tuple[str, Picture]], int, list[str]]:
     """The levels of the page, the position of the one asked for, and sentences about those left out."""
     key = [node.members for node in shown.nodes]
-    views = [(name, shown if key == [n.members for n in picture.nodes] else picture) for name, picture in levels]
+    views = [
+        (name, shown if key == [n.members for n in picture.nodes] else picture) for name, picture in levels
+    ]
     if all(picture is not shown for _, picture in views):
         views.append(("overview", shown))
         views.sort(key=lambda view: -len(view[1].nodes))
@@ -154,7 +162,9 @@ def _views(
         if picture is shown or (size <= MOST and (not kept or size <= LESS * len(kept[-1][1].nodes))):
             kept.append((name, picture))
         elif size > MOST:
-            left_out.append(f"The level “{name}” has {size:,} boxes, more than the {MOST:,} of a page, and was left out.")
+            left_out.append(
+                f"The level “{name}” has {size:,} boxes, more than the {MOST:,} of a page, and was left out."
+            )
     return kept, next(i for i, (_, picture) in enumerate(kept) if picture is shown), left_out
 
 
@@ -170,8 +180,13 @@ def _view(name: str, picture: Picture) -> dict[str, Any]:
     return {
         "name": name,
         "nodes": [_node(node, picture) for node in picture.nodes],
-        "edges": [[e.source, e.target, printable(e.label)] if e.label else [e.source, e.target] for e in picture.edges],
-        "clusters": [[printable(c.label), -1 if c.parent is None else c.parent, c.nodes] for c in picture.clusters],
+        "edges": [
+            [e.source, e.target, printable(e.label)] if e.label else [e.source, e.target]
+            for e in picture.edges
+        ],
+        "clusters": [
+            [printable(c.label), -1 if c.parent is None else c.parent, c.nodes] for c in picture.clusters
+        ],
         "steps": steps,
         "layouts": layouts,
         "settled": "grad" in picture.show,
@@ -180,10 +195,12 @@ def _view(name: str, picture: Picture) -> dict[str, Any]:
 
 def _node(node: Node, picture: Picture) -> dict[str, Any]:
     known = {
-        "name": node.name, "operation": node.op, "options": node.params, "module": node.module, "dtype": node.dtype,
+        "name": node.name, "operation": node.op, "options": node.params, "module": node.module,
+        "dtype": node.dtype,
         "formula": node.formula if node.formula not in (node.name, node.label) else "",
         "value": node.value, "gradient": node.gradient, "source": node.source,
-        "kind": {"op": f"{node.phase} operation", "fold": f"{node.phase} operations, folded"}.get(node.kind, node.kind),
+        "kind": {"op": f"{node.phase} operation", "fold": f"{node.phase} operations, folded"}.get(node.kind,
+            node.kind),
         "shape": "" if node.kind == "fold" else " × ".join(map(str, node.shape)) or "scalar",
         "memory": amount(node.bytes, "B") if node.bytes else "",
         "work": amount(node.flops, "flop") if node.flops else "",
@@ -194,7 +211,12 @@ def _node(node: Node, picture: Picture) -> dict[str, Any]:
     facts = [printable(known[fact]) for fact in FACTS]
     while facts and not facts[-1]:
         facts.pop()
-    data: dict[str, Any] = {"label": printable(node.label), "kind": node.kind, "phase": node.phase, "facts": facts}
+    data: dict[str, Any] = {
+        "label": printable(node.label),
+        "kind": node.kind,
+        "phase": node.phase,
+        "facts": facts,
+    }
     if node.output:
         data["output"] = 1
     data["members"] = _spans(node.members)
@@ -260,4 +282,6 @@ def _layout(picture: Picture) -> dict[str, Any]:
 
 def _corner(box: Box) -> list[float]:
     """x and y of the upper left corner, width, height."""
-    return [round(number, 1) for number in (box.x - box.width / 2, box.y - box.height / 2, box.width, box.height)]
+    return [
+        round(number, 1) for number in (box.x - box.width / 2, box.y - box.height / 2, box.width, box.height)
+    ]

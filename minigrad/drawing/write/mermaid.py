@@ -21,7 +21,9 @@ def mermaid_text(*lines: str) -> str:
     '"a #34;b#34; #60;i#62;<br/>x#59;"'
     """
     safe = (
-        "".join(c if c.isalnum() or c in " .,_+=/·×−" or ord(c) > 127 else f"#{ord(c)};" for c in printable(line))
+        "".join(
+            c if c.isalnum() or c in " .,_+=/·×−" or ord(c) > 127 else f"#{ord(c)};" for c in printable(line)
+        )
         for line in lines
     )
     return '"' + "<br/>".join(safe) + '"'
@@ -46,7 +48,9 @@ def mermaid(picture: Picture, theme: str | Theme = "light") -> str:
     for phase in picture.phases():
         fill, border, _ = look.phases[phase]
         out.append(f"  classDef {phase} fill:{fill},stroke:{border},color:{look.text}")
-        ids = ",".join(f"n{node.id}" for node in picture.nodes if node.phase == phase and node.kind in ("op", "fold"))
+        ids = ",".join(
+            f"n{node.id}" for node in picture.nodes if node.phase == phase and node.kind in ("op", "fold")
+        )
         if ids:
             out.append(f"  class {ids} {phase}")
     return "\n".join([*out, ""])

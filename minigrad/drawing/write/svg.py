@@ -60,14 +60,17 @@ def svg(picture: Picture, layout: Layout, theme: str | Theme = "light") -> str:
     for edge, route in zip(picture.edges, layout.routes, strict=True):
         source = picture.nodes[edge.source]
         body.append(
-            f'<path class="edge" data-from="n{edge.source}" data-to="n{edge.target}" d="{path_of(route, layout.across)}" '
-            f'fill="none" stroke="{look.line(source)}" stroke-width="1.3" marker-end="url(#arrow-{source.phase})"/>'
+            f'<path class="edge" data-from="n{edge.source}" data-to="n{edge.target}" '
+            f'd="{path_of(route, layout.across)}" '
+            f'fill="none" stroke="{look.line(source)}" stroke-width="1.3" '
+            f'marker-end="url(#arrow-{source.phase})"/>'
         )
     for edge, route in zip(picture.edges, layout.routes, strict=True):
         if route.label is not None:
             box = route.label
             body.append(
-                f'<rect x="{box.x - box.width / 2:g}" y="{box.y - 7:g}" width="{box.width:g}" height="14" rx="3" '
+                f'<rect x="{box.x - box.width / 2:g}" y="{box.y - 7:g}" width="{box.width:g}" height="14" '
+                'rx="3" '
                 f'fill="{look.background}"/>'
             )
             body.append(_text(route.label.x, route.label.y + 3.5, label_text(edge), 10, look.muted, "middle"))
@@ -75,19 +78,24 @@ def svg(picture: Picture, layout: Layout, theme: str | Theme = "light") -> str:
         body.append(_node(node, box, picture.show, look))
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{total_width:g}" height="{total_height:g}" '
-        f'viewBox="0 0 {total_width:g} {total_height:g}" font-family="{FAMILY}" font-size="{SIZE:g}" role="img">',
+        f'viewBox="0 0 {total_width:g} {total_height:g}" font-family="{FAMILY}" font-size="{SIZE:g}" '
+        'role="img">',
         f"<title>{xml_text(shortened(picture.title or 'a graph', 600))}</title>",
         "<defs>", *_arrows(look), "</defs>",
         f'<rect width="100%" height="100%" fill="{look.background}"/>',
         *head, f'<g transform="translate({dx:g} {head_height:g})">', *body, "</g>",
-        f'<g transform="translate(0 {head_height + layout.height:g})">', *_legend(key, look), "</g>", "</svg>", "",
+        f'<g transform="translate(0 {head_height + layout.height:g})">', *_legend(key, look), "</g>",
+        "</svg>", "",
     ])  # fmt: skip
 
 
 def _arrows(look: Theme) -> list[str]:
-    colours = {phase: look.edge if phase == "forward" else border for phase, (_, border, _) in look.phases.items()}
+    colours = {
+        phase: look.edge if phase == "forward" else border for phase, (_, border, _) in look.phases.items()
+    }
     return [
-        f'<marker id="arrow-{phase}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6.5" markerHeight="6.5" '
+        f'<marker id="arrow-{phase}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6.5" '
+        'markerHeight="6.5" '
         f'orient="auto-start-reverse"><path d="M0 0.8L7.5 4L0 7.2z" fill="{colour}"/></marker>'
         for phase, colour in colours.items()
     ]
@@ -103,16 +111,16 @@ def _text(
     weight: str = "normal",
 ) -> str:
     bold = "" if weight == "normal" else f' font-weight="{weight}"'
-    return (
-        f'<text x="{x:g}" y="{y:g}" font-size="{size:g}" fill="{colour}" text-anchor="{anchor}"{bold}>{xml_text(text)}</text>'
-    )
+    place = f'x="{x:g}" y="{y:g}" font-size="{size:g}" fill="{colour}" text-anchor="{anchor}"{bold}'
+    return f"<text {place}>{xml_text(text)}</text>"
 
 
 def _frame(frame: Box, label: str, look: Theme) -> str:
     left, top = frame.x - frame.width / 2, frame.y - frame.height / 2
     text = shortened(label, frame.width - 16, 11)
     return (
-        f'<rect class="frame" x="{left:g}" y="{top:g}" width="{frame.width:g}" height="{frame.height:g}" rx="10" '
+        f'<rect class="frame" x="{left:g}" y="{top:g}" width="{frame.width:g}" height="{frame.height:g}" '
+        'rx="10" '
         f'fill="{look.frame_fill}" stroke="{look.frame}"/>' + _text(left + 10, top + 16, text, 11, look.muted)
     )
 
@@ -127,25 +135,36 @@ def _node(node: Node, box: Box, show: Sequence[str], look: Theme) -> str:
     shapes = []
     if node.kind == "fold":
         shapes.append(
-            f'<rect x="{left + 4:g}" y="{top + 4:g}" width="{box.width:g}" height="{box.height:g}" rx="5" fill="{fill}" '
+            f'<rect x="{left + 4:g}" y="{top + 4:g}" width="{box.width:g}" height="{box.height:g}" rx="5" '
+            f'fill="{fill}" '
             f'stroke="{border}" stroke-width="1"/>'
         )
     shapes.append(
-        f'<rect class="box" x="{left:g}" y="{top:g}" width="{box.width:g}" height="{box.height:g}" rx="{radius:g}" '
+        f'<rect class="box" x="{left:g}" y="{top:g}" width="{box.width:g}" height="{box.height:g}" '
+        f'rx="{radius:g}" '
         f'fill="{fill}" stroke="{border}"{extra}/>'
     )
     lines = box_lines(node, show)
     for i, line in enumerate(lines):
         y = top + PAD_Y + LEADING * i + LEADING / 2 + SIZE * 0.36
         colour = look.text if i == 0 else look.muted
-        shapes.append(_text(box.x, y, line, SIZE if i == 0 else SIZE - 1, colour, "middle", "600" if i == 0 else "normal"))
+        shapes.append(
+            _text(
+                box.x, y, line, SIZE if i == 0 else SIZE - 1, colour, "middle", "600" if i == 0 else "normal"
+            )
+        )
     title = xml_text(shortened(" | ".join(_all(node)), 4000))
-    return f'<g class="node {node.phase} {node.kind}" id="n{node.id}"><title>{title}</title>{"".join(shapes)}</g>'
+    inside = f"<title>{title}</title>{''.join(shapes)}"
+    return f'<g class="node {node.phase} {node.kind}" id="n{node.id}">{inside}</g>'
 
 
 def _all(node: Node) -> list[str]:
     known = lines_of(node, ("shape", "dtype", "value", "grad", "bytes", "flops", "time", "source"))
-    known += [text for text in (node.op and f"op {node.op}", node.params, node.module and f"in {node.module}") if text]
+    known += [
+        text
+        for text in (node.op and f"op {node.op}", node.params, node.module and f"in {node.module}")
+        if text
+    ]
     return known + ([f"{node.count:,} operations"] if node.count > 1 else [])
 
 

@@ -49,12 +49,14 @@ class Theme:
 
 LIGHT = Theme(
     "light", "#ffffff", "#1c2430", "#5b6675", "#7d8896", "#c3cad4", "#f6f7f9", "#ffffff", "#f1f2f4",
-    {"forward": ("#dbeafb", "#2a74bd", ""), "backward": ("#fde4cf", "#c25708", ""), "tangent": ("#d5f0e6", "#0a7d5b", ""),
+    {"forward": ("#dbeafb", "#2a74bd", ""), "backward": ("#fde4cf", "#c25708", ""),
+        "tangent": ("#d5f0e6", "#0a7d5b", ""),
      "update": ("#eddff5", "#8a4baf", "")},
 )  # fmt: skip
 DARK = Theme(
     "dark", "#0d1117", "#e8edf3", "#9aa5b4", "#8792a2", "#3a4452", "#141a22", "#0d1117", "#1b212a",
-    {"forward": ("#12314f", "#5aa9ec", ""), "backward": ("#4a2708", "#f29a4e", ""), "tangent": ("#0a3b2d", "#43c79b", ""),
+    {"forward": ("#12314f", "#5aa9ec", ""), "backward": ("#4a2708", "#f29a4e", ""),
+        "tangent": ("#0a3b2d", "#43c79b", ""),
      "update": ("#3a1f4c", "#c58ae6", "")},
 )  # fmt: skip
 THEMES = {"light": LIGHT, "dark": DARK}

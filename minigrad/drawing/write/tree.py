@@ -35,7 +35,10 @@ def tree(picture: Picture) -> str:
         lines.append(f"{lead}{branch}{text}")
         below = lead if len(lead) > DEEPEST else lead + {"": "", "├─ ": "│  ", "└─ ": "   "}[branch]
         children = sources[i]
-        stack += [(j, below, "└─ " if k == len(children) - 1 else "├─ ") for k, j in reversed(list(enumerate(children)))]
+        stack += [
+            (j, below, "└─ " if k == len(children) - 1 else "├─ ")
+            for k, j in reversed(list(enumerate(children)))
+        ]
     if stack:
         lines.append(f"… {len(picture.nodes):,} boxes in all")
     return "\n".join([*lines, *(printable(note[:400]) for note in picture.notes)])
