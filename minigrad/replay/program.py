@@ -51,7 +51,7 @@ class Program:
         into: output number → the array that it is written to, instead of a new one; or the input whose array
             it overwrites, and then it is not returned.
         any_length: the lines are elementwise on vectors, and run on vectors of any one length; 0-d inputs are
-            Python floats. `workspace(n)` gives the function for length n.
+            Python floats. `workspace(vector)` gives the function; `vector(dtype)` gives it its buffers.
 
     Attributes:
         source: the text.
@@ -171,7 +171,8 @@ class _Writer:
         named = [name for name in self.scope if name[0] == "c" and name[1:].isdigit()]
         constants = [f"    # {name} is {_described(self.scope[name])}" for name in named]
         self.source = "\n".join([
-            f"def workspace({'n' if any_length else ''}):", *constants, *(f"    {text}" for text in head),
+            f"def workspace({'vector' if any_length else ''}):",
+            *constants, *(f"    {text}" for text in head),
             f"    def run({signature}):", *(f"        {text}" for text in (*unpack, *variables, *self.body)),
             "    return run", "",
         ])  # fmt: skip
@@ -530,7 +531,7 @@ class _Writer:
             dtype = self._dtype(part.dtype)
             if len(part.names) == 1:
                 ((shape, name),) = part.names.items()
-                yield f"{name} = aligned({'(n,)' if self.any_length else shape}, {dtype})"
+                yield f"{name} = {f'vector({dtype})' if self.any_length else f'aligned({shape}, {dtype})'}"
                 continue
             memory = self._new("m")
             yield f"{memory} = aligned({part.size}, {dtype})"

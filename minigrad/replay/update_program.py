@@ -9,6 +9,7 @@ vectors stay in the cache.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 from minigrad.mode import scope
 from minigrad.replay.capture import Capture
 from minigrad.replay.lines import Input, Line, Lines, lines_of, nodes_of
+from minigrad.replay.memory import aligned
 from minigrad.replay.passes import simplified
 from minigrad.replay.printing import printed
 from minigrad.replay.program import Program
@@ -49,7 +51,7 @@ class UpdateProgram:
     >>> rule = lambda v, n: {"m": n["beta"] * v["m"] + v["g"]}
     >>> average = UpdateProgram(rule, np.float64, ["m", "g"], {"beta": 0.5})
     >>> print(average.source)
-    def workspace(n):
+    def workspace(vector):
         t0 = np.empty((), np.float64)
         def run(m, g, beta):
             # update
@@ -89,6 +91,8 @@ class UpdateProgram:
         read = "".join(f"float({source}), " for source in sources)
         self._numbers = eval(f"lambda n: ({read})")  # our own text, made just above
         self._runs: dict[int, Callable[..., Any]] = {}  # by length; a program belongs to one thread
+        self._scratch: list[Any] = []
+        self._longest = -1
 
     def __call__(self, pieces: Sequence[Sequence[Any]], numbers: Mapping[str, Any]) -> dict[str, Any]:
         """Run on each piece, a tuple of 1-D arrays of one length in the order of `vectors`; the numbers are
@@ -106,12 +110,28 @@ class UpdateProgram:
             else self._constants
         )
 
+    def _made(self, n: int) -> Callable[..., Any]:
+        """The program for vectors of length n. All lengths share the memory of the longest, in the cache."""
+        if n > self._longest:
+            self._longest = n
+            self._scratch.clear()
+            self._runs.clear()
+        taken = itertools.count()
+
+        def vector(dtype: Any) -> Any:
+            i = next(taken)
+            if i == len(self._scratch):
+                self._scratch.append(aligned(self._longest, dtype))
+            return self._scratch[i][:n]
+
+        return self._program.workspace(vector)
+
     def _by_blocks(self, piece: Sequence[Any], n: int, values: Sequence[float]) -> Sequence[Any]:
         kept: Sequence[Any] = ()
         for lo in range(0, max(n, 1), self.block):
             length = min(n - lo, self.block)
             if length not in self._runs:
-                self._runs[length] = self._program.workspace(length)
+                self._runs[length] = self._made(length)
             kept = self._runs[length](*[a[lo : lo + length] for a in piece], *values)
         return kept
 
