@@ -64,7 +64,8 @@ def _buffers(nodes: Sequence[Any], outputs: Sequence[Any]) -> dict[int, Any]:
 
     Outputs get none, and neither do values that may be views of other values.
     """
-    last = _last_reads(nodes, outputs)
+    writes = [_takes_out(node.op) for node in nodes]
+    last = _last_reads(nodes, writes, outputs)
     dying: list[list[int]] = [[] for _ in range(len(nodes) + 1)]
     for index, i in last.items():
         dying[i].append(index)
@@ -78,10 +79,10 @@ def _buffers(nodes: Sequence[Any], outputs: Sequence[Any]) -> dict[int, Any]:
 
     for i, node in enumerate(nodes):
         value = node.primal
-        in_place = isinstance(node.op.forward, np.ufunc) and node.op.forward.signature is None
+        in_place = writes[i] and node.op.forward.__class__ is np.ufunc
         if in_place:
             release(dying[i])
-        if _takes_out(node.op) and value.base is None and last.get(node.index, len(nodes)) < len(nodes):
+        if writes[i] and value.base is None and last.get(node.index, len(nodes)) < len(nodes):
             known = free.get((value.shape, value.dtype))
             memory[node.index] = known.pop() if known else value
         if not in_place:
@@ -89,14 +90,14 @@ def _buffers(nodes: Sequence[Any], outputs: Sequence[Any]) -> dict[int, Any]:
     return memory
 
 
-def _last_reads(nodes: Sequence[Any], outputs: Sequence[Any]) -> dict[int, int]:
+def _last_reads(nodes: Sequence[Any], writes: Sequence[bool], outputs: Sequence[Any]) -> dict[int, int]:
     """Index of a node → the number of the last node that reads its memory. Outputs are read at the end."""
     roots: dict[int, set[int]] = {}  # index of a node → those whose memory its value may share
     last: dict[int, int] = {}
     for i, node in enumerate(nodes):
         read: set[int] = set().union(*(roots.get(node.inputs[p].index, ()) for p in node.live))
         last.update(dict.fromkeys(read, i))
-        roots[node.index] = {node.index} if _takes_out(node.op) else read
+        roots[node.index] = {node.index} if writes[i] else read
     for y in outputs:
         last.update(dict.fromkeys(roots.get(y.index, ()), len(nodes)))
     return last

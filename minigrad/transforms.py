@@ -71,25 +71,21 @@ def _differentiated(
         trees = [_argument(args, i, call) for i in positions]
         if len({i % len(args) for i in positions}) < len(positions):
             raise ValueError(f"{call}: argnums must name each argument once, got {tuple(positions)}.")
-        aux = None
-
-        def loss_of(*fresh: Any) -> Tensor:
-            nonlocal aux
-            replaced = list(args)
-            for i, tree in zip(positions, fresh, strict=True):
-                replaced[i] = tree
+        leaves, build = _fresh(trees, call)
+        replaced = list(args)
+        for i, tree in zip(positions, build(leaves), strict=True):
+            replaced[i] = tree
+        with scope(recording=True):
             out = f(*replaced, **kwargs)
-            if has_aux:
-                out, aux = _with_aux(out, call)
-            return _scalar(out, call)
-
-        run = _Recording.of(loss_of, trees, call)
-        (y,) = run.outputs
-        # else it is the complex derivative
-        if y.dtype.kind == "c" and any(a.dtype.kind != "c" for a in run.leaves):
+        out, aux = _with_aux(out, call) if has_aux else (out, None)
+        y = _scalar(out, call)
+        if y.dtype.kind == "c" and any(
+            a.dtype.kind != "c" for a in leaves
+        ):  # of complex ones it is f's derivative
             raise TypeError(
                 f"{call}: a complex loss has no gradient for a real argument. Return np.real or np.abs of it."
             )
+        run = _Recording.of(leaves, [y], build)
         gradient = run.build(run.pull([_one_like(y)]))
         value = run.released(y)
         result = tuple(gradient) if several else gradient[0]
@@ -147,7 +143,7 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     (array([ 2., 60.]),)
     """
     call = _called("vjp", f)
-    run = _Recording.of(f, primals, call)
+    run = _Recording.running(f, primals, call)
     like = run.build_out(run.outputs)
 
     def pullback(cotangent: Any) -> Any:
@@ -173,7 +169,7 @@ def linearize(f: Function, *primals: Any) -> tuple[Any, Function]:
     staged = f.__linearize__(primals) if hasattr(f, "__linearize__") else None
     if staged is not None:
         return staged  # type: ignore[no-any-return]  # a pair
-    run = _Recording.of(f, primals, call)
+    run = _Recording.running(f, primals, call)
     again: list[LinearProgram] = []
 
     def pushforward(*tangents: Any) -> Any:
@@ -211,7 +207,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
             f"{_called('jvp', f)} needs primals and tangents as tuples of one length: jvp(f, (x,), (t,))."
         )
     call = _called("jvp", f)
-    run = _Recording.of(f, primals, call)
+    run = _Recording.running(f, primals, call)
     given = _matching(list(tangents), run.build(run.leaves), run.leaves, f"{call}: the tangents")
     return run.value(), run.build_out(run.push(given))
 
@@ -239,7 +235,7 @@ def jacobian(f: Function) -> Function:
     """
 
     def wrapped(x: Any) -> Any:
-        run = _Recording.of(f, (x,), _called("jacobian", f))
+        run = _Recording.running(f, (x,), _called("jacobian", f))
         into, out = Packing(run.leaves), Packing(run.outputs)
         if not into.n or not out.n:
             rows = [[np.zeros(y.shape + a.shape, y.dtype) for a in run.leaves] for y in run.outputs]
@@ -335,6 +331,12 @@ def _argument(args: Sequence[Any], i: int, call: str) -> Any:
         ) from None
 
 
+def _fresh(trees: Sequence[Any], call: str) -> tuple[list[Tensor], Callable[[Sequence[Any]], Any]]:
+    """A new leaf for every array in the trees, and the function that builds such trees from leaves."""
+    values, build = flatten(list(trees))
+    return [_leaf(x, call) for x in values], build
+
+
 def _leaf(x: Any, call: str) -> Tensor:
     x = traced_if_capturing(x)
     if isinstance(x, Tensor):
@@ -413,20 +415,22 @@ class _Recording:
         self._arrays_only = arrays_only
 
     @classmethod
-    def of(cls, f: Function, primals: Sequence[Any], call: str) -> _Recording:
-        """Run `f` on fresh leaves in place of the primals.
-
-        Once their graph is known, leaves that do not continue an outer graph die; no other sweep sees them.
-        """
-        values, build = flatten(list(primals))
-        leaves = [_leaf(x, call) for x in values]
-        with scope(recording=True):
-            out = f(*build(leaves))
-        results, build_out = flatten(out)
-        run = cls(leaves, [_output(y, call) for y in results], build, build_out)
+    def of(cls, leaves: list[Tensor], outputs: list[Tensor], build: Any, build_out: Any = list) -> _Recording:
+        """The graph of a run on fresh leaves. From now on they are live for no other sweep, unless they
+        continue an outer graph."""
+        run = cls(leaves, outputs, build, build_out)
         for leaf in leaves:
             leaf.requires_grad = bool(leaf.live)
         return run
+
+    @classmethod
+    def running(cls, f: Function, primals: Sequence[Any], call: str) -> _Recording:
+        """`f` run on fresh leaves in place of the primals."""
+        leaves, build = _fresh(primals, call)
+        with scope(recording=True):
+            out = f(*build(leaves))
+        results, build_out = flatten(out)
+        return cls.of(leaves, [_output(y, call) for y in results], build, build_out)
 
     def is_connected(self, given: Sequence[Any] = ()) -> bool:
         """Whether the results of a sweep of `given` belong to an outer graph."""
