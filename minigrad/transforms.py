@@ -371,7 +371,10 @@ def _output(out: Any, call: str) -> Tensor:
 
 
 def _any_live(xs: Sequence[Any]) -> bool:
-    return any(isinstance(x, Tensor) and x.requires_grad for x in xs)
+    for x in xs:  # noqa: SIM110  # at every sweep; any() of a generator takes twice as long
+        if isinstance(x, Tensor) and x.active:
+            return True
+    return False
 
 
 def _matching(given: Any, tree: Any, like: Sequence[Tensor], what: str) -> list[Any]:
@@ -434,9 +437,9 @@ class _Recording:
 
     def is_connected(self, given: Sequence[Any] = ()) -> bool:
         """Whether the results of a sweep of `given` belong to an outer graph."""
-        return (
-            current.mode.recording and not self._arrays_only and (self.path.must_record or _any_live(given))
-        )
+        if self._arrays_only or not current.mode.recording:
+            return False
+        return self.path.must_record or _any_live(given)
 
     def is_recorded(self, given: Sequence[Any] = ()) -> bool:
         """Whether a sweep of `given` runs on Tensors."""
