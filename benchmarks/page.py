@@ -97,8 +97,7 @@ class Results:
             if key not in found:
                 raise LookupError(
                     f"benchmarks/results/{run}.json has no {' → '.join(keys)}: run `python -m "
-                    f"benchmarks.{run}` to its end, "
-                    f"with all peers installed (`pip install -e .[bench]`)."
+                    f"benchmarks.{run}` to its end, with all peers installed (`pip install -e .[bench]`)."
                 )
             found = found[key]
         return found

@@ -162,8 +162,7 @@ def table(now: dict[str, Any], before: dict[str, Any]) -> str:
         changes = {what: report.change(mine[what], old.get(what)) for what in ("ms", "mb")}
         lines.append(
             f"{name:<20}│{mine['ms']:9,.1f}{changes['ms']:>8}{mine['first ms']:10,.1f}  "
-            f"{ratios['ms ratio']:<26}"
-            f"│{mine['mb']:8,.1f}{changes['mb']:>8}  {ratios['mb ratio']}"
+            f"{ratios['ms ratio']:<26}│{mine['mb']:8,.1f}{changes['mb']:>8}  {ratios['mb ratio']}"
         )
     return "\n".join(line.rstrip() for line in lines)
 

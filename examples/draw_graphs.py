@@ -58,8 +58,8 @@ def curvature() -> Any:
     model, x, y = _regression(bias=False)
     loss = mse_loss(model(x), y)
     title = (
-        "The Hessian of a network's loss times a vector: "
-        "the change of all values in a direction, then of the gradient"
+        "The Hessian of a network's loss times a vector: the change of all values in a direction, then of "
+        "the gradient"
     )
     return draw(loss, phases=("forward", "backward", "tangent"), title=title)
 

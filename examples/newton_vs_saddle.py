@@ -133,8 +133,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         steps = len(run.losses) - 1
         print(
             f"{name:20} {steps:5d} {'(all)' if steps == most else '     '}    {run.losses[-1]:.2e}  "
-            f"{run.gradient:.1e}      "
-            f"{run.lambda_min:+.1e}   {run.negative:3d}",
+            f"{run.gradient:.1e}      {run.lambda_min:+.1e}   {run.negative:3d}",
             flush=True,
         )
     try:

@@ -35,10 +35,8 @@ def dispatch(func: Any, called: str, args: Sequence[Any], kwargs: dict[str, Any]
     if rule is None:
         raise TypeError(
             f"{called} has no derivative rule in minigrad. Use functions that do, call it on .numpy() if no "
-            "derivative "
-            "is needed, or add a rule: make an op with minigrad.elementwise, minigrad.linear_op or "
-            "minigrad.Op and connect it "
-            f"with minigrad.register(function, op)."
+            "derivative is needed, or add a rule: make an op with minigrad.elementwise, minigrad.linear_op "
+            "or minigrad.Op and connect it with minigrad.register(function, op)."
         )
     if kwargs:
         if kwargs.get("out") is not None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import importlib.metadata
-import importlib.util
 import json
 import os
 import platform
@@ -103,8 +102,8 @@ def report(speeds: dict[str, Any]) -> str:
         f"BLAS       {here['blas']}, kernels {here['kernels']}",
         f"threads    {os.cpu_count()} processors; " + _settings(),
         f"pictures   dot {_yes(shutil.which('dot'))}, graphviz {_version('graphviz')}, pygraphviz "
-        f"{_version('pygraphviz')}, "
-        f"matplotlib {_version('matplotlib')}; SVG, HTML, DOT and Mermaid need none of them",
+        f"{_version('pygraphviz')}, matplotlib {_version('matplotlib')}; SVG, HTML, DOT and Mermaid need "
+        "none of them",
         "",
     ]
     for i, (name, speed) in enumerate(speeds.items()):
@@ -121,8 +120,8 @@ def advice(speeds: dict[str, Any]) -> str:
     if not best or gain < WORTH:
         return "No other family of kernels is notably faster here: nothing to set."
     return (
-        f"OPENBLAS_CORETYPE={best}, set before Python starts, "
-        f"would make matrix products {gain:.1f} times as fast."
+        f"OPENBLAS_CORETYPE={best}, set before Python starts, would make matrix products {gain:.1f} times as "
+        "fast."
     )
 
 

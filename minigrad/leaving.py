@@ -58,8 +58,7 @@ def operand(call: str, x: Any) -> Any:
     if isinstance(x, np.ma.MaskedArray | np.matrix):
         raise TypeError(
             f"{call} takes plain arrays, got a {type(x).__name__}, whose mask or product would be lost. "
-            "Convert it with "
-            f"np.asarray, or select with np.where."
+            "Convert it with np.asarray, or select with np.where."
         )
     if isinstance(x, np.generic | np.ndarray):
         return x
@@ -107,8 +106,8 @@ class Leaving:
         leave_graph(self, "assign()")
         if self.op is not None:
             raise ValueError(
-                f"assign: this Tensor is the result of {self.op.name}, not a leaf; "
-                f"change the leaves it was made from, or use .detach() first."
+                f"assign: this Tensor is the result of {self.op.name}, not a leaf; change the leaves it was "
+                "made from, or use .detach() first."
             )
         if value is not self.primal:  # `p.data -= step` has already changed the array in place
             array = np.asarray(value.primal if isinstance(value, Leaving) else value)
@@ -154,9 +153,8 @@ class Leaving:
         if self.active:  # NumPy asks for it in `a[0] = x`, the math module in `math.sin(x)`
             raise TypeError(
                 "turning a recorded Tensor into a float would drop its gradient without a word; use .item() "
-                "if that is "
-                "meant, NumPy's functions instead of the math module's, and np.stack instead of filling an "
-                "array."
+                "if that is meant, NumPy's functions instead of the math module's, and np.stack instead of "
+                "filling an array."
             )
         return float(self.item())
 
@@ -174,9 +172,8 @@ class Leaving:
         leave_graph(self, "np.asarray()")
         if self.active:
             raise TypeError(
-                "turning a recorded Tensor into an ndarray would drop its gradient without a word; "
-                "use .numpy() if that is meant, or the NumPy function itself (np.stack for a list of "
-                "Tensors)."
+                "turning a recorded Tensor into an ndarray would drop its gradient without a word; use "
+                ".numpy() if that is meant, or the NumPy function itself (np.stack for a list of Tensors)."
             )
         return np.array(self.primal, dtype=dtype, copy=copy)
 
@@ -199,9 +196,9 @@ class Leaving:
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError(
-            "Tensors are not changed in place, because the graph would then be wrong. Write "
-            "`x = minigrad.index_set(x, index, value)` (or index_add), or np.where(mask, value, x); "
-            "to overwrite a parameter outside the graph use `p.assign(array)`."
+            "Tensors are not changed in place, because the graph would then be wrong. Write `x = "
+            "minigrad.index_set(x, index, value)` (or index_add), or np.where(mask, value, x); to overwrite "
+            "a parameter outside the graph use `p.assign(array)`."
         )
 
     # Text

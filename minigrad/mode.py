@@ -16,7 +16,7 @@ import threading
 from contextlib import ContextDecorator
 from typing import Any, NamedTuple
 
-__all__ = ["Mode", "about", "no_grad", "scope", "trace_source", "users_line"]
+__all__ = ["Mode", "about", "current", "no_grad", "scope", "trace_source", "users_line"]
 
 
 class Mode(NamedTuple):

@@ -102,6 +102,6 @@ def _stale(user: Any, leaf: Any) -> StaleGraphError:
     who = f"{leaf.name!r}" if leaf.name else f"a leaf of shape {leaf.primal.shape}"
     by, at = (user, "") if isinstance(user, str) else (user.op.name, line_of(user))
     return StaleGraphError(
-        f"{who} was changed after {by} had used it{at}, so this graph's gradient would be that of "
-        f"another function. Run the forward pass again after changing parameters, then pull back."
+        f"{who} was changed after {by} had used it{at}, so this graph's gradient would be that of another "
+        "function. Run the forward pass again after changing parameters, then pull back."
     )

@@ -250,8 +250,7 @@ class Tensor(ArrayLike, Leaving):
         if on and self.primal.dtype.kind not in "fc":
             raise TypeError(
                 "Tensor(data, requires_grad=True) needs floating point numbers, got dtype "
-                f"{self.primal.dtype}. "
-                f"Derivatives of integers do not exist; pass data.astype(float)."
+                f"{self.primal.dtype}. Derivatives of integers do not exist; pass data.astype(float)."
             )
         if on and self.op is not None and not self.live:
             raise ValueError(
@@ -303,15 +302,14 @@ class Tensor(ArrayLike, Leaving):
         if not self.active:
             raise RuntimeError(
                 "backward() needs a Tensor that depends on a leaf with requires_grad=True; this one is a "
-                "constant. "
-                "Was it made inside no_grad(), or from .data, .numpy() or .detach()?"
+                "constant. Was it made inside no_grad(), or from .data, .numpy() or .detach()?"
             )
         data = self.primal
         if gradient is None:
             if data.size != 1:
                 raise ValueError(
-                    f"backward() without a gradient needs a scalar, got shape {data.shape}. "
-                    f"Reduce it first, as with .sum(), or pass gradient= of that shape."
+                    f"backward() without a gradient needs a scalar, got shape {data.shape}. Reduce it first, "
+                    "as with .sum(), or pass gradient= of that shape."
                 )
             seed: Any = np.array(1, data.dtype).reshape(data.shape)
         else:

@@ -416,8 +416,7 @@ def _stratified(labels: Array, n_test: int) -> NDArray[np.bool_]:
     if labels.ndim != 1 or labels.dtype.kind not in "iub":
         raise TypeError(
             f"`train_test_split(stratify=True)` needs integer classes (n,) last, got {labels.dtype} "
-            f"{labels.shape}; "
-            "pass `stratify=False`."
+            f"{labels.shape}; pass `stratify=False`."
         )
     _, code, counts = np.unique(labels, return_inverse=True, return_counts=True)
     take, rest = np.divmod(n_test * counts, len(labels))

@@ -107,8 +107,8 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
 def _require_probabilities(y: Any) -> Any:
     if not (y.min() >= 0 and y.max() <= 1):
         raise ValueError(
-            f"binary_cross_entropy_with_logits needs targets in [0, 1], got {y.min()} … {y.max()}. "
-            f"For labels of −1 and 1 use hinge_loss, or (y + 1)/2."
+            f"binary_cross_entropy_with_logits needs targets in [0, 1], got {y.min()} … {y.max()}. For "
+            "labels of −1 and 1 use hinge_loss, or (y + 1)/2."
         )
     return y
 

@@ -138,8 +138,8 @@ class Module(Watched):
         missing, unexpected = sorted(mine.keys() - state.keys()), sorted(state.keys() - mine.keys())
         if missing or unexpected:
             raise ValueError(
-                f"{call}: the names differ; missing {missing}, unexpected {unexpected}. "
-                f"Was the state saved from a model of another structure?"
+                f"{call}: the names differ; missing {missing}, unexpected {unexpected}. Was the state saved "
+                "from a model of another structure?"
             )
         arrays = {name: np.asarray(state[name]) for name in mine}
         for name, p in mine.items():

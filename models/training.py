@@ -297,11 +297,10 @@ def _require_optimizer(model: Module, optimizer: Any, schedule: Any) -> None:
         held = {id(p) for group in optimizer.param_groups for p in group["params"]}
         if lacking := [name for name, p in model.named_parameters() if p.requires_grad and id(p) not in held]:
             raise ValueError(
-                f"`fit(optimizer=...)` must hold every parameter to be trained, "
-                f"but it lacks {', '.join(lacking)}. Was it made for another model, or before a layer "
-                "was replaced? Make it anew with model.named_parameters(), or freeze what shall stay as it "
-                "is: "
-                f"p.requires_grad = False."
+                "`fit(optimizer=...)` must hold every parameter to be trained, but it lacks "
+                f"{', '.join(lacking)}. Was it made for another model, or before a layer was replaced? Make "
+                "it anew with model.named_parameters(), or freeze what shall stay as it is: p.requires_grad "
+                "= False."
             )
     if getattr(schedule, "optimizer", optimizer) is not optimizer:
         raise ValueError("`fit(schedule=...)` must be a schedule of the optimizer that is given.")
@@ -315,8 +314,8 @@ def _require_watched_columns(callbacks: Any, held_out: Any, metrics: Any) -> Non
     for callback in callbacks:
         if isinstance(callback, EarlyStopping) and callback.column not in columns:
             raise ValueError(
-                f"`fit(callbacks=...)`: EarlyStopping watches {callback.column!r}, "
-                f"but the history will have the columns {sorted(columns)}."
+                f"`fit(callbacks=...)`: EarlyStopping watches {callback.column!r}, but the history will have "
+                f"the columns {sorted(columns)}."
             )
 
 
@@ -392,8 +391,8 @@ class _Batch(Bound):
         # optimizer may reject.
         if not self._seen and not math.isfinite(loss.item()):
             raise FloatingPointError(
-                f"fit: the loss became {loss.item()} in {self._where}; the step was not taken. "
-                f"Lower the learning rate, clip the gradients, or look for NaN in the data."
+                f"fit: the loss became {loss.item()} in {self._where}; the step was not taken. Lower the "
+                "learning rate, clip the gradients, or look for NaN in the data."
             )
         self._seen = True
         return loss

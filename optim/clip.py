@@ -65,8 +65,7 @@ def clip_grad_norm_(
         ]
         raise FloatingPointError(
             f"`{call}`: the norm of the gradients is {total}, because of {', '.join(bad) or 'overflow'}. "
-            "Look for the cause "
-            f"in the forward pass, or pass error_if_nonfinite=False to clip all the same."
+            "Look for the cause in the forward pass, or pass error_if_nonfinite=False to clip all the same."
         )
     factor = max_norm / (total + 1e-6)
     if max_norm < math.inf and not factor >= 1:  # a NaN factor goes into the gradients, as it should

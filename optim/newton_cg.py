@@ -26,8 +26,7 @@ __all__ = ["NewtonCG", "method_of"]
 
 NOT_HERE = {
     "lr": "a Newton step has a length of its own, and an lr for each group would turn it away from the "
-    "direction in which "
-    "the model was minimized",
+    "direction in which the model was minimized",
     "decoupled_weight_decay": "decay that is not part of f would break the comparison of f with its model; "
     "use weight_decay",
 }
@@ -142,8 +141,7 @@ class NewtonCG(ClosureOptimizer):
         if not isinstance(saved, Mapping) or saved.keys() != mine.keys() or str(saved["kind"]) != self.kind:
             raise ValueError(
                 "`NewtonCG.load_state_dict` needs what `state_dict()` of a NewtonCG of the kind "
-                f"{self.kind!r} returned, "
-                f"got {saved!r:.60}."
+                f"{self.kind!r} returned, got {saved!r:.60}."
             )
         _require_alike({**saved, "previous": 0}, {**mine, "previous": 0}, "newton_cg")
         names, previous = self._loaded_previous(saved["previous"])
@@ -251,8 +249,7 @@ def _require_deterministic(objective: ClosureObjective, here: Evaluation) -> Non
     if again != here.f:
         raise ValueError(
             "`NewtonCG.step(closure)`: the closure is not deterministic: two calls at the same parameters "
-            "gave the losses "
-            f"{here.f!r} and {again!r}. Draw the batch and the dropout masks outside of it."
+            f"gave the losses {here.f!r} and {again!r}. Draw the batch and the dropout masks outside of it."
         )
 
 

@@ -56,8 +56,7 @@ class LRSchedule:
         if not all("lr" in group for group in self._groups_of(optimizer)):
             raise TypeError(
                 f"`{type(self).__name__}(optimizer)` must be an optimizer with an lr, and "
-                f"{type(optimizer).__name__} has none: "
-                f"it finds the length of its steps itself."
+                f"{type(optimizer).__name__} has none: it finds the length of its steps itself."
             )
         self.optimizer = optimizer
         for group in self.groups:
@@ -140,8 +139,7 @@ class LRSchedule:
         if len(values) != len(self.groups):
             raise ValueError(
                 f"`{type(self).__name__}`: {option} was given for {len(values)} groups, and the optimizer "
-                "has "
-                f"{len(self.groups)} by now. Make the schedule anew after `add_param_group`."
+                f"has {len(self.groups)} by now. Make the schedule anew after `add_param_group`."
             )
         return values
 
@@ -371,8 +369,7 @@ class OneCycleLR(LRSchedule):
         ):
             raise ValueError(
                 "`OneCycleLR(cycle_momentum=True)` needs an optimizer with momentum, and "
-                f"{type(optimizer).__name__} has none. "
-                f"Pass cycle_momentum=False."
+                f"{type(optimizer).__name__} has none. Pass cycle_momentum=False."
             )
         for group, top in zip(optimizer.param_groups, self.max_lr, strict=True):
             group["initial_lr"] = top / self.div_factor

@@ -63,8 +63,7 @@ class SGD(FirstOrder):
         if options["nesterov"] and (options["momentum"] == 0 or options["dampening"] != 0):
             raise ValueError(
                 "`SGD(nesterov=True)` needs momentum > 0 and dampening = 0, got "
-                f"momentum={options['momentum']}, "
-                f"dampening={options['dampening']}."
+                f"momentum={options['momentum']}, dampening={options['dampening']}."
             )
 
     @staticmethod

@@ -278,8 +278,8 @@ class _Hessian:
         if not np.isfinite(HV).all():
             raise FloatingPointError(
                 f"`{self.call}(f, x)`: a Hessian-vector product must be finite, got "
-                f"{HV[~np.isfinite(HV)][0]}. Are f and its "
-                f"gradient finite at x, and is x off the singular points of sqrt, log, norms and powers?"
+                f"{HV[~np.isfinite(HV)][0]}. Are f and its gradient finite at x, and is x off the singular "
+                "points of sqrt, log, norms and powers?"
             )
         if self.scale is not None:
             HV *= self.scale
@@ -322,8 +322,7 @@ class _Hessian:
         if shapes not in (wanted, [(self.n,)]):
             raise ValueError(
                 f"`{self.call}(P=...)` must have the arrays of x, of shapes {wanted}, or be one of shape "
-                f"{(self.n,)}, "
-                f"got {shapes}. For Adam, P holds √v̂ + ε for each parameter."
+                f"{(self.n,)}, got {shapes}. For Adam, P holds √v̂ + ε for each parameter."
             )
         flat = np.concatenate([part.reshape(-1) for part in parts])
         bad = np.flatnonzero(~((flat > 0) & (flat < np.inf)))
@@ -373,8 +372,7 @@ def _recorded(call: str, f: Any, x: Any) -> tuple[list[Tensor], Callable[[Any], 
     if not isinstance(loss, Tensor):
         raise TypeError(
             f"`{call}(f, x)`: f must return a Tensor, got {loss!r:.60}. Is `return` missing, or was the "
-            "value taken out of "
-            f"the graph with float() or .item()?"
+            "value taken out of the graph with float() or .item()?"
         )
     if loss.size != 1 or loss.dtype.kind == "c":
         raise not_one_number(f"{call}(f, x)", "f", loss)
@@ -454,8 +452,7 @@ def _sharpness(call: str, H: _Hessian, k: int, tol: float, max_products: int, se
         if doubt:
             warnings.warn(
                 f"`{call}(f, x)`: after {H.products} products {doubt}; eigenvalues may be larger than "
-                "returned. "
-                f"Raise max_products={max_products} or tol={tol:g}.",
+                f"returned. Raise max_products={max_products} or tol={tol:g}.",
                 RuntimeWarning,
                 stacklevel=3,
             )

@@ -70,8 +70,8 @@ def test_layers_inside_minigrad():
 
 def test_import_pulls_in_numpy_alone():
     code = (
-        "import sys, numpy; before = set(sys.modules); import minigrad; "
-        "print(sorted(set(sys.modules) - before))"
+        "import sys, numpy; before = set(sys.modules); import minigrad; print(sorted(set(sys.modules) - "
+        "before))"
     )
     out = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT

@@ -104,9 +104,15 @@ def draw(
         outputs, arguments, names = _run(target, inputs)
         called = _title(target)
     else:
+        instead = ""
+        if hasattr(target, "step"):  # an optimizer that steps by a closure
+            instead = (
+                ' It has no update rule to draw; draw its loss with phases=("forward", "backward", "tangent"): '
+                "the Hessian-vector product is what a step is made of."
+            )
         raise TypeError(
-            f"`draw(target)` takes Tensors, a function with example inputs, or an object with recorded(), "
-            f"got {type(target).__name__}: {target!r:.60}."
+            "`draw(target)` takes Tensors, a function with example inputs, or an object with recorded(), "
+            f"got {type(target).__name__}: {target!r:.60}.{instead}"
         )
     aside: Named = []
     if wanted is not None:
@@ -146,8 +152,8 @@ def _named_outputs(tree: Any, call: str) -> Named:
     if not found:
         raise TypeError(
             f"`draw`: there is no Tensor in the {call}, got {type(tree).__name__}: {tree!r:.60}. A result is "
-            "a Tensor only "
-            f"if it depends on a Tensor with requires_grad=True, and was made by NumPy functions on Tensors."
+            "a Tensor only if it depends on a Tensor with requires_grad=True, and was made by NumPy "
+            "functions on Tensors."
         )
     return found
 

@@ -146,7 +146,7 @@ def _dense(x: Any, w: Any, b: Any) -> Any:
     if w.ndim != 2 or b.shape != w.shape[1:] or not x.ndim or x.shape[-1] != w.shape[0]:
         raise ValueError(
             f"needs x (..., n_in), w (n_in, n_out) and b (n_out,), got {x.shape}, {w.shape} and {b.shape}; "
-            f"the last axis of x has to fit the first of w, and the size of b its second."
+            "the last axis of x has to fit the first of w, and the size of b its second."
         )
     y = np.dot(x, w)
     if y.dtype != b.dtype:
@@ -217,8 +217,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     fits = {None: axis is None or len(axes) <= 2, 2: len(axes) == 1, "fro": len(axes) == 2}
     if not (isinstance(ord, str | int | None) and fits.get(ord, False)):
         raise TypeError(
-            f"np.linalg.norm(ord={ord!r}, axis={axis}) of shape {x.shape} is not supported on Tensors; "
-            f"write it with np.abs, np.sum and np.max."
+            f"np.linalg.norm(ord={ord!r}, axis={axis}) of shape {x.shape} is not supported on Tensors; write "
+            "it with np.abs, np.sum and np.max."
         )
     if x.dtype.kind == "c":
         return norm(np.abs(x), ord, axis, keepdims)

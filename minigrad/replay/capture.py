@@ -186,12 +186,9 @@ class Capture:
         who = f"Tensor {x.name!r}" if x.name else f"the result of {x.op.name}" if x.op else "a Tensor"
         raise CaptureError(
             f"{self.call}: {how} on {who} of shape {x.shape} at {users_line()}. While a function is captured "
-            "there are no "
-            "values to look at or change, only operations to write down: what happened here would be frozen "
-            "for all later "
-            "calls. Use NumPy's functions on the Tensor itself (np.where for a choice), do this outside the "
-            "compiled "
-            f"function, or do not compile it."
+            "there are no values to look at or change, only operations to write down: what happened here "
+            "would be frozen for all later calls. Use NumPy's functions on the Tensor itself (np.where for "
+            "a choice), do this outside the compiled function, or do not compile it."
         )
 
 
@@ -201,8 +198,8 @@ class ValuelessArray(np.ndarray[Any, Any]):
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
         raise CaptureError(
             "a Tensor from inside a compiled function was kept, in an attribute, a list or a global, and is "
-            "used outside. It "
-            "has no value there, because replays do not update it. Return it from the function instead."
+            "used outside. It has no value there, because replays do not update it. Return it from the "
+            "function instead."
         )
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:

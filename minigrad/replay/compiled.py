@@ -183,8 +183,8 @@ class Compiled:
                 if len(self._replays) == MANY:
                     warnings.warn(
                         f"{self.call} has been captured {MANY} times, for other shapes or Python numbers "
-                        "each time. Pass a "
-                        f"number that changes as np.asarray(number, dtype), and pad batches to one shape.",
+                        "each time. Pass a number that changes as np.asarray(number, dtype), and pad "
+                        "batches to one shape.",
                         RuntimeWarning,
                         stacklevel=4,
                     )
@@ -359,10 +359,9 @@ class ResultReplay(Replay):
             if x.dtype != y.dtype or x.shape != y.shape or not _alike(x, y):
                 raise CaptureError(
                     f"{self.call}: result {i} of the replay ({x.dtype} {x.shape}) differs from that of the "
-                    "function itself "
-                    f"({y.dtype} {y.shape}). Does it depend on something that has changed since it was "
-                    "captured: a global, an "
-                    f"attribute, an array computed from another? Pass that as an argument."
+                    f"function itself ({y.dtype} {y.shape}). Does it depend on something that has changed "
+                    "since it was captured: a global, an attribute, an array computed from another? Pass "
+                    "that as an argument."
                 )
         return result
 

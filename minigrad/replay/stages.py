@@ -119,8 +119,7 @@ class Run:
                 if leaf.index != index:
                     raise StaleGraphError(
                         f"{leaf.name or f'a leaf of shape {leaf.shape}'} was changed after this "
-                        "linearization was made; make "
-                        f"it again at the new point."
+                        "linearization was made; make it again at the new point."
                     )
             if self._given[s] is None:
                 self._given[s] = tuple(self._kept[stage][i] for stage, i in stages.places[s])

@@ -69,10 +69,9 @@ def captured_twice(
     if difference:
         raise CaptureError(
             f"{call}: run twice on the same arguments, the function was not the same ({difference}). Random "
-            "numbers, counters "
-            "and changing arrays would be frozen. Draw random numbers with minigrad.uniform(rng, shape), "
-            "pass what changes "
-            f"as an argument and return what has changed, or do not compile it."
+            "numbers, counters and changing arrays would be frozen. Draw random numbers with "
+            "minigrad.uniform(rng, shape), pass what changes as an argument and return what has changed, or "
+            "do not compile it."
         )
     return lines, outputs, build_out, capture
 

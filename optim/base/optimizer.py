@@ -56,8 +56,7 @@ class Optimizer:
         if not isinstance(params, Iterable):
             raise TypeError(
                 f"`{call}(params)` must hold Tensors, (name, Tensor) pairs or group dicts, got "
-                f"{type(params).__name__}. "
-                f"Pass model.named_parameters()."
+                f"{type(params).__name__}. Pass model.named_parameters()."
             )
         given = list(params.items() if isinstance(params, Mapping) else params)
         if not given:
@@ -87,8 +86,8 @@ class Optimizer:
     def step(self, closure: Callable[[], Any] | None = None) -> Tensor | None:
         """Take one step; every subclass says how."""
         raise NotImplementedError(
-            f"`{type(self).__name__}` needs a `step` of its own. "
-            f"An optimizer with a `rule` is a subclass of `optim.FirstOrder`."
+            f"`{type(self).__name__}` needs a `step` of its own. An optimizer with a `rule` is a subclass of "
+            "`optim.FirstOrder`."
         )
 
     def state_dict(self) -> Values:
@@ -191,8 +190,7 @@ class Optimizer:
                 if name in names:
                     raise ValueError(
                         f"`{call}(params)`: two parameters are called {name!r}. State is saved by name; pass "
-                        "(name, Tensor) "
-                        f"pairs with distinct names, such as model.named_parameters()."
+                        "(name, Tensor) pairs with distinct names, such as model.named_parameters()."
                     )
                 names.add(name)
                 ids.add(id(p))
@@ -288,8 +286,7 @@ def _require_parameter(call: str, name: Any, p: Any) -> None:
     if p.live:
         raise ValueError(
             f"`{call}(params)`: {name!r} is the result of an operation, not a leaf; pass the Tensors it was "
-            "made from, "
-            f"or make a new one with Tensor(x.data, requires_grad=True)."
+            "made from, or make a new one with Tensor(x.data, requires_grad=True)."
         )
     if p.dtype.kind != "f":
         raise TypeError(

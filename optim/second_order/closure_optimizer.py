@@ -184,8 +184,7 @@ class ClosureOptimizer(Optimizer):
                 key = differing[0]
                 raise ValueError(
                     f"`{type(self).__name__}({key}=...)` must be the same in all groups, got "
-                    f"{shared[0].get(key)!r} and "
-                    f"{other[key]!r}: the step is one direction and one length for all parameters together. "
-                    f"Only weight_decay may differ."
+                    f"{shared[0].get(key)!r} and {other[key]!r}: the step is one direction and one length "
+                    "for all parameters together. Only weight_decay may differ."
                 )
         return shared[0]

@@ -42,8 +42,8 @@ def textbook_direction(H: Vector, g: Vector) -> Vector:
     if not abs(least) > g.size * np.finfo(np.float64).eps * most:
         raise SingularHessianError(
             '`Newton(modification="none")`: the Hessian is singular. With rows and columns scaled to 1 its '
-            "eigenvalue "
-            f"nearest 0 is {least:.3g}, and the largest {most:.3g}. Use another modification, or damping > 0."
+            f"eigenvalue nearest 0 is {least:.3g}, and the largest {most:.3g}. Use another modification, or "
+            "damping > 0."
         )
     p: Vector = -s * (V @ ((V.T @ (s * g)) / lam))
     return p

@@ -135,8 +135,8 @@ def require_finite(call: str, here: Evaluation, arrays: list[tuple[str, Vector]]
     if not math.isfinite(here.f):
         names = ", ".join(name for name, _ in arrays)
         raise FloatingPointError(
-            f"`{call}`: the loss is {here.f} at the present value of {names}; nothing was changed. "
-            f"Start from another point, or look for NaN in the data."
+            f"`{call}`: the loss is {here.f} at the present value of {names}; nothing was changed. Start "
+            "from another point, or look for NaN in the data."
         )
     for (name, _), g in zip(arrays, Packing([values for _, values in arrays]).pieces(here.g), strict=True):
         if not np.isfinite(g).all():

@@ -106,8 +106,7 @@ def lanczos(
     if not skew <= ORTHONORMAL:
         raise ValueError(
             "`lanczos(orthogonal_to=...)` must have orthonormal rows, but their products with each other "
-            "are off by "
-            f"{skew:.1e}. Pass np.linalg.qr(rows.T)[0].T."
+            f"are off by {skew:.1e}. Pass np.linalg.qr(rows.T)[0].T."
         )
     k = min(k, n - p)
 

@@ -152,8 +152,8 @@ class FunctionObjective:
         if not isinstance(loss, Tensor) or not loss.requires_grad:
             raise TypeError(
                 "`minimize(fun, ...)`: fun(x) must return a Tensor that depends on x to be differentiated, "
-                f"got {loss!r:.60}. "
-                f"Write it with NumPy's functions on x itself, or give jac= (and hessp= or hess=)."
+                f"got {loss!r:.60}. Write it with NumPy's functions on x itself, or give jac= (and hessp= or "
+                "hess=)."
             )
         return Graph([leaf], self.counts).derivatives(loss)
 
@@ -291,8 +291,8 @@ class ClosureObjective:
             raise no_loss(call, loss)
         if not loss.requires_grad:
             raise RuntimeError(
-                f"`{call}`: the loss does not depend on a parameter that requires a gradient. "
-                f"Was it made inside no_grad(), or from .data, .numpy() or .detach()?"
+                f"`{call}`: the loss does not depend on a parameter that requires a gradient. Was it made "
+                "inside no_grad(), or from .data, .numpy() or .detach()?"
             )
         self.loss = loss
         return loss, outputs

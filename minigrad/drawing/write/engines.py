@@ -48,8 +48,8 @@ def chosen(engine: str, suffix: str) -> str:
             if available(one):
                 return one
         raise RuntimeError(
-            f"writing .{suffix} needs one of: {'; '.join(_REMEDY.values())}. "
-            f".svg, .html, .dot, .mmd and .json need none of them."
+            f"writing .{suffix} needs one of: {'; '.join(_REMEDY.values())}. .svg, .html, .dot, .mmd and "
+            ".json need none of them."
         )
     if (engine != "builtin" or suffix in ("png", "pdf")) and not available(engine):
         raise RuntimeError(f"writing .{suffix} with engine={engine!r} needs it installed: {_REMEDY[engine]}.")

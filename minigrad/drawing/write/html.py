@@ -53,8 +53,7 @@ def html(full: Picture, shown: Picture, levels: Sequence[tuple[str, Picture]], t
     script = '"use strict";\n{\n' + "\n".join(map(_file, SCRIPTS)) + "}\n"
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri 'none'; "
-        "form-action 'none'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
+        "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     )
     data = _page_data(full, shown, levels, theme)
     return Template(_file("template.html")).substitute(
