@@ -107,8 +107,8 @@ def draw(
         instead = ""
         if hasattr(target, "step"):  # an optimizer that steps by a closure
             instead = (
-                ' It has no update rule; draw its loss with phases=("forward", "backward", "tangent"), for a step '
-                "is made of Hessian-vector products."
+                ' It has no update rule; draw its loss with phases=("forward", "backward", "tangent"), for a '
+                "step is made of Hessian-vector products."
             )
         raise TypeError(
             "`draw(target)` takes Tensors, a function with example inputs, or an object with recorded(), "
