@@ -16,25 +16,30 @@ buffers."""
 from __future__ import annotations
 
 import itertools
-import keyword
 import linecache
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from minigrad.ops.index import getitem_op
-from minigrad.ops.shape import broadcast_to_op, reshape_op, transpose_op
-from minigrad.replay.lines import Input, Line, Variable, axes_of, value_of
+from minigrad.replay.lines import Input, Line, Variable, value_of
 from minigrad.replay.memory import Recycler, aligned
 from minigrad.replay.printing import printing
+from minigrad.replay.text import (
+    OPERATORS,
+    VIEWS,
+    described,
+    dtype_text,
+    is_plain,
+    is_reserved,
+    ufunc_call,
+    view_text,
+)
 
-__all__ = ["Program", "ufunc_call"]
+__all__ = ["Program"]
 
-VIEWS = (reshape_op, transpose_op, broadcast_to_op, getitem_op)
 RECYCLED = 1 << 16  # results of so many bytes reuse the memory of earlier ones that the caller has dropped
 _numbered = itertools.count()
 
@@ -139,7 +144,7 @@ class _Writer:
         arguments = []
         for x in inputs:
             name = x.name if x.name.isidentifier() and x.name not in taken else f"x{x.i}"
-            while name in taken or _reserved(name):
+            while name in taken or is_reserved(name):
                 name += "_"
             taken.add(name)
             self.names[id(x)] = name
@@ -169,7 +174,7 @@ class _Writer:
         signature = ", ".join([*arguments, "kept"] if given else arguments)
         head = [*self._head()]
         named = [name for name in self.scope if name[0] == "c" and name[1:].isdigit()]
-        constants = [f"    # {name} is {_described(self.scope[name])}" for name in named]
+        constants = [f"    # {name} is {described(self.scope[name])}" for name in named]
         self.source = "\n".join([
             f"def workspace({'vector' if any_length else ''}):",
             *constants, *(f"    {text}" for text in head),
@@ -226,7 +231,7 @@ class _Writer:
             name = "".join(c if c.isalnum() and c.isascii() else "_" for c in x.leaf.name or "")
             name = (
                 name
-                if name.isidentifier() and name not in self._taken and not _reserved(name)
+                if name.isidentifier() and name not in self._taken and not is_reserved(name)
                 else self._new("w")
             )
             self._taken.add(name)
@@ -368,7 +373,7 @@ class _Writer:
     def _view(self, line: Line, operand: str) -> None:
         """Write a view: once in the head if it shows a buffer, else in the body, for each call."""
         name = self._new("v")
-        text = f"{name} = {_view_text(line, operand)}"
+        text = f"{name} = {view_text(line, operand)}"
         source = line.args[0]
         fixed = self._fixed
         probe = None
@@ -384,7 +389,7 @@ class _Writer:
             seen = line.op.forward(probe, **line.params)
             if isinstance(seen, np.ndarray) and np.may_share_memory(seen, probe):
                 fixed[id(line)] = seen
-                key = (operand, _view_text(line, operand))
+                key = (operand, view_text(line, operand))
                 if key in self._made:
                     self.names[id(line)] = self._made[key]
                     self._counters["v"] -= 1
@@ -400,14 +405,14 @@ class _Writer:
 
     def _operand(self, x: Any, line: Line) -> str:
         """An operand's name, or the text of a number that need not be a 0-d array."""
-        if not _plain(x):
+        if not is_plain(x):
             return self._named(x)
         dtype = line.array.dtype
         if (
             line.array.ndim
             and isinstance(line.op.forward, np.ufunc)
             and dtype.kind in "fc"
-            and all(_plain(a) or value_of(a).dtype == dtype for a in line.args)
+            and all(is_plain(a) or value_of(a).dtype == dtype for a in line.args)
         ):
             key = (repr(x), dtype)
             if key not in self._numbers:
@@ -425,7 +430,7 @@ class _Writer:
         return name
 
     def _dtype(self, dtype: Any) -> str:
-        return _name_in_numpy(dtype) or self._named(dtype)
+        return dtype_text(dtype) or self._named(dtype)
 
     def _filled(self, line: Line, operands: list[str], target: str) -> str:
         template, extra = self.text[id(line)]
@@ -434,16 +439,16 @@ class _Writer:
 
     def _operator(self, line: Line) -> str | None:
         """Python's operator for this operation on numbers; None for arrays, and if there is no operator."""
-        if line.array.dtype.kind != "f" or line.op.forward not in _OPERATORS:
+        if line.array.dtype.kind != "f" or line.op.forward not in OPERATORS:
             return None
         # NumPy's power of a NumPy number may round otherwise
         if line.op.forward is np.power and not self.any_length:
             return None
-        return _OPERATORS[line.op.forward] if all(map(self._is_number, line.args)) else None
+        return OPERATORS[line.op.forward] if all(map(self._is_number, line.args)) else None
 
     def _is_number(self, x: Any) -> bool:
         given = self.any_length and isinstance(x, Input) and not x.array.ndim
-        return given or self.kind.get(id(x)) == "scalar" or _plain(x)
+        return given or self.kind.get(id(x)) == "scalar" or is_plain(x)
 
     def _function(self, line: Line) -> str:
         return self._called(line.op.name, line.op.forward)
@@ -456,7 +461,9 @@ class _Writer:
             return f"np.{name}"
         name = "".join(c if c.isalnum() and c.isascii() else "_" for c in given)
         while (
-            (name in self.scope and self.scope[name] is not forward) or name in self._taken or _reserved(name)
+            (name in self.scope and self.scope[name] is not forward)
+            or name in self._taken
+            or is_reserved(name)
         ):
             name += "_"
         self.scope[name] = forward
@@ -471,8 +478,8 @@ class _Writer:
         if (
             v is None
             or isinstance(v, str)
-            or _plain(v)
-            or (isinstance(v, tuple) and all(x is None or _plain(x) for x in v))
+            or is_plain(v)
+            or (isinstance(v, tuple) and all(x is None or is_plain(x) for x in v))
         ):
             return repr(v)
         return self._named(v)
@@ -539,65 +546,5 @@ class _Writer:
                 yield f"{name} = {memory}[:{math.prod(shape)}].reshape({shape})"
 
 
-def ufunc_call(
-    ufunc: np.ufunc, name: str, operands: Sequence[str], target: str, keywords: Sequence[str] = ()
-) -> str:
-    """The text of a call that writes into `target`; without the word `out` where possible.
-
-    Leaving it out saves 3 % of a small net's gradient.
-
-    >>> ufunc_call(np.add, "np.add", ["a", "b"], "y"), ufunc_call(np.maximum, "np.maximum", ["a", "b"], "y")
-    ('np.add(a, b, y)', 'np.maximum(a, b, out=y)')
-    """
-    # NumPy deprecates a third positional operand of maximum and minimum, which looks like one to compare
-    word = "out=" if ufunc in (np.maximum, np.minimum) else ""
-    return f"{name}({', '.join([*operands, word + target, *keywords])})"
-
-
-@lru_cache(maxsize=64)
-def _name_in_numpy(dtype: Any) -> str:
-    """ "np.float32" and the like; "" for a dtype that has no such name."""
-    name = dtype.name
-    return f"np.{name}" if getattr(np, name, None) is dtype.type and np.dtype(name) == dtype else ""
-
-
-_OPERATORS: dict[Any, str] = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/", np.power: "**"}
-
-
 def _alike(x: Any, y: Any) -> bool:
     return bool(x.shape == y.shape and x.dtype == y.dtype)
-
-
-def _plain(x: Any) -> bool:
-    """Whether x is a Python number whose text gives the same number."""
-    return x.__class__ in (int, bool) or (x.__class__ is float and math.isfinite(x))
-
-
-def _described(x: Any) -> str:
-    if isinstance(x, np.ndarray):
-        return f"{x.item()!r}, {x.dtype}" if not x.ndim else f"an array {x.shape}, {x.dtype}"
-    return repr(x) if len(repr(x)) < 60 else f"a {type(x).__name__}"
-
-
-def _reserved(name: str) -> bool:
-    """Whether the writer gives this name itself, or it is a word of Python's."""
-    own = name[:1] in "tvsycmkuw" and name[1:].removesuffix("_new").isdigit()
-    return own or keyword.iskeyword(name) or name in ("leaves", "kept", "aligned", "Recycler")
-
-
-def _view_text(line: Line, x: str) -> str:
-    if line.op is transpose_op:
-        axes = axes_of(line)
-        return f"{x}.T" if axes == tuple(reversed(range(len(axes)))) else f"{x}.transpose({axes})"
-    if line.op is reshape_op:
-        return f"{x}.reshape({line.params['shape']})"
-    if line.op is getitem_op:
-        return f"{x}[{', '.join(map(_index_text, line.params['index'])) or '()'}]"
-    return f"np.broadcast_to({x}, {line.params['shape']})"
-
-
-def _index_text(i: Any) -> str:
-    if isinstance(i, slice):
-        parts = ["" if p is None else str(int(p)) for p in (i.start, i.stop, i.step)]
-        return ":".join(parts if parts[2] else parts[:2])
-    return "..." if i is Ellipsis else repr(i)
