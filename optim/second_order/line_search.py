@@ -184,6 +184,8 @@ def _share(low: RayPoint, high: RayPoint) -> float:
     """The next point's share of the way from low to high: a cubic's or a parabola's minimum, in [0.1,
     0.9]."""
     width = high.a - low.a
+    if not low.slope * width < 0:  # the bracket has closed, or the slope is 0
+        return 0.5
     start = -low.slope * width  # > 0, and the unit of what follows, so that no square over- or underflows
     rise, end = (high.change - low.change) / start, high.slope * width / start
     if math.isfinite(end) and math.isfinite(rise):
