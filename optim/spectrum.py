@@ -473,7 +473,8 @@ def _largest(H: _Hessian, k: int, tol: float, budget: int, rng: np.random.Genera
         return bool((residual[-k:] <= allowed(θ)[-k:]).all())
 
     def allowed(θ: Array) -> Array:  # a share of each eigenvalue, not of one that is larger by far
-        return np.maximum(tol * np.abs(θ), H.rounding * np.abs(θ).max())
+        limits: Array = np.maximum(tol * np.abs(θ), H.rounding * np.abs(θ).max())
+        return limits
 
     run = lanczos(H, H.n, budget, rng=rng, stop=_now_and_then(settled, k))
     θ, s, residual = run.ritz()
