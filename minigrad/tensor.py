@@ -16,6 +16,7 @@ gradient silently, as in every engine on NumPy: leaves can be guarded, plain arr
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -23,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.arraylike import REDUCTIONS, RULES, ArrayLike, dispatch
+from minigrad.arraylike import REDUCTIONS, RULES, ArrayLike, defers, dispatch
 from minigrad.errors import described, rephrased
 from minigrad.leaving import Leaving, leave_graph, next_index, numeric, operand
 from minigrad.mode import Mode, current, scope, users_line
@@ -106,7 +107,7 @@ class Op:
             if isinstance(x, Tensor):
                 return apply(self, inputs, params)
             if x.__class__ is list:
-                return self(*(np.asarray(x) if x.__class__ is list else x for x in inputs), **params)
+                return self(*(operand(self.name, x) if x.__class__ is list else x for x in inputs), **params)
         return self.forward(*inputs, **params)
 
     def __repr__(self) -> str:
@@ -130,7 +131,7 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:  # n
                 live += (position,)
             elif x.op is None:
                 watched += (x,)
-        elif x.__class__ in _PLAIN or x.__class__ is np.ndarray:
+        elif x.__class__ in _PLAIN or (x.__class__ is np.ndarray and x.dtype.kind in "fibcu"):
             args.append(x)
         else:
             x = operand(op.name, x)
@@ -151,7 +152,6 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:  # n
         inputs = mode.capturing.operands(node, inputs)
     node.primal = y
     node.index = next_index()
-    node.grad = None
     node.name = None
     node.mode = mode
     node.op = op
@@ -225,7 +225,7 @@ class Tensor(ArrayLike, Leaving):
             data = data.primal
         elif requires_grad and type(data) is int:
             data = float(data)  # a bare Python number carries no dtype of its own
-        self.primal = numeric(np.array(data), "Tensor(data)")
+        self.primal = np.array(numeric(data, "Tensor(data)"))
         if current.mode.capturing is not None:
             current.mode.capturing.copied(self, data)
         self.op = None
@@ -313,9 +313,8 @@ class Tensor(ArrayLike, Leaving):
                 )
             seed: Any = np.array(1, data.dtype).reshape(data.shape)
         else:
-            seed = (
-                gradient if isinstance(gradient, Tensor) and create_graph else np.asarray(data_of(gradient))
-            )
+            given = isinstance(gradient, Tensor) and create_graph
+            seed = gradient if given else numeric(data_of(gradient), "backward(gradient=...)")
             if seed.shape != data.shape:
                 raise ValueError(f"backward(gradient=...) needs shape {data.shape}, got {seed.shape}.")
             if not np.can_cast(data_of(seed).dtype, data.dtype, "same_kind"):
@@ -341,6 +340,17 @@ class Tensor(ArrayLike, Leaving):
         for leaf, g in updates:
             leaf.grad = g if leaf.grad is None else leaf.grad + g
 
+    def __getattr__(self, name: str) -> Any:
+        if name != "grad":  # only leaves have one, so that recording need not set it
+            raise AttributeError(f"'Tensor' object has no attribute {name!r}")
+        if self.active:
+            warnings.warn(
+                f".grad is kept by leaves only, and this is the result of an operation ({self.op}); take the "
+                "gradient with minigrad.grad of a function of it, or make a leaf of it by .detach().",
+                stacklevel=2,
+            )
+        return None
+
     def __len__(self) -> int:
         if not self.primal.ndim:
             raise TypeError("len() of a 0-d Tensor.")
@@ -354,10 +364,15 @@ class Tensor(ArrayLike, Leaving):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__":
             rule = RULES.get(ufunc)
-            # nearly always; straight to `apply` saves two calls of three
-            if rule.__class__ is Op and not kwargs:
-                return apply(rule, inputs, _NO_PARAMS)
-            return dispatch(ufunc, f"np.{ufunc.__name__}", inputs, kwargs)
+            try:
+                # nearly always; straight to `apply` saves two calls of three
+                if rule.__class__ is Op and not kwargs:
+                    return apply(rule, inputs, _NO_PARAMS)
+                return dispatch(ufunc, f"np.{ufunc.__name__}", inputs, kwargs)
+            except Exception:
+                if any(map(defers, inputs)):
+                    return NotImplemented
+                raise
         called = f"np.{ufunc.__name__}.{method}"
         if method != "reduce" or ufunc not in REDUCTIONS:
             raise TypeError(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from minigrad.families import bilinear, register
+from minigrad.leaving import numeric
 from minigrad.ops.elementwise import in_floats, ratio
 from minigrad.ops.reduce import from_the_end, ones, total, with_axes
 from minigrad.tensor import Op, Tensor, traced_if_capturing
@@ -82,7 +83,7 @@ def matmul(a: Any, b: Any) -> Any:
 
 
 def _array(x: Any) -> Any:
-    return traced_if_capturing(x if isinstance(x, Tensor | np.ndarray) else np.asarray(x))
+    return traced_if_capturing(x if isinstance(x, Tensor | np.ndarray) else numeric(x, "a matrix product"))
 
 
 def dot(a: Any, b: Any) -> Any:
