@@ -682,8 +682,8 @@ class ReduceLROnPlateau(LRSchedule):
         min_lr: ≥ 0, no rate goes below; or one for each group.
         eps: ≥ 0; smaller changes of the rate are not made.
 
-    `step(metric)` takes the metric; NaN is never an improvement. `fit` gives it the validation loss, or the
-    column that its `monitor` names. As torch, but for a negative best under "rel": better is then better by
+    `step(metric)` takes the metric; NaN is never an improvement. `fit` gives it the validation loss, or,
+    without validation, the training loss. As torch, but for a negative best under "rel": better is then better by
     a fraction of its magnitude, while torch takes what is worse by that fraction.
 
     >>> from minigrad import Tensor
