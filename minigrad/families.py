@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.linear_program import takes_out
 from minigrad.tensor import RULES, Op
 
 __all__ = ["bilinear", "constant_op", "elementwise", "linear_op", "register", "scale"]
@@ -55,6 +56,7 @@ scale: Op = Op(
     batched=True,
     doc=_scale.__doc__ or "",
 )
+takes_out(scale)
 
 
 def register(function: Any, rule: Callable[..., Any], *, keywords: Sequence[str] = ()) -> Any:

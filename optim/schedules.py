@@ -683,8 +683,8 @@ class ReduceLROnPlateau(LRSchedule):
         eps: ≥ 0; smaller changes of the rate are not made.
 
     `step(metric)` takes the metric; NaN is never an improvement. `fit` gives it the validation loss, or,
-    without validation, the training loss. As torch, but for a negative best under "rel": better is then better by
-    a fraction of its magnitude, while torch takes what is worse by that fraction.
+    without validation, the training loss. As torch, but for a negative best under "rel": better is then
+    better by a fraction of its magnitude, while torch takes what is worse by that fraction.
 
     >>> from minigrad import Tensor
     >>> from optim import SGD

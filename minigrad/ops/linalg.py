@@ -9,6 +9,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from minigrad.families import bilinear, register
 from minigrad.leaving import numeric
+from minigrad.linear_program import takes_out
 from minigrad.ops.elementwise import in_floats, ratio
 from minigrad.ops.reduce import from_the_end, ones, total, with_axes
 from minigrad.tensor import Op, Tensor, traced_if_capturing
@@ -33,6 +34,7 @@ matmul_op = bilinear(
     broadcasts=True,
     batched=True,
 )
+takes_out(matmul_op)
 
 inner_op = Op(
     "inner",
@@ -54,6 +56,7 @@ matvec_op: Op = Op(
     batched=True,
     doc="A matrix times a vector.",
 )
+takes_out(matvec_op)
 
 
 def matmul(a: Any, b: Any) -> Any:

@@ -400,3 +400,10 @@ def test_grad_gives_aux():
     g, aux = grad(lambda x: (np.sum(x * x), "extra"), has_aux=True)(np.ones(2))
     assert g.tolist() == [2.0, 2.0]
     assert aux == "extra"
+
+
+def test_a_parameter_called_out_is_the_users_own():
+    gain = mg.linear_op("gain", lambda v, out=1.0: v * out, lambda g, v, out=1.0: g * out)
+    x = np.array([1.0, 2.0, 3.0])
+    found = mg.jacobian(lambda v: np.sin(gain(v * 3, out=2.0) * 5) * 7)(x)
+    np.testing.assert_allclose(np.diagonal(found), 210 * np.cos(30 * x))

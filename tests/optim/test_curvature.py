@@ -541,7 +541,7 @@ def test_batches_hold_bounded_memory():
     H = curvature._Hessian("test", lambda w: np.sum(np.tanh(x + w) ** 2), np.zeros(2000))
     assert curvature.portion(1000, H.held) == 1
     # 1000 in 16 portions
-    assert curvature.portion(1000, curvature._Hessian("test", lambda w: np.sum(w**2), np.zeros(3)).held) == 63
+    assert curvature.portion(1000, curvature._Hessian("test", lambda w: np.sum(w**2), np.zeros(3)).held) == 64
 
 
 @each_spectrum
