@@ -12,6 +12,7 @@ written on purpose, do not refuse.
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -102,7 +103,7 @@ class Leaving:
     active: bool
     op: Any
     live: Sequence[int]
-    grad: Any
+    gradient: Any
     name: str | None
     mode: Mode
 
@@ -119,6 +120,24 @@ class Leaving:
     @data.setter
     def data(self, value: Any) -> None:
         self.assign(value)
+
+    @property
+    def grad(self) -> Any:
+        """The gradient that `backward` added up: an ndarray (a Tensor after `create_graph=True`), or None."""
+        try:
+            return self.gradient
+        except AttributeError:
+            if self.active:
+                warnings.warn(
+                    f".grad is kept by leaves only, and this is the result of an operation ({self.op}); take "
+                    "the gradient with minigrad.grad of a function of it, or make a leaf of it by .detach().",
+                    stacklevel=2,
+                )
+            return None
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        self.gradient = value
 
     def assign(self, value: Any) -> None:
         """Overwrite a leaf's values in place, in its shape and dtype. Graphs recorded earlier become stale.

@@ -16,7 +16,6 @@ gradient silently, as in every engine on NumPy: leaves can be guarded, plain arr
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -107,7 +106,7 @@ class Op:
             if isinstance(x, Tensor):
                 return apply(self, inputs, params)
             if x.__class__ is list:
-                return self(*(operand(self.name, x) if x.__class__ is list else x for x in inputs), **params)
+                return self(*_without_lists(self.name, inputs), **params)
         return self.forward(*inputs, **params)
 
     def __repr__(self) -> str:
@@ -164,7 +163,7 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:  # n
                 "each."
             )
         elif op.some_constant:
-            live = tuple(i for i in live if op.pulls[i] is not None)
+            live = _with_rule(op.pulls, live)
     if live or mode.capturing is not None:
         node.inputs = inputs
         node.args = args
@@ -181,6 +180,17 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:  # n
 
 _NO_PARAMS: dict[str, Any] = {}
 _new = object.__new__
+
+
+# A comprehension inside `apply` or `Op.__call__` would turn what it reads into slower variables there.
+
+
+def _with_rule(pulls: Sequence[Rule | None], live: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple([i for i in live if pulls[i] is not None])
+
+
+def _without_lists(name: str, inputs: Sequence[Any]) -> list[Any]:
+    return [operand(name, x) if x.__class__ is list else x for x in inputs]
 
 
 class Tensor(ArrayLike, Leaving):
@@ -202,8 +212,8 @@ class Tensor(ArrayLike, Leaving):
     """
 
     __slots__ = (
-        "__weakref__", "active", "args", "grad", "index", "inputs", "live", "mode", "name", "op", "params",
-        "primal", "watched",
+        "__weakref__", "active", "args", "gradient", "index", "inputs", "live", "mode", "name", "op",
+        "params", "primal", "watched",
     )  # fmt: skip
 
     primal: Array  # the value itself, for code that has asked `leave_graph`; users have `.data`
@@ -215,7 +225,7 @@ class Tensor(ArrayLike, Leaving):
     watched: tuple[Tensor, ...]  # constant leaves among the inputs: changing one makes the graph stale too
     params: dict[str, Any]
     index: int
-    grad: Any  # ndarray; a Tensor after backward(create_graph=True)
+    gradient: Any  # behind `.grad`; only leaves have one
     name: str | None
     mode: Mode
 
@@ -232,7 +242,7 @@ class Tensor(ArrayLike, Leaving):
         self.inputs = self.args = self.live = self.watched = ()
         self.params = _NO_PARAMS
         self.index = next_index()
-        self.grad = None
+        self.gradient = None
         self.name = name
         self.mode = current.mode
         self.requires_grad = bool(requires_grad)
@@ -340,17 +350,6 @@ class Tensor(ArrayLike, Leaving):
         for leaf, g in updates:
             leaf.grad = g if leaf.grad is None else leaf.grad + g
 
-    def __getattr__(self, name: str) -> Any:
-        if name != "grad":  # only leaves have one, so that recording need not set it
-            raise AttributeError(f"'Tensor' object has no attribute {name!r}")
-        if self.active:
-            warnings.warn(
-                f".grad is kept by leaves only, and this is the result of an operation ({self.op}); take the "
-                "gradient with minigrad.grad of a function of it, or make a leaf of it by .detach().",
-                stacklevel=2,
-            )
-        return None
-
     def __len__(self) -> int:
         if not self.primal.ndim:
             raise TypeError("len() of a 0-d Tensor.")
@@ -392,7 +391,7 @@ def constant_tensor(array: Array) -> Tensor:
     leaf.inputs = leaf.args = leaf.live = leaf.watched = ()
     leaf.params = _NO_PARAMS
     leaf.index = next_index()
-    leaf.grad = leaf.name = None
+    leaf.gradient = leaf.name = None
     leaf.mode = current.mode
     leaf.active = False
     return leaf

@@ -63,19 +63,17 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool 
 def _differentiated(
     transform: str, f: Function, argnums: int | Sequence[int], has_aux: bool = False
 ) -> Function:
-    several = isinstance(argnums, Sequence)
-    call = _called(transform, f)
+    several, call = isinstance(argnums, Sequence), _called(transform, f)
+    wanted = _positions(argnums)
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        positions = _positions(argnums, args, call)
+        positions = _given(wanted, args, call)
         leaves, build = _fresh([args[i] for i in positions], call)
         with scope(recording=True):
             out = f(*_replaced(args, positions, build(leaves)), **kwargs)
         out, aux = _with_aux(out, call) if has_aux else (out, None)
         y = _scalar(out, call)
-        if y.dtype.kind == "c" and any(
-            a.dtype.kind != "c" for a in leaves
-        ):  # of complex ones it is f's derivative
+        if y.dtype.kind == "c" and any(a.dtype.kind != "c" for a in leaves):  # else it is f's derivative
             raise TypeError(
                 f"{call}: a complex loss has no gradient for a real argument. Return np.real or np.abs of it."
             )
@@ -231,11 +229,11 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     array([[2., 0.],
            [0., 6.]])
     """
-    call = _called("jacobian", f)
-    several = isinstance(argnums, Sequence)
+    several, call = isinstance(argnums, Sequence), _called("jacobian", f)
+    wanted = _positions(argnums)
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        positions = _positions(argnums, args, call)
+        positions = _given(wanted, args, call)
 
         def of_those(*chosen: Any) -> Any:
             return f(*_replaced(args, positions, chosen), **kwargs)
@@ -327,15 +325,19 @@ def _called(transform: str, f: Any) -> str:
     return f"{transform}({getattr(f, '__name__', type(f).__name__)})"
 
 
-def _positions(argnums: int | Sequence[int], args: Sequence[Any], call: str) -> tuple[int, ...]:
-    """The positions of the arguments to differentiate, checked against those that were given."""
-    positions = tuple(operator.index(i) for i in (argnums if isinstance(argnums, Sequence) else (argnums,)))
+def _positions(argnums: int | Sequence[int]) -> tuple[int, ...]:
+    return tuple(operator.index(i) for i in (argnums if isinstance(argnums, Sequence) else (argnums,)))
+
+
+def _given(positions: tuple[int, ...], args: Sequence[Any], call: str) -> tuple[int, ...]:
+    """`positions`, checked against the arguments that were given."""
+    n = len(args)
     for i in positions:
-        if not -len(args) <= i < len(args):
+        if not -n <= i < n:
             raise TypeError(
-                f"{call}: argument {i} is to be differentiated, but only {len(args)} were given by position."
+                f"{call}: argument {i} is to be differentiated, but only {n} were given by position."
             )
-    if len({i % len(args) for i in positions}) < len(positions):
+    if len(positions) > 1 and len({i % n for i in positions}) < len(positions):
         raise ValueError(f"{call}: argnums must name each argument once, got {positions}.")
     return positions
 
@@ -359,7 +361,7 @@ def _leaf(x: Any, call: str) -> Tensor:
         if x.requires_grad:
             with scope(recording=True):
                 return apply(positive, (x,), {})
-        if _capturing() and numeric(x.primal, call).dtype.kind in "fc":
+        if _capturing() and x.primal.dtype.kind in "fc":
             leaf = apply(positive, (x,), {})
             leaf.grad = None
             leaf.active = True  # the sweeps take it for a leaf; replay still computes it from x
@@ -368,7 +370,7 @@ def _leaf(x: Any, call: str) -> Tensor:
     else:
         # a bare Python number carries no dtype of its own
         array = numeric(float(x) if type(x) is int else x, call)
-    if numeric(array, call).dtype.kind not in "fc":
+    if array.dtype.kind not in "fc":
         raise TypeError(
             f"{call} differentiates floating point arrays, got dtype {array.dtype}. Pass x.astype(float)."
         )
