@@ -348,7 +348,7 @@ class Tensor(ArrayLike, Leaving):
             cotangents = own(pull_back(path, {self.index: seed}), seed)
         updates = [(leaf, cotangents[leaf.index]) for leaf in path.sources if leaf.index in cotangents]
         for leaf, g in updates:
-            leaf.grad = g if leaf.grad is None else leaf.grad + g
+            leaf.gradient = g if leaf.gradient is None else leaf.gradient + g
 
     def __len__(self) -> int:
         if not self.primal.ndim:

@@ -203,8 +203,8 @@ class ParamGroup(MutableMapping[str, Any]):
             p = param.tensor
             if p.primal is not param.view:  # another optimizer has adopted it since
                 self.adopt(param)
-            grad = p.grad
-            if grad is None or not p.requires_grad:
+            grad = p.gradient
+            if grad is None or not p.active:
                 continue
             if grad.__class__ is not np.ndarray:
                 grad = np.asarray(grad.primal if isinstance(grad, Tensor) else grad)
