@@ -1,4 +1,4 @@
-"""The five pictures of the README: a neuron, a network, its Hessian-vector product, a step of Adam, an
+"""The five pictures of docs/drawing.md: a neuron, a network, its Hessian-vector product, a step of Adam, an
 iteration of CG.
 
 python -m examples.draw_graphs            writes docs/pictures/*.svg, each light and dark

@@ -49,26 +49,22 @@ def draw(
 
     Args:
         target: a Tensor; several, in a list, tuple or dict; a function, called here with `inputs`: any Python
-        function, a
-            Module, `grad(f)`, `lambda x, v: hvp(f, x, v)`; or an object with a method `recorded()` that
-            returns named Tensors, such as an optimizer, whose update rule is drawn.
+            function, a Module, `grad(f)`, `lambda x, v: hvp(f, x, v)`; or an object with a method
+            `recorded()` that returns named Tensors, such as an optimizer, whose update rule is drawn.
         inputs: example arguments of a function: arrays, numbers, or trees of them. Derivatives are taken with
             respect to the floating ones.
         show: the details in the boxes: any of "shape", "dtype", "value", "grad" (the derivative of the one
-        scalar
-            output), "bytes", "flops", "time", "source" (the line that made it; recorded inside
+            scalar output), "bytes", "flops", "time", "source" (the line that made it; recorded inside
             `trace_source()`).
-        direction: "right", "down", "left" or "up". fold: None draws one box for each operation, "formulas"
-        one for each line of calculus; "repeats" also folds
-            blocks that repeat, and "modules" whole modules; "auto" folds only as far as a readable picture
-            needs.
+        direction: "right", "down", "left" or "up".
+        fold: None draws one box for each operation, "formulas" one for each line of calculus; "repeats" also
+            folds blocks that repeat, and "modules" whole modules; "auto" folds only as far as a readable
+            picture needs.
         phases: draw only these, of "forward", "backward", "tangent", "update". If the graph of a scalar has
-        only a
-            forward pass, "backward" adds the pull back to its parameters, and "tangent" its Hessian-vector
-            product.
+            only a forward pass, "backward" adds the pull back to its parameters, and "tangent" its
+            Hessian-vector product.
         engine: "builtin" is our own layout; "graphviz" and "pygraphviz" let those packages draw; "auto" is
-        the
-            builtin one.
+            the builtin one.
         theme: "light" or "dark".
         title: the heading of the picture; None takes the name of the function or the class.
 

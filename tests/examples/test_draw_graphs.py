@@ -1,4 +1,4 @@
-"""The README's pictures are drawn anew, alike each time, and say what they should."""
+"""The pictures of docs/drawing.md are drawn anew, alike each time, and say what they should."""
 
 import xml.etree.ElementTree as ET
 

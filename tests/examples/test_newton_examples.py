@@ -125,5 +125,5 @@ def test_without_matplotlib_the_numbers_are_printed_all_the_same(example, monkey
     if example is minimize_rosenbrock:
         monkeypatch.setattr(example, "METHODS", {"newton-cg": {}})
     example.main(["--out", str(tmp_path)])
-    assert "minigrad[plot]" in capsys.readouterr().out
+    assert "[plot]" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())

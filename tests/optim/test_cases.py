@@ -31,7 +31,8 @@ def test_a_row_says_where_the_right_numbers_come_from(case):
 
 @each_case
 def test_a_row_has_values_to_refuse_for_every_option(case):
-    assert case.defaults.keys() <= BAD.keys() | case.bad.keys()
+    bare = case.defaults.keys() - BAD.keys() - case.bad.keys()
+    assert not bare, f"give the case a value in `bad` for each of {bare}: one to be refused"
     assert not BAD.keys() & case.bad.keys(), "these are in BAD"
 
 
