@@ -1,6 +1,12 @@
 """Before NumPy is loaded: one BLAS thread for each test process. Two of them on two cores spend their time
-waiting for one another, as the threads of OpenBLAS spin. And the generator that tests draw from."""
+waiting for one another, as the threads of OpenBLAS spin.
 
+The packages are imported here, so that pytest, which imports a file by its path, takes these modules when it
+runs the examples in their docstrings, and does not make a second one of each. And here is the generator that
+tests draw from.
+"""
+
+import importlib
 import os
 import zlib
 
@@ -8,6 +14,8 @@ import pytest
 
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+for name in ("minigrad", "models", "optim"):
+    importlib.import_module(name)
 
 
 @pytest.fixture
