@@ -32,6 +32,7 @@ class Case:
     textbook: if not, the formula in plain NumPy: a generator of the parameters after each step, called as
         textbook(w, gradients, **options) with every option but maximize.
     bad: values that it refuses, for each option that is not in BAD.
+    moves_without_eps: False if its steps have the size of ε, so that with ε = 0 it stays where it is.
     """
 
     kind: type
@@ -41,6 +42,7 @@ class Case:
     torch: dict[str, tuple] = field(default_factory=dict)
     textbook: Callable | None = None
     bad: dict[str, tuple] = field(default_factory=dict)
+    moves_without_eps: bool = True
 
     @property
     def name(self):

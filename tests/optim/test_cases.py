@@ -3,6 +3,7 @@
 import pytest
 
 import optim
+from optim.base.options import KINDS
 from tests.optim.cases import BAD, CASES, MAKERS
 from tests.problems import leaf
 
@@ -27,6 +28,12 @@ def test_a_row_says_where_the_right_numbers_come_from(case):
     assert bool(case.torch) != bool(case.textbook), "give it values for `torch`, or a `textbook`"
     if case.torch:
         assert case.defaults.keys() - {"lr", "maximize"} <= case.torch.keys(), "each option needs values"
+
+
+@each_case
+def test_every_option_has_a_kind(case):
+    missing = case.defaults.keys() - KINDS.keys()
+    assert not missing, f"give {missing} a line in KINDS of optim/base/options.py"
 
 
 @each_case
