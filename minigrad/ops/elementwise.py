@@ -71,39 +71,39 @@ arctan2 = elementwise(
 
 # Kinks
 
-_absolute = elementwise(np.absolute, lambda y, x: np.sign(x), bounded=True)
-fabs = elementwise(np.fabs, lambda y, x: np.sign(x), bounded=True)
+_absolute = elementwise(np.absolute, lambda y, x: np.sign(x), chooses=True)
+fabs = elementwise(np.fabs, lambda y, x: np.sign(x), chooses=True)
 _maximum = elementwise(
-    np.maximum, lambda y, a, b: _larger(a, b, y), lambda y, a, b: _larger(b, a, y), bounded=True
+    np.maximum, lambda y, a, b: _larger(a, b, y), lambda y, a, b: _larger(b, a, y), chooses=True
 )
 _minimum = elementwise(
-    np.minimum, lambda y, a, b: _larger(b, a, y), lambda y, a, b: _larger(a, b, y), bounded=True
+    np.minimum, lambda y, a, b: _larger(b, a, y), lambda y, a, b: _larger(a, b, y), chooses=True
 )
 _maximum_const = elementwise(
-    np.maximum, lambda y, x, c: _one_where(x > c, y), None, name="maximum", bounded=True
+    np.maximum, lambda y, x, c: _one_where(x > c, y), None, name="maximum", chooses=True
 )
 _minimum_const = elementwise(
-    np.minimum, lambda y, x, c: _one_where(x < c, y), None, name="minimum", bounded=True
+    np.minimum, lambda y, x, c: _one_where(x < c, y), None, name="minimum", chooses=True
 )
 _fmax = elementwise(
     np.fmax,
     lambda y, a, b: _chosen(np.greater, a, b),
     lambda y, a, b: _chosen(np.greater, b, a),
-    bounded=True,
+    chooses=True,
 )
 _fmin = elementwise(
-    np.fmin, lambda y, a, b: _chosen(np.less, a, b), lambda y, a, b: _chosen(np.less, b, a), bounded=True
+    np.fmin, lambda y, a, b: _chosen(np.less, a, b), lambda y, a, b: _chosen(np.less, b, a), chooses=True
 )
 _fmax_const = elementwise(
-    np.fmax, lambda y, x, c: _chosen(np.greater, x, c, tie=0), None, name="fmax", bounded=True
+    np.fmax, lambda y, x, c: _chosen(np.greater, x, c, tie=0), None, name="fmax", chooses=True
 )
 _fmin_const = elementwise(
-    np.fmin, lambda y, x, c: _chosen(np.less, x, c, tie=0), None, name="fmin", bounded=True
+    np.fmin, lambda y, x, c: _chosen(np.less, x, c, tie=0), None, name="fmin", chooses=True
 )
 
 EXTREMA = (_maximum, _minimum, _maximum_const, _minimum_const)
 
-heaviside = elementwise(np.heaviside, None, lambda y, x, h: _one_where(np.equal(x, 0), y), bounded=True)
+heaviside = elementwise(np.heaviside, None, lambda y, x, h: _one_where(np.equal(x, 0), y), chooses=True)
 
 # Constants: comparisons, rounding and logic are no errors, because their derivative is 0 wherever it exists
 
@@ -151,7 +151,7 @@ ratio.__doc__ = "a/b, but 0 where b is 0: a unit vector's minimum-norm choice. I
 sigmoid: Op = elementwise(_sigmoid, lambda y, x: y * sigmoid(-x), name="sigmoid", bounded=True)
 softplus: Op = elementwise(_softplus, lambda y, x: sigmoid(x), name="softplus", bounded=True)
 relu: Op = elementwise(
-    lambda x: np.maximum(x, 0), lambda y, x: _one_where(x > 0, y), name="relu", bounded=True
+    lambda x: np.maximum(x, 0), lambda y, x: _one_where(x > 0, y), name="relu", chooses=True
 )
 gap: Op = elementwise(_gap, 1, -1, name="gap")  # a − b, and 0 where both are the same infinity
 sigmoid.__doc__ = "σ(x) = 1/(1 + e⁻ˣ), elementwise; σ′ = σ(1 − σ). Exact to rounding for any x."

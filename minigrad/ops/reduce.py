@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from minigrad.families import constant_op, linear_op, register, scale
+from minigrad.families import constant_op, linear_op, register
 from minigrad.ops.elementwise import in_floats, ratio
+from minigrad.products import scale, select
 from minigrad.tensor import Op, Tensor, data_of
 
 Axis = int | tuple[int, ...] | None
@@ -132,17 +133,16 @@ def _share(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 
 def _extremum(name: str, ufunc: np.ufunc) -> Op:
-    return Op(
-        name,
-        lambda x, axis, keepdims: ufunc.reduce(x, axis=axis, keepdims=keepdims),
-        pulls=(lambda g, y, x, axis, keepdims: with_axes(g, axis, keepdims) * _share(y, x, axis, keepdims),),
-        pushes=(
-            lambda t, y, x, axis, keepdims: np.add.reduce(
-                t * _share(y, x, axis, keepdims), axis=axis, keepdims=keepdims
-            ),
-        ),
-        batched=True,
-    )
+    def pull(g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+        return select(with_axes(g, axis, keepdims), _share(y, x, axis, keepdims))
+
+    def push(t: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+        return np.add.reduce(select(t, _share(y, x, axis, keepdims)), axis=axis, keepdims=keepdims)
+
+    def extremum(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+        return ufunc.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]  # as in `_sum`
+
+    return Op(name, extremum, pulls=(pull,), pushes=(push,), batched=True)
 
 
 max_op, min_op = _extremum("max", np.maximum), _extremum("min", np.minimum)

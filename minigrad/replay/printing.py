@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.families import scale
 from minigrad.ops import elementwise as e
 from minigrad.ops import fused
 from minigrad.ops.index import SLOT, gather, getitem_op
@@ -30,6 +29,7 @@ from minigrad.ops.shape import (
     transpose_op,
     where_op,
 )
+from minigrad.products import scale, select
 from minigrad.tensor import Op
 
 __all__ = ["Printing", "printed", "printing"]
@@ -81,6 +81,7 @@ def printed(op: Op, template: Template | None = None, **facts: bool) -> None:
 
 
 printed(scale, lambda y, g, d: ("{scale}({0}, {1}, {y})", {"scale": scale.forward}))
+printed(select, lambda y, a, b: ("{select}({0}, {1}, {y})", {"select": select.forward}), never_singular=True)
 printed(e.power_const_op, lambda y, x, p: ("np.power({0}, {p}, {y})", {"p": p}))
 printed(matmul_op, lambda y, a, b: f"np.{'dot' if a.ndim == b.ndim == 2 else 'matmul'}({{0}}, {{1}}, {{y}})")
 printed(inner_op, lambda y, a, b: "np.dot({0}, {1}, {y})")
