@@ -9,7 +9,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from minigrad.families import bilinear, register
 from minigrad.ops.elementwise import in_floats, ratio
-from minigrad.ops.reduce import from_the_end, ones, total, with_axes
+from minigrad.ops.reduce import from_the_end, in_float32, ones, total, with_axes
 from minigrad.tensor import Op, Tensor, traced_if_capturing
 
 # y = a·b on the last two axes, the others broadcast; ȧ = g·bᵀ, ḃ = aᵀ·g
@@ -222,7 +222,23 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         )
     if x.dtype.kind == "c":
         return norm(np.abs(x), ord, axis, keepdims)
-    return _norm(in_floats(x), axis=axes, keepdims=bool(keepdims))
+    return in_float32(lambda z: _norm(z, axis=axes, keepdims=bool(keepdims)), in_floats(x))
+
+
+_total: Any = np.add.reduce  # the stubs want a literal bool as keepdims
+
+
+def _length(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+    """√Σx²; where squares over- or underflow, from x divided by its largest element."""
+    with np.errstate(over="ignore", under="ignore"):
+        squares = _total(x * x, axis=axis, keepdims=keepdims)
+    limits = np.finfo(squares.dtype)
+    if not np.any(np.isinf(squares) | (squares < limits.tiny / limits.eps)):
+        return np.sqrt(squares)
+    top = np.maximum.reduce(np.abs(x), axis=axis, keepdims=True, initial=0)
+    top = np.where(np.isfinite(top) & (top > 0), top, 1)
+    squares = _total(np.square(x / top), axis=axis, keepdims=keepdims)
+    return np.sqrt(squares) * (top if keepdims else np.squeeze(top, axis))
 
 
 def _norm_slope(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
@@ -231,7 +247,7 @@ def _norm_slope(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 _norm = Op(
     "norm",
-    lambda x, axis, keepdims: np.sqrt(np.add.reduce(x * x, axis=axis, keepdims=keepdims)),
+    _length,
     pulls=(lambda g, y, x, axis, keepdims: with_axes(g, axis, keepdims) * _norm_slope(y, x, axis, keepdims),),
     pushes=(
         lambda t, y, x, axis, keepdims: np.add.reduce(

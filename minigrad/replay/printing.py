@@ -104,7 +104,11 @@ printed(astype_op, lambda y, x, dtype: "np.copyto({y}, {0}, casting='unsafe')")
 printed(fused.centred_op, lambda y, x: ("{centred}({0}, {y})", {"centred": fused.centred_op.forward}))
 printed(
     fused.minus_one_hot_op,
-    lambda y, e, sums, places: "np.divide({0}, {1}[:, None], {y}); {y}.reshape(-1)[{2}] -= 1",
+    lambda y, e, sums, places: (
+        "np.divide({0}, {1}[:, None], {y}); {y}.reshape(-1)[{2}] = 0; "
+        "{y}.reshape(-1)[{2}] = -np.dot({y}, {n})",
+        {"n": ones(y.shape[1], y.dtype)},
+    ),
     may_alias=True,
     never_singular=True,
 )
@@ -136,7 +140,7 @@ printed(gather, _gather)
 printed(total, _sum)
 printed(uniform_op, deterministic=False)
 for _op in (
-    e.sigmoid, e.softplus, e.relu, e.ratio, e.gap, fused.mse_op, fused.cross_entropy_op,
+    e.sigmoid, e.sigmoid_slope, e.softplus, e.relu, e.ratio, e.gap, fused.mse_op, fused.cross_entropy_op,
     fused.softmax_residual_op,
 ):  # fmt: skip
     printed(_op, inlined=True)

@@ -3,11 +3,13 @@
 `inner` functions choose (their derivative has zeros that are choices), `outer` functions are singular there.
 """
 
+import math
+
 import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import compile, grad, jvp
+from minigrad import Tensor, compile, grad, jvp, value_and_grad
 from models.activations import elu
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy speaks of log(0) in forward values
@@ -67,3 +69,52 @@ def test_a_zero_that_comes_from_a_choice_wins(inner, outer):
         mixed = lambda x, f=pull: jvp(f, (x,), (1.0,))[1]  # noqa: E731
         for f in (pull, push, compile(pull), compile(push), mixed):
             assert float(f(at)) == 0.0, (inner, outer, order)
+
+
+f16, f32 = np.float16, np.float32
+EXACT = [  # function, order of the derivative, where, closed form, relative error
+    (np.expm1, 1, -40.0, math.exp(-40), 1e-12),
+    (np.expm1, 3, f32(-20), math.exp(-20), 1e-5),
+    (mg.sigmoid, 2, 1e-20, -1.25e-21, 1e-12),
+    (mg.sigmoid, 2, f32(1e-8), -1.25e-9, 1e-4),
+    (mg.sigmoid, 2, 40.0, -math.exp(-40), 1e-12),
+    (mg.softplus, 3, 1e-20, -1.25e-21, 1e-12),
+    (np.arcsin, 2, 1e-20, 1e-20, 1e-12),
+    (np.arccos, 2, 1e-20, -1e-20, 1e-12),
+    (np.arctanh, 2, 1e-20, 2e-20, 1e-12),
+    (np.arctan, 1, f16(300), 1 / 90001, 2e-2),
+    (np.arcsinh, 1, f16(300), 1 / math.hypot(1, 300), 2e-3),
+    (np.arcsinh, 1, 1e200, 1e-200, 1e-12),
+    (np.arccosh, 1, 1e200, 1e-200, 1e-12),
+    (lambda x: np.hypot(x, f32(1)), 2, f32(80), 1 / math.hypot(80, 1) ** 3, 2e-5),
+    (lambda x: np.inf**-x, 1, 1.0, 0.0, 0),
+]
+
+
+@pytest.mark.parametrize(("f", "order", "at", "want", "rtol"), EXACT)
+def test_neither_tails_nor_cancellation_nor_overflow_cost_digits(f, order, at, want, rtol):
+    pull = push = f
+    for _ in range(order):
+        pull, push = grad(pull), (lambda x, g=push: jvp(g, (x,), (np.ones_like(x),))[1])
+    for g in (pull, push, compile(pull)):
+        assert float(g(at)) == pytest.approx(want, rel=rtol, abs=0)
+
+
+def test_lengths_and_spreads():
+    norm = np.linalg.norm
+    for unit in (1e200, 1e-200):
+        y, g = value_and_grad(norm)(np.array([3 * unit, 4 * unit]))
+        assert y == pytest.approx(5 * unit)
+        np.testing.assert_allclose(g, [0.6, 0.8])
+    assert grad(norm)(np.full((3, 3), 100, f16)).dtype == f16
+    assert float(norm(Tensor(np.full((3, 3), 100, f16)))) == 300
+    assert float(mg.logsumexp(np.zeros(70000, f16))) == pytest.approx(math.log(70000), rel=2e-3)
+    for x in (np.full(3, 0.1), np.full(7, 1e15 / 3), np.array([5.0])):
+        np.testing.assert_array_equal(grad(np.std)(x), 0 * x)
+    with np.errstate(all="ignore"):
+        assert np.var(Tensor([1.0, 2.0]), ddof=3).item() == np.var([1.0, 2.0], ddof=2) == np.inf
+
+
+def test_integers_to_a_float_power():
+    got = Tensor(np.array([20], np.uint8)) ** 2.0
+    assert (got.dtype, got.item()) == (np.float64, 400.0)
