@@ -104,11 +104,7 @@ printed(astype_op, lambda y, x, dtype: "np.copyto({y}, {0}, casting='unsafe')")
 printed(fused.centred_op, lambda y, x: ("{centred}({0}, {y})", {"centred": fused.centred_op.forward}))
 printed(
     fused.minus_one_hot_op,
-    lambda y, e, sums, places: (
-        "np.divide({0}, {1}[:, None], {y}); {y}.reshape(-1)[{2}] = 0; "
-        "{y}.reshape(-1)[{2}] = -np.dot({y}, {n})",
-        {"n": ones(y.shape[1], y.dtype)},
-    ),
+    lambda y, e, sums, places: "np.divide({0}, {1}[:, None], {y}); {y}.reshape(-1)[{2}] -= 1",
     may_alias=True,
     never_singular=True,
 )

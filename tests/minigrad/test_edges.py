@@ -118,3 +118,15 @@ def test_lengths_and_spreads():
 def test_integers_to_a_float_power():
     got = Tensor(np.array([20], np.uint8)) ** 2.0
     assert (got.dtype, got.item()) == (np.float64, 400.0)
+
+
+def test_the_third_derivative_beside_a_removable_singularity():
+    """The rule of a guarded product has to let the same zeros win as the product itself."""
+
+    def exprel(x):
+        series = 1 + x / 2 + x * x / 6 + x**3 / 24
+        return np.where(np.abs(x) < 1e-5, series, np.expm1(x) / x)
+
+    third = grad(grad(grad(exprel)))
+    for f in (third, compile(third)):
+        assert float(f(0.0)) == pytest.approx(0.25, rel=1e-12)

@@ -213,9 +213,6 @@ def test_losses_at_their_edges():
     bce = binary_cross_entropy_with_logits
     assert bce(np.array([np.inf, -np.inf]), np.array([1.0, 0.0])) == 0
     assert bce(np.array([np.inf]), np.array([0.0])) == np.inf
-    g = mg.grad(lambda z: cross_entropy(z, np.array([0])))
-    for f in (g, mg.compile(g)):
-        np.testing.assert_allclose(f(np.array([[40.0, 0.0]])), [[-np.exp(-40), np.exp(-40)]], rtol=1e-12)
     z = np.tile(np.array([[0, 20]], np.float16), (5000, 1))
     assert cross_entropy(z, np.zeros(5000, int)) == 20
     assert accuracy(np.array([[np.nan, 0.0], [0.0, 1.0]]), np.array([0, 1])) == 0.5
