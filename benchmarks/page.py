@@ -135,7 +135,7 @@ def readme() -> str:
     return (
         table(["time of compiled minigrad ÷ time of", *NETS], rows)
         + f"""
-Below 1, minigrad is faster. It loses on the large nets, where NumPy's BLAS and its loops on one core set the pace. Compared
+Below 1, minigrad is faster. It loses on the largest net, and Adam on both large ones, where NumPy's BLAS and its loops on one core set the pace. Compared
 with JAX or PyTorch, a gradient takes up to {gradient:.2f} times as long there, an Adam step up to {step:.2f} times, a Hessian
 product up to {product:.2f} times. A whole Hessian takes {hessian:.1f} times as long as JAX's.
 """

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["REDUCTIONS", "RULES", "ArrayLike", "dispatch"]
+__all__ = ["REDUCTIONS", "RULES", "ArrayLike", "defers", "dispatch"]
 
 RULES: dict[Any, Callable[..., Any]] = {}
 """NumPy function or ufunc → the rule to run when it is called on a Tensor. The tables under `ops` fill it."""
@@ -57,6 +57,43 @@ def dispatch(func: Any, called: str, args: Sequence[Any], kwargs: dict[str, Any]
     return rule(*args, **kwargs)
 
 
+def defers(x: Any) -> bool:
+    """Whether operations leave the word to x: its class has an `__array_ufunc__` of its own, or None there.
+
+    NumPy's rule (NEP 13). A Tensor counts as one of ours.
+    """
+    own = getattr(type(x), "__array_ufunc__", np.ndarray.__array_ufunc__)
+    return own is not np.ndarray.__array_ufunc__ and not isinstance(x, ArrayLike)
+
+
+def _operator(ufunc: Any) -> Callable[[Any, Any], Any]:
+    """The method `self ∘ other`."""
+
+    def method(self: Any, other: Any) -> Any:
+        try:
+            return RULES[ufunc](self, other)
+        except Exception:
+            if defers(other):
+                return NotImplemented
+            raise
+
+    return method
+
+
+def _reflected(ufunc: Any) -> Callable[[Any, Any], Any]:
+    """The method for `other ∘ self`, where `other` did not know what to do."""
+
+    def method(self: Any, other: Any) -> Any:
+        try:
+            return RULES[ufunc](other, self)
+        except Exception:
+            if defers(other):
+                return NotImplemented
+            raise
+
+    return method
+
+
 class ArrayLike:
     """The operators and methods of an array; the subclass holds the values."""
 
@@ -80,53 +117,22 @@ class ArrayLike:
 
     # Operators: each is the ufunc of the same meaning
 
-    def __add__(self, other: Any) -> Any:
-        return RULES[np.add](self, other)
-
-    def __radd__(self, other: Any) -> Any:
-        return RULES[np.add](other, self)
-
-    def __sub__(self, other: Any) -> Any:
-        return RULES[np.subtract](self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return RULES[np.subtract](other, self)
-
-    def __mul__(self, other: Any) -> Any:
-        return RULES[np.multiply](self, other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return RULES[np.multiply](other, self)
-
-    def __truediv__(self, other: Any) -> Any:
-        return RULES[np.divide](self, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return RULES[np.divide](other, self)
-
-    def __pow__(self, other: Any) -> Any:
-        return RULES[np.power](self, other)
-
-    def __rpow__(self, other: Any) -> Any:
-        return RULES[np.power](other, self)
-
-    def __mod__(self, other: Any) -> Any:
-        return RULES[np.remainder](self, other)
-
-    def __rmod__(self, other: Any) -> Any:
-        return RULES[np.remainder](other, self)
-
-    def __floordiv__(self, other: Any) -> Any:
-        return RULES[np.floor_divide](self, other)
-
-    def __rfloordiv__(self, other: Any) -> Any:
-        return RULES[np.floor_divide](other, self)
-
-    def __matmul__(self, other: Any) -> Any:
-        return RULES[np.matmul](self, other)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return RULES[np.matmul](other, self)
+    __add__ = _operator(np.add)
+    __radd__ = _reflected(np.add)
+    __sub__ = _operator(np.subtract)
+    __rsub__ = _reflected(np.subtract)
+    __mul__ = _operator(np.multiply)
+    __rmul__ = _reflected(np.multiply)
+    __truediv__ = _operator(np.divide)
+    __rtruediv__ = _reflected(np.divide)
+    __pow__ = _operator(np.power)
+    __rpow__ = _reflected(np.power)
+    __mod__ = _operator(np.remainder)
+    __rmod__ = _reflected(np.remainder)
+    __floordiv__ = _operator(np.floor_divide)
+    __rfloordiv__ = _reflected(np.floor_divide)
+    __matmul__ = _operator(np.matmul)
+    __rmatmul__ = _reflected(np.matmul)
 
     def __neg__(self) -> Any:
         return RULES[np.negative](self)
@@ -140,30 +146,14 @@ class ArrayLike:
     def __invert__(self) -> Any:
         return RULES[np.invert](self)
 
-    def __and__(self, other: Any) -> Any:
-        return RULES[np.bitwise_and](self, other)
-
-    def __or__(self, other: Any) -> Any:
-        return RULES[np.bitwise_or](self, other)
-
-    def __lt__(self, other: Any) -> Any:
-        return RULES[np.less](self, other)
-
-    def __le__(self, other: Any) -> Any:
-        return RULES[np.less_equal](self, other)
-
-    def __gt__(self, other: Any) -> Any:
-        return RULES[np.greater](self, other)
-
-    def __ge__(self, other: Any) -> Any:
-        return RULES[np.greater_equal](self, other)
-
-    def __eq__(self, other: Any) -> Any:  # type: ignore[override]  # elementwise, as for ndarrays
-        return RULES[np.equal](self, other)
-
-    def __ne__(self, other: Any) -> Any:  # type: ignore[override]
-        return RULES[np.not_equal](self, other)
-
+    __and__ = _operator(np.bitwise_and)
+    __or__ = _operator(np.bitwise_or)
+    __lt__ = _operator(np.less)
+    __le__ = _operator(np.less_equal)
+    __gt__ = _operator(np.greater)
+    __ge__ = _operator(np.greater_equal)
+    __eq__ = _operator(np.equal)  # type: ignore[assignment]
+    __ne__ = _operator(np.not_equal)  # type: ignore[assignment]
     __hash__ = object.__hash__  # Python drops it from a class that defines __eq__
 
     def __getitem__(self, index: Any) -> Any:

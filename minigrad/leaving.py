@@ -12,12 +12,14 @@ written on purpose, do not refuse.
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from minigrad.arraylike import defers
 from minigrad.mode import Mode, current
 
 __all__ = ["Leaving", "leave_graph", "next_index", "numeric", "operand", "touch"]
@@ -43,27 +45,49 @@ def touch(leaf: Any) -> None:
     leaf.index = next_index()
 
 
-def numeric(array: NDArray[Any], call: str) -> NDArray[Any]:
-    """`array` itself if it holds numbers; TypeError otherwise."""
-    if array.dtype.kind not in "biufc":
+def numeric(x: Any, call: str) -> NDArray[Any]:
+    """`x` as a plain array of numbers: the one question that every entrance asks. `call` is named in errors.
+
+    Raises:
+        TypeError: `x` holds something else, or means more than its numbers: a mask, a matrix product, zeros
+            that are not stored.
+    """
+    if x.__class__ is not np.ndarray:
+        _refuse(x, call)
+        x = np.asarray(x)
+    if x.dtype.kind not in "biufc":
         raise TypeError(
-            f"{call} needs numbers, got an array of dtype {array.dtype}. Convert it to float first."
+            f"{call} needs numbers, got an array of dtype {x.dtype}. Convert it to float first, as with "
+            "np.asarray(x, float)."
         )
-    return array
+    return x  # type: ignore[no-any-return]
 
 
-def operand(call: str, x: Any) -> Any:
-    """`x` as an operand of `call`: an array or number itself, a list as an array; anything else is
-    refused."""
+def _refuse(x: Any, call: str) -> None:
+    """Raise TypeError if x, or an element of the list x, would lose its meaning as a plain array."""
     if isinstance(x, np.ma.MaskedArray | np.matrix):
         raise TypeError(
             f"{call} takes plain arrays, got a {type(x).__name__}, whose mask or product would be lost. "
             "Convert it with np.asarray, or select with np.where."
         )
-    if isinstance(x, np.generic | np.ndarray):
+    if hasattr(x, "tocsr"):
+        raise TypeError(
+            f"{call} takes dense arrays, got a sparse {type(x).__name__}. Convert it with .toarray()."
+        )
+    if isinstance(x, list | tuple) and not set(map(type, x)) <= {float, int}:
+        for item in x:
+            _refuse(item, call)
+
+
+def operand(call: str, x: Any) -> Any:
+    """`x` as an operand of `call`: an array or number itself, a list as an array; anything else is
+    refused."""
+    if x.__class__ is np.ndarray or isinstance(x, list | tuple):
+        return numeric(x, call)
+    _refuse(x, call)
+    if isinstance(x, np.generic | np.ndarray) and not defers(x):
+        numeric(np.asarray(x), call)
         return x
-    if isinstance(x, list | tuple):
-        return numeric(np.asarray(x), call)
     raise TypeError(
         f"{call} takes Tensors, arrays and numbers, got {type(x).__name__}: {x!r:.60}. Convert it with "
         "np.asarray first."
@@ -79,6 +103,7 @@ class Leaving:
     active: bool
     op: Any
     live: Sequence[int]
+    gradient: Any
     name: str | None
     mode: Mode
 
@@ -96,6 +121,24 @@ class Leaving:
     def data(self, value: Any) -> None:
         self.assign(value)
 
+    @property
+    def grad(self) -> Any:
+        """The gradient that `backward` added up: an ndarray (a Tensor after `create_graph=True`), or None."""
+        try:
+            return self.gradient
+        except AttributeError:
+            if self.active:
+                warnings.warn(
+                    f".grad is kept by leaves only, and this is the result of an operation ({self.op}); take "
+                    "the gradient with minigrad.grad of a function of it, or make a leaf of it by .detach().",
+                    stacklevel=2,
+                )
+            return None
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        self.gradient = value
+
     def assign(self, value: Any) -> None:
         """Overwrite a leaf's values in place, in its shape and dtype. Graphs recorded earlier become stale.
 
@@ -110,11 +153,11 @@ class Leaving:
                 "made from, or use .detach() first."
             )
         if value is not self.primal:  # `p.data -= step` has already changed the array in place
-            array = np.asarray(value.primal if isinstance(value, Leaving) else value)
             who = f" to {self.name!r}" if self.name else ""
+            array = numeric(value.primal if isinstance(value, Leaving) else value, f"assign{who}")
             if array.shape != self.primal.shape:
                 raise ValueError(f"assign{who} needs shape {self.primal.shape}, got {array.shape}.")
-            if not np.can_cast(numeric(array, f"assign{who}").dtype, self.primal.dtype, "same_kind"):
+            if not np.can_cast(array.dtype, self.primal.dtype, "same_kind"):
                 raise TypeError(
                     f"assign{who} needs dtype {self.primal.dtype}, got {array.dtype}. Convert it with astype."
                 )
@@ -186,13 +229,20 @@ class Leaving:
         )
 
     def __reduce__(self) -> Any:
-        """Copies and pickles are new leaves with an index and an array of their own."""
+        """Copies and pickles are new leaves with an index, an array and a gradient of their own."""
         leave_graph(self, "copy() and pickle")
         if self.live:
             raise TypeError(
                 "only leaves can be copied or pickled; use .detach() on the result of an operation."
             )
-        return type(self), (self.primal, self.active, self.name)
+        plain = next(
+            c for c in type(self).__mro__ if c.__module__ == "minigrad.tensor"
+        )  # of a subclass: Tensor
+        made = plain, (self.primal, self.active, self.name)
+        if self.op is not None or self.grad is None:
+            return made
+        grad = self.grad.primal if isinstance(self.grad, Leaving) else self.grad
+        return *made, (None, {"grad": np.array(grad)})
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError(

@@ -16,7 +16,7 @@ import numpy as np
 
 from minigrad.slices import between
 
-__all__ = ["LinearProgram"]
+__all__ = ["LinearProgram", "takes_out"]
 
 
 class LinearProgram:
@@ -103,13 +103,14 @@ def _last_reads(nodes: Sequence[Any], writes: Sequence[bool], outputs: Sequence[
     return last
 
 
+_WRITING: set[Any] = set()
+
+
+def takes_out(op: Any) -> None:
+    """Say that `op.forward` takes `out`, an array that is no operand, for its result. Ufuncs do anyway."""
+    _WRITING.add(op)
+
+
 def _takes_out(op: Any) -> bool:
-    """Whether `op.forward` can write its result into a given array: a ufunc, np.dot, or a function with a
-    parameter `out`."""
     forward = op.forward
-    if isinstance(forward, np.ufunc):
-        return forward.signature is None
-    if forward is np.dot:
-        return True
-    code = getattr(forward, "__code__", None)
-    return code is not None and "out" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return op in _WRITING or (forward.__class__ is np.ufunc and forward.signature is None)

@@ -80,14 +80,12 @@ class Packing:
 
 
 def portion(n: int, bytes_each: int, most: int = PORTION_MOST) -> int:
-    """How many of n directions to sweep at once if each needs `bytes_each`; the portions are nearly equal.
+    """How many of n directions to take at once, if each holds so many bytes on its way: 1 … n.
 
-    >>> portion(1000, 10**6), portion(10, 1), portion(10, 10**9), portion(70, 1)
-    (4, 10, 1, 35)
+    >>> portion(1000, 10**6), portion(10, 1), portion(10, 10**9)
+    (4, 10, 1)
     """
-    largest = max(1, min(n, most, PORTION_BYTES // (bytes_each + 1)))
-    rounds = -(-n // largest)
-    return -(-n // rounds) if rounds else 1
+    return max(1, min(n, most, PORTION_BYTES // (bytes_each + 1)))
 
 
 def portions(n: int, size: int) -> Iterator[slice]:

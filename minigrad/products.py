@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.linear_program import takes_out
 from minigrad.tensor import Op
 
 __all__ = ["scale", "select"]
@@ -47,6 +48,7 @@ scale: Op = Op(
     batched=True,
     doc=_scale.__doc__ or "",
 )
+takes_out(scale)
 
 
 def _select(a: Any, b: Any, out: Any = None) -> Any:
@@ -74,3 +76,4 @@ select: Op = Op(
     batched=True,
     doc=_select.__doc__ or "",
 )
+takes_out(select)

@@ -49,12 +49,14 @@ def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
         if index in wanted:
             continue
         node = seen[index]
-        if any(node.inputs[position].index in reach for position in node.live):
-            reach.add(index)
-            nodes.append(node)
-        elif not node.live:
+        if not node.live:
             must_record = must_record or node.active
             guards.append((node, index))
+        for position in node.live:
+            if node.inputs[position].index in reach:
+                reach.add(index)
+                nodes.append(node)
+                break
     return Slice(nodes, list(sources), reach, must_record, guards)
 
 

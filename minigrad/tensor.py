@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.arraylike import REDUCTIONS, RULES, ArrayLike, dispatch
+from minigrad.arraylike import REDUCTIONS, RULES, ArrayLike, defers, dispatch
 from minigrad.errors import described, rephrased
 from minigrad.leaving import Leaving, leave_graph, next_index, numeric, operand
 from minigrad.mode import Mode, current, scope, users_line
@@ -106,7 +106,7 @@ class Op:
             if isinstance(x, Tensor):
                 return apply(self, inputs, params)
             if x.__class__ is list:
-                return self(*(np.asarray(x) if x.__class__ is list else x for x in inputs), **params)
+                return self(*_without_lists(self.name, inputs), **params)
         return self.forward(*inputs, **params)
 
     def __repr__(self) -> str:
@@ -130,7 +130,7 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:  # n
                 live += (position,)
             elif x.op is None:
                 watched += (x,)
-        elif x.__class__ in _PLAIN or x.__class__ is np.ndarray:
+        elif x.__class__ in _PLAIN or (x.__class__ is np.ndarray and x.dtype.kind in "fibcu"):
             args.append(x)
         else:
             x = operand(op.name, x)
@@ -151,7 +151,6 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:  # n
         inputs = mode.capturing.operands(node, inputs)
     node.primal = y
     node.index = next_index()
-    node.grad = None
     node.name = None
     node.mode = mode
     node.op = op
@@ -164,7 +163,7 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:  # n
                 "each."
             )
         elif op.some_constant:
-            live = tuple(i for i in live if op.pulls[i] is not None)
+            live = _with_rule(op.pulls, live)
     if live or mode.capturing is not None:
         node.inputs = inputs
         node.args = args
@@ -181,6 +180,17 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:  # n
 
 _NO_PARAMS: dict[str, Any] = {}
 _new = object.__new__
+
+
+# A comprehension inside `apply` or `Op.__call__` would turn what it reads into slower variables there.
+
+
+def _with_rule(pulls: Sequence[Rule | None], live: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple([i for i in live if pulls[i] is not None])
+
+
+def _without_lists(name: str, inputs: Sequence[Any]) -> list[Any]:
+    return [operand(name, x) if x.__class__ is list else x for x in inputs]
 
 
 class Tensor(ArrayLike, Leaving):
@@ -202,8 +212,8 @@ class Tensor(ArrayLike, Leaving):
     """
 
     __slots__ = (
-        "__weakref__", "active", "args", "grad", "index", "inputs", "live", "mode", "name", "op", "params",
-        "primal", "watched",
+        "__weakref__", "active", "args", "gradient", "index", "inputs", "live", "mode", "name", "op",
+        "params", "primal", "watched",
     )  # fmt: skip
 
     primal: Array  # the value itself, for code that has asked `leave_graph`; users have `.data`
@@ -215,7 +225,7 @@ class Tensor(ArrayLike, Leaving):
     watched: tuple[Tensor, ...]  # constant leaves among the inputs: changing one makes the graph stale too
     params: dict[str, Any]
     index: int
-    grad: Any  # ndarray; a Tensor after backward(create_graph=True)
+    gradient: Any  # behind `.grad`; only leaves have one
     name: str | None
     mode: Mode
 
@@ -225,14 +235,14 @@ class Tensor(ArrayLike, Leaving):
             data = data.primal
         elif requires_grad and type(data) is int:
             data = float(data)  # a bare Python number carries no dtype of its own
-        self.primal = numeric(np.array(data), "Tensor(data)")
+        self.primal = np.array(numeric(data, "Tensor(data)"))
         if current.mode.capturing is not None:
             current.mode.capturing.copied(self, data)
         self.op = None
         self.inputs = self.args = self.live = self.watched = ()
         self.params = _NO_PARAMS
         self.index = next_index()
-        self.grad = None
+        self.gradient = None
         self.name = name
         self.mode = current.mode
         self.requires_grad = bool(requires_grad)
@@ -313,9 +323,8 @@ class Tensor(ArrayLike, Leaving):
                 )
             seed: Any = np.array(1, data.dtype).reshape(data.shape)
         else:
-            seed = (
-                gradient if isinstance(gradient, Tensor) and create_graph else np.asarray(data_of(gradient))
-            )
+            given = isinstance(gradient, Tensor) and create_graph
+            seed = gradient if given else numeric(data_of(gradient), "backward(gradient=...)")
             if seed.shape != data.shape:
                 raise ValueError(f"backward(gradient=...) needs shape {data.shape}, got {seed.shape}.")
             if not np.can_cast(data_of(seed).dtype, data.dtype, "same_kind"):
@@ -339,7 +348,7 @@ class Tensor(ArrayLike, Leaving):
             cotangents = own(pull_back(path, {self.index: seed}), seed)
         updates = [(leaf, cotangents[leaf.index]) for leaf in path.sources if leaf.index in cotangents]
         for leaf, g in updates:
-            leaf.grad = g if leaf.grad is None else leaf.grad + g
+            leaf.gradient = g if leaf.gradient is None else leaf.gradient + g
 
     def __len__(self) -> int:
         if not self.primal.ndim:
@@ -354,10 +363,15 @@ class Tensor(ArrayLike, Leaving):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__":
             rule = RULES.get(ufunc)
-            # nearly always; straight to `apply` saves two calls of three
-            if rule.__class__ is Op and not kwargs:
-                return apply(rule, inputs, _NO_PARAMS)
-            return dispatch(ufunc, f"np.{ufunc.__name__}", inputs, kwargs)
+            try:
+                # nearly always; straight to `apply` saves two calls of three
+                if rule.__class__ is Op and not kwargs:
+                    return apply(rule, inputs, _NO_PARAMS)
+                return dispatch(ufunc, f"np.{ufunc.__name__}", inputs, kwargs)
+            except Exception:
+                if any(map(defers, inputs)):
+                    return NotImplemented
+                raise
         called = f"np.{ufunc.__name__}.{method}"
         if method != "reduce" or ufunc not in REDUCTIONS:
             raise TypeError(
@@ -377,7 +391,7 @@ def constant_tensor(array: Array) -> Tensor:
     leaf.inputs = leaf.args = leaf.live = leaf.watched = ()
     leaf.params = _NO_PARAMS
     leaf.index = next_index()
-    leaf.grad = leaf.name = None
+    leaf.gradient = leaf.name = None
     leaf.mode = current.mode
     leaf.active = False
     return leaf

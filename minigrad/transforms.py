@@ -63,25 +63,17 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool 
 def _differentiated(
     transform: str, f: Function, argnums: int | Sequence[int], has_aux: bool = False
 ) -> Function:
-    several = isinstance(argnums, Sequence)
-    positions = tuple(operator.index(i) for i in (argnums if isinstance(argnums, Sequence) else (argnums,)))
-    call = _called(transform, f)
+    several, call = isinstance(argnums, Sequence), _called(transform, f)
+    wanted = _positions(argnums)
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        trees = [_argument(args, i, call) for i in positions]
-        if len({i % len(args) for i in positions}) < len(positions):
-            raise ValueError(f"{call}: argnums must name each argument once, got {tuple(positions)}.")
-        leaves, build = _fresh(trees, call)
-        replaced = list(args)
-        for i, tree in zip(positions, build(leaves), strict=True):
-            replaced[i] = tree
+        positions = _given(wanted, args, call)
+        leaves, build = _fresh([args[i] for i in positions], call)
         with scope(recording=True):
-            out = f(*replaced, **kwargs)
+            out = f(*_replaced(args, positions, build(leaves)), **kwargs)
         out, aux = _with_aux(out, call) if has_aux else (out, None)
         y = _scalar(out, call)
-        if y.dtype.kind == "c" and any(
-            a.dtype.kind != "c" for a in leaves
-        ):  # of complex ones it is f's derivative
+        if y.dtype.kind == "c" and any(a.dtype.kind != "c" for a in leaves):  # else it is f's derivative
             raise TypeError(
                 f"{call}: a complex loss has no gradient for a real argument. Return np.real or np.abs of it."
             )
@@ -110,19 +102,21 @@ def _scalar(out: Any, call: str) -> Tensor:
     return y
 
 
-def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
     """The gradient of a scalar function: `grad(f)(x)` has x's shape, structure and dtype.
 
-    `argnums` and errors: see `value_and_grad`.
+    With `has_aux`, f returns (scalar, anything), and the result is (gradient, anything). `argnums` and
+    errors: see `value_and_grad`. For a complex argument z, dL = Re(g·dz): to descend, step along −conj(g).
 
     >>> f = lambda x: x**3
     >>> [float(d(2.0)) for d in (grad(f), grad(grad(f)), grad(grad(grad(f))))]
     [12.0, 12.0, 6.0]
     """
-    both = _differentiated("grad", f, argnums)
+    both = _differentiated("grad", f, argnums, has_aux)
 
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        return both(*args, **kwargs)[1]
+        value, found = both(*args, **kwargs)
+        return (found, value[1]) if has_aux else found
 
     gradient.__name__ = both.__name__
     return gradient
@@ -223,19 +217,28 @@ def hvp(f: Function, x: Any, v: Any) -> Any:
     return jvp(grad(f), (x,), (v,))[1]
 
 
-def jacobian(f: Function) -> Function:
-    """The Jacobian of a function of one array (or tree): all ∂f/∂x, with f's axes first and x's axes last.
+def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """The Jacobian of a function with respect to an array (or tree): all ∂f/∂x, f's axes first, x's last.
 
     It runs batched sweeps, forward or reverse, whichever needs fewer directions, and takes as many directions
     at once as fit a few megabytes. For trees, the result has f's structure, with x's in place of each leaf.
+    Further arguments are passed on to f. `argnums`: see `value_and_grad`; a sequence gives a tuple in place
+    of each leaf.
 
     >>> jacobian(lambda x: x * x)(np.array([1.0, 3.0]))
     array([[2., 0.],
            [0., 6.]])
     """
+    several, call = isinstance(argnums, Sequence), _called("jacobian", f)
+    wanted = _positions(argnums)
 
-    def wrapped(x: Any) -> Any:
-        run = _Recording.running(f, (x,), _called("jacobian", f))
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        positions = _given(wanted, args, call)
+
+        def of_those(*chosen: Any) -> Any:
+            return f(*_replaced(args, positions, chosen), **kwargs)
+
+        run = _Recording.running(of_those, [args[i] for i in positions], call)
         into, out = Packing(run.leaves), Packing(run.outputs)
         if not into.n or not out.n:
             rows = [[np.zeros(y.shape + a.shape, y.dtype) for a in run.leaves] for y in run.outputs]
@@ -250,20 +253,20 @@ def jacobian(f: Function) -> Function:
             ]
         if not run.is_recorded():
             rows = [list(own(dict(enumerate(row))).values()) for row in rows]
-        return run.build_out([run.build(row)[0] for row in rows])
+        return run.build_out([tuple(run.build(row)) if several else run.build(row)[0] for row in rows])
 
     return wrapped
 
 
-def hessian(f: Function) -> Function:
+def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """The matrix of second derivatives of a scalar function, by batched push forwards through the recorded
-    gradient.
+    gradient. Further arguments are passed on to f. With a sequence of `argnums`, block [i][j] is ∂²f/∂xᵢ∂xⱼ.
 
     >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
     array([[4., 2.],
            [2., 0.]])
     """
-    return jacobian(grad(f))
+    return jacobian(grad(f, argnums), argnums)
 
 
 def gradient_and_hvp(
@@ -322,13 +325,28 @@ def _called(transform: str, f: Any) -> str:
     return f"{transform}({getattr(f, '__name__', type(f).__name__)})"
 
 
-def _argument(args: Sequence[Any], i: int, call: str) -> Any:
-    try:
-        return args[i]
-    except IndexError:
-        raise TypeError(
-            f"{call}: argument {i} is to be differentiated, but only {len(args)} were given by position."
-        ) from None
+def _positions(argnums: int | Sequence[int]) -> tuple[int, ...]:
+    return tuple(operator.index(i) for i in (argnums if isinstance(argnums, Sequence) else (argnums,)))
+
+
+def _given(positions: tuple[int, ...], args: Sequence[Any], call: str) -> tuple[int, ...]:
+    """`positions`, checked against the arguments that were given."""
+    n = len(args)
+    for i in positions:
+        if not -n <= i < n:
+            raise TypeError(
+                f"{call}: argument {i} is to be differentiated, but only {n} were given by position."
+            )
+    if len(positions) > 1 and len({i % n for i in positions}) < len(positions):
+        raise ValueError(f"{call}: argnums must name each argument once, got {positions}.")
+    return positions
+
+
+def _replaced(args: Sequence[Any], positions: Sequence[int], chosen: Sequence[Any]) -> list[Any]:
+    replaced = list(args)
+    for i, x in zip(positions, chosen, strict=True):
+        replaced[i] = x
+    return replaced
 
 
 def _fresh(trees: Sequence[Any], call: str) -> tuple[list[Tensor], Callable[[Sequence[Any]], Any]]:
@@ -343,15 +361,16 @@ def _leaf(x: Any, call: str) -> Tensor:
         if x.requires_grad:
             with scope(recording=True):
                 return apply(positive, (x,), {})
-        if _capturing() and numeric(x.primal, call).dtype.kind in "fc":
+        if _capturing() and x.primal.dtype.kind in "fc":
             leaf = apply(positive, (x,), {})
+            leaf.grad = None
             leaf.active = True  # the sweeps take it for a leaf; replay still computes it from x
             return leaf
         array = x.primal
     else:
         # a bare Python number carries no dtype of its own
-        array = np.asarray(float(x) if type(x) is int else x)
-    if numeric(array, call).dtype.kind not in "fc":
+        array = numeric(float(x) if type(x) is int else x, call)
+    if array.dtype.kind not in "fc":
         raise TypeError(
             f"{call} differentiates floating point arrays, got dtype {array.dtype}. Pass x.astype(float)."
         )
@@ -362,7 +381,7 @@ def _output(out: Any, call: str) -> Tensor:
     if isinstance(out, Tensor):
         return out
     if isinstance(out, np.ndarray | np.generic):
-        return Tensor(out)  # a constant function: its derivative is 0
+        return Tensor(numeric(out, call))  # a constant function: its derivative is 0
     raise TypeError(
         f"{call} needs f to return a Tensor, got {type(out).__name__}. Were values taken out of the graph, "
         "with float(), .item() or a function of the math module? Use NumPy's functions on the Tensors "
@@ -381,7 +400,7 @@ def _matching(given: Any, tree: Any, like: Sequence[Tensor], what: str) -> list[
     """Tangents or cotangents as a flat list, checked against the tree of values they belong to."""
     checked = []
     for t, x in zip(leaves_like(given, tree, what), like, strict=True):
-        t = traced_if_capturing(t if isinstance(t, Tensor) else numeric(np.asarray(t), what))
+        t = traced_if_capturing(t if isinstance(t, Tensor) else numeric(t, what))
         if t.shape != x.shape:
             raise ValueError(f"{what} must have shape {x.shape}, got {t.shape}.")
         if t.dtype != x.dtype:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FileError", "load_tree", "save_tree"]
+__all__ = ["FileError", "load_tree", "require_writable", "save_tree"]
 
 _FORMAT = "minigrad-tree-1"
 
@@ -67,6 +67,19 @@ def save_tree(path: str | PathLike[str], tree: Any) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def require_writable(path: str | PathLike[str]) -> None:
+    """Raise an OSError if `save_tree` could not write there: no folder, no right to, or not a file."""
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(
+            f"{os.fspath(path)!r} cannot be written: there is no folder {target.parent}. Make it first."
+        )
+    if target.exists() and not target.is_file():
+        raise OSError(f"{os.fspath(path)!r} is a directory or device, not a file that can be replaced.")
+    if not os.access(target.parent, os.W_OK):
+        raise PermissionError(f"{os.fspath(path)!r} cannot be written: no right to write to {target.parent}.")
 
 
 def load_tree(path: str | PathLike[str]) -> Any:

@@ -46,12 +46,12 @@ class Module(Watched):
         """The output for these inputs. Each module defines its own `forward`."""
         raise TypeError(f"{type(self).__name__} defines no forward(self, ...) and cannot be called.")
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
         before = current.mode
         known = self._labels
         current.mode = known[1] if known is not None and known[0] is before else self._labelled(before)
         try:
-            return self.forward(*inputs)
+            return self.forward(*inputs, **named) if named else self.forward(*inputs)
         finally:
             current.mode = before
 
@@ -96,6 +96,24 @@ class Module(Watched):
 
     def parameters(self) -> list[Tensor]:
         return [p for _, p in self.named_parameters()]
+
+    def hidden_parameters(self) -> list[str]:
+        """The paths of live leaves in sets and in attributes of plain objects, which are no parameters.
+
+        `fit` refuses a model that has some.
+        """
+        known, found = {id(p) for p in self.parameters()}, []
+        for path, x in _walk(self, ""):
+            inner: dict[str, Any] = {}
+            if isinstance(x, set | frozenset):
+                inner = {f"{{{i}}}": each for i, each in enumerate(x)}
+            elif not isinstance(x, Module | Tensor | type) and not callable(x):
+                inner = getattr(x, "__dict__", {})
+            for name, p in inner.items():
+                leaf = isinstance(p, Tensor) and p.op is None and p.requires_grad
+                if leaf and id(p) not in known:
+                    found.append(f"{path}.{name}")
+        return found
 
     def named_modules(self) -> list[tuple[str, Module]]:
         """(path, module) for this module (path "") and all below it."""

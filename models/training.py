@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from minigrad import CaptureError, Tensor, no_grad
 from minigrad.extend import Bound, Compiled
-from models.files import load_tree, save_tree
+from models.files import load_tree, require_writable, save_tree
 from models.module import Module
 
 __all__ = ["EarlyStopping", "Epoch", "History", "evaluate", "fit"]
@@ -64,9 +64,13 @@ class History:
     stopped: str = "epochs"
 
     def __getitem__(self, column: str) -> list[float]:
-        if self.rows and column not in self.rows[0]:
-            raise KeyError(f"history[{column!r}]: the columns are {sorted(self.rows[0])}.")
-        return [row[column] for row in self.rows]
+        if self.rows and column not in self.columns():
+            raise KeyError(f"history[{column!r}]: the columns are {sorted(self.columns())}.")
+        return [row.get(column, math.nan) for row in self.rows]
+
+    def columns(self) -> list[str]:
+        """The columns of all rows. A row may lack some: `history[column]` has NaN there, the table a gap."""
+        return list(dict.fromkeys(name for row in self.rows for name in row))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -83,10 +87,11 @@ class History:
         """
         if not self.rows:
             return "no epoch was completed"
-        columns = list(self.rows[0])
-        cells = [columns] + [
-            [f"{v:.4f}" if isinstance(v, float) else str(v) for v in row.values()] for row in self.rows
-        ]
+        columns = self.columns()
+        cells = [columns]
+        for row in self.rows:
+            values = [row.get(name, "") for name in columns]
+            cells.append([f"{v:.4f}" if isinstance(v, float) else str(v) for v in values])
         widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
         return "\n".join(
             "  ".join(f"{cell:>{w}}" for cell, w in zip(line, widths, strict=True)) for line in cells
@@ -122,19 +127,27 @@ class EarlyStopping:
         min_delta: float = 0.0,
         higher_is_better: bool = False,
     ):
-        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
+        if isinstance(patience, bool) or not isinstance(patience, int | np.integer) or patience < 1:
             raise ValueError(
                 f"`EarlyStopping(patience=...)` must be a whole number of at least 1, got {patience!r}."
             )
-        self.column, self.patience, self.min_delta = column, patience, float(min_delta)
+        if not isinstance(min_delta, int | float | np.number) or not 0 <= min_delta < math.inf:
+            raise ValueError(
+                f"`EarlyStopping(min_delta=...)` must be a finite number ≥ 0, got {min_delta!r:.60}."
+            )
+        self.column, self.patience, self.min_delta = column, int(patience), float(min_delta)
         self.sign = -1.0 if higher_is_better else 1.0
-        self.best, self.waited = math.inf, 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was seen. `fit` does it at its start, so that one object can serve many trainings."""
+        self.best, self.waited = self.sign * math.inf, 0
 
     def __call__(self, epoch: Epoch) -> str | None:
         if self.column not in epoch.row:
             raise KeyError(f"EarlyStopping watches {self.column!r}, but the columns are {sorted(epoch.row)}.")
-        value = self.sign * epoch.row[self.column]
-        if value < self.best - self.min_delta:
+        value = epoch.row[self.column]
+        if self.sign * value < self.sign * self.best - self.min_delta:
             self.best, self.waited = value, 0
         else:
             self.waited += 1
@@ -157,7 +170,7 @@ def fit(
     batch_size: int | None = 32,
     validation: tuple[Any, Any] | None = None,
     metrics: Mapping[str, Callable[[Any, Any], float]] | None = None,
-    schedule: Schedule | None = None,
+    schedule: Schedule | Sequence[Schedule] | None = None,
     schedule_every: str = "epoch",
     augment: Callable[[Any, np.random.Generator], Any] | None = None,
     callbacks: Sequence[Callable[[Epoch], Any]] = (),
@@ -180,15 +193,18 @@ def fit(
             random order.
         metrics: further columns: "accuracy" adds "val_accuracy", its function of (model(x), y) on the
             validation rows.
-        schedule: its `step()` is called after each "epoch" or each "batch" (`schedule_every`).
+        schedule: its `step()` is called after each "epoch" or each "batch" (`schedule_every`). Of a list all
+            are called, in turn. One whose `needs_metric` is true, as that of `ReduceLROnPlateau`, is given
+            the validation loss of the epoch, or without validation the training loss.
         augment: augment(x, rng) is applied to the inputs of each training batch.
-        callbacks: are called with an `Epoch` after each epoch. A true return value ends training and becomes
-            `History.stopped`. See `EarlyStopping`.
+        callbacks: are called with an `Epoch` after each epoch. One that returns True or a text ends training,
+            and the text becomes `History.stopped`; a dict of numbers adds columns; None and False go on. See
+            `EarlyStopping`, which begins anew with each `fit` that does not resume.
         rng: a seed or a Generator, for the order of the rows and the augmentation.
         compile: replay loss and gradients (see `minigrad.compile`) instead of recording them for each batch;
             the history is the same. Pass False if the loss or the model branches on values, or if the
             structure of the model changes while it is trained.
-        checkpoint: a file, written after each epoch, whole or not at all.
+        checkpoint: a file, written after each epoch, whole or not at all. Its folder must exist.
         resume: go on from `checkpoint` if that file exists; the result is bit-identical to a run that never
             stopped. A run that a callback ended stays ended.
 
@@ -198,23 +214,31 @@ def fit(
 
     Raises:
         CaptureError: the loss or the model does what cannot be replayed; pass compile=False.
-        FloatingPointError: the loss became NaN or infinite; the step that would have used it was not taken.
+        FloatingPointError: the loss or its gradient became NaN or infinite; the step that would have used it
+            was not taken. Or a step led to weights that are not finite; no checkpoint was written of them.
         ValueError, TypeError: an argument does not fit. This is found out before anything is changed.
     """
     x, y = _checked_pair("fit(train=...)", train)
     held_out = None if validation is None else _checked_pair("fit(validation=...)", validation)
     size = len(x) if batch_size is None else batch_size
+    schedules = _schedules(schedule)
+    _require_functions(loss, augment, metrics, callbacks)
+    if checkpoint is not None:
+        require_writable(checkpoint)
     _require_settings(epochs, size, schedule_every, held_out, metrics, checkpoint, resume)
-    _require_optimizer(model, optimizer, schedule)
+    _require_optimizer(model, optimizer)
+    _require_schedules(optimizer, schedules, schedule_every)
     _require_watched_columns(callbacks, held_out, metrics)
 
     generator, history = np.random.default_rng(rng), History()
-    run = _Run(model, optimizer, schedule, callbacks, generator, history)
+    run = _Run(model, optimizer, schedules, callbacks, generator, history)
     if resume and checkpoint is not None and os.path.exists(checkpoint):
         run.restore(load_tree(checkpoint))
+    else:
+        run.begin()
 
     compiled = Compiled(_loss_of_batch(model, loss, getattr(optimizer, "needs_outputs", False)))
-    each_batch, each_epoch = (schedule, None) if schedule_every == "batch" else (None, schedule)
+    each_batch, each_epoch = (schedules, []) if schedule_every == "batch" else ([], schedules)
     trainer = _Trainer(optimizer, compiled, compile, each_batch)
     with _progress_bar(len(history), epochs, progress) as bar, _deferred_interrupt() as interrupted:
         while len(history) < epochs and history.stopped == "epochs":
@@ -224,10 +248,10 @@ def fit(
             if train_loss is None:
                 history.stopped = "interrupted"
                 break
-            if each_epoch is not None:
-                each_epoch.step()
+            _require_finite(model, number)
             measured = {} if held_out is None else evaluate(model, loss, held_out, metrics)
             columns = {f"val_{name}": value for name, value in measured.items()}
+            _step(each_epoch, columns.get("val_loss", train_loss))
             seconds = time.perf_counter() - began
             history.rows.append({"epoch": number, "train_loss": train_loss, **columns, "seconds": seconds})
             _show(bar, history.rows[-1])
@@ -287,8 +311,14 @@ def _require_settings(
         raise ValueError("`fit(resume=True)` needs checkpoint=, the file to go on from.")
 
 
-def _require_optimizer(model: Module, optimizer: Any, schedule: Any) -> None:
-    """Require an optimizer that steps and holds what is to be trained, and a schedule of that optimizer."""
+def _require_optimizer(model: Module, optimizer: Any) -> None:
+    """Require an optimizer that steps and holds what is to be trained."""
+    if isinstance(model, Module) and (hidden := model.hidden_parameters()):
+        raise ValueError(
+            f"`fit(model=...)` would not train {', '.join(hidden)}: parameters are found in "
+            "attributes, lists, tuples and dicts of Modules only. Make the object "
+            "that holds them a Module, or freeze them: p.requires_grad = False."
+        )
     if isinstance(optimizer, type) or not hasattr(optimizer, "step"):
         got = f"the class {optimizer.__name__}" if isinstance(optimizer, type) else type(optimizer).__name__
         example = "optim.Adam(model.named_parameters())"
@@ -302,8 +332,43 @@ def _require_optimizer(model: Module, optimizer: Any, schedule: Any) -> None:
                 "it anew with model.named_parameters(), or freeze what shall stay as it is: p.requires_grad "
                 "= False."
             )
-    if getattr(schedule, "optimizer", optimizer) is not optimizer:
-        raise ValueError("`fit(schedule=...)` must be a schedule of the optimizer that is given.")
+
+
+def _schedules(given: Any) -> list[Any]:
+    if given is None:
+        return []
+    schedules = list(given) if isinstance(given, list | tuple) else [given]
+    for schedule in schedules:
+        if isinstance(schedule, type) or not callable(getattr(schedule, "step", None)):
+            raise TypeError(
+                "`fit(schedule=...)` must be a schedule such as optim.StepLR(optimizer, 10), or a list of "
+                f"them, got {schedule!r:.60}."
+            )
+    return schedules
+
+
+def _require_schedules(optimizer: Any, schedules: Sequence[Any], every: str) -> None:
+    for schedule in schedules:
+        if getattr(schedule, "optimizer", optimizer) is not optimizer:
+            raise ValueError("`fit(schedule=...)` must be a schedule of the optimizer that is given.")
+        if getattr(schedule, "needs_metric", False) and every == "batch":
+            raise ValueError(
+                f"`fit(schedule_every=...)` must be 'epoch' for {type(schedule).__name__}, which needs the "
+                "loss of an epoch."
+            )
+
+
+def _require_functions(loss: Any, augment: Any, metrics: Any, callbacks: Any) -> None:
+    if metrics is not None and not isinstance(metrics, Mapping):
+        raise TypeError(f"`fit(metrics=...)` must be a dict of name: function, got {metrics!r:.60}.")
+    if not isinstance(callbacks, list | tuple):
+        raise TypeError(f"`fit(callbacks=...)` must be a list of functions, got {callbacks!r:.60}.")
+    given = [("loss", loss), *(("metrics", each) for each in (metrics or {}).values())]
+    given += [("callbacks", each) for each in callbacks]
+    given += [] if augment is None else [("augment", augment)]
+    for name, each in given:
+        if isinstance(each, type) or not callable(each):
+            raise TypeError(f"`fit({name}=...)` needs a function, or an object to call, got {each!r:.60}.")
 
 
 def _require_watched_columns(callbacks: Any, held_out: Any, metrics: Any) -> None:
@@ -346,16 +411,15 @@ class _Trainer:
     optimizer: Stepper
     loss: Compiled
     compile: bool
-    schedule: Schedule | None  # is stepped after each batch
+    schedules: Sequence[Schedule]  # are stepped after each batch
 
     def epoch(self, number: int, batches: Batches, interrupted: Callable[[], bool]) -> float | None:
         """Train on each batch; the mean loss of the rows, or None if Ctrl-C cut the epoch short."""
         where, total, rows = f"epoch {number}", 0.0, 0
         for x, y in batches:
-            total += self.step(_Batch(self.loss, x, y, where)) * len(y)
+            total += self.step(_Batch(self.loss, x, y, where, self.optimizer, self.compile)) * len(y)
             rows += len(y)
-            if self.schedule is not None:
-                self.schedule.step()
+            _step(self.schedules, 0.0)
             if interrupted():
                 return None
         return total / rows
@@ -370,13 +434,17 @@ class _Trainer:
 
 
 class _Batch(Bound):
-    """The loss of one batch, as a closure that looks at the loss before a step is taken."""
+    """The loss of one batch, as a closure that looks at loss and gradient before a step is taken.
 
-    __slots__ = ("_seen", "_where")
+    An optimizer with a `rule` has its gradient here: replayed into the vectors of its groups, or pulled back
+    by this closure. The others evaluate several points and look at their gradients themselves.
+    """
 
-    def __init__(self, compiled: Compiled, x: Any, y: Any, where: str) -> None:
+    __slots__ = ("_compile", "_optimizer", "_seen", "_where")
+
+    def __init__(self, compiled: Compiled, x: Any, y: Any, where: str, optimizer: Any, compile: bool) -> None:
         super().__init__(compiled, (x, y), {})
-        self._seen, self._where = False, where
+        self._seen, self._where, self._optimizer, self._compile = False, where, optimizer, compile
 
     def __call__(self) -> Any:
         result = super().__call__()
@@ -395,7 +463,27 @@ class _Batch(Bound):
                 "learning rate, clip the gradients, or look for NaN in the data."
             )
         self._seen = True
+        if hasattr(self._optimizer, "rule"):
+            self._require_finite_gradient(loss)
         return loss
+
+    def _require_finite_gradient(self, loss: Any) -> None:
+        groups = self._optimizer.param_groups
+        if self._compile:
+            vectors = [group.g for group in groups if group.g is not None]
+        else:
+            loss.backward()
+            gradients = [p.grad for group in groups for p in group["params"] if p.grad is not None]
+            vectors = [np.ravel(g.data if isinstance(g, Tensor) else g) for g in gradients]
+        for g in vectors:
+            # The square overflows where the gradient need not, so only then every number is looked at.
+            if not math.isfinite(g.dot(g)) and not np.isfinite(g).all():
+                for group in groups if self._compile else ():
+                    group.g.fill(0)  # what a later loss does not reach would stay
+                raise FloatingPointError(
+                    f"fit: the gradient became NaN or infinite in {self._where}, at a loss of {loss.item()}; "
+                    "the step was not taken. Look for a sqrt, log or division at 0 in the loss."
+                )
 
 
 # After an epoch: the progress bar, the callbacks; and at the end
@@ -411,10 +499,55 @@ def _show(bar: tqdm[Any], row: dict[str, Any]) -> None:
 
 
 def _tell(callbacks: Sequence[Callable[[Epoch], Any]], epoch: Epoch) -> None:
-    """Call every callback; the first true answer ends training."""
-    answers = [callback(epoch) for callback in callbacks]
-    if reason := next(filter(None, answers), None):
-        epoch.history.stopped = "callback" if reason is True else str(reason)
+    """Call every callback; the first True or text ends training, a dict adds columns to the row."""
+    reasons: list[str] = []
+    for callback in callbacks:
+        answer = callback(epoch)
+        if isinstance(answer, dict):
+            epoch.row.update(_new_columns(callback, answer, epoch.row))
+        elif isinstance(answer, str):
+            reasons.append(answer)
+        elif isinstance(answer, bool | np.bool_):
+            reasons += ["callback"] if answer else []
+        elif answer is not None:
+            raise TypeError(
+                f"`fit(callbacks=...)`: the callback {_title(callback)} must return None, True, a text, or a "
+                f"dict of new columns, got {answer!r:.60}."
+            )
+    if reason := next(filter(None, reasons), None):
+        epoch.history.stopped = reason
+
+
+def _new_columns(callback: Any, answer: dict[Any, Any], row: dict[str, Any]) -> dict[str, Any]:
+    for name, value in answer.items():
+        number = isinstance(value, int | float | np.integer | np.floating)
+        if not isinstance(name, str) or name in row or not number:
+            raise ValueError(
+                f"`fit(callbacks=...)`: the callback {_title(callback)} must return new columns as a dict of "
+                f"name: number, with names that are not yet in {sorted(row)}, got {name!r}: {value!r:.60}."
+            )
+    return {name: v.item() if isinstance(v, np.generic) else v for name, v in answer.items()}
+
+
+def _title(callback: Any) -> str:
+    return getattr(callback, "__qualname__", type(callback).__name__)
+
+
+def _step(schedules: Sequence[Any], metric: float) -> None:
+    for schedule in schedules:
+        if getattr(schedule, "needs_metric", False):
+            schedule.step(metric)
+        else:
+            schedule.step()
+
+
+def _require_finite(model: Module, number: int) -> None:
+    bad = [name for name, p in model.named_parameters() if not np.isfinite(p.data).all()]
+    if bad:
+        raise FloatingPointError(
+            f"fit: a step of epoch {number} made {', '.join(bad)} NaN or infinite; no checkpoint was "
+            "written of it. Lower the learning rate, or clip the gradients."
+        )
 
 
 def _ready(model: Module, history: History) -> History:
@@ -450,7 +583,7 @@ class _Run:
 
     model: Module
     optimizer: Stepper
-    schedule: Schedule | None
+    schedules: Sequence[Any]
     callbacks: Sequence[Any]
     rng: np.random.Generator
     history: History
@@ -459,13 +592,18 @@ class _Run:
         return {
             "parameters": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict() if self.schedule is not None else None,
+            "schedule": [schedule.state_dict() for schedule in self.schedules] or None,
             "callbacks": [c.state_dict() if hasattr(c, "state_dict") else None for c in self.callbacks],
             "rng": self.rng.bit_generator.state,
             "generators": {path: r.bit_generator.state for path, r in self.model.named_generators()},
             "rows": self.history.rows,
             "stopped": self.history.stopped,
         }
+
+    def begin(self) -> None:
+        for callback in self.callbacks:
+            if isinstance(callback, EarlyStopping):
+                callback.reset()
 
     def restore(self, state: Any) -> None:
         """Put everything back, or raise and leave everything as it was."""
@@ -484,10 +622,10 @@ class _Run:
             raise ValueError(
                 "fit(resume=True): the checkpoint is of a run with other random layers or callbacks."
             )
-        if (state["schedule"] is None) != (self.schedule is None):
+        if len(saved := _as_list(state["schedule"])) != len(self.schedules):
             raise ValueError(
-                "fit(resume=True): the checkpoint has a schedule and this run has none, or the other way "
-                "round."
+                f"fit(resume=True): the checkpoint has {len(saved)} schedules and this run has "
+                f"{len(self.schedules)}. Give fit the same schedule."
             )
         before = self.state()
         try:
@@ -499,8 +637,10 @@ class _Run:
     def _set(self, state: dict[str, Any], generators: dict[str, np.random.Generator]) -> None:
         self.model.load_state_dict(state["parameters"])
         self.optimizer.load_state_dict(state["optimizer"])
-        if self.schedule is not None:
-            self.schedule.load_state_dict(state["schedule"])
+        for schedule, saved in zip(self.schedules, _as_list(state["schedule"]), strict=True):
+            if hasattr(schedule, "differing") and saved.get("schedule") == type(schedule).__name__:
+                _require_same(type(schedule).__name__, schedule.differing(saved))
+            schedule.load_state_dict(saved)
         for callback, saved in zip(self.callbacks, state["callbacks"], strict=True):
             if hasattr(callback, "load_state_dict"):
                 callback.load_state_dict(saved)
@@ -509,3 +649,15 @@ class _Run:
             generator.bit_generator.state = state["generators"][path]
         self.history.rows[:] = state["rows"]
         self.history.stopped = state["stopped"]
+
+
+def _as_list(saved: Any) -> list[Any]:
+    return saved if isinstance(saved, list) else [] if saved is None else [saved]
+
+
+def _require_same(call: str, differing: Mapping[str, tuple[Any, Any]]) -> None:
+    for option, (saved, given) in differing.items():
+        raise ValueError(
+            f"fit(resume=True): the checkpoint was made with {call}({option}={saved!r}), and this run has "
+            f"{option}={given!r}. Give the schedule the options it was begun with, or start another training."
+        )

@@ -17,11 +17,14 @@ from optim.newton import Newton as Newton
 from optim.newton_cg import NewtonCG as NewtonCG
 from optim.rmsprop import RMSprop as RMSprop
 from optim.schedules import CosineAnnealingLR as CosineAnnealingLR
+from optim.schedules import CosineAnnealingWarmRestarts as CosineAnnealingWarmRestarts
 from optim.schedules import LambdaLR as LambdaLR
 from optim.schedules import LinearLR as LinearLR
 from optim.schedules import LRSchedule as LRSchedule
+from optim.schedules import MultiStepLR as MultiStepLR
 from optim.schedules import OneCycleLR as OneCycleLR
 from optim.schedules import ReduceLROnPlateau as ReduceLROnPlateau
+from optim.schedules import SequentialLR as SequentialLR
 from optim.schedules import StepLR as StepLR
 from optim.second_order.eigen_directions import SingularHessianError as SingularHessianError
 from optim.second_order.lanczos import lanczos as lanczos

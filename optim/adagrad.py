@@ -26,7 +26,8 @@ class Adagrad(FirstOrder):
         weight_decay: λ ≥ 0, the coefficient of ½λ‖w‖² added to the loss.
         initial_accumulator_value: what s starts from, ≥ 0. Setting it later has no effect on parameters
             already there.
-        eps: ε ≥ 0, outside the root.
+        eps: ε ≥ 0, outside the root. At least the smallest normal number of the
+            parameters' dtype is taken (6e-5 in float16), so that a weight without slope stays.
         maximize: climb: −g in place of g.
 
     Reference: Duchi, Hazan and Singer 2011; as torch.

@@ -46,6 +46,7 @@ class AdamW(Adam):
 
     @staticmethod
     def rule(w: Array, *args: Any, lr: float, weight_decay: float, **options: Any) -> dict[str, Any]:
-        if weight_decay:
-            w = (1 - lr * weight_decay) * w
-        return Adam.rule(w, *args, lr=lr, weight_decay=0.0, **options)
+        if not weight_decay:
+            return Adam.rule(w, *args, lr=lr, weight_decay=0.0, **options)
+        out = Adam.rule((1 - lr * weight_decay) * w, *args, lr=lr, weight_decay=0.0, **options)
+        return out | {"adam_step": out["step"], "step": lr * weight_decay * w + out["step"]}

@@ -27,7 +27,7 @@ from optim.second_order.objective import FunctionObjective
 from optim.second_order.quasi_newton import QuasiNewton
 from optim.second_order.results import OptimizeResult, Status, StepInfo
 from optim.second_order.solver import Solver
-from optim.second_order.trial import evaluated
+from optim.second_order.trial import evaluated, unit_of
 from optim.sgd import SGD
 
 __all__ = ["minimize"]
@@ -77,10 +77,13 @@ def minimize(
             `intermediate_result`, with an `OptimizeResult`; StopIteration ends the run.
         tol: the same as the option gtol.
         options: gtol, gtol_abs: success needs max|∇f| ≤ gtol_abs + gtol·max|∇f(x0)|; by default gtol = 1e-8,
-            gtol_abs = 0. second_order: whether to look at the Hessian then, and leave saddle points; "auto"
-            does so for Newton methods, but not for the textbook's, modification "none". ftol: give up when f
-            falls by less than this share of |f|. maxiter, maxfev, maxhev: limits of nit, nfev, nhev. trace:
-            False keeps no points. seed: of the check's start vectors. The others are those of the method's
+            gtol_abs = 0. Where only the share of the first gradient, which may have been huge, says so, f
+            must also promise to fall by next to nothing more: ½gᵀ|H|⁻¹g against |f|. Methods without second
+            derivatives only know the curvature they have met, and can miss a direction that is far flatter.
+            second_order: whether to look at the Hessian then, and leave saddle points; "auto" does so for
+            Newton methods, but not for the textbook's, modification "none". ftol: give up when f falls by
+            less than this share of |f|. maxiter, maxfev, maxhev: limits of nit, nfev, nhev. trace: False
+            keeps no points. seed: of the check's start vectors. The others are those of the method's
             optimizer (lr, forcing, ...).
 
     Returns:
@@ -214,6 +217,21 @@ class RuleMethod(Method):
     def __init__(self, kind: type[FirstOrder], n: int, options: Mapping[str, Any]) -> None:
         self.leaf = Tensor(np.zeros(n), requires_grad=True)
         self.optimizer = kind([self.leaf], **options)
+        self.last: tuple[Vector, Vector] | None = None  # the last step, and how the gradient changed over it
+
+    def promise(self, here: Evaluation) -> tuple[float, float]:
+        if self.last is None:
+            return math.inf, math.inf
+        (s, y), unit = self.last, unit_of(here.g)
+        if not s @ s > 0:
+            return math.inf, math.inf
+        with np.errstate(all="ignore"):
+            curvature, size = float(s @ y) / float(s @ s), float(np.linalg.norm(unit * here.g)) / unit
+            length = size / curvature if curvature > 0 else math.inf
+        return 0.5 * size * length, length
+
+    def after_escape(self, length: float, settings: Settings) -> None:
+        self.last = None
 
     def state(self) -> dict[str, Any]:
         return {"optimizer": self.optimizer.state_dict()}
@@ -228,6 +246,7 @@ class RuleMethod(Method):
         there = evaluated(objective, self.leaf.numpy())
         if there is None or not np.isfinite(there.g).all():
             return here, StepInfo(status=Status.NONFINITE)
+        self.last = there.x - here.x, there.g - here.g
         length = float(np.linalg.norm(there.x - here.x))
         return there, StepInfo(accepted=True, actual=here.f - there.f, step_norm=length, radius=length)
 

@@ -26,7 +26,8 @@ class NAdam(FirstOrder):
         params: see `Optimizer`.
         lr: about the length of a step in each weight, ≥ 0.
         betas: (β₁, β₂), each in [0, 1).
-        eps: ε ≥ 0, outside the root.
+        eps: ε ≥ 0, outside the root. At least the smallest normal number of the
+            parameters' dtype is taken (6e-5 in float16), so that a weight without slope stays.
         weight_decay: λ ≥ 0.
         momentum_decay: ψ ≥ 0, how fast μ rises from ½β₁ to β₁.
         decoupled_weight_decay: decay the weights themselves, as `AdamW` does.
@@ -78,7 +79,9 @@ class NAdam(FirstOrder):
         decoupled_weight_decay: bool,
     ) -> dict[str, Any]:
         β1, β2 = betas
+        decay: Any = 0.0
         if weight_decay and decoupled_weight_decay:
+            decay = lr * weight_decay * w
             w = (1 - lr * weight_decay) * w
         elif weight_decay:
             g = g + weight_decay * w
@@ -89,4 +92,7 @@ class NAdam(FirstOrder):
         m_hat = μ_next / (1 - Π * μ_next) * m + (1 - μ) / (1 - Π) * g
         v_hat = 1 / (1 - β2**t) * v
         step = lr * m_hat / (np.sqrt(v_hat) + eps)
-        return {"w": w - step, "m": m, "v": v, "m_hat": m_hat, "v_hat": v_hat, "step": step, "mu_product": Π}
+        moved = step + decay if decoupled_weight_decay and weight_decay else step
+        return {
+            "w": w - step, "m": m, "v": v, "m_hat": m_hat, "v_hat": v_hat, "step": moved, "mu_product": Π,
+        }  # fmt: skip

@@ -24,7 +24,8 @@ class RMSprop(FirstOrder):
         params: see `Optimizer`.
         lr: step length, ≥ 0.
         alpha: α in [0, 1), the memory of v.
-        eps: ε ≥ 0, outside the root.
+        eps: ε ≥ 0, outside the root. At least the smallest normal number of the
+            parameters' dtype is taken (6e-5 in float16), so that a weight without slope stays.
         weight_decay: λ ≥ 0, the coefficient of ½λ‖w‖² added to the loss.
         momentum: μ in [0, 1].
         centered: divide by the standard deviation rather than the root mean square.

@@ -11,9 +11,11 @@ Names: `epoch` counts calls of `step()`, whatever they stand for.
 
 from __future__ import annotations
 
+import copy
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, SupportsFloat, TypeAlias, TypeVar
+from typing import Any, ClassVar, Self, SupportsFloat, TypeAlias, TypeVar
 
 from minigrad import Tensor
 from optim.base.groups import Values
@@ -34,23 +36,52 @@ from optim.base.options import (
 
 __all__ = [
     "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
     "LRSchedule",
     "LambdaLR",
     "LinearLR",
+    "MultiStepLR",
     "OneCycleLR",
     "ReduceLROnPlateau",
+    "SequentialLR",
     "StepLR",
 ]
 
 T = TypeVar("T")
 PerGroup: TypeAlias = T | Sequence[T]
 START_FACTOR = Kind("a number in (0, 1]", interval(0, 1, "(]"))
+BEST = Kind("a number, or infinity", interval(-math.inf, math.inf, "[]"))
+
+
+def _milestones(strictly: bool) -> Callable[[Any], list[int]]:
+    def parse(value: Any) -> list[int]:
+        if not isinstance(value, list | tuple):
+            raise TypeError
+        numbers = [(COUNT if strictly else WHOLE).parse(each) for each in value]
+        if numbers != sorted(numbers) or (strictly and len(set(numbers)) < len(numbers)):
+            raise ValueError
+        return numbers
+
+    return parse
+
+
+MILESTONES = Kind("a list of whole numbers ≥ 0 in rising order", _milestones(False))
+RISING = Kind("a list of different whole numbers ≥ 1 in rising order", _milestones(True))
 
 
 class LRSchedule:
     """The base of all schedules: `rates()` gives the groups' learning rates for `self.last_epoch`."""
 
+    needs_metric: bool = False
+    """Whether `step` takes a metric; `fit` then gives it one."""
     _not_saved: tuple[str, ...] = ("optimizer",)
+    _progress: ClassVar[dict[str, Kind]] = {"last_epoch": WHOLE}  # what moves, beside the options
+    _kinds: dict[str, tuple[Kind, bool]]  # of each option: its kind, and whether each group has one
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        schedule = super().__new__(cls)
+        schedule._kinds = {}
+        return schedule
 
     def __init__(self, optimizer: Optimizer) -> None:
         if not all("lr" in group for group in self._groups_of(optimizer)):
@@ -91,16 +122,26 @@ class LRSchedule:
         return [group["lr"] for group in self.groups]
 
     def state_dict(self) -> Values:
-        """Everything but the optimizer and functions, as plain values."""
-        own = {key: value for key, value in vars(self).items() if key not in self._not_saved}
+        """Everything but the optimizer and functions, as copies of plain values."""
+        unsaved = ("_kinds", *self._not_saved)
+        own = {key: copy.deepcopy(value) for key, value in vars(self).items() if key not in unsaved}
         return {"schedule": type(self).__name__, **own, "lr": self.get_last_lr()}
+
+    def differing(self, state_dict: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+        """The options that a saved state has otherwise than this schedule: their saved and present values."""
+        now = self.state_dict()
+        return {
+            key: (state_dict[key], now[key])
+            for key in self._kinds
+            if key in now and key in state_dict and state_dict[key] != now[key]
+        }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over the result of `state_dict`, the learning rates included.
 
         Raises:
-            ValueError: it belongs to another kind of schedule or to another number of groups. Nothing is
-                changed then.
+            TypeError, ValueError: it belongs to another kind of schedule or to another number of groups, or
+                an option or a count is not what the constructor would take. Nothing is changed then.
         """
         call = f"{type(self).__name__}.load_state_dict"
         expected = self.state_dict()
@@ -113,14 +154,45 @@ class LRSchedule:
             )
         if state_dict.keys() != expected.keys():
             raise ValueError(f"`{call}` needs the keys {sorted(expected)}, got {sorted(state_dict)}.")
-        checked(call, "last_epoch", state_dict["last_epoch"], WHOLE)
         if not isinstance(rates := state_dict["lr"], list | tuple) or len(rates) != len(self.groups):
             raise ValueError(
                 f"`{call}`: the optimizer has {len(self.groups)} groups, but the rates {rates!r:.60} were "
                 "saved."
             )
-        self._set(rates)
-        vars(self).update({key: value for key, value in state_dict.items() if key not in ("schedule", "lr")})
+        loaded = {
+            key: self._loaded(call, key, value)
+            for key, value in state_dict.items()
+            if key not in ("schedule", "lr")
+        }
+        before, groups = dict(vars(self)), [dict(group.options) for group in self.groups]
+        try:
+            self._set(rates)
+            vars(self).update(loaded)
+            self._taken_over()
+        except BaseException:
+            vars(self).update(before)
+            for group, options in zip(self.groups, groups, strict=True):
+                group.update(options)
+            raise
+
+    def _taken_over(self) -> None:
+        """Do what a kind of schedule needs after a state was loaded, or raise if the state cannot be."""
+
+    def _loaded(self, call: str, key: str, value: Any) -> Any:
+        """A saved value, copied, and checked as the constructor checks it."""
+        if key in self._progress:
+            return checked(call, key, value, self._progress[key])
+        kind, per_group = self._kinds.get(key, (None, False))
+        if kind is None:
+            return copy.deepcopy(value)
+        if not per_group:
+            return checked(call, key, value, kind)
+        if not isinstance(value, list | tuple) or len(value) != len(self.groups):
+            raise ValueError(
+                f"`{call}({key}=...)` must have a value for each of {len(self.groups)} groups, got "
+                f"{value!r:.60}."
+            )
+        return [checked(call, key, each, kind) for each in value]
 
     def _set(self, rates: Sequence[float]) -> None:
         rates = [checked(type(self).__name__, "lr", rate) for rate in rates]
@@ -144,6 +216,7 @@ class LRSchedule:
         return values
 
     def _check(self, option: str, value: Any, kind: Kind) -> Any:
+        self._kinds[option] = (kind, False)
         return checked(type(self).__name__, option, value, kind)
 
     def _for_each(self, option: str, value: Any, optimizer: Optimizer, kind: Kind | None = None) -> list[Any]:
@@ -155,7 +228,10 @@ class LRSchedule:
                 f"`{type(self).__name__}({option}=...)` must have a value for each of {groups} groups, got "
                 f"{len(values)}."
             )
-        return [self._check(option, value, kind) for value in values] if kind else values
+        if kind is None:
+            return values
+        self._kinds[option] = (kind, True)
+        return [checked(type(self).__name__, option, value, kind) for value in values]
 
 
 class StepLR(LRSchedule):
@@ -180,6 +256,31 @@ class StepLR(LRSchedule):
 
     def rates(self) -> list[float]:
         factor = self.gamma if self.last_epoch and self.last_epoch % self.step_size == 0 else 1.0
+        return [group["lr"] * factor for group in self.groups]
+
+
+class MultiStepLR(LRSchedule):
+    """Multiply the rate by `gamma` at each of the epochs `milestones`.
+
+    Args:
+        optimizer: whose rates are set.
+        milestones: whole numbers ≥ 0 in rising order; one that is given twice counts twice.
+        gamma: ≥ 0.
+
+    >>> from minigrad import Tensor
+    >>> from optim import SGD
+    >>> schedule = MultiStepLR(SGD([Tensor([1.0], requires_grad=True)], lr=1.0), [2, 3], gamma=0.5)
+    >>> [(schedule.step(), schedule.get_last_lr()[0])[1] for _ in range(4)]
+    [1.0, 0.5, 0.25, 0.25]
+    """
+
+    def __init__(self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1) -> None:
+        self.milestones = self._check("milestones", milestones, MILESTONES)
+        self.gamma = self._check("gamma", gamma, NON_NEGATIVE)
+        super().__init__(optimizer)
+
+    def rates(self) -> list[float]:
+        factor = self.gamma ** self.milestones.count(self.last_epoch) if self.last_epoch else 1.0
         return [group["lr"] * factor for group in self.groups]
 
 
@@ -298,6 +399,148 @@ class CosineAnnealingLR(LRSchedule):
         return [low + (group["lr"] - low) * ratio for group in self.groups]
 
 
+class CosineAnnealingWarmRestarts(LRSchedule):
+    """Let the rate fall along half a cosine to `eta_min`, jump back, and fall again, in longer and longer
+    rounds.
+
+        lr = η + ½(lr₀ − η)(1 + cos(π·t/T)),  t epochs into a round of T = T_0·T_multⁱ
+
+    Args:
+        optimizer: whose rates are set.
+        T_0: the epochs of the first round, ≥ 1.
+        T_mult: how many times longer each round is than the one before, a whole number ≥ 1.
+        eta_min: η ≥ 0.
+
+    Reference: Loshchilov and Hutter 2017.
+
+    >>> from minigrad import Tensor
+    >>> from optim import SGD
+    >>> sgd = SGD([Tensor([1.0], requires_grad=True)], lr=1.0)
+    >>> schedule = CosineAnnealingWarmRestarts(sgd, T_0=2, T_mult=2)
+    >>> [(schedule.step(), round(schedule.get_last_lr()[0], 3))[1] for _ in range(6)]
+    [0.5, 1.0, 0.854, 0.5, 0.146, 1.0]
+    """
+
+    def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0) -> None:
+        self.T_0 = self._check("T_0", T_0, COUNT)
+        self.T_mult = self._check("T_mult", T_mult, COUNT)
+        self.eta_min = self._check("eta_min", eta_min, NON_NEGATIVE)
+        super().__init__(optimizer)
+
+    def rates(self) -> list[float]:
+        done, length = self.last_epoch, self.T_0
+        if self.T_mult == 1:
+            done %= length
+        while done >= length:
+            done, length = done - length, length * self.T_mult
+        height, low = (1 + math.cos(math.pi * done / length)) / 2, self.eta_min
+        return [low + (group["initial_lr"] - low) * height for group in self.groups]
+
+
+class SequentialLR(LRSchedule):
+    """Follow one schedule after the other: the next begins, from the initial rate, at each milestone.
+
+    Args:
+        optimizer: whose rates are set.
+        schedulers: schedules of this optimizer, such as a warm-up and a cosine. `OneCycleLR`, which has an
+            initial rate of its own, `ReduceLROnPlateau`, and a sequence itself are refused.
+        milestones: the epochs at which the second, third, ... begins, in rising order.
+
+    >>> from minigrad import Tensor
+    >>> from optim import SGD
+    >>> sgd = SGD([Tensor([1.0], requires_grad=True)], lr=1.0)
+    >>> schedule = SequentialLR(sgd, [LinearLR(sgd, 0.5, total_iters=2), StepLR(sgd, 1, 0.5)], [2])
+    >>> [(schedule.step(), schedule.get_last_lr()[0])[1] for _ in range(4)]
+    [0.75, 1.0, 0.5, 0.25]
+    """
+
+    _not_saved = ("optimizer", "schedulers")
+
+    def __init__(
+        self, optimizer: Optimizer, schedulers: Sequence[LRSchedule], milestones: Sequence[int]
+    ) -> None:
+        self.milestones = self._check("milestones", milestones, RISING)
+        if not isinstance(schedulers, list | tuple) or not schedulers:
+            raise TypeError(
+                f"`SequentialLR(schedulers=...)` must be a list of schedules, got {schedulers!r:.60}."
+            )
+        for each in schedulers:
+            if not isinstance(each, LRSchedule) or isinstance(
+                each, OneCycleLR | ReduceLROnPlateau | SequentialLR
+            ):
+                raise TypeError(
+                    "`SequentialLR(schedulers=...)` must hold schedules that start from the initial rate, "
+                    f"got {type(each).__name__}."
+                )
+            if each.optimizer is not optimizer:
+                raise ValueError(
+                    f"`SequentialLR(schedulers=...)` must hold schedules of its optimizer; "
+                    f"{type(each).__name__} is one of another."
+                )
+        if len(self.milestones) != len(schedulers) - 1 or len(set(map(id, schedulers))) < len(schedulers):
+            raise ValueError(
+                "`SequentialLR(milestones=...)` must hold one number less than there are schedules, all of "
+                f"them different objects, got {len(self.milestones)} for {len(schedulers)}."
+            )
+        self.schedulers: list[LRSchedule] = list(schedulers)
+        super().__init__(optimizer)
+
+    def rates(self) -> list[float]:
+        i = bisect_right(self.milestones, self.last_epoch)
+        start = self.milestones[i - 1] if i else 0
+        schedule: LRSchedule = self.schedulers[i]
+        before, rates = schedule.last_epoch, self.get_last_lr()
+        try:
+            schedule.last_epoch = self.last_epoch - start
+            if schedule.last_epoch == 0:
+                self._set([group["initial_lr"] for group in self.groups])
+            return schedule.rates()
+        except BaseException:
+            schedule.last_epoch = before
+            self._set(rates)
+            raise
+
+    def state_dict(self) -> Values:
+        """As of every schedule, with the states of the schedules in it."""
+        return super().state_dict() | {"schedulers": [each.state_dict() for each in self.schedulers]}
+
+    def differing(self, state_dict: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+        """As of every schedule, with the options of the schedules in it."""
+        found = super().differing(state_dict)
+        for i, (each, saved) in enumerate(zip(self.schedulers, state_dict["schedulers"], strict=False)):
+            found |= {f"schedulers[{i}].{key}": pair for key, pair in each.differing(saved).items()}
+        return found
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over the result of `state_dict`; see `LRSchedule`."""
+        call = "SequentialLR.load_state_dict"
+        if not isinstance(state_dict, Mapping) or not isinstance(state_dict.get("schedulers"), list | tuple):
+            raise TypeError(f"`{call}` needs what `state_dict()` returned, got {state_dict!r:.60}.")
+        if len(state_dict["schedulers"]) != len(self.schedulers):
+            raise ValueError(
+                f"`{call}` needs the states of {len(self.schedulers)} schedules, got "
+                f"{len(state_dict['schedulers'])}."
+            )
+        before = [each.state_dict() for each in self.schedulers]
+        rates = self.get_last_lr()
+        try:
+            for each, saved in zip(self.schedulers, state_dict["schedulers"], strict=True):
+                each.load_state_dict(saved)
+            super().load_state_dict(state_dict)
+        except BaseException:
+            for each, saved in zip(self.schedulers, before, strict=True):
+                each.load_state_dict(saved)
+            self._set(rates)
+            raise
+
+    def _loaded(self, call: str, key: str, value: Any) -> Any:
+        if key == "milestones" and len(value) != len(self.milestones):
+            raise ValueError(
+                f"`{call}(milestones=...)` must hold {len(self.milestones)} numbers, got {value!r:.60}."
+            )
+        return self.schedulers if key == "schedulers" else super()._loaded(call, key, value)
+
+
 class OneCycleLR(LRSchedule):
     """Let the rate rise to `max_lr` and fall far below where it began, and momentum do the opposite.
 
@@ -408,8 +651,7 @@ class OneCycleLR(LRSchedule):
                 _set_momentum(group, self._anneal(momenta[phase], momenta[phase + 1], done))
         return rates
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        super().load_state_dict(state_dict)
+    def _taken_over(self) -> None:
         self.rates()  # sets the momentum
 
     def _anneal(self, start: float, end: float, done: float) -> float:
@@ -440,7 +682,9 @@ class ReduceLROnPlateau(LRSchedule):
         min_lr: ≥ 0, no rate goes below; or one for each group.
         eps: ≥ 0; smaller changes of the rate are not made.
 
-    `step(metric)` takes the metric; NaN is never an improvement. As torch.
+    `step(metric)` takes the metric; NaN is never an improvement. `fit` gives it the validation loss, or,
+    without validation, the training loss. As torch, but for a negative best under "rel": better is then
+    better by a fraction of its magnitude, while torch takes what is worse by that fraction.
 
     >>> from minigrad import Tensor
     >>> from optim import SGD
@@ -448,6 +692,14 @@ class ReduceLROnPlateau(LRSchedule):
     >>> [(schedule.step(loss), schedule.get_last_lr()[0])[1] for loss in (3.0, 2.0, 2.0, 2.0)]
     [1.0, 1.0, 1.0, 0.1]
     """
+
+    needs_metric = True
+    _progress: ClassVar[dict[str, Kind]] = {
+        "last_epoch": WHOLE,
+        "best": BEST,
+        "num_bad_epochs": WHOLE,
+        "cooldown_counter": WHOLE,
+    }
 
     def __init__(
         self,
@@ -506,7 +758,7 @@ class ReduceLROnPlateau(LRSchedule):
         bar = self.best
         if math.isfinite(bar):
             bar = (
-                bar * (1 + sign * self.threshold)
+                bar * (1 + sign * math.copysign(self.threshold, bar))
                 if self.threshold_mode == "rel"
                 else bar + sign * self.threshold
             )

@@ -50,15 +50,16 @@ def sharpness(
 
         λ₁ ≥ λ₂ ≥ … by value, not by magnitude; gradient descent with step η needs λ₁ < 2/η
 
-    By the Lanczos process, until every residual ‖Hu − θu‖ ≤ tol·max|θ|. An eigenvalue is wrong by at most
-    that, and by about its square over the gap to the next one. With k > 1 as many products again make sure
-    that no copy of a repeated eigenvalue was missed. For n ≤ 64, from the matrix itself.
+    By the Lanczos process, until every residual ‖Hu − θu‖ ≤ tol·|θ|, or is the rounding of max|θ|. An
+    eigenvalue is wrong by at most that, and by about its square over the gap to the next one. With k > 1 as
+    many products again make sure that no copy of a repeated eigenvalue was missed. For n ≤ 64, from the
+    matrix itself.
 
     Args:
         f, x: function and array or tree, or closure and parameters; see the head of this file.
         k: how many, 1 ≤ k ≤ n.
-        tol: the residual at which to stop, ≥ 0, relative to the largest |θ|; in float32 no less than its
-            rounding.
+        tol: the residual at which to stop, ≥ 0, relative to each |θ| asked for; no less than the rounding of
+            the largest.
         max_products: how many Hv at most, ≥ k.
         seed: of the start vector, or a `numpy.random.Generator`.
 
@@ -469,20 +470,24 @@ def _largest(H: _Hessian, k: int, tol: float, budget: int, rng: np.random.Genera
 
     def settled(run: Krylov) -> bool:
         θ, _, residual = run.ritz()
-        return bool(residual[-k:].max() <= tol * np.abs(θ).max())
+        return bool((residual[-k:] <= allowed(θ)[-k:]).all())
+
+    def allowed(θ: Array) -> Array:  # a share of each eigenvalue, not of one that is larger by far
+        limits: Array = np.maximum(tol * np.abs(θ), H.rounding * np.abs(θ).max())
+        return limits
 
     run = lanczos(H, H.n, budget, rng=rng, stop=_now_and_then(settled, k))
     θ, s, residual = run.ritz()
-    scale, steps = float(np.abs(θ).max()), len(θ)
-    if not (worst := float(residual[-k:].max())) <= tol * scale:
-        return θ[-k:][::-1], f"the residual ‖Hu − λu‖ is {worst:.1e}"
+    steps, slack = len(θ), float(allowed(θ)[-k])
+    if (residual[-k:] > allowed(θ)[-k:]).any():
+        return θ[-k:][::-1], f"the residual ‖Hu − λu‖ is {residual[-k:].max():.1e}"
     found, vectors = θ[-k:], s[:, -k:].T @ run.basis
     while k > 1 and len(found) < H.n:
-        kth = float(np.sort(found)[-k]) + tol * scale  # an eigenvalue up to this changes nothing
+        kth = float(np.sort(found)[-k]) + slack  # an eigenvalue up to this changes nothing
 
         def answered(run: Krylov, kth: float = kth) -> bool:
             θ, _, residual = run.ritz()
-            return bool(residual[-1] <= tol * scale or (len(θ) >= steps and θ[-1] <= kth))
+            return bool(residual[-1] <= slack or (len(θ) >= steps and θ[-1] <= kth))
 
         if (left := budget - H.products) < 1:
             return np.sort(found)[::-1][:k], "copies of repeated eigenvalues were not all looked for"

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from minigrad.families import bilinear, register
+from minigrad.leaving import numeric
+from minigrad.linear_program import takes_out
 from minigrad.ops.elementwise import in_floats, ratio
 from minigrad.ops.reduce import from_the_end, in_float32, ones, total, with_axes
 from minigrad.tensor import Op, Tensor, traced_if_capturing
@@ -32,6 +34,7 @@ matmul_op = bilinear(
     broadcasts=True,
     batched=True,
 )
+takes_out(matmul_op)
 
 inner_op = Op(
     "inner",
@@ -53,6 +56,7 @@ matvec_op: Op = Op(
     batched=True,
     doc="A matrix times a vector.",
 )
+takes_out(matvec_op)
 
 
 def matmul(a: Any, b: Any) -> Any:
@@ -82,7 +86,7 @@ def matmul(a: Any, b: Any) -> Any:
 
 
 def _array(x: Any) -> Any:
-    return traced_if_capturing(x if isinstance(x, Tensor | np.ndarray) else np.asarray(x))
+    return traced_if_capturing(x if isinstance(x, Tensor | np.ndarray) else numeric(x, "a matrix product"))
 
 
 def dot(a: Any, b: Any) -> Any:

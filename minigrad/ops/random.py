@@ -25,6 +25,11 @@ def uniform(rng: np.random.Generator, shape: int | tuple[int, ...] = (), dtype: 
     >>> uniform(np.random.default_rng(0), (2,)).round(3).tolist()
     [0.637, 0.27]
     """
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(
+            f"uniform(rng, ...) needs a numpy Generator, got {type(rng).__name__}: {rng!r:.40}. Pass "
+            "np.random.default_rng(seed), made once outside the function."
+        )
     capture = current.mode.capturing
     if capture is None:
         return rng.random(shape, np.dtype(dtype))  # type: ignore[arg-type]  # the stubs want a literal

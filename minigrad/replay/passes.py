@@ -7,7 +7,7 @@ stays a function of one line. The other passes take all lines.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -310,9 +310,11 @@ printed(_multiplier, _multiplier_text)
 printed(_times, lambda y, product, x: "{0}({1}, {y})", may_alias=True)
 
 
-def simplified(program: Lines) -> Lines:
+def simplified(
+    program: Lines, changes: Sequence[Change] = (drop_broadcasts, identities, fold_constants)
+) -> Lines:
     """Run the passes over one line in one walk, then drop dead lines."""
-    changes = (drop_broadcasts, identities, fold_constants, merge_common())
+    changes = (*changes, merge_common())
 
     def change(line: Any) -> Any:
         for each in changes:

@@ -194,7 +194,10 @@ class _Writer:
         for line in self.lines:
             for x in line.args:
                 self._meet(x)
-            kind = self.kind[id(line)] = self._kind(line)
+            kind = self._kind(line)
+            if self.any_length and line.array.ndim and kind in ("call", "view"):
+                kind = "into"  # its result is copied, for what it shows may be overwritten
+            self.kind[id(line)] = kind
             aliased = (
                 set().union(*(roots.get(id(x), set()) for x in line.args))
                 if kind in ("view", "call")
@@ -275,8 +278,12 @@ class _Writer:
                 text = ufunc_call(
                     line.op.forward, self._function(line), operands, target, self._keywords(line)
                 )
-            else:
+            elif self._is_written(line):
                 text = self._filled(line, operands, target)
+            else:
+                text = (
+                    f"{target}[...] = {self._function(line)}({', '.join([*operands, *self._keywords(line)])})"
+                )
             self.body += [part.strip() for part in text.split(";")]
         elif kind == "view":
             self._view(line, operands[0])
@@ -289,9 +296,11 @@ class _Writer:
             elif id(line) in self.text:
                 self.body.append(f"{name} = {self._filled(line, operands, '')}")
             else:
-                self.body.append(
-                    f"{name} = {self._function(line)}({', '.join([*operands, *self._keywords(line)])})"
-                )
+                call = f"{self._function(line)}({', '.join([*operands, *self._keywords(line)])})"
+                as_float = (
+                    self.any_length and line.array.dtype.kind == "f"
+                )  # numbers of rules are Python floats
+                self.body.append(f"{name} = float({call})" if as_float else f"{name} = {call}")
         for root in self.dying.get(i, ()):
             free = self._storage.pop(root, None)
             if free is not None and not free.borrowed:
@@ -350,7 +359,7 @@ class _Writer:
         )
         for holder in [key for key, held in self._storage.items() if held is block and block]:
             last = self.last.get(holder, -1)
-            if last > i or (last == i and not printing(line.op).may_alias):
+            if last > i or (last == i and self._is_written(line) and not printing(line.op).may_alias):
                 return False
             del self._storage[holder]
         return True
@@ -445,6 +454,10 @@ class _Writer:
         if line.op.forward is np.power and not self.any_length:
             return None
         return OPERATORS[line.op.forward] if all(map(self._is_number, line.args)) else None
+
+    def _is_written(self, line: Line) -> bool:
+        """Whether the op's template writes into a buffer; else its result is copied there."""
+        return "{y}" in self.text.get(id(line), ("",))[0] or isinstance(line.op.forward, np.ufunc)
 
     def _is_number(self, x: Any) -> bool:
         given = self.any_length and isinstance(x, Input) and not x.array.ndim

@@ -19,7 +19,7 @@ from minigrad.mode import scope
 from minigrad.replay.capture import Capture
 from minigrad.replay.lines import Input, Line, Lines, lines_of, nodes_of
 from minigrad.replay.memory import aligned
-from minigrad.replay.passes import simplified
+from minigrad.replay.passes import fold_constants, simplified
 from minigrad.replay.printing import printed
 from minigrad.replay.program import Program
 from minigrad.tensor import Op, Tensor
@@ -75,15 +75,15 @@ class UpdateProgram:
     ) -> None:
         self.dtype = np.dtype(dtype)
         self.block = BLOCK_BYTES // self.dtype.itemsize
-        starts = {name: Tensor(np.ones(2), name=name) for name in vectors}
+        starts = {name: Tensor(np.ones(2, dtype), name=name) for name in vectors}
         out, leaves, sources, capture = _recorded(f, starts, numbers)
         self._constants = {k: v for k, v in out.items() if not isinstance(v, Tensor)}
-        written = [k for k, v in out.items() if k in starts and isinstance(v, Tensor)]
+        written = [k for k, v in out.items() if k in starts and isinstance(v, Tensor) and v.ndim]
         self.written = set(written)
         self._kept = [k for k, v in out.items() if isinstance(v, Tensor) and not v.ndim]
         results = [out[k] for k in (*written, *self._kept)]
         lines = lines_of([*starts.values(), *leaves], results, nodes_of(results, capture), capture)
-        lines = _on_vectors_of(simplified(lines), self.dtype)
+        lines = _on_vectors_of(simplified(lines, (fold_constants,)), self.dtype)
         inputs = dict(zip(starts, lines.inputs, strict=False))
         into = {i: inputs[k] for i, k in enumerate(written)}
         self._program = Program(lines.lines, lines.inputs, lines.outputs, into=into, any_length=True)
@@ -92,6 +92,7 @@ class UpdateProgram:
         self._numbers = eval(f"lambda n: ({read})")  # our own text, made just above
         self._runs: dict[int, Callable[..., Any]] = {}  # by length; a program belongs to one thread
         self._scratch: list[Any] = []
+        self._nothing = [np.empty(0, dtype) for _ in vectors]
         self._longest = -1
 
     def __call__(self, pieces: Sequence[Sequence[Any]], numbers: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,7 +101,7 @@ class UpdateProgram:
         values = self._numbers(numbers)
         kept: Sequence[Any] = ()
         with np.errstate(all="ignore"):
-            for piece in pieces:
+            for piece in pieces or [self._nothing]:
                 n = piece[0].size
                 run = self._runs.get(n)
                 kept = run(*piece, *values) if run is not None else self._by_blocks(piece, n, values)

@@ -150,7 +150,7 @@ class FirstOrder(Optimizer):
         loss = closure()
         if not isinstance(loss, Tensor) or loss.size != 1:
             raise no_loss(f"{type(self).__name__}.step(closure)", loss)
-        if all(param.tensor.grad is None for param in self._slices()):  # or else the closure has pulled back
+        if all(param.tensor.gradient is None for param in self._slices()):  # else the closure has done it
             loss.backward()
         return loss
 
@@ -176,10 +176,10 @@ class FirstOrder(Optimizer):
             raise
         if False not in reached:
             for p, g in gradient.pairs:
-                p.grad = g
+                p.gradient = g
             return constant_tensor(loss), True
         for (p, g), there in zip(gradient.pairs, reached, strict=True):
-            p.grad = g if there else None
+            p.gradient = g if there else None
         return constant_tensor(loss), False
 
     def _segments(self, group: ParamGroup, reached_all: bool) -> list[Segment]:

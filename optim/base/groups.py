@@ -143,6 +143,8 @@ class ParamGroup(MutableMapping[str, Any]):
         self.for_rule = {
             key: value for key, value in self.options.items() if key not in ("maximize", "initial_lr")
         }
+        if "eps" in self.for_rule:  # a weight that has never had a slope moves by 0/ε, which must not be 0/0
+            self.for_rule["eps"] = max(self.options["eps"], float(np.finfo(self.dtype).tiny))
         self.kinds = (self.dtype.char, *map(_kind_of, self.for_rule.values()))
 
     def adopt(self, param: ParamSlice) -> None:
@@ -201,8 +203,8 @@ class ParamGroup(MutableMapping[str, Any]):
             p = param.tensor
             if p.primal is not param.view:  # another optimizer has adopted it since
                 self.adopt(param)
-            grad = p.grad
-            if grad is None or not p.requires_grad:
+            grad = p.gradient
+            if grad is None or not p.active:
                 continue
             if grad.__class__ is not np.ndarray:
                 grad = np.asarray(grad.primal if isinstance(grad, Tensor) else grad)

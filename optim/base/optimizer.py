@@ -81,7 +81,7 @@ class Optimizer:
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for param in self._slices():
-            param.tensor.grad = None
+            param.tensor.gradient = None
 
     def step(self, closure: Callable[[], Any] | None = None) -> Tensor | None:
         """Take one step; every subclass says how."""

@@ -24,12 +24,14 @@ from optim.second_order.results import Status, StepInfo
 from optim.second_order.stationary import escape
 from optim.second_order.trial import (
     EPS,
+    FAINT,
     MAX_REJECTIONS,
     NEGATIVE,
     blind,
     first_radius,
     natural_length,
     next_radius,
+    stuck,
     tried,
     unit_of,
 )
@@ -98,12 +100,16 @@ class DenseNewton(Method):
             # rounding.
             promise = max(2 * abs(here.f), float(-lam[0]) / unit * max(1.0, 0.01 * float(here.x @ here.x)))
             flat = -float(here.g @ p) <= settings.noise * promise
-            stuck = (
+            leave = (
                 flat and lam[0] < -NEGATIVE * largest and settings.modification in ("shift", "abs", "clip")
             )
-            there, info = _line_step(objective, here, p, down if stuck else None, settings)
+            there, info = _line_step(objective, here, p, down if leave else None, settings)
+        status = info.status
+        if status.success:
+            status = _end(here, lam, V, g, settings.noise)
         return there, replace(
-            info, lambda_min=float(lam[0]) / unit, negative=int(np.sum(lam < -math.sqrt(EPS) * largest)),
+            info, status=status, lambda_min=float(lam[0]) / unit,
+            negative=int(np.sum(lam < -math.sqrt(EPS) * largest)),
             asymmetry=asymmetry,
             n_hv=objective.counts.nhev - products, actual=here.f - there.f,
             noise=blind(here, there, settings.noise),
@@ -131,8 +137,9 @@ class DenseNewton(Method):
                 break
             radius = after
         self.radius = None
+        status = stuck(here, V @ q, noise)
         why = "no decrease" if c.any() or lam[0] < 0 else "stationary"
-        return here, NewtonInfo(status=Status.PRECISION_LOSS, why=why, radius=radius, rejections=refused + 1)
+        return here, NewtonInfo(status=status, why=why, radius=radius, rejections=refused + 1)
 
 
 def _direction(
@@ -159,14 +166,24 @@ def _line_step(
             )
     found = line_search(settings.line_search, objective, here, p, settings.lr, settings.noise)
     if found.there is None:
-        return here, NewtonInfo(
-            status=found.status, why=found.why, rejections=found.trials, decrement=decrement
-        )
+        status = found.status
+        if status is Status.PRECISION_LOSS and (settings.lr or not here.g.any()):
+            status = stuck(here, p, settings.noise)
+        return here, NewtonInfo(status=status, why=found.why, rejections=found.trials, decrement=decrement)
     return found.there, NewtonInfo(
         True, predicted=-found.a * slope * (1 - 0.5 * found.a), step_norm=found.a * float(np.linalg.norm(p)),
         why=found.why,
         rejections=found.trials - 1, step_length=found.a, decrement=decrement,
     )  # fmt: skip
+
+
+def _end(here: Evaluation, lam: Vector, V: Vector, g: Vector, noise: float) -> Status:
+    """The status where no step helps: a minimum, unless f curves down, or falls where no step went."""
+    largest = float(np.abs(lam).max())
+    if lam[0] < -FAINT * largest:
+        return Status.PRECISION_LOSS
+    p = V @ ((V.T @ g) / np.maximum(np.abs(lam), EPS * g.size * largest or 1.0))
+    return Status.SECOND_ORDER if stuck(here, p, noise).success else Status.PRECISION_LOSS
 
 
 def _hessian(here: Evaluation) -> tuple[Vector, float]:

@@ -56,6 +56,7 @@ class SearchResult(NamedTuple):
         return _ENDS.get(self.why, Status.PRECISION_LOSS)
 
 
+TINY = 1e-6  # a step this much shorter than the first, where f cannot tell, was not worth the search
 STILL = ("stationary", "lr is 0")  # where a search ends for these reasons, no other direction would help
 _ENDS = {"not finite": Status.NONFINITE, "not a direction of descent": Status.RADIUS_COLLAPSED}
 
@@ -122,7 +123,12 @@ def line_search(
         return SearchResult(None, 0.0, 0, "stationary" if first > 0 else "lr is 0")
     if kind is not None and not ray.slope < 0:
         return SearchResult(None, 0.0, 0, "not a direction of descent")
-    return _SEARCHES[kind](ray, first)
+    found = _SEARCHES[kind](ray, first)
+    # f rose at every longer step, and only the slopes say that it falls: are they those of f?
+    tiny = found.there is not None and found.a < TINY * first and blind(here, found.there, noise)
+    if tiny and -0.5 * TINY * first * ray.slope > noise * abs(here.f):
+        return SearchResult(None, 0.0, found.trials, "no decrease")
+    return found
 
 
 def _full_step(ray: Ray, first: float) -> SearchResult:
@@ -184,6 +190,8 @@ def _share(low: RayPoint, high: RayPoint) -> float:
     """The next point's share of the way from low to high: a cubic's or a parabola's minimum, in [0.1,
     0.9]."""
     width = high.a - low.a
+    if not low.slope * width < 0:  # the bracket has closed, or the slope is 0
+        return 0.5
     start = -low.slope * width  # > 0, and the unit of what follows, so that no square over- or underflows
     rise, end = (high.change - low.change) / start, high.slope * width / start
     if math.isfinite(end) and math.isfinite(rise):

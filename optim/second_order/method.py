@@ -51,6 +51,11 @@ class Method(Protocol):
         """Take note of a step of this length that was taken without this method."""
         return  # a method that keeps nothing of the kind need not
 
+    def promise(self, here: Evaluation) -> tuple[float, float] | None:
+        """By how much f would still fall if it had the curvature met on the way, and how far away; infinite
+        where none was met. None of a method whose steps say so themselves."""
+        return None
+
     def state(self) -> dict[str, Any]:
         """Everything that one step leaves to the next."""
         ...

@@ -18,10 +18,10 @@ import numpy as np
 from optim.second_order.evaluation import Evaluation, Objective, Vector
 from optim.second_order.line_search import STILL, line_search
 from optim.second_order.method import Method, Settings
-from optim.second_order.results import StepInfo
-from optim.second_order.trial import EPS, blind, natural_length, unit_of
+from optim.second_order.results import Status, StepInfo
+from optim.second_order.trial import EPS, blind, natural_length, stuck, unit_of
 
-__all__ = ["LBFGSInfo", "Pairs", "QuasiNewton", "two_loops"]
+__all__ = ["LBFGSInfo", "Pairs", "QuasiNewton", "first_direction", "two_loops"]
 
 Pairs = list[tuple[Vector, Vector]]
 
@@ -42,6 +42,15 @@ class QuasiNewton(Method):
     def __init__(self) -> None:
         self.pairs: Pairs = []  # oldest first
 
+    def promise(self, here: Evaluation) -> tuple[float, float]:
+        if not self.pairs:
+            return math.inf, math.inf
+        p = two_loops(self.pairs, here.g)
+        return -0.5 * float(here.g @ p), float(np.linalg.norm(p))
+
+    def after_escape(self, length: float, settings: Settings) -> None:
+        self.pairs = []
+
     def state(self) -> dict[str, Any]:
         return {"pairs": list(self.pairs)}
 
@@ -53,16 +62,19 @@ class QuasiNewton(Method):
     ) -> tuple[Evaluation, LBFGSInfo]:
         kind, lr, noise = settings.line_search, settings.lr, settings.noise
         g, pairs = here.g, self.pairs
-        p = two_loops(pairs, g) if pairs else _first_direction(here)
+        p = two_loops(pairs, g) if pairs else first_direction(here)
         found = line_search(kind, objective, here, p, lr, noise)
         trials = found.trials
         if found.there is None and pairs and found.why not in STILL:  # the pairs mislead here: forget them
-            pairs, p = [], _first_direction(here)
+            pairs, p = [], first_direction(here)
             found = line_search(kind, objective, here, p, lr, noise)
             trials += found.trials
         there = found.there
         if there is None:
-            return here, LBFGSInfo(status=found.status, why=found.why, rejections=trials, pairs=len(pairs))
+            status = found.status
+            if status is Status.PRECISION_LOSS and (lr or not g.any()):
+                status = stuck(here, two_loops(self.pairs, g) if self.pairs else p, noise)
+            return here, LBFGSInfo(status=status, why=found.why, rejections=trials, pairs=len(pairs))
         s, y = there.x - here.x, there.g - g  # not quite a·p where parameters are float32
         kept = float(s @ y) > EPS * abs(float(s @ g))
         self.pairs = [*pairs, (s, y)][-settings.history :] if kept else pairs
@@ -101,7 +113,7 @@ def _gamma(pairs: Pairs) -> float:
     return unit * float(s @ (unit * y)) / float((unit * y) @ (unit * y))
 
 
-def _first_direction(here: Evaluation) -> Vector:
+def first_direction(here: Evaluation) -> Vector:
     """−g with a length that depends on x, not on the units of f: max(1, ‖x‖/10)."""
     unit = unit_of(here.g)
     size = float(np.linalg.norm(unit * here.g))

@@ -15,21 +15,26 @@ from typing import Any
 import numpy as np
 
 from optim.second_order.evaluation import Evaluation, Objective, Vector
+from optim.second_order.line_search import line_search
 from optim.second_order.method import Method, Settings
+from optim.second_order.quasi_newton import first_direction
 from optim.second_order.results import Status, StepInfo
-from optim.second_order.stationary import curvature_at, escape, refine
-from optim.second_order.trial import EPS, norm
+from optim.second_order.stationary import StationaryCheck, curvature_at, escape, refine
+from optim.second_order.trial import EPS, norm, stuck
 
 __all__ = ["Solver"]
 
-REFINING_PRODUCTS = 1000
+SMALL = 1e-9  # f has arrived where the model promises to fall by less than this share of |f|,
+SHRUNK = 1e-6  # or by this share of what it promised where the gradient became small
 PATIENCE = 10  # the steps that may pass in which f cannot tell and the gradient does not shrink
 
 
 class Solver(Method):
     """Test the gradient; if it is small look at the curvature, else take a step of another method.
 
-        ‖g‖∞ ≤ gtol_abs + gtol·‖g₀‖∞   →  λmin ≥ −1e-6·max|λ|: SECOND_ORDER, else escape along the eigenvector
+        ‖g‖∞ ≤ gtol_abs + gtol·‖g₀‖∞   →  λmin negative beyond rounding: escape along the eigenvector
+                                          ½gᵀ|H|⁻¹g > 1e-9·|f|, and not yet shrunk by much: a Newton step
+                                          else SECOND_ORDER
 
     ‖g₀‖ is the first gradient, or, where that was small already, the one after the escape. Of the settings
     it reads gtol, gtol_abs, second_order and forcing, see `NewtonCG`, and gives the method η for the
@@ -45,11 +50,17 @@ class Solver(Method):
         self.rng = np.random.default_rng(seed)
         self.f0 = self.g0 = self.g0_max = math.nan  # f, ‖g‖₂ and ‖g‖∞ at the first point
         self.eta = self.size = math.nan  # η and ‖g‖ of the step before, for Eisenstat and Walker
-        self.accepted = self.refined = 0  # steps; Newton steps in a row at small gradients
+        self.accepted = 0  # steps
+        self.predicted = self.length = math.nan  # of the last step
+        # by how much f would still fall: now, and where the gradient became small, with the way to go then
+        self.hoped = self.first = self.first_length = math.nan
         # the smallest ‖g‖∞ yet, and steps since in which f could not tell
         self.best, self.stalled = math.inf, 0
 
-    NUMBERS = ("f0", "g0", "g0_max", "eta", "size", "best", "stalled", "accepted", "refined")
+    NUMBERS = (
+        "f0", "g0", "g0_max", "eta", "size", "best", "stalled", "accepted", "predicted",
+        "length", "hoped", "first", "first_length",
+    )  # fmt: skip
 
     def state(self) -> dict[str, Any]:
         return {
@@ -87,48 +98,121 @@ class Solver(Method):
             if self.converged(here, settings):
                 there, info = self._at_stationary_point(objective, here, settings)
             else:
-                settings = replace(settings, eta=self._eta(here, settings.forcing))
-                there, info = self.method.step(objective, here, settings)
-                self.refined = 0
+                there, info = self._method_step(objective, here, settings)
+                self.first = math.nan
+                if info.status.success:  # no step helps, but the gradient is not as small as was asked for
+                    info = replace(info, status=Status.PRECISION_LOSS)
             info = self._judged(there, info, settings)
         return there, replace(info, n_hv=objective.counts.nhev - products)
 
     def _at_stationary_point(
         self, objective: Objective, here: Evaluation, settings: Settings
     ) -> tuple[Evaluation, StepInfo]:
+        """The gradient is small beside the first one; is the way short too, and is it no saddle?"""
         found = curvature_at(here, self.rng) if settings.second_order else None
         if found is None:
-            return here, StepInfo(status=Status.FIRST_ORDER)
+            return self._unchecked(objective, here, settings)
         verified = StepInfo(status=Status.SECOND_ORDER, lambda_min=found.lowest)
+        if found.down is not None and not found.faint:
+            return self._escaped(objective, here, found, verified, settings)
+        if _max(here.g) > settings.gtol_abs and not self._settled(here, found.newton):
+            if found.newton is not None:
+                trial = refine(objective, here, found.newton, settings.noise)
+                if trial.there is not None:
+                    return trial.there, replace(
+                        verified, accepted=True, status=Status.RUNNING, rho=trial.rho, actual=trial.actual,
+                        noise=trial.noise, step_norm=float(np.linalg.norm(trial.there.x - here.x)),
+                    )  # fmt: skip
+                if stuck(here, found.newton, settings.noise).success:
+                    return here, verified
+                here = objective(here.x)  # the trials have moved the parameters of a closure
+            there, info = self._method_step(objective, here, settings)
+            if info.status.success and found.newton is not None:
+                info = replace(info, status=Status.PRECISION_LOSS)
+            if not info.status.success:
+                return there, info
+            here = objective(here.x)
         if found.down is not None:
-            # else the radius is no measure
-            radius = self.method.state().get("radius") if found.negative else None
-            there, length = escape(objective, here, found.down, radius, settings.noise)
-            if there is None:
-                return here, replace(verified, status=Status.PRECISION_LOSS)
-            self.method.after_escape(length, settings)
-            if not self.accepted:  # we began at a saddle point, whose gradient measures nothing
-                self.g0, self.g0_max = max(self.g0, norm(there.g)), max(self.g0_max, _max(there.g))
-            return there, replace(
-                verified, accepted=True, status=Status.RUNNING, escaped=True, radius=length, step_norm=length,
-                actual=here.f - there.f,
-            )  # fmt: skip
-        if self.refined < min(20, max(3, REFINING_PRODUCTS // here.x.size)):
-            self.refined += 1
-            trial = refine(objective, here, found.newton, settings.noise)
-            if trial.there is not None:
-                return trial.there, replace(
-                    verified, accepted=True, status=Status.RUNNING, rho=trial.rho, actual=trial.actual,
-                    noise=trial.noise,
-                    step_norm=float(np.linalg.norm(trial.there.x - here.x)),
-                )  # fmt: skip
+            return self._escaped(objective, here, found, verified, settings)
         return here, verified
+
+    def _escaped(
+        self,
+        objective: Objective,
+        here: Evaluation,
+        found: StationaryCheck,
+        verified: StepInfo,
+        settings: Settings,
+    ) -> tuple[Evaluation, StepInfo]:
+        """Leave along a direction of negative curvature."""
+        assert found.down is not None
+        # else the radius is no measure
+        radius = self.method.state().get("radius") if found.negative else None
+        there, length = escape(objective, here, found.down, radius, settings.noise)
+        if there is None:
+            return here, replace(verified, status=Status.PRECISION_LOSS)
+        self.method.after_escape(length, settings)
+        if not self.accepted:  # we began at a saddle point, whose gradient measures nothing
+            self.g0, self.g0_max = max(self.g0, norm(there.g)), max(self.g0_max, _max(there.g))
+        return there, replace(
+            verified, accepted=True, status=Status.RUNNING, escaped=True, radius=length, step_norm=length,
+            actual=here.f - there.f,
+        )  # fmt: skip
+
+    def _unchecked(
+        self, objective: Objective, here: Evaluation, settings: Settings
+    ) -> tuple[Evaluation, StepInfo]:
+        """The same without the curvature; a method that has no second derivatives tries once more along
+        −g."""
+        done = StepInfo(status=Status.FIRST_ORDER)
+        if _max(here.g) <= settings.gtol_abs:  # the caller's own tolerance is taken at its word
+            return here, done
+        if not self._settled(here):
+            return self._method_step(objective, here, settings)
+        if self.method.promise(here) is None:
+            return here, done
+        p = first_direction(here)
+        ray = line_search("strong-wolfe", objective, here, p, 1.0, settings.noise)
+        fall = 0.0 if ray.there is None else here.f - ray.there.f
+        if ray.there is None or not fall > max(100 * self.hoped, SMALL * abs(here.f)):
+            return here, done
+        length = ray.a * norm(p)
+        self.method.after_escape(length, settings)
+        self.first = math.nan
+        return ray.there, StepInfo(
+            accepted=True, step_norm=length, radius=length, actual=fall, why="a flat direction"
+        )
+
+    def _method_step(
+        self, objective: Objective, here: Evaluation, settings: Settings
+    ) -> tuple[Evaluation, StepInfo]:
+        return self.method.step(objective, here, replace(settings, eta=self._eta(here, settings.forcing)))
+
+    def _settled(self, here: Evaluation, newton: Vector | None = None) -> bool:
+        """Whether f will fall by next to nothing more: the model promises less than 1e-9 of |f|; or the fall
+        promised and the way to go have shrunk by much since the gradient became small.
+
+        The first gradient alone would not do: it may have been huge."""
+        if newton is not None:
+            hoped, length = -0.5 * float(here.g @ newton), float(np.linalg.norm(newton))
+        else:
+            hoped, length = self.method.promise(here) or (self.predicted, self.length)
+        self.hoped = hoped
+        if hoped <= SMALL * abs(here.f):
+            return True
+        if not self.first < math.inf:
+            self.first, self.first_length = hoped, length
+            return False
+        if not abs(here.f) <= 10 * hoped:  # f does not go to 0, so it has a size of its own
+            return False
+        return hoped <= SHRUNK * self.first and length <= 0.5 * self.first_length
 
     def _judged(self, there: Evaluation, info: StepInfo, settings: Settings) -> StepInfo:
         """`info` with the status that only the course of many steps shows."""
         if not info.accepted:
             return info
         self.accepted += 1
+        self.predicted, self.length = info.predicted, info.step_norm
         if there.f < min(-1.0, self.f0) / EPS:
             return replace(info, status=Status.UNBOUNDED)
         size = _max(there.g)

@@ -5,8 +5,8 @@ can, and its eigenvector v leads away: f(x + sv) ≈ f(x) − ½|λ|s².
 
 A small gradient says little about coordinates whose scale is tiny beside the others'. Where the whole Hessian
 is at hand it is also looked at in units in which its diagonal is 1: a negative eigenvalue there has to be
-left too before it is called a minimum, and a Newton step that would still change some coordinate by a
-thousandth is tried.
+left too before it is called a minimum, and the Newton step, which tells how much f would still fall, is made
+of it.
 
 Names: `λ` eigenvalues, `v` an eigenvector of length 1, `s` the length of the step along it.
 """
@@ -20,30 +20,31 @@ import numpy as np
 
 from optim.second_order.evaluation import Evaluation, Objective, Vector
 from optim.second_order.lanczos import lanczos
-from optim.second_order.trial import NEGATIVE, Trial, evaluated, natural_length, tried
+from optim.second_order.trial import EPS, FAINT, NEGATIVE, Trial, evaluated, natural_length, tried
 
 __all__ = ["StationaryCheck", "curvature_at", "escape", "refine"]
 
 DENSE = 500  # up to this n the whole spectrum is computed,
 PRODUCTS = 60  # and beyond it, at most so many Lanczos steps are taken
 MAX_REFINE_HALVINGS = 10
-COARSE = 1e-3  # a Newton step that changes a coordinate by more than this share of it is worth taking
 MAX_HALVINGS = 60
 
 
 class StationaryCheck(NamedTuple):
     """The part of the Hessian's spectrum at a point that decides what to do there.
 
-    lowest, largest: the smallest eigenvalue, and the largest |λ|, against which "negative" is measured.
-    down: a direction that curves downwards, the eigenvector of a negative λmin, or one that shows when the
-        diagonal of H is scaled to 1; None if there is none.
-    newton: −H⁻¹g if H is known and positive definite, else None.
+    lowest, largest: the smallest eigenvalue, and the largest |λ|.
+    down: a direction that curves downwards beyond rounding, the eigenvector of a negative λmin, or one that
+        shows when the diagonal of H is scaled to 1; None if there is none.
+    newton: −|H|⁻¹g if H is known, in which |H| has the absolute values of its eigenvalues, else None.
+    faint: whether f curves down by so little that other things come first.
     """
 
     lowest: float
     largest: float
     down: Vector | None = None
     newton: Vector | None = None
+    faint: bool = False
 
     @property
     def negative(self) -> bool:
@@ -55,6 +56,7 @@ def curvature_at(here: Evaluation, rng: np.random.Generator) -> StationaryCheck 
     """The smallest Hessian eigenvalue: from the dense matrix for n ≤ 500, else by Lanczos with at most 60
     products.
 
+    An eigenvalue λ = vᵀHv is negative if it is so beyond the rounding of this product, of size |v|ᵀ|H||v|.
     Lanczos finds it from above: an isolated negative eigenvalue is found with probability 1, but a tiny one
     in a dense spectrum may be missed.
 
@@ -69,24 +71,26 @@ def curvature_at(here: Evaluation, rng: np.random.Generator) -> StationaryCheck 
             return None
         values, s, _ = run.ritz()
         found = StationaryCheck(float(values[0]), float(np.abs(values).max()))
-        return found._replace(down=s[:, 0] @ run.basis) if found.negative else found
+        if found.lowest < -FAINT * found.largest:
+            return found._replace(down=s[:, 0] @ run.basis, faint=not found.negative)
+        return found
     H = here.hessian()
     if not np.isfinite(H).all():
         return None
-    values = np.linalg.eigvalsh(H)
+    values, V = np.linalg.eigh(H)
     found = StationaryCheck(float(values[0]), float(np.abs(values).max()))
-    if found.negative:
-        return found._replace(down=np.linalg.eigh(H)[1][:, 0])
     d = np.abs(np.diag(H))
     unit = np.sqrt(np.where(d > 0, d, np.abs(H).max(axis=0)))
     unit[unit == 0] = 1.0
     scaled = H / unit / unit[:, None]
-    try:
-        L = np.linalg.cholesky(scaled)
-        return found._replace(newton=-np.linalg.solve(L.T, np.linalg.solve(L, here.g / unit)) / unit)
-    except np.linalg.LinAlgError:  # not positive definite, up to rounding
-        values, U = np.linalg.eigh(scaled)
-        return found._replace(down=U[:, 0] / unit) if values[0] < -NEGATIVE else found
+    lam, U = np.linalg.eigh(scaled)
+    size = np.maximum(np.abs(lam), EPS * n * float(np.abs(lam).max())) if lam.any() else np.ones(n)
+    found = found._replace(newton=-(U @ ((U.T @ (here.g / unit)) / size)) / unit)
+    for matrix, lowest, v in ((H, values[0], V[:, 0]), (scaled, lam[0], U[:, 0])):
+        if lowest < -FAINT * float(np.abs(v) @ np.abs(matrix) @ np.abs(v)):
+            clear = found.negative or lam[0] < -NEGATIVE
+            return found._replace(down=v if matrix is H else v / unit, faint=not clear)
+    return found
 
 
 def escape(
@@ -116,15 +120,11 @@ def escape(
     return None, math.nan
 
 
-def refine(objective: Objective, here: Evaluation, newton: Vector | None, noise: float) -> Trial:
-    """A step along −H⁻¹g, halved as needed, if it would change a coordinate by a thousandth and f by more
-    than rounding."""
-    if newton is None or not (np.abs(newton) > COARSE * np.abs(here.x)).any():
-        return Trial(None)
+def refine(objective: Objective, here: Evaluation, newton: Vector, noise: float) -> Trial:
+    """A step along −|H|⁻¹g, halved as needed."""
     promised = -0.5 * float(here.g @ newton)
-    if promised > noise * abs(here.f):
-        for a in 0.5 ** np.arange(MAX_REFINE_HALVINGS):
-            trial = tried(objective, here, a * newton, promised * a * (2 - a), noise)
-            if trial.there is not None:
-                return trial
+    for a in 0.5 ** np.arange(MAX_REFINE_HALVINGS):
+        trial = tried(objective, here, a * newton, promised * a * (2 - a), noise)
+        if trial.there is not None or not trial.moved:
+            return trial
     return Trial(None)

@@ -294,7 +294,7 @@ def state(tensors):
                 t.numpy(),
                 t.live,
                 len(t.inputs),
-                t.grad,
+                t.grad if t.op is None else None,  # results have none
             )
             stack += [x for x in t.inputs if isinstance(x, Tensor)]
     return seen

@@ -102,3 +102,49 @@ def test_control_flow_on_values_is_refused():
 def test_an_exchange_is_refused():
     with pytest.raises(ValueError, match="exchange"):
         UpdateProgram(lambda v, n: {"a": v["b"], "b": v["a"]}, np.float64, ["a", "b"], {})
+
+
+def both(rule, names, dtype=np.float64, numbers=None):
+    """A rule's program and the rule itself, on the same vectors."""
+    numbers = numbers or {}
+    program = UpdateProgram(rule, dtype, names, numbers)
+    vectors = {name: np.linspace(-1, 2, 5).astype(dtype) * (i + 1) for i, name in enumerate(names)}
+    expected = rule({k: v.copy() for k, v in vectors.items()}, numbers)
+    program([tuple(vectors.values())], numbers)
+    return vectors, expected
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        lambda v, n: {"w": np.where(v["g"] > 1, v["w"] - v["g"], v["w"])},
+        lambda v, n: {"m": np.where(v["g"] * v["m"] > 0, v["m"], v["g"]), "w": v["w"] - v["m"]},
+        lambda v, n: {"w": 1 * v["m"], "m": 1 * v["w"]},
+        lambda v, n: {"m": (0.5 * v["m"])[...] + v["g"], "w": v["w"] - v["m"]},
+        lambda v, n: {"m": (0.5 * v["m"])[::-1] * 1.0, "w": v["m"][::-1] + v["w"]},
+        lambda v, n: {"w": v["w"] - v["g"] / (np.abs(v["g"]) + np.finfo(v["w"].dtype).eps * 2**20)},
+    ],
+)
+def test_a_program_gives_what_its_rule_gives(rule, dtype):
+    vectors, expected = both(rule, ["w", "g", "m"], dtype)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(vectors[name], value, err_msg=name)
+
+
+def test_a_number_does_not_overwrite_a_vector():
+    program = UpdateProgram(
+        lambda v, n: {"m": n["lr"] * 2, "w": v["w"] - v["m"]}, np.float64, ["w", "m"], {"lr": 0.5}
+    )
+    w, m = np.ones(3), np.zeros(3)
+    assert program([(w, m)], {"lr": 0.5}) == {"m": 1.0}
+    assert not m.any()
+
+
+def test_numbers_without_vectors_and_division_by_zero():
+    program = UpdateProgram(
+        lambda v, n: {"a": v["a"] * 2, "y": 1 / np.floor(n["t"])}, np.float64, ["a"], {"t": 2.0}
+    )
+    assert program([], {"t": 4.0}) == {"y": 0.25}
+    with pytest.raises(ZeroDivisionError):
+        program([(np.ones(2),)], {"t": 0.5})

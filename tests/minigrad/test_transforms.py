@@ -375,3 +375,35 @@ def test_errors_name_the_transform_that_was_called():
 def test_an_argument_named_twice_is_refused(argnums):
     with pytest.raises(ValueError, match="each argument once"):
         grad(lambda x, y: (x * y).sum(), argnums)(np.ones(2), np.ones(2))
+
+
+def test_jacobian_and_hessian_take_further_arguments():
+    x = np.random.default_rng(0).normal(size=(5, 3))
+
+    def loss(w, x, power=2):
+        return np.sum((x @ w) ** power)
+
+    np.testing.assert_allclose(hessian(loss)(np.ones(3), x, power=2), 2 * x.T @ x)
+    np.testing.assert_allclose(jacobian(loss, 1)(np.ones(3), x), grad(loss, 1)(np.ones(3), x))
+    a, b = np.ones(2), np.array([2.0, 3.0])
+    first, second = jacobian(lambda a, b: a * b, (0, 1))(a, b)
+    np.testing.assert_allclose(first, np.diag(b))
+    np.testing.assert_allclose(second, np.diag(a))
+    blocks = hessian(lambda a, b: np.sum(a * b), (0, 1))(a, b)
+    np.testing.assert_allclose(blocks[0][1], np.eye(2))
+    np.testing.assert_allclose(blocks[1][1], np.zeros((2, 2)))
+    with pytest.raises(TypeError, match="argument 2 is to be"):
+        jacobian(loss, 2)(a, b)
+
+
+def test_grad_gives_aux():
+    g, aux = grad(lambda x: (np.sum(x * x), "extra"), has_aux=True)(np.ones(2))
+    assert g.tolist() == [2.0, 2.0]
+    assert aux == "extra"
+
+
+def test_a_parameter_called_out_is_the_users_own():
+    gain = mg.linear_op("gain", lambda v, out=1.0: v * out, lambda g, v, out=1.0: g * out)
+    x = np.array([1.0, 2.0, 3.0])
+    found = mg.jacobian(lambda v: np.sin(gain(v * 3, out=2.0) * 5) * 7)(x)
+    np.testing.assert_allclose(np.diagonal(found), 210 * np.cos(30 * x))

@@ -2,14 +2,16 @@
 
 import copy
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import minigrad as mg
 import models
+import optim
 from minigrad import Tensor
-from models import MLP, Dropout, Linear, Module, Sequential
+from models import MLP, Dropout, Linear, Module, Sequential, fit, mse_loss
 from models.activations import ACTIVATIONS
 from models.initializers import INITIALIZERS
 from tests.models.cases import BAD, CASES, EXAMPLES, IDS
@@ -255,3 +257,21 @@ def test_a_part_that_was_asked_first_is_named_as_part_of_the_whole_later():
     assert (part.weight.name, part.bias.name) == ("weight", "mine")
     Sequential(np.tanh, part).parameters()
     assert (part.weight.name, part.bias.name) == ("layers.1.weight", "mine")
+
+
+def test_inputs_may_be_given_by_name():
+    x = np.ones((2, 3))
+    for model in (MLP((3, 4, 2), rng=0), Linear(3, 2, rng=0)):
+        np.testing.assert_array_equal(model(x=x).data, model(x).data)
+
+
+@pytest.mark.parametrize(
+    "holder", [lambda p: SimpleNamespace(scale=p), lambda p: {p}, lambda p: frozenset([p])]
+)
+def test_a_parameter_in_a_plain_object_is_told_before_training(holder):
+    model, scale = Linear(3, 2, rng=0), Tensor(np.ones(2), requires_grad=True)
+    model.holder = holder(scale)
+    with pytest.raises(ValueError, match=r"would not train holder\..*Module"):
+        fit(model, optim.SGD(model.parameters()), mse_loss, (np.ones((4, 3)), np.ones((4, 2))), epochs=1)
+    scale.requires_grad = False
+    assert model.hidden_parameters() == []

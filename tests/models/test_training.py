@@ -23,6 +23,7 @@ from models import (
 )
 from models.datasets import digits, moons, train_test_split
 from models.files import load_tree, save_tree
+from models.training import Epoch
 
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(50, 3)), rng.integers(0, 2, 50)
@@ -419,6 +420,15 @@ def test_evaluate_does_not_record_and_puts_the_mode_back():
     ({"schedule_every": "day"}, "schedule_every"),
     ({"resume": True}, "checkpoint="),
     ({"validation": None}, "metrics"),
+    ({"callbacks": lambda epoch: None}, r"callbacks=.*list of functions"),
+    ({"callbacks": [EarlyStopping]}, "callbacks"),
+    ({"callbacks": [3]}, "callbacks"),
+    ({"metrics": [accuracy]}, "metrics=.*dict"),
+    ({"metrics": {"accuracy": 3}}, "metrics"),
+    ({"augment": 3}, "augment"),
+    ({"loss": 3}, "loss"),
+    ({"schedule": 3}, "schedule"),
+    ({"schedule": [optim.StepLR]}, "schedule"),
     ({"loss": lambda out, y: out}, r"scalar Tensor, got shape \(16, 2\)"),
     ({"loss": lambda out, y: 1.0}, "scalar Tensor"),
 ])  # fmt: skip
@@ -428,6 +438,15 @@ def test_bad_arguments_change_nothing(change, says):
     arguments = {"epochs": 2, "loss": loss, "train": data} | common | change
     with pytest.raises((ValueError, TypeError), match=says):
         fit(model, optimizer, **arguments)
+    assert all(np.array_equal(before[k], v) for k, v in model.state_dict().items())
+
+
+def test_a_checkpoint_that_cannot_be_written_is_refused_first(tmp_path):
+    model, optimizer, loss, data, common = setup()
+    before = model.state_dict()
+    for path in (tmp_path / "missing" / "run.mg", tmp_path):
+        with pytest.raises(OSError, match=tmp_path.name):
+            fit(model, optimizer, loss, data, epochs=1, **(common | {"checkpoint": path}))
     assert all(np.array_equal(before[k], v) for k, v in model.state_dict().items())
 
 
@@ -458,3 +477,86 @@ def test_optimizers_that_evaluate_the_closure_more_than_once_train_too(make):
 
 def _fresh(x):
     return Sequential(Linear(3, 4, rng=0), np.tanh, Linear(4, 2, rng=1))(x)
+
+
+def test_a_run_that_gets_validation_later_has_gaps_before(tmp_path):
+    path = tmp_path / "run.mg"
+    run(2, checkpoint=path, validation=None, metrics=None, callbacks=[])
+    _, _, history = run(4, checkpoint=path, resume=True, callbacks=[])
+    assert np.isnan(history["val_loss"]).tolist() == [True, True, False, False]
+    assert len({len(line) for line in history.table().splitlines()}) == 1
+
+
+@pytest.mark.parametrize("compile", [True, False])
+@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam])
+def test_a_gradient_that_is_not_finite_changes_neither_model_nor_checkpoint(tmp_path, compile, kind):
+    model = Sequential(Linear(2, 1, rng=0))
+    for p in model.parameters():
+        p.assign(np.zeros(p.shape))
+    loss = lambda out, y: np.sqrt(np.mean((out - y) ** 2))  # noqa: E731
+    with pytest.raises(FloatingPointError, match=r"gradient became NaN .*epoch 1.* was not taken"):
+        fit(model, kind(model.parameters()), loss, (np.zeros((9, 2)), np.zeros((9, 1))), epochs=2,
+            compile=compile, checkpoint=tmp_path / "run.mg", progress=False)  # fmt: skip
+    assert not any(p.data.any() for p in model.parameters())
+    assert os.listdir(tmp_path) == []
+
+
+def test_weights_that_a_step_made_infinite_reach_no_checkpoint(tmp_path):
+    model, *_ = setup()
+    steep = optim.SGD(model.parameters(), lr=1e308)
+    with pytest.raises(FloatingPointError, match="epoch 1"), np.errstate(all="ignore"):
+        fit(model, steep, lambda out, y: 1e10 * out.mean(), (X, Y), epochs=1, batch_size=None,
+            checkpoint=tmp_path / "run.mg", progress=False)  # fmt: skip
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("higher", [False, True])
+@pytest.mark.parametrize("values", [(0.5, 0.9, 0.8), (-0.5, -0.9, np.nan)])
+def test_early_stopping_keeps_the_metric_as_it_is_and_serves_twice(values, higher):
+    stop = EarlyStopping("m", patience=3, higher_is_better=higher)
+    for value in values:
+        stop(Epoch(None, None, History([{"m": value}])))
+    assert stop.best == (max if higher else min)(v for v in values if v == v)
+    again = EarlyStopping("train_loss", patience=2, min_delta=100.0)
+    assert [len(run(9, callbacks=[again])[2]) for _ in range(2)] == [3, 3]
+
+
+@pytest.mark.parametrize("bad", [np.nan, -0.1, np.inf, "x"])
+def test_early_stopping_checks_min_delta(bad):
+    with pytest.raises(ValueError, match="min_delta"):
+        EarlyStopping(min_delta=bad)
+
+
+def test_schedules_in_fit():
+    model, optimizer, loss, data, common = setup()
+    plateau = optim.ReduceLROnPlateau(optimizer, factor=0.5, patience=0, threshold=10.0, threshold_mode="abs")
+    warm = optim.LinearLR(optimizer, 0.5, total_iters=2)
+    fit(model, optimizer, loss, data, epochs=3, **(common | {"schedule": [warm, plateau]}))
+    assert (warm.last_epoch, plateau.last_epoch) == (3, 3)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.01 / 4)
+
+
+def test_resuming_with_other_options_of_the_schedule_is_told(tmp_path):
+    path = tmp_path / "run.mg"
+    run(2, checkpoint=path)
+    model, optimizer, loss, data, common = setup(checkpoint=path, resume=True)
+    before = model.state_dict()
+    common["schedule"] = optim.StepLR(optimizer, step_size=4, gamma=0.5)
+    with pytest.raises(ValueError, match=r"StepLR\(step_size=3\).*step_size=4"):
+        fit(model, optimizer, loss, data, epochs=4, **common)
+    assert all(np.array_equal(before[k], v) for k, v in model.state_dict().items())
+
+
+@pytest.mark.parametrize(("answer", "says"), [
+    (np.array([1.0, 2.0]), "callback .*lambda"), (0.5, "must return None"), (3, "must return None"),
+    ({"train_loss": 1.0}, "not yet in"), ({"more": "x"}, "name: number"), ({1: 1.0}, "name: number"),
+])  # fmt: skip
+def test_what_a_callback_may_not_return(answer, says):
+    with pytest.raises((TypeError, ValueError), match=says):
+        run(1, callbacks=[lambda epoch: answer])
+
+
+def test_what_a_callback_may_return():
+    for answer, stopped in ((None, "epochs"), (False, "epochs"), (np.True_, "callback"), ("why", "why")):
+        assert run(1, callbacks=[lambda epoch, answer=answer: answer])[2].stopped == stopped
+    assert run(2, callbacks=[lambda epoch: {"twice": 2 * epoch.row["epoch"]}])[2]["twice"] == [2, 4]

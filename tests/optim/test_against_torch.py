@@ -157,6 +157,8 @@ SCHEDULES = {
     "LinearLR": {"start_factor": 0.2, "end_factor": 0.9, "total_iters": 11},
     "LambdaLR": {"lr_lambda": lambda epoch: 1 / (1 + epoch)},
     "OneCycleLR": {"max_lr": 0.1, "total_steps": 41},
+    "MultiStepLR": {"milestones": [3, 9, 9, 20], "gamma": 0.5},
+    "CosineAnnealingWarmRestarts": {"T_0": 5, "T_mult": 2, "eta_min": 0.002},
 }
 ONE_CYCLES = [
     {"total_steps": 41, "three_phase": True},
@@ -196,6 +198,22 @@ def test_schedule(name, kind, options):
         our_schedule.step()
         their_schedule.step()
         pair.check()
+
+
+def test_one_schedule_after_the_other():
+    pair = Pair(start())
+    ours, theirs = optim.SGD(pair.ours, lr=0.1), torch.optim.SGD(pair.theirs, lr=0.1)
+    one, other = (
+        m.SequentialLR(
+            o, [m.LinearLR(o, 0.1, total_iters=4), m.CosineAnnealingLR(o, 9), m.StepLR(o, 3)], [5, 14]
+        )
+        for m, o in ((optim, ours), (torch.optim.lr_scheduler, theirs))
+    )
+    for _ in range(25):
+        theirs.step()
+        assert one.get_last_lr() == pytest.approx(other.get_last_lr(), rel=1e-12)
+        one.step()
+        other.step()
 
 
 def test_schedules_combined_with_each_other_and_with_edits_by_hand():

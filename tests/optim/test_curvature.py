@@ -541,7 +541,7 @@ def test_batches_hold_bounded_memory():
     H = curvature._Hessian("test", lambda w: np.sum(np.tanh(x + w) ** 2), np.zeros(2000))
     assert curvature.portion(1000, H.held) == 1
     # 1000 in 16 portions
-    assert curvature.portion(1000, curvature._Hessian("test", lambda w: np.sum(w**2), np.zeros(3)).held) == 63
+    assert curvature.portion(1000, curvature._Hessian("test", lambda w: np.sum(w**2), np.zeros(3)).held) == 64
 
 
 @each_spectrum
@@ -801,3 +801,14 @@ def test_errors_of_f_come_through():
 
     with pytest.raises(KeyError, match="mine"):
         optim.sharpness(f, np.ones(2))
+
+
+@pytest.mark.parametrize("k", [1, 2])
+@pytest.mark.parametrize("far", [-1e6, -1e3, -1.0])
+@pytest.mark.parametrize("top", [1e-2, -1e-2, 1e-4])
+def test_a_large_negative_eigenvalue_hides_no_small_one_in_silence(top, far, k):
+    d = np.concatenate([[far, top], np.linspace(-1, top - 0.02, 198)])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = np.atleast_1d(optim.sharpness(lambda x: 0.5 * np.sum(d * x * x), np.zeros(200), k))
+    assert caught or found == pytest.approx(np.sort(d)[::-1][:k], rel=1e-5, abs=1e-9)

@@ -1,6 +1,8 @@
 """The line searches: their conditions hold where they say so, and nothing that is not finite is ever
 taken."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -191,3 +193,11 @@ def test_when_the_trials_run_out_the_lowest_point_is_taken():
     found = line_search("strong-wolfe", f, f(np.zeros(1)), np.ones(1), 1.0)
     assert found.why == "sufficient decrease"
     assert found.there.x[0] == found.a == 4.0 ** (found.trials - 1)
+
+
+@pytest.mark.parametrize(
+    ("width", "slope"), [(0.0, -1.0), (1.0, 0.0), (1.0, math.nan), (-1.0, 0.0), (5e-324, -1e-300)]
+)
+def test_a_bracket_that_has_closed_is_halved(width, slope):
+    share = _share(RayPoint(1.0, 0.0, slope, None), RayPoint(1.0 + width, 0.0, 1.0, None))
+    assert share == 0.5

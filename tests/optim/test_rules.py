@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import optim
 from minigrad import Tensor
 from optim import FirstOrder
-from tests.optim.cases import SETTINGS
+from tests.optim.cases import CASES, SETTINGS
 from tests.problems import leaf
 
 each = pytest.mark.parametrize("name", SETTINGS)
@@ -343,3 +343,33 @@ def test_a_rule_of_ones_own_belongs_to_a_first_order_optimizer():
     mine = type("Mine", (optim.Optimizer,), {"rule": staticmethod(lambda w, g, *, t, lr: {"w": w - lr * g})})
     with pytest.raises(NotImplementedError, match=r"`Mine` needs a `step`.*subclass of `optim\.FirstOrder`"):
         mine([leaf([1.0])], lr=1.0).step()
+
+
+WITH_EPS = [case.kind for case in CASES if "eps" in case.defaults]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("eps", [None, 0.0, 1e-8])
+@pytest.mark.parametrize("kind", WITH_EPS)
+def test_a_weight_that_never_had_a_slope_stays(kind, eps, dtype):
+    p = leaf([1.0, 2.0], dtype)
+    optimizer = kind([p], lr=0.25, weight_decay=0.0, **({} if eps is None else {"eps": eps}))
+    for _ in range(3):
+        p.grad = np.array([0.0, 1.0], dtype)
+        assert optimizer.preview()["param0"]["step"][0] == 0
+        optimizer.step()
+    assert p.data[0] == 1
+    assert np.isfinite(p.data).all()
+    assert p.data[1] < 2
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.5])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_step_of_a_preview_is_the_displacement(name, weight_decay):
+    p = leaf([1.0, -2.0])
+    optimizer = make(name, [p], weight_decay=weight_decay)
+    for g in ([1.0, 0.5], [-2.0, 0.25]):
+        p.grad = np.array(g)
+        seen = optimizer.preview()["param0"]
+        np.testing.assert_allclose(seen["step"], p.data - seen["w"], rtol=1e-12, atol=1e-15)
+        optimizer.step()

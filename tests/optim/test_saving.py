@@ -36,6 +36,11 @@ SCHEDULES = {
     "one cycle": lambda opt: optim.OneCycleLR(
         opt, 0.1, total_steps=20, cycle_momentum=MOMENTA & opt.defaults.keys() != set()
     ),
+    "milestones": lambda opt: optim.MultiStepLR(opt, [2, 7, 9]),
+    "restarts": lambda opt: optim.CosineAnnealingWarmRestarts(opt, 3, 2),
+    "sequence": lambda opt: optim.SequentialLR(
+        opt, [optim.LinearLR(opt, 0.2, total_iters=3), optim.CosineAnnealingLR(opt, 6)], [4]
+    ),
     "plateau": lambda opt: optim.ReduceLROnPlateau(opt, patience=1, threshold=0.5, cooldown=1),
 }
 

@@ -30,6 +30,80 @@ def test_closed_forms():
     assert rates(optim.LambdaLR(sgd(), lambda k: k * k), 3) == [0.0, 0.5, 2.0, 4.5]
 
 
+def test_closed_forms_of_milestones_restarts_and_sequences():
+    assert rates(optim.MultiStepLR(sgd(), [2, 4, 4], 0.5), 5) == [0.5, 0.5, 0.25, 0.25, 0.0625, 0.0625]
+    rounds = [k / 3 for k in range(3)] + [k / 6 for k in range(6)] + [k / 12 for k in range(4)]
+    cosine = [0.1 + 0.2 * (1 + math.cos(math.pi * done)) for done in rounds]
+    assert rates(optim.CosineAnnealingWarmRestarts(sgd(), 3, 2, 0.1), 12) == pytest.approx(cosine, rel=1e-12)
+    opt = sgd()
+    warm, fall = optim.LinearLR(opt, 0.2, total_iters=4), optim.CosineAnnealingLR(opt, 6)
+    wanted = [0.1, 0.2, 0.3, 0.4] + [0.25 * (1 + math.cos(math.pi * k / 6)) for k in range(7)]
+    assert rates(optim.SequentialLR(opt, [warm, fall], [4]), 10) == pytest.approx(
+        wanted, rel=1e-12, abs=1e-15
+    )
+
+
+SAVED = [
+    ("StepLR", (2,), {"step_size": 0}), ("StepLR", (2,), {"gamma": -1.0}),
+    ("StepLR", (2,), {"last_epoch": 1.5}),
+    ("MultiStepLR", ([2, 3],), {"milestones": [3, 2]}), ("MultiStepLR", ([2, 3],), {"milestones": 2}),
+    ("LinearLR", (0.5,), {"start_factor": 0.0}), ("LinearLR", (0.5,), {"total_iters": 0}),
+    ("CosineAnnealingLR", (5,), {"T_max": 0}), ("CosineAnnealingLR", (5,), {"eta_min": math.nan}),
+    ("CosineAnnealingWarmRestarts", (5,), {"T_0": 0}), ("CosineAnnealingWarmRestarts", (5,), {"T_mult": 1.5}),
+    ("OneCycleLR", (1.0, 9), {"max_lr": [0.0]}), ("OneCycleLR", (1.0, 9), {"max_lr": [1.0, 2.0]}),
+    ("OneCycleLR", (1.0, 9), {"total_steps": 0}), ("OneCycleLR", (1.0, 9), {"last_epoch": 10}),
+    ("OneCycleLR", (1.0, 9), {"anneal_strategy": "up"}), ("OneCycleLR", (1.0, 9), {"max_momentum": 0.5}),
+    ("ReduceLROnPlateau", (), {"mode": "low"}), ("ReduceLROnPlateau", (), {"best": math.nan}),
+    ("ReduceLROnPlateau", (), {"num_bad_epochs": -1}), ("ReduceLROnPlateau", (), {"min_lr": [-1.0]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "options", "change"), SAVED)
+def test_a_saved_option_is_checked_as_the_constructor_checks_it(kind, options, change):
+    opt = sgd(momentum=0.9)
+    schedule = getattr(optim, kind)(opt, *options)
+    before, group = schedule.state_dict(), dict(opt.param_groups[0].options)
+    with pytest.raises((TypeError, ValueError), match=kind):
+        schedule.load_state_dict(before | change | {"lr": [0.001]})
+    assert schedule.state_dict() == before
+    assert opt.param_groups[0].options == group
+
+
+@pytest.mark.parametrize(("kind", "options"), sorted({(k, repr(o)): (k, o) for k, o, _ in SAVED}.items()))
+def test_a_state_is_a_copy_both_ways(kind, options):
+    kind, options = options
+    one, other = (getattr(optim, kind)(sgd(momentum=0.9), *options) for _ in range(2))
+    saved = one.state_dict()
+    other.load_state_dict(saved)
+    for value in saved.values():
+        if isinstance(value, list):
+            value[0] = 99
+    assert one.state_dict() == other.state_dict() != saved
+
+
+@pytest.mark.parametrize("metrics", [(-1.0, -0.95), (1.0, 0.95), (-1.0, math.nan), (0.0, 0.0)])
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_a_plateau_counts_what_is_no_better_whatever_its_sign(metrics, mode):
+    first, second = metrics
+    schedule = optim.ReduceLROnPlateau(sgd(1.0), mode, threshold=0.01, patience=0)
+    schedule.step(first)
+    schedule.step(second)
+    better = second > first if mode == "max" else second < first
+    assert schedule.best == (second if better else first)
+    assert schedule.get_last_lr() == [1.0 if better else 0.1]
+
+
+def test_sequences_that_cannot_be_are_refused():
+    opt, other = sgd(momentum=0.9), sgd()
+    step = optim.StepLR(opt, 2)
+    for schedules, milestones in (
+        ([], []), (step, []), ([step, step], [2]), ([step, optim.StepLR(other, 2)], [2]), ([step], [2]),
+        ([step, optim.StepLR(opt, 1)], [0]), ([step, optim.ReduceLROnPlateau(opt)], [2]), ([step, 3], [2]),
+    ):  # fmt: skip
+        with pytest.raises((TypeError, ValueError), match="SequentialLR"):
+            optim.SequentialLR(opt, schedules, milestones)
+
+
 @pytest.mark.parametrize("strategy", ["cos", "linear"])
 @pytest.mark.parametrize("three_phase", [False, True])
 def test_one_cycle_rises_then_falls_and_stays_within_bounds(strategy, three_phase):
