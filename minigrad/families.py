@@ -53,7 +53,7 @@ def elementwise(
         name: shown in errors and pictures; the function's own by default.
         bounded: the partials are finite for every input, so g·∂ needs no guard against 0·∞ (see `scale`).
         chooses: the function picks one of its inputs or a constant. The zeros of its partials, which must be
-            finite, then win over infinite and undefined cotangents (see `select`).
+            finite or bools, then win over infinite and undefined cotangents (see `select`).
         doc: the docstring of the op.
 
     The tangent is Σ tᵢ·∂ᵢ, the cotangent of input i is g·∂ᵢ.

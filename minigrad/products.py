@@ -15,7 +15,11 @@ import numpy as np
 from minigrad.linear_program import takes_out
 from minigrad.tensor import Op
 
-__all__ = ["scale", "select"]
+__all__ = ["BITS", "scale", "select"]
+
+_BOOL = np.dtype(bool)
+# floats → whole numbers of the same size
+BITS = {np.dtype(f"f{n}"): np.dtype(f"i{n}") for n in (2, 4, 8)}
 
 
 def _scale(g: Any, d: Any, out: Any = None) -> Any:
@@ -58,7 +62,14 @@ def _select(a: Any, b: Any, out: Any = None) -> Any:
     so they win over anything that comes from further out: through `np.sqrt(relu(x))` at −1 the pull back
     meets ∞·0 with the mask second, and the answer is 0. A product in which either zero wins is its own
     derivative, so this holds in both modes and at every order.
+
+    If b is an array of bools, the bits of a are multiplied as a whole number, which needs no care for ∞ or
+    NaN: half of relu's derivative would be spent on that care.
     """
+    bits = BITS.get(a.dtype) if b.dtype is _BOOL else None
+    if bits is not None:
+        kept = np.multiply(a.view(bits), b.astype(bits), out=None if out is None else out.view(bits))
+        return kept.view(a.dtype)
     r = np.multiply(a, b, out=out)  # `out` is neither a nor b
     if abs(np.vdot(r, r)) < np.inf:  # as in `_scale`
         return r

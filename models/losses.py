@@ -17,21 +17,12 @@ from minigrad.extend import (
     is_live,
     logistic_op,
     mse_op,
+    numeric,
     places_op,
     traced_if_capturing,
 )
 
 __all__ = ["accuracy", "binary_cross_entropy_with_logits", "cross_entropy", "hinge_loss", "mse_loss"]
-
-
-def _array(call: str, x: Any) -> Any:
-    """x as an array or Tensor of numbers; TypeError for arrays whose meaning a loss would drop."""
-    if isinstance(x, np.ma.MaskedArray | np.matrix):
-        raise TypeError(
-            f"{call} takes arrays or Tensors, got {type(x).__name__}. Select what counts with x[~x.mask], or "
-            "pass np.asarray(x) if all of it does."
-        )
-    return x if isinstance(x, Tensor) else np.asarray(x)
 
 
 def _in_float32(loss: Any, x: Any, *rest: Any) -> Any:
@@ -42,7 +33,8 @@ def _in_float32(loss: Any, x: Any, *rest: Any) -> Any:
 
 
 def _same_shape(call: str, a: Any, b: Any) -> tuple[Any, Any]:
-    a, b = _array(call, a), _array(call, b)
+    a = a if isinstance(a, Tensor) else numeric(a, call)
+    b = b if isinstance(b, Tensor) else numeric(b, call)
     if a.shape != b.shape:
         raise ValueError(
             f"{call} needs both of one shape, got {a.shape} and {b.shape}; reshape, it does not broadcast."
@@ -85,12 +77,16 @@ def mse_loss(prediction: Any, target: Any) -> Any:
     2.0
     """
     p, q = _same_shape("mse_loss", prediction, target)
-    for x in (p, q):
-        if x.dtype.kind == "c" and not is_live(x):  # a live one is a complex step, and the square is analytic
-            raise TypeError(
-                f"mse_loss needs real numbers, got dtype {x.dtype}; use np.mean(np.abs(p - q)**2)."
-            )
-    return _in_float32(mse_op, p, q) if p.dtype == q.dtype else mse_op(p, q)
+    dtype = p.dtype
+    if q.dtype is not dtype or dtype.kind == "c" or dtype.itemsize < 4:  # seldom: the hot path asks once
+        for x in (p, q):
+            if x.dtype.kind == "c" and not is_live(x):  # a live one is a complex step: its square is analytic
+                raise TypeError(
+                    f"mse_loss needs real numbers, got dtype {x.dtype}; use np.mean(np.abs(p - q)**2)."
+                )
+        if q.dtype == dtype:
+            return _in_float32(mse_op, p, q)
+    return mse_op(p, q)
 
 
 def cross_entropy(logits: Any, labels: Any) -> Any:
@@ -109,7 +105,8 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
     >>> float(cross_entropy(np.zeros((3, 2)), np.array([0, 1, 1]))) == float(np.log(2))
     True
     """
-    x, labels = _array("cross_entropy", logits), _array("cross_entropy", labels)
+    x = logits if isinstance(logits, Tensor) else numeric(logits, "cross_entropy")
+    labels = labels if isinstance(labels, Tensor) else numeric(labels, "cross_entropy")
     if x.ndim != 2 or labels.shape != x.shape[:1]:
         raise ValueError(
             f"cross_entropy needs logits (n, k) and labels (n,), got {x.shape} and {labels.shape}."
@@ -196,8 +193,8 @@ def accuracy(logits: Any, labels: Any) -> float:
     >>> accuracy(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
     0.5
     """
-    x = logits.data if isinstance(logits, Tensor) else _array("accuracy", logits)
-    y = labels.data if isinstance(labels, Tensor) else _array("accuracy", labels)
+    x = logits.data if isinstance(logits, Tensor) else numeric(logits, "accuracy")
+    y = labels.data if isinstance(labels, Tensor) else numeric(labels, "accuracy")
     if y.dtype.kind not in "biuf":
         raise TypeError(
             f"accuracy needs labels that are numbers, got dtype {y.dtype}. Number the classes from 0, as "

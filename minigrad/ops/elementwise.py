@@ -85,12 +85,8 @@ _maximum = elementwise(
 _minimum = elementwise(
     np.minimum, lambda y, a, b: _larger(b, a, y), lambda y, a, b: _larger(a, b, y), chooses=True
 )
-_maximum_const = elementwise(
-    np.maximum, lambda y, x, c: _one_where(x > c, y), None, name="maximum", chooses=True
-)
-_minimum_const = elementwise(
-    np.minimum, lambda y, x, c: _one_where(x < c, y), None, name="minimum", chooses=True
-)
+_maximum_const = elementwise(np.maximum, lambda y, x, c: x > c, None, name="maximum", chooses=True)
+_minimum_const = elementwise(np.minimum, lambda y, x, c: x < c, None, name="minimum", chooses=True)
 _fmax = elementwise(
     np.fmax,
     lambda y, a, b: _chosen(np.greater, a, b),
@@ -109,7 +105,7 @@ _fmin_const = elementwise(
 
 EXTREMA = (_maximum, _minimum, _maximum_const, _minimum_const)
 
-heaviside = elementwise(np.heaviside, None, lambda y, x, h: _one_where(np.equal(x, 0), y), chooses=True)
+heaviside = elementwise(np.heaviside, None, lambda y, x, h: np.equal(x, 0), chooses=True)
 
 # Constants: comparisons, rounding and logic are no errors, because their derivative is 0 wherever it exists
 
@@ -185,9 +181,7 @@ sigmoid_slope: Op = elementwise(
 )
 sigmoid: Op = elementwise(_sigmoid, lambda y, x: sigmoid_slope(y, x), name="sigmoid", bounded=True)
 softplus: Op = elementwise(_softplus, lambda y, x: sigmoid(x), name="softplus", bounded=True)
-relu: Op = elementwise(
-    lambda x: np.maximum(x, 0), lambda y, x: _one_where(x > 0, y), name="relu", chooses=True
-)
+relu: Op = elementwise(lambda x: np.maximum(x, 0), lambda y, x: x > 0, name="relu", chooses=True)
 gap: Op = elementwise(_gap, 1, -1, name="gap")  # a − b, and 0 where both are the same infinity
 sigmoid.__doc__ = "σ(x) = 1/(1 + e⁻ˣ), elementwise; σ′ = σ(1 − σ). Exact to rounding for any x."
 softplus.__doc__ = "log(1 + eˣ), elementwise; its derivative is the sigmoid. Exact to rounding for any x."

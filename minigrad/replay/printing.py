@@ -29,7 +29,7 @@ from minigrad.ops.shape import (
     transpose_op,
     where_op,
 )
-from minigrad.products import scale, select
+from minigrad.products import BITS, scale, select
 from minigrad.tensor import Op
 
 __all__ = ["Printing", "printed", "printing"]
@@ -81,7 +81,6 @@ def printed(op: Op, template: Template | None = None, **facts: bool) -> None:
 
 
 printed(scale, lambda y, g, d: ("{scale}({0}, {1}, {y})", {"scale": scale.forward}))
-printed(select, lambda y, a, b: ("{select}({0}, {1}, {y})", {"select": select.forward}), never_singular=True)
 printed(e.power_const_op, lambda y, x, p: ("np.power({0}, {p}, {y})", {"p": p}))
 printed(matmul_op, lambda y, a, b: f"np.{'dot' if a.ndim == b.ndim == 2 else 'matmul'}({{0}}, {{1}}, {{y}})")
 printed(inner_op, lambda y, a, b: "np.dot({0}, {1}, {y})")
@@ -115,6 +114,13 @@ def _where(y: Any, c: Any, a: Any, b: Any) -> str | None:
     return "np.copyto({y}, {2}); np.copyto({y}, {1}, where={0})" if large else None
 
 
+def _select(y: Any, a: Any, b: Any) -> tuple[str, dict[str, Any]]:
+    if b.dtype != bool or y.dtype not in BITS or a.dtype != y.dtype:
+        return "{select}({0}, {1}, {y})", {"select": select.forward}
+    a_bits, y_bits = "{0}.view({bits})", "{y}.view({bits})"
+    return f"np.copyto({y_bits}, {{1}}); np.multiply({a_bits}, {y_bits}, {y_bits})", {"bits": BITS[y.dtype]}
+
+
 def _gather(y: Any, x: Any, *arrays: Any, index: tuple[Any, ...]) -> str | None:
     operands = ", ".join(f"{{{i + 1}}}" for i in range(len(index)))
     return f"{{0}}[{operands}]" if all(i is SLOT for i in index) else None
@@ -132,6 +138,7 @@ def _sum(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
 
 
 printed(where_op, _where)
+printed(select, _select, never_singular=True)
 printed(gather, _gather)
 printed(total, _sum)
 printed(uniform_op, deterministic=False)
