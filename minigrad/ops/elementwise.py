@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.arraylike import SQUARES
 from minigrad.families import constant_op, elementwise, register
-from minigrad.products import scale
+from minigrad.products import scale, select
 from minigrad.tensor import Op, Tensor, is_live
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
@@ -68,6 +69,10 @@ arctanh = elementwise(np.arctanh, lambda y, x: 1 / _one_minus_square(x))
 deg2rad = elementwise(np.deg2rad, lambda y, x: math.pi / 180)
 rad2deg = elementwise(np.rad2deg, lambda y, x: 180 / math.pi)
 hypot = elementwise(np.hypot, lambda y, a, b: _cosine(a, b), lambda y, a, b: _cosine(b, a))
+hypot.pulls = hypot.pushes = (  # the zeros at the origin are a choice, those beside it are values
+    lambda g, y, a, b: scale(select(g, np.not_equal(y, 0)), _cosine(a, b)),
+    lambda g, y, a, b: scale(select(g, np.not_equal(y, 0)), _cosine(b, a)),
+)
 arctan2 = elementwise(
     np.arctan2,
     # b/(a² + b²), without over- or underflow
@@ -102,6 +107,9 @@ _fmax_const = elementwise(
 _fmin_const = elementwise(
     np.fmin, lambda y, x, c: _chosen(np.less, x, c, tie=0), None, name="fmin", chooses=True
 )
+
+SQUARES[hypot] = lambda a, b: a * a + b * b
+SQUARES[_absolute] = SQUARES[fabs] = lambda x: x * x
 
 EXTREMA = (_maximum, _minimum, _maximum_const, _minimum_const)
 
@@ -266,7 +274,7 @@ def power(a: Any, b: Any) -> Any:
         if type(b) is float:
             a = in_floats(a)
         if b == 2:
-            return square(a)
+            return np.square(a) if a.op in SQUARES else square(a)
         if b == 1:
             return positive(a)
         return power_const_op(a, p=b)

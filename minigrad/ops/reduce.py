@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from minigrad.arraylike import SQUARES
 from minigrad.families import constant_op, linear_op, register
 from minigrad.ops.elementwise import in_floats, ratio
 from minigrad.products import scale, select
@@ -194,13 +195,19 @@ _std = Op(
     "std",
     lambda x, axis, ddof, keepdims: np.sqrt(_variance(x, axis, ddof, keepdims)),
     pulls=(
-        lambda g, y, x, axis, ddof, keepdims: (
-            with_axes(g, axis, keepdims) * _std_slope(y, x, axis, ddof, keepdims)
+        lambda g, y, x, axis, ddof, keepdims: scale(
+            with_axes(select(g, np.not_equal(y, 0)), axis, keepdims),
+            _std_slope(y, x, axis, ddof, keepdims),
         ),
     ),
     pushes=(
         lambda t, y, x, axis, ddof, keepdims: np.add.reduce(
-            t * _std_slope(y, x, axis, ddof, keepdims), axis=axis, keepdims=keepdims
+            scale(
+                select(t, with_axes(np.not_equal(y, 0), axis, keepdims)),
+                _std_slope(y, x, axis, ddof, keepdims),
+            ),
+            axis=axis,
+            keepdims=keepdims,
         ),
     ),
     batched=True,
@@ -209,7 +216,10 @@ _std = Op(
 
 def _variance(x: Any, axis: tuple[int, ...], ddof: float, keepdims: bool) -> Any:
     deviation, n = _centred(x, axis)
-    return _sum(deviation * deviation, axis, keepdims) / builtins.max(n - ddof, 0)
+    return total(deviation * deviation, axis=axis, keepdims=keepdims) / builtins.max(n - ddof, 0)
+
+
+SQUARES[_std] = lambda x, axis, ddof, keepdims: _variance(x, axis, ddof, keepdims)
 
 
 def std(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:

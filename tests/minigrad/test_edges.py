@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import Tensor, compile, grad, jvp, value_and_grad
+from minigrad import Tensor, compile, grad, hessian, jacobian, jvp, value_and_grad
 from models.activations import elu
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy speaks of log(0) in forward values
@@ -130,3 +130,49 @@ def test_the_third_derivative_beside_a_removable_singularity():
     third = grad(grad(grad(exprel)))
     for f in (third, compile(third)):
         assert float(f(0.0)) == pytest.approx(0.25, rel=1e-12)
+
+
+LENGTHS = {  # a square, written through a length, and its Hessian at 0 divided by that of Σx²
+    "norm ** 2": (lambda x: np.linalg.norm(x) ** 2, 1),
+    "norm · norm": (lambda x: np.linalg.norm(x) * np.linalg.norm(x), 1),
+    "square of a norm": (lambda x: np.square(np.linalg.norm(x)), 1),
+    "multiply": (lambda x: np.multiply(*(np.linalg.norm(x),) * 2), 1),
+    "norm along an axis": (lambda x: np.sum(np.linalg.norm(np.reshape(x, (3, 1)), axis=1) ** 2), 1),
+    "abs": (lambda x: np.sum(np.abs(x) * np.abs(x)), 1),
+    "fabs": (lambda x: np.sum(np.square(np.fabs(x))), 1),
+    "hypot": (lambda x: np.hypot(x[0], x[1]) ** 2 + x[2] ** 2, 1),
+    "complex abs": (lambda x: np.sum(np.abs(x + 1j * x) ** 2), 2),
+}
+
+
+@pytest.mark.parametrize("name", LENGTHS)
+def test_the_square_of_a_length_is_smooth_at_0(name):
+    f, factor = LENGTHS[name]
+    zero, want = np.zeros(3), 2 * factor * np.eye(3)
+    for h in (hessian(f), compile(hessian(f)), jacobian(grad(f))):
+        np.testing.assert_array_equal(h(zero), want)
+    np.testing.assert_allclose(hessian(f)(np.array([1.0, 2, 3])), want, rtol=1e-12, atol=1e-12)
+    variance = hessian(lambda x: np.std(x) ** 2)(zero)
+    np.testing.assert_allclose(variance, 2 / 3 * (np.eye(3) - 1 / 3), rtol=1e-12)
+
+
+@pytest.mark.parametrize("outer", [np.sqrt, np.log, np.cbrt, lambda y: y**0.5, lambda y: 1 / y])
+@pytest.mark.parametrize(
+    "length",
+    [
+        np.linalg.norm,
+        np.std,
+        lambda x: np.hypot(x[0], x[1]),
+        lambda x: np.abs(x[0] + 1j * x[1]),
+        lambda x: np.sum(np.linalg.norm(np.reshape(x, (1, 3)), axis=1)),
+    ],
+)
+def test_the_slope_0_of_a_length_at_0_is_a_choice(outer, length):
+    def f(x):
+        return outer(length(x))
+
+    zero, t = np.zeros(3), np.array([1.0, 2, 4])
+    np.testing.assert_array_equal(grad(f)(zero), zero)
+    np.testing.assert_array_equal(compile(grad(f))(zero), zero)
+    np.testing.assert_array_equal(jvp(f, (zero,), (t,))[1], 0)
+    np.testing.assert_array_equal(hessian(f)(zero), 0)
