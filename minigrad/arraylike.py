@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["REDUCTIONS", "RULES", "ArrayLike", "defers", "dispatch"]
+__all__ = ["REDUCTIONS", "RULES", "SQUARES", "ArrayLike", "defers", "dispatch", "squared"]
 
 RULES: dict[Any, Callable[..., Any]] = {}
+SQUARES: dict[Any, Callable[..., Any]] = {}  # an op with a kink → the square of its result, which has none
 """NumPy function or ufunc → the rule to run when it is called on a Tensor. The tables under `ops` fill it."""
 
 
@@ -57,6 +58,23 @@ def dispatch(func: Any, called: str, args: Sequence[Any], kwargs: dict[str, Any]
     return rule(*args, **kwargs)
 
 
+def squared(x: Any, other: Any) -> Any:
+    """x·other if both are one value made by an op in `SQUARES`, written in what it was made of; else None."""
+    if not x.inputs or (other is not x and not _made_alike(x, other)):
+        return None
+    return SQUARES[x.op](*x.inputs, **x.params)
+
+
+def _made_alike(x: Any, other: Any) -> bool:
+    return (
+        other.__class__ is x.__class__
+        and other.op is x.op
+        and len(other.inputs) == len(x.inputs)
+        and all(a is b for a, b in zip(x.inputs, other.inputs, strict=True))
+        and bool(x.params == other.params)
+    )
+
+
 def defers(x: Any) -> bool:
     """Whether operations leave the word to x: its class has an `__array_ufunc__` of its own, or None there.
 
@@ -71,6 +89,8 @@ def _operator(ufunc: Any) -> Callable[[Any, Any], Any]:
 
     def method(self: Any, other: Any) -> Any:
         try:
+            if ufunc is np.multiply and self.op in SQUARES and (y := squared(self, other)) is not None:
+                return y
             return RULES[ufunc](self, other)
         except Exception:
             if defers(other):

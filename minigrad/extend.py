@@ -9,12 +9,13 @@ from minigrad.families import constant_op as constant_op
 from minigrad.families import elementwise as elementwise
 from minigrad.families import linear_op as linear_op
 from minigrad.families import register as register
-from minigrad.families import scale as scale
 from minigrad.gauss_newton import GaussNewton as GaussNewton
+from minigrad.leaving import numeric as numeric
 from minigrad.leaving import touch as touch
 from minigrad.mode import Mode as Mode
 from minigrad.mode import current as current
 from minigrad.mode import scope as scope
+from minigrad.ops.elementwise import in_floats as in_floats
 from minigrad.ops.elementwise import square as square
 from minigrad.ops.elementwise import tanh as tanh
 from minigrad.ops.fused import cross_entropy_op as cross_entropy_op
@@ -24,6 +25,8 @@ from minigrad.ops.fused import places_op as places_op
 from minigrad.packing import Packing as Packing
 from minigrad.packing import portion as portion
 from minigrad.packing import portions as portions
+from minigrad.products import scale as scale
+from minigrad.products import select as select
 from minigrad.replay.closures import CurvaturePoint as CurvaturePoint
 from minigrad.replay.closures import CurvatureRequest as CurvatureRequest
 from minigrad.replay.closures import GradientRequest as GradientRequest

@@ -18,45 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.linear_program import takes_out
+from minigrad.products import scale, select
 from minigrad.tensor import RULES, Op
 
-__all__ = ["bilinear", "constant_op", "elementwise", "linear_op", "register", "scale"]
+__all__ = ["bilinear", "constant_op", "elementwise", "linear_op", "register"]
 
 Rule = Callable[..., Any]
-
-
-def _scale(g: Any, d: Any, out: Any = None) -> Any:
-    """g·d, but 0 wherever g is 0, even where d is infinite or undefined.
-
-    A value that was not selected (`np.where(x > 0, np.sqrt(x), 0)` at 0) has cotangent 0, and an infinite
-    derivative behind it must not turn that into NaN. Only a zero g wins: ∞·0 the other way round stays NaN,
-    because there the chain rule does not know the answer.
-
-    So a zero cotangent and a zero tangent do not promise the same. Through `np.sqrt(x)**2` at 0 the pull back
-    meets 0·∞ with the zero first and gives 0; the push forward meets ∞·0 and gives NaN. Neither finds the
-    true value, 1.
-    """
-    r = np.multiply(g, d, out=out)  # `out` is neither g nor d
-    # Nearly always everything is finite, and one dot product shows it. NaN fails the test as well; a square
-    # that overflows only costs the careful path.
-    if abs(np.vdot(r, r)) < np.inf:
-        return r
-    r = np.asarray(r)
-    np.copyto(r, 0, where=np.equal(g, 0))
-    return r
-
-
-scale: Op = Op(
-    "scale",
-    _scale,
-    pulls=(lambda c, y, g, d: scale(c, d), lambda c, y, g, d: scale(c, g)),
-    pushes=(lambda t, y, g, d: scale(t, d), lambda t, y, g, d: scale(g, t)),
-    broadcasts=True,
-    batched=True,
-    doc=_scale.__doc__ or "",
-)
-takes_out(scale)
 
 
 def register(function: Any, rule: Callable[..., Any], *, keywords: Sequence[str] = ()) -> Any:
@@ -74,7 +41,9 @@ def register(function: Any, rule: Callable[..., Any], *, keywords: Sequence[str]
     return rule
 
 
-def elementwise(function: Any, *partials: Any, name: str = "", bounded: bool = False, doc: str = "") -> Op:
+def elementwise(
+    function: Any, *partials: Any, name: str = "", bounded: bool = False, chooses: bool = False, doc: str = ""
+) -> Op:
     """An op that acts on each element by itself, with NumPy's broadcasting.
 
     Args:
@@ -83,6 +52,8 @@ def elementwise(function: Any, *partials: Any, name: str = "", bounded: bool = F
             input without a derivative.
         name: shown in errors and pictures; the function's own by default.
         bounded: the partials are finite for every input, so g·∂ needs no guard against 0·∞ (see `scale`).
+        chooses: the function picks one of its inputs or a constant. The zeros of its partials, which must be
+            finite or bools, then win over infinite and undefined cotangents (see `select`).
         doc: the docstring of the op.
 
     The tangent is Σ tᵢ·∂ᵢ, the cotangent of input i is g·∂ᵢ.
@@ -92,7 +63,7 @@ def elementwise(function: Any, *partials: Any, name: str = "", bounded: bool = F
     >>> float(softsign(1.0))
     0.5
     """
-    rules = [_times(p, np.multiply if bounded else scale) for p in partials]
+    rules = [_times(p, select if chooses else np.multiply if bounded else scale) for p in partials]
     op = Op(
         name or function.__name__, function, pulls=rules, pushes=rules, broadcasts=True, batched=True, doc=doc
     )
@@ -109,7 +80,15 @@ def _times(partial: Any, product: Any) -> Rule | None:
         if partial not in (1, -1):
             raise ValueError(f"a partial derivative must be a function, 1, -1 or None, got {partial!r}.")
         return (lambda g, y, *args, **params: g) if partial == 1 else (lambda g, y, *args, **params: -g)
-    return lambda g, y, *args, **params: product(g, partial(y, *args, **params))
+    if product is not select:
+        return lambda g, y, *args, **params: product(g, partial(y, *args, **params))
+
+    def masked(g: Any, y: Any, *args: Any, **params: Any) -> Any:
+        d = partial(y, *args, **params)
+        plain = g.__class__ is d.__class__ is np.ndarray  # relu is on the hot path
+        return select.forward(g, d) if plain else select(g, d)
+
+    return masked
 
 
 def constant_op(function: Any, name: str = "") -> Op:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.arraylike import REDUCTIONS, RULES, ArrayLike, defers, dispatch
+from minigrad.arraylike import REDUCTIONS, RULES, SQUARES, ArrayLike, defers, dispatch, squared
 from minigrad.errors import described, rephrased
 from minigrad.leaving import Leaving, leave_graph, next_index, numeric, operand
 from minigrad.mode import Mode, current, scope, users_line
@@ -178,6 +178,7 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:  # n
     return node
 
 
+_SQUARING = frozenset((np.multiply, np.square))
 _NO_PARAMS: dict[str, Any] = {}
 _new = object.__new__
 
@@ -366,6 +367,10 @@ class Tensor(ArrayLike, Leaving):
             try:
                 # nearly always; straight to `apply` saves two calls of three
                 if rule.__class__ is Op and not kwargs:
+                    if ufunc in _SQUARING and getattr(x := inputs[0], "op", None) in SQUARES:
+                        y = squared(x, inputs[-1])
+                        if y is not None:
+                            return y
                     return apply(rule, inputs, _NO_PARAMS)
                 return dispatch(ufunc, f"np.{ufunc.__name__}", inputs, kwargs)
             except Exception:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import Tensor, linear, uniform
+from minigrad.extend import in_floats, select
 from models.initializers import INITIALIZERS, Initializer
 from models.module import Module
 
@@ -63,6 +64,8 @@ class Linear(Module):
 class Dropout(Module):
     """Zero each element with probability p and scale the others by 1/(1 − p); in evaluation, change nothing.
 
+    Whole numbers become float64 first. A dropped element is 0 even if it was infinite or NaN.
+
     Args:
         p: 0 ≤ p < 1.
         rng: a seed or a Generator. Checkpoints of `fit` save and restore its state. By default each layer
@@ -83,8 +86,9 @@ class Dropout(Module):
     def forward(self, x: Any) -> Any:
         if not self.training or not self.p:
             return x
+        x = in_floats(x if isinstance(x, Tensor) else np.asarray(x))
         kept = uniform(self.rng, x.shape) >= self.p
-        return x * (kept / (1 - self.p)).astype(x.dtype)
+        return select((kept / (1 - self.p)).astype(x.dtype), x)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

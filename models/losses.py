@@ -14,8 +14,10 @@ from minigrad.extend import (
     apply,
     cross_entropy_op,
     current,
+    is_live,
     logistic_op,
     mse_op,
+    numeric,
     places_op,
     traced_if_capturing,
 )
@@ -23,9 +25,16 @@ from minigrad.extend import (
 __all__ = ["accuracy", "binary_cross_entropy_with_logits", "cross_entropy", "hinge_loss", "mse_loss"]
 
 
+def _in_float32(loss: Any, x: Any, *rest: Any) -> Any:
+    """The loss, with the sums of a float16 x in float32, because float16 ends at 65504."""
+    if x.dtype != np.float16:
+        return loss(x, *rest)
+    return loss(x.astype(np.float32), *rest).astype(np.float16)
+
+
 def _same_shape(call: str, a: Any, b: Any) -> tuple[Any, Any]:
-    a = a if isinstance(a, Tensor) else np.asarray(a)
-    b = b if isinstance(b, Tensor) else np.asarray(b)
+    a = a if isinstance(a, Tensor) else numeric(a, call)
+    b = b if isinstance(b, Tensor) else numeric(b, call)
     if a.shape != b.shape:
         raise ValueError(
             f"{call} needs both of one shape, got {a.shape} and {b.shape}; reshape, it does not broadcast."
@@ -61,15 +70,29 @@ def mse_loss(prediction: Any, target: Any) -> Any:
 
     Raises:
         ValueError: the shapes differ or are empty.
+        TypeError: complex numbers, a masked array or a matrix. Only a complex Tensor that is differentiated
+            is taken, for complex steps: then the square is the analytic one, not |.|².
 
     >>> float(mse_loss(np.array([1.0, 2.0]), np.array([1.0, 4.0])))
     2.0
     """
-    return mse_op(*_same_shape("mse_loss", prediction, target))
+    p, q = _same_shape("mse_loss", prediction, target)
+    dtype = p.dtype
+    if q.dtype is not dtype or dtype.kind == "c" or dtype.itemsize < 4:  # seldom: the hot path asks once
+        for x in (p, q):
+            if x.dtype.kind == "c" and not is_live(x):  # a live one is a complex step: its square is analytic
+                raise TypeError(
+                    f"mse_loss needs real numbers, got dtype {x.dtype}; use np.mean(np.abs(p - q)**2)."
+                )
+        if q.dtype == dtype:
+            return _in_float32(mse_op, p, q)
+    return mse_op(p, q)
 
 
 def cross_entropy(logits: Any, labels: Any) -> Any:
     """−mean log softmax(logits)[label], for classes numbered from 0.
+
+    Its derivative at the label is p − 1, which is 0 where p is rounded to 1: for a row sure by 37 or more.
 
     Args:
         logits: (n, k), any real numbers.
@@ -82,8 +105,8 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
     >>> float(cross_entropy(np.zeros((3, 2)), np.array([0, 1, 1]))) == float(np.log(2))
     True
     """
-    x = logits if isinstance(logits, Tensor) else np.asarray(logits)
-    labels = labels if isinstance(labels, Tensor) else np.asarray(labels)
+    x = logits if isinstance(logits, Tensor) else numeric(logits, "cross_entropy")
+    labels = labels if isinstance(labels, Tensor) else numeric(labels, "cross_entropy")
     if x.ndim != 2 or labels.shape != x.shape[:1]:
         raise ValueError(
             f"cross_entropy needs logits (n, k) and labels (n,), got {x.shape} and {labels.shape}."
@@ -97,8 +120,8 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
         raise ValueError(f"cross_entropy of an empty batch: logits of shape {x.shape}.")
     x, places = _in_floats(x), _with_checked(places_op, labels, classes=x.shape[1])
     if current.mode.capturing is not None:  # where what is kept would be that of one call for ever
-        return cross_entropy_op(x, places)
-    return cross_entropy_op(x, places, _saves=[])
+        return _in_float32(cross_entropy_op, x, places)
+    return _in_float32(lambda z, at: cross_entropy_op(z, at, _saves=[]), x, places)
 
 
 # Two classes
@@ -161,16 +184,27 @@ def hinge_loss(scores: Any, labels: Any) -> Any:
 
 def accuracy(logits: Any, labels: Any) -> float:
     """The share of rows whose largest logit is at the label; for one column, whose sign is that of the label.
+    A row with a NaN is no hit.
+
+    Raises:
+        ValueError: shapes that do not fit.
+        TypeError: labels that are no numbers, a masked array or a matrix.
 
     >>> accuracy(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
     0.5
     """
-    x = logits.data if isinstance(logits, Tensor) else np.asarray(logits)
-    y = np.asarray(labels.data if isinstance(labels, Tensor) else labels)
+    x = logits.data if isinstance(logits, Tensor) else numeric(logits, "accuracy")
+    y = labels.data if isinstance(labels, Tensor) else numeric(labels, "accuracy")
+    if y.dtype.kind not in "biuf":
+        raise TypeError(
+            f"accuracy needs labels that are numbers, got dtype {y.dtype}. Number the classes from 0, as "
+            "np.unique(labels, return_inverse=True)[1] does."
+        )
     if not x.ndim or x.ndim > 2 or y.shape not in (x.shape[:1], (len(x), 1)) or not x.size:
         raise ValueError(
             f"accuracy needs logits (n, k) or (n,) and labels (n,), got {x.shape} and {y.shape}."
         )
     if x.ndim == 2 and x.shape[1] > 1:
-        return float(np.mean(np.argmax(x, axis=1) == y.ravel()))
-    return float(np.mean((x.ravel() > 0) == (y.ravel() > 0)))
+        known = ~np.isnan(x).any(axis=1)
+        return float(np.mean((np.argmax(x, axis=1) == y.ravel()) & known))
+    return float(np.mean(((x.ravel() > 0) == (y.ravel() > 0)) & ~np.isnan(x.ravel())))

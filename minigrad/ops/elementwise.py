@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.arraylike import SQUARES
 from minigrad.families import constant_op, elementwise, register
+from minigrad.products import scale, select
 from minigrad.tensor import Op, Tensor, is_live
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
@@ -35,7 +37,7 @@ fmod = elementwise(np.fmod, 1, lambda y, a, b: -np.rint((a - y) / b))
 
 exp = elementwise(np.exp, lambda y, x: y)
 exp2 = elementwise(np.exp2, lambda y, x: LN2 * y)
-expm1 = elementwise(np.expm1, lambda y, x: y + 1)
+expm1 = elementwise(np.expm1, lambda y, x: np.exp(x))  # y + 1 would lose the tail
 log = elementwise(np.log, lambda y, x: 1 / x)
 log2 = elementwise(np.log2, lambda y, x: 1 / (LN2 * x))
 log10 = elementwise(np.log10, lambda y, x: 1 / (LN10 * x))
@@ -50,18 +52,27 @@ logaddexp2 = elementwise(
 sin = elementwise(np.sin, lambda y, x: np.cos(x))
 cos = elementwise(np.cos, lambda y, x: -np.sin(x))
 tan = elementwise(np.tan, lambda y, x: 1 + y * y)
-arcsin = elementwise(np.arcsin, lambda y, x: 1 / np.sqrt((1 - x) * (1 + x)))
-arccos = elementwise(np.arccos, lambda y, x: -1 / np.sqrt((1 - x) * (1 + x)))
-arctan = elementwise(np.arctan, lambda y, x: 1 / (1 + x * x))
+arcsin = elementwise(np.arcsin, lambda y, x: 1 / np.sqrt(_one_minus_square(x)))
+arccos = elementwise(np.arccos, lambda y, x: -1 / np.sqrt(_one_minus_square(x)))
+arctan = elementwise(np.arctan, lambda y, x: np.square(1 / _secant(x)))
 sinh = elementwise(np.sinh, lambda y, x: np.cosh(x))
 cosh = elementwise(np.cosh, lambda y, x: np.sinh(x))
-tanh = elementwise(np.tanh, lambda y, x: 1 - np.square(y), bounded=True)
-arcsinh = elementwise(np.arcsinh, lambda y, x: 1 / np.sqrt(1 + x * x))
-arccosh = elementwise(np.arccosh, lambda y, x: 1 / np.sqrt((x - 1) * (x + 1)))
-arctanh = elementwise(np.arctanh, lambda y, x: 1 / ((1 - x) * (1 + x)))
+tanh = elementwise(
+    np.tanh,
+    lambda y, x: 1 - np.square(y),
+    bounded=True,
+    doc="tanh x. Its derivative is 1 − y², 0 where y is rounded to ±1 (|x| > 19 in float64).",
+)
+arcsinh = elementwise(np.arcsinh, lambda y, x: 1 / _secant(x))
+arccosh = elementwise(np.arccosh, lambda y, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)))
+arctanh = elementwise(np.arctanh, lambda y, x: 1 / _one_minus_square(x))
 deg2rad = elementwise(np.deg2rad, lambda y, x: math.pi / 180)
 rad2deg = elementwise(np.rad2deg, lambda y, x: 180 / math.pi)
-hypot = elementwise(np.hypot, lambda y, a, b: ratio(a, y), lambda y, a, b: ratio(b, y))
+hypot = elementwise(np.hypot, lambda y, a, b: _cosine(a, b), lambda y, a, b: _cosine(b, a))
+hypot.pulls = hypot.pushes = (  # the zeros at the origin are a choice, those beside it are values
+    lambda g, y, a, b: scale(select(g, np.not_equal(y, 0)), _cosine(a, b)),
+    lambda g, y, a, b: scale(select(g, np.not_equal(y, 0)), _cosine(b, a)),
+)
 arctan2 = elementwise(
     np.arctan2,
     # b/(a² + b²), without over- or underflow
@@ -71,39 +82,38 @@ arctan2 = elementwise(
 
 # Kinks
 
-_absolute = elementwise(np.absolute, lambda y, x: np.sign(x), bounded=True)
-fabs = elementwise(np.fabs, lambda y, x: np.sign(x), bounded=True)
+_absolute = elementwise(np.absolute, lambda y, x: np.sign(x), chooses=True)
+fabs = elementwise(np.fabs, lambda y, x: np.sign(x), chooses=True)
 _maximum = elementwise(
-    np.maximum, lambda y, a, b: _larger(a, b, y), lambda y, a, b: _larger(b, a, y), bounded=True
+    np.maximum, lambda y, a, b: _larger(a, b, y), lambda y, a, b: _larger(b, a, y), chooses=True
 )
 _minimum = elementwise(
-    np.minimum, lambda y, a, b: _larger(b, a, y), lambda y, a, b: _larger(a, b, y), bounded=True
+    np.minimum, lambda y, a, b: _larger(b, a, y), lambda y, a, b: _larger(a, b, y), chooses=True
 )
-_maximum_const = elementwise(
-    np.maximum, lambda y, x, c: _one_where(x > c, y), None, name="maximum", bounded=True
-)
-_minimum_const = elementwise(
-    np.minimum, lambda y, x, c: _one_where(x < c, y), None, name="minimum", bounded=True
-)
+_maximum_const = elementwise(np.maximum, lambda y, x, c: x > c, None, name="maximum", chooses=True)
+_minimum_const = elementwise(np.minimum, lambda y, x, c: x < c, None, name="minimum", chooses=True)
 _fmax = elementwise(
     np.fmax,
     lambda y, a, b: _chosen(np.greater, a, b),
     lambda y, a, b: _chosen(np.greater, b, a),
-    bounded=True,
+    chooses=True,
 )
 _fmin = elementwise(
-    np.fmin, lambda y, a, b: _chosen(np.less, a, b), lambda y, a, b: _chosen(np.less, b, a), bounded=True
+    np.fmin, lambda y, a, b: _chosen(np.less, a, b), lambda y, a, b: _chosen(np.less, b, a), chooses=True
 )
 _fmax_const = elementwise(
-    np.fmax, lambda y, x, c: _chosen(np.greater, x, c, tie=0), None, name="fmax", bounded=True
+    np.fmax, lambda y, x, c: _chosen(np.greater, x, c, tie=0), None, name="fmax", chooses=True
 )
 _fmin_const = elementwise(
-    np.fmin, lambda y, x, c: _chosen(np.less, x, c, tie=0), None, name="fmin", bounded=True
+    np.fmin, lambda y, x, c: _chosen(np.less, x, c, tie=0), None, name="fmin", chooses=True
 )
+
+SQUARES[hypot] = lambda a, b: a * a + b * b
+SQUARES[_absolute] = SQUARES[fabs] = lambda x: x * x
 
 EXTREMA = (_maximum, _minimum, _maximum_const, _minimum_const)
 
-heaviside = elementwise(np.heaviside, None, lambda y, x, h: _one_where(np.equal(x, 0), y), bounded=True)
+heaviside = elementwise(np.heaviside, None, lambda y, x, h: np.equal(x, 0), chooses=True)
 
 # Constants: comparisons, rounding and logic are no errors, because their derivative is 0 wherever it exists
 
@@ -148,11 +158,38 @@ ratio: Op = elementwise(
     _ratio, lambda y, a, b: np.divide(1, b), lambda y, a, b: np.divide(-y, b), name="ratio"
 )
 ratio.__doc__ = "a/b, but 0 where b is 0: a unit vector's minimum-norm choice. Its slope there is infinite."
-sigmoid: Op = elementwise(_sigmoid, lambda y, x: y * sigmoid(-x), name="sigmoid", bounded=True)
-softplus: Op = elementwise(_softplus, lambda y, x: sigmoid(x), name="softplus", bounded=True)
-relu: Op = elementwise(
-    lambda x: np.maximum(x, 0), lambda y, x: _one_where(x > 0, y), name="relu", bounded=True
+
+# Parts of derivatives, with rules of their own: those of their texts would subtract what cancels or overflow.
+_one_minus_square: Op = elementwise(lambda x: (1 - x) * (1 + x), lambda y, x: -2 * x, name="one_minus_square")
+_secant: Op = elementwise(
+    lambda x: np.sqrt(1 + x * x) if np.iscomplexobj(x) else np.hypot(1, x),
+    lambda y, x: x / y,
+    name="secant",
 )
+_cosine: Op = elementwise(
+    lambda a, b: _ratio(a, np.hypot(a, b)),
+    lambda y, a, b: _squared_sine(a, b) / np.hypot(a, b),
+    lambda y, a, b: -ratio(y * _cosine(b, a), np.hypot(a, b)),
+    name="cosine",
+)
+
+
+def _squared_sine(a: Any, b: Any) -> Any:
+    """b²/(a² + b²), and 1 at the origin."""
+    return np.where(np.equal(a, 0) & np.equal(b, 0), 1, np.square(_cosine(b, a)))
+
+
+# σ(x)·σ(−x) from y = σ(x); its rule is the whole derivative by x, so y counts as a constant
+sigmoid_slope: Op = elementwise(
+    lambda y, x: y * _sigmoid(-x),
+    None,
+    lambda s, y, x: -s * np.tanh(0.5 * x),
+    name="sigmoid_slope",
+    bounded=True,
+)
+sigmoid: Op = elementwise(_sigmoid, lambda y, x: sigmoid_slope(y, x), name="sigmoid", bounded=True)
+softplus: Op = elementwise(_softplus, lambda y, x: sigmoid(x), name="softplus", bounded=True)
+relu: Op = elementwise(lambda x: np.maximum(x, 0), lambda y, x: x > 0, name="relu", chooses=True)
 gap: Op = elementwise(_gap, 1, -1, name="gap")  # a − b, and 0 where both are the same infinity
 sigmoid.__doc__ = "σ(x) = 1/(1 + e⁻ˣ), elementwise; σ′ = σ(1 − σ). Exact to rounding for any x."
 softplus.__doc__ = "log(1 + eˣ), elementwise; its derivative is the sigmoid. Exact to rounding for any x."
@@ -224,7 +261,7 @@ register(np.absolute, absolute)
 _power = elementwise(
     np.power,
     lambda y, a, b: b * np.power(a, np.where(np.equal(b, 0), 1, b - 1)),
-    lambda y, a, b: y * np.log(np.where(np.equal(a, 0) & np.greater_equal(b, 0), 1, a)),
+    lambda y, a, b: scale(y, np.log(np.where(np.equal(a, 0) & np.greater_equal(b, 0), 1, a))),
 )
 power_const_op = elementwise(
     lambda x, p: np.power(x, p), lambda y, x, p: p * power(x, p - 1) if p else 0 * y, name="power"
@@ -234,8 +271,10 @@ power_const_op = elementwise(
 def power(a: Any, b: Any) -> Any:
     """aᵇ. ∂a = b·aᵇ⁻¹ (0 where b is 0), ∂b = aᵇ·log a (0 where a is 0 and b ≥ 0)."""
     if type(b) in (int, float) and isinstance(a, Tensor):
+        if type(b) is float:
+            a = in_floats(a)
         if b == 2:
-            return square(a)
+            return np.square(a) if a.op in SQUARES else square(a)
         if b == 1:
             return positive(a)
         return power_const_op(a, p=b)

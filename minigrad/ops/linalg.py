@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from minigrad.arraylike import SQUARES
 from minigrad.families import bilinear, register
 from minigrad.leaving import numeric
 from minigrad.linear_program import takes_out
 from minigrad.ops.elementwise import in_floats, ratio
-from minigrad.ops.reduce import from_the_end, ones, total, with_axes
+from minigrad.ops.reduce import from_the_end, in_float32, ones, total, with_axes
+from minigrad.products import scale, select
 from minigrad.tensor import Op, Tensor, traced_if_capturing
 
 # y = a·b on the last two axes, the others broadcast; ȧ = g·bᵀ, ḃ = aᵀ·g
@@ -216,7 +218,12 @@ linear = Op(
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """The Euclidean (Frobenius) norm √Σx², over all axes or the given ones; its derivative x/‖x‖ is 0 at
-    0."""
+    0.
+
+    At 0 that is a choice, as for |x|: it wins over what comes from further out, at every order. The squares
+    ‖x‖² and ‖x‖·‖x‖ are recorded as Σx², so their Hessian is 2I there; other smooth functions of ‖x‖, such as
+    cos ‖x‖, have the Hessian 0 at 0. Write them in Σx².
+    """
     axes = from_the_end(axis, x.ndim)
     fits = {None: axis is None or len(axes) <= 2, 2: len(axes) == 1, "fro": len(axes) == 2}
     if not (isinstance(ord, str | int | None) and fits.get(ord, False)):
@@ -226,7 +233,23 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         )
     if x.dtype.kind == "c":
         return norm(np.abs(x), ord, axis, keepdims)
-    return _norm(in_floats(x), axis=axes, keepdims=bool(keepdims))
+    return in_float32(lambda z: _norm(z, axis=axes, keepdims=bool(keepdims)), in_floats(x))
+
+
+_total: Any = np.add.reduce  # the stubs want a literal bool as keepdims
+
+
+def _length(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+    """√Σx²; where squares over- or underflow, from x divided by its largest element."""
+    with np.errstate(over="ignore", under="ignore"):
+        squares = _total(x * x, axis=axis, keepdims=keepdims)
+    limits = np.finfo(squares.dtype)
+    if not np.any(np.isinf(squares) | (squares < limits.tiny / limits.eps)):
+        return np.sqrt(squares)
+    top = np.maximum.reduce(np.abs(x), axis=axis, keepdims=True, initial=0)
+    top = np.where(np.isfinite(top) & (top > 0), top, 1)
+    squares = _total(np.square(x / top), axis=axis, keepdims=keepdims)
+    return np.sqrt(squares) * (top if keepdims else np.squeeze(top, axis))
 
 
 def _norm_slope(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
@@ -235,13 +258,22 @@ def _norm_slope(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 _norm = Op(
     "norm",
-    lambda x, axis, keepdims: np.sqrt(np.add.reduce(x * x, axis=axis, keepdims=keepdims)),
-    pulls=(lambda g, y, x, axis, keepdims: with_axes(g, axis, keepdims) * _norm_slope(y, x, axis, keepdims),),
+    _length,
+    pulls=(
+        lambda g, y, x, axis, keepdims: scale(
+            with_axes(select(g, np.not_equal(y, 0)), axis, keepdims), _norm_slope(y, x, axis, keepdims)
+        ),
+    ),
     pushes=(
         lambda t, y, x, axis, keepdims: np.add.reduce(
-            t * _norm_slope(y, x, axis, keepdims), axis=axis, keepdims=keepdims
+            scale(
+                select(t, with_axes(np.not_equal(y, 0), axis, keepdims)), _norm_slope(y, x, axis, keepdims)
+            ),
+            axis=axis,
+            keepdims=keepdims,
         ),
     ),
     batched=True,
 )
+SQUARES[_norm] = lambda x, axis, keepdims: total(x * x, axis=axis, keepdims=keepdims)
 register(np.linalg.norm, norm, keywords=("ord", "axis", "keepdims"))

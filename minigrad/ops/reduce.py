@@ -5,14 +5,17 @@ Axes are stored as negative numbers, so that the same text works with extra lead
 
 from __future__ import annotations
 
+import builtins
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from minigrad.families import constant_op, linear_op, register, scale
+from minigrad.arraylike import SQUARES
+from minigrad.families import constant_op, linear_op, register
 from minigrad.ops.elementwise import in_floats, ratio
+from minigrad.products import scale, select
 from minigrad.tensor import Op, Tensor, data_of
 
 Axis = int | tuple[int, ...] | None
@@ -80,10 +83,10 @@ def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
         n *= x.shape[a]
     if not n:
         raise ValueError(f"np.mean of an empty slice: shape {x.shape}, axis {axis}.")
-    return _in_float32(lambda z: total(z, axis=axes, keepdims=bool(keepdims)) / n, x)
+    return in_float32(lambda z: total(z, axis=axes, keepdims=bool(keepdims)) / n, x)
 
 
-def _in_float32(f: Any, x: Any) -> Any:
+def in_float32(f: Any, x: Any) -> Any:
     """f(x), with the sums of a float16 x in float32, as in NumPy, because float16 ends at 65504."""
     return f(x.astype(np.float32)).astype(np.float16) if x.dtype == np.float16 else f(x)
 
@@ -131,21 +134,21 @@ def _share(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     return hit / np.add.reduce(hit, axis=axis, keepdims=True)
 
 
-def _extremum(name: str, ufunc: np.ufunc) -> Op:
-    return Op(
-        name,
-        lambda x, axis, keepdims: ufunc.reduce(x, axis=axis, keepdims=keepdims),
-        pulls=(lambda g, y, x, axis, keepdims: with_axes(g, axis, keepdims) * _share(y, x, axis, keepdims),),
-        pushes=(
-            lambda t, y, x, axis, keepdims: np.add.reduce(
-                t * _share(y, x, axis, keepdims), axis=axis, keepdims=keepdims
-            ),
-        ),
-        batched=True,
-    )
+def _extremum(name: str, reduce: Any) -> Op:
+    def pull(g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+        return select(with_axes(g, axis, keepdims), _share(y, x, axis, keepdims))
+
+    def push(t: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+        parts: Any = select(t, _share(y, x, axis, keepdims))
+        return np.add.reduce(parts, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]  # as in `_sum`
+
+    def extremum(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+        return reduce(x, axis=axis, keepdims=keepdims)
+
+    return Op(name, extremum, pulls=(pull,), pushes=(push,), batched=True)
 
 
-max_op, min_op = _extremum("max", np.maximum), _extremum("min", np.minimum)
+max_op, min_op = _extremum("max", np.maximum.reduce), _extremum("min", np.minimum.reduce)
 
 
 def max(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
@@ -166,6 +169,8 @@ def _centred(x: Any, axis: tuple[int, ...]) -> tuple[Any, int]:
     n = 1
     for a in axis:
         n *= x.shape[a]
+    first = x[tuple(slice(0, 1) if a in axis else slice(None) for a in range(-x.ndim, 0))]
+    x = x - first  # so that the deviation of a constant is 0, without the rounding of its mean
     return x - np.add.reduce(x, axis=axis, keepdims=True) / n, n
 
 
@@ -175,28 +180,34 @@ def var(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -
 
     def of(z: Any) -> Any:
         deviation, n = _centred(z, axes)
-        return total(deviation * deviation, axis=axes, keepdims=bool(keepdims)) / (n - ddof)
+        return total(deviation * deviation, axis=axes, keepdims=bool(keepdims)) / builtins.max(n - ddof, 0)
 
-    return _in_float32(of, x)
+    return in_float32(of, x)
 
 
 def _std_slope(y: Any, x: Any, axis: tuple[int, ...], ddof: float, keepdims: bool) -> Any:
     """∂σ/∂x = (x − x̄)/((n − ddof)·σ), and 0 where σ is 0: the minimum-norm subgradient."""
     deviation, n = _centred(x, axis)
-    return ratio(deviation, (n - ddof) * with_axes(y, axis, keepdims))
+    return ratio(deviation, builtins.max(n - ddof, 0) * with_axes(y, axis, keepdims))
 
 
 _std = Op(
     "std",
     lambda x, axis, ddof, keepdims: np.sqrt(_variance(x, axis, ddof, keepdims)),
     pulls=(
-        lambda g, y, x, axis, ddof, keepdims: (
-            with_axes(g, axis, keepdims) * _std_slope(y, x, axis, ddof, keepdims)
+        lambda g, y, x, axis, ddof, keepdims: scale(
+            with_axes(select(g, np.not_equal(y, 0)), axis, keepdims),
+            _std_slope(y, x, axis, ddof, keepdims),
         ),
     ),
     pushes=(
         lambda t, y, x, axis, ddof, keepdims: np.add.reduce(
-            t * _std_slope(y, x, axis, ddof, keepdims), axis=axis, keepdims=keepdims
+            scale(
+                select(t, with_axes(np.not_equal(y, 0), axis, keepdims)),
+                _std_slope(y, x, axis, ddof, keepdims),
+            ),
+            axis=axis,
+            keepdims=keepdims,
         ),
     ),
     batched=True,
@@ -205,13 +216,16 @@ _std = Op(
 
 def _variance(x: Any, axis: tuple[int, ...], ddof: float, keepdims: bool) -> Any:
     deviation, n = _centred(x, axis)
-    return _sum(deviation * deviation, axis, keepdims) / (n - ddof)
+    return total(deviation * deviation, axis=axis, keepdims=keepdims) / builtins.max(n - ddof, 0)
+
+
+SQUARES[_std] = lambda x, axis, ddof, keepdims: _variance(x, axis, ddof, keepdims)
 
 
 def std(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     _real_only("np.std", x)
     axes = from_the_end(axis, x.ndim)
-    return _in_float32(lambda z: _std(z, axis=axes, ddof=ddof, keepdims=bool(keepdims)), x)
+    return in_float32(lambda z: _std(z, axis=axes, ddof=ddof, keepdims=bool(keepdims)), x)
 
 
 register(np.var, var, keywords=("axis", "ddof", "keepdims"))
@@ -256,7 +270,8 @@ def logsumexp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     True
     """
     x = in_floats(x if isinstance(x, Tensor) else np.asarray(x))
-    return _logsumexp_op(x, axis=from_the_end(axis, x.ndim), keepdims=bool(keepdims))
+    axes = from_the_end(axis, x.ndim)
+    return in_float32(lambda z: _logsumexp_op(z, axis=axes, keepdims=bool(keepdims)), x)
 
 
 def _log_softmax(x: Any, axis: int) -> Any:
@@ -285,7 +300,8 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
             f"softmax and log_softmax run along one axis, an integer, got axis={axis!r}; reshape to join "
             "axes."
         )
-    return _log_softmax_op(x, axis=from_the_end(int(axis), x.ndim)[0])
+    last = from_the_end(int(axis), x.ndim)[0]
+    return in_float32(lambda z: _log_softmax_op(z, axis=last), x)
 
 
 def softmax(x: Any, axis: int = -1) -> Any:

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.families import scale
 from minigrad.ops import elementwise as e
 from minigrad.ops.shape import astype_op, broadcast_to_op, reshape_op, transpose_op
+from minigrad.products import scale, select
 from minigrad.replay.lines import Input, Line, Lines, Variable, axes_of, foldable, value_of
 from minigrad.replay.printing import printed, printing
 from minigrad.tensor import Op, detach_op
@@ -73,6 +73,11 @@ def _scaled(line: Line) -> Any:
     return _times_one(line)
 
 
+def _selected(line: Line) -> Any:
+    """Write `select(a, b)` as a product if one of them is a nonzero finite number."""
+    return _scaled(line) if any(_is_number(x) and x and np.isfinite(x) for x in line.args) else line
+
+
 def _by_one(line: Line) -> Any:
     return line.args[0] if _is_one(line.args[1]) and _same_kind(value_of(line.args[0]), line.array) else line
 
@@ -86,6 +91,7 @@ _IDENTITIES: dict[Op, Change] = {
     transpose_op: _transposed,
     e.multiply: _times_one,
     scale: _scaled,
+    select: _selected,
     e.divide: _by_one,
 }
 
@@ -151,7 +157,9 @@ def _identity(x: Any) -> Any:
 
 def drop_broadcasts(line: Line) -> Any:
     """Drop a broadcast whose result goes into an elementwise operation, which broadcasts by itself."""
-    if line.op.broadcasts and (isinstance(line.op.forward, np.ufunc) or line.op is scale):
+    if line.op.broadcasts and (
+        isinstance(line.op.forward, np.ufunc) or line.op is scale or line.op is select
+    ):
         for i, x in enumerate(line.args):
             small = x.args[0] if isinstance(x, Line) and x.op is broadcast_to_op else _repeated(x)
             if small is not None:
@@ -199,12 +207,14 @@ def premultiply(program: Lines, last: int) -> Lines:  # noqa: C901  # most of it
             return None
         if x.op is e.negative:
             return (x.args[0], [(-1, "")]) if _alike(x.args[0], x) else None
-        if x.op is not e.multiply and x.op is not scale:
+        if x.op not in _PRODUCTS:
             return None
         moving = [a for a in x.args if isinstance(a, Line | Input) and a.stage == last]
         if len(moving) != 1 or not _alike(moving[0], x):
             return None
-        winner = "" if x.op is not scale else "x" if x.args[0] is moving[0] else "factor"
+        winner = _PRODUCTS[x.op]
+        if winner == "first":
+            winner = "x" if x.args[0] is moving[0] else "factor"
         return moving[0], [(a, winner) for a in x.args if a is not moving[0]]
 
     absorbed: set[int] = set()
@@ -217,7 +227,7 @@ def premultiply(program: Lines, last: int) -> Lines:  # noqa: C901  # most of it
             absorbed.add(id(x))
             x, more = below
             factors += more
-        if len(factors) > 1 or line.op is scale:
+        if len(factors) > 1 or line.op is not e.multiply:
             arrays, zero_wins = zip(*reversed(factors), strict=True)
             dtype = line.array.dtype
             params = {"zero_wins": zero_wins, "dtype": dtype}
@@ -228,6 +238,9 @@ def premultiply(program: Lines, last: int) -> Lines:  # noqa: C901  # most of it
     return drop_dead(program)
 
 
+_PRODUCTS = {e.multiply: "", scale: "first", select: "either"}  # op → whose 0 beats ∞
+
+
 def _alike(x: Any, line: Line) -> bool:
     return x.array.shape == line.array.shape and x.array.dtype == line.array.dtype  # type: ignore[no-any-return]  # a bool
 
@@ -235,8 +248,8 @@ def _alike(x: Any, line: Line) -> bool:
 def multiplier(*factors: Any, zero_wins: tuple[str, ...], dtype: Any) -> Callable[..., Any]:
     """The function (x, y) that writes x·a·b·… into y; y may be left out.
 
-    `zero_wins` says for each factor whose 0 makes 0·∞ be 0 (see `scale`): that of "x", of the "factor", or of
-    neither (""). The factors are copied, because they may lie in buffers.
+    `zero_wins` says for each factor whose 0 makes 0·∞ be 0 (see `scale`): that of "x", of the "factor", of
+    "either", or of neither (""). The factors are copied, because they may lie in buffers.
     """
     factors = tuple(np.array(factor, dtype) for factor in factors)
     with np.errstate(all="ignore"):
@@ -247,12 +260,11 @@ def multiplier(*factors: Any, zero_wins: tuple[str, ...], dtype: Any) -> Callabl
         lost = size < np.finfo(dtype).tiny  # underflow, unless a factor is 0 itself
         for factor in factors if np.any(lost) else ():
             lost = lost & np.not_equal(factor, 0)
-        zero = any(
-            winner == "factor" and np.any(np.equal(f, 0))
-            for f, winner in zip(factors, zero_wins, strict=True)
-        )
-        if np.all(size < np.inf) and not zero and not np.any(lost):
-            return partial(np.multiply, product)
+        zero: Any = False  # where x is multiplied by a 0 that wins
+        for factor, winner in zip(factors, zero_wins, strict=True):
+            zero = zero | np.equal(factor, 0) if winner in ("factor", "either") else zero
+        if np.all(size < np.inf) and not np.any(lost):
+            return partial(_masked, product, zero) if np.any(zero) else partial(np.multiply, product)
 
     def one_by_one(x: Any, y: Any = None) -> Any:
         if y is None:
@@ -261,13 +273,27 @@ def multiplier(*factors: Any, zero_wins: tuple[str, ...], dtype: Any) -> Callabl
             np.copyto(y, x)
         with np.errstate(all="ignore"):
             for factor, winner in zip(factors, zero_wins, strict=True):
-                zero = np.equal(y if winner == "x" else factor, 0) if winner else None
+                zero = _zeros(y, factor, winner)
                 np.multiply(y, factor, out=y)
-                if winner:
-                    np.copyto(y, 0, where=zero)
+                np.copyto(y, 0, where=zero)
         return y
 
     return one_by_one
+
+
+def _zeros(x: Any, factor: Any, winner: str) -> Any:
+    """Where a zero of x or of the factor wins."""
+    zero = np.equal(x, 0) if winner in ("x", "either") else False
+    return zero | np.equal(factor, 0) if winner in ("factor", "either") else zero
+
+
+def _masked(product: Any, zero: Any, x: Any, y: Any = None) -> Any:
+    """x times a finite product, written into y, but 0 where `zero` holds."""
+    y = np.multiply(product, x, out=y)
+    if not abs(np.vdot(y, y)) < np.inf:
+        y = np.asarray(y)
+        np.copyto(y, 0, where=zero)
+    return y
 
 
 _multiplier = Op("multiplier", multiplier)

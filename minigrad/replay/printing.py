@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.families import scale
 from minigrad.ops import elementwise as e
 from minigrad.ops import fused
 from minigrad.ops.index import SLOT, gather, getitem_op
@@ -30,6 +29,7 @@ from minigrad.ops.shape import (
     transpose_op,
     where_op,
 )
+from minigrad.products import BITS, scale, select
 from minigrad.tensor import Op
 
 __all__ = ["Printing", "printed", "printing"]
@@ -114,6 +114,13 @@ def _where(y: Any, c: Any, a: Any, b: Any) -> str | None:
     return "np.copyto({y}, {2}); np.copyto({y}, {1}, where={0})" if large else None
 
 
+def _select(y: Any, a: Any, b: Any) -> tuple[str, dict[str, Any]]:
+    if b.dtype != bool or y.dtype not in BITS or a.dtype != y.dtype:
+        return "{select}({0}, {1}, {y})", {"select": select.forward}
+    a_bits, y_bits = "{0}.view({bits})", "{y}.view({bits})"
+    return f"np.copyto({y_bits}, {{1}}); np.multiply({a_bits}, {y_bits}, {y_bits})", {"bits": BITS[y.dtype]}
+
+
 def _gather(y: Any, x: Any, *arrays: Any, index: tuple[Any, ...]) -> str | None:
     operands = ", ".join(f"{{{i + 1}}}" for i in range(len(index)))
     return f"{{0}}[{operands}]" if all(i is SLOT for i in index) else None
@@ -131,11 +138,12 @@ def _sum(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
 
 
 printed(where_op, _where)
+printed(select, _select, never_singular=True)
 printed(gather, _gather)
 printed(total, _sum)
 printed(uniform_op, deterministic=False)
 for _op in (
-    e.sigmoid, e.softplus, e.relu, e.ratio, e.gap, fused.mse_op, fused.cross_entropy_op,
+    e.sigmoid, e.sigmoid_slope, e.softplus, e.relu, e.ratio, e.gap, fused.mse_op, fused.cross_entropy_op,
     fused.softmax_residual_op,
 ):  # fmt: skip
     printed(_op, inlined=True)

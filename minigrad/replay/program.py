@@ -18,6 +18,7 @@ from __future__ import annotations
 import itertools
 import linecache
 import math
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -416,12 +417,13 @@ class _Writer:
         """An operand's name, or the text of a number that need not be a 0-d array."""
         if not is_plain(x):
             return self._named(x)
-        dtype = line.array.dtype
+        dtypes = {getattr(value_of(a), "dtype", None) for a in line.args if not is_plain(a)}
+        dtype = (dtypes.pop() if len(dtypes) == 1 else None) or np.dtype(bool)
         if (
             line.array.ndim
             and isinstance(line.op.forward, np.ufunc)
             and dtype.kind in "fc"
-            and all(is_plain(a) or value_of(a).dtype == dtype for a in line.args)
+            and line.array.dtype in (dtype, bool)
         ):
             key = (repr(x), dtype)
             if key not in self._numbers:
@@ -444,7 +446,16 @@ class _Writer:
     def _filled(self, line: Line, operands: list[str], target: str) -> str:
         template, extra = self.text[id(line)]
         named = {k: self._called(k, v) if callable(v) else self._parameter(v) for k, v in extra.items()}
-        return str(template.format(*operands, y=target, **named))
+        text = str(template.format(*operands, y=target, **named))
+        return re.sub(r"\bt\d+\.view\(np\.\w+\)", self._once, text)
+
+    def _once(self, view: re.Match[str]) -> str:
+        """The name of a view of a buffer in other bits; it is made once, in the head."""
+        text = view[0]
+        if (text, "") not in self._made:
+            name = self._made[text, ""] = self._new("v")
+            self.head.append(f"{name} = {text}")
+        return self._made[text, ""]
 
     def _operator(self, line: Line) -> str | None:
         """Python's operator for this operation on numbers; None for arrays, and if there is no operator."""

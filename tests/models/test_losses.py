@@ -207,3 +207,19 @@ def test_rows_far_apart_lose_nothing_to_each_other(dtype, digits_lost, apart):
     np.testing.assert_allclose(cross_entropy(both, np.array([0, 0])), alone, rtol=digits_lost * eps)
     slope = grad(lambda x: cross_entropy(x, np.array([0, 0])))(both)
     np.testing.assert_allclose(slope[0], slope[1], rtol=digits_lost * eps)
+
+
+def test_losses_at_their_edges():
+    bce = binary_cross_entropy_with_logits
+    assert bce(np.array([np.inf, -np.inf]), np.array([1.0, 0.0])) == 0
+    assert bce(np.array([np.inf]), np.array([0.0])) == np.inf
+    z = np.tile(np.array([[0, 20]], np.float16), (5000, 1))
+    assert cross_entropy(z, np.zeros(5000, int)) == 20
+    assert accuracy(np.array([[np.nan, 0.0], [0.0, 1.0]]), np.array([0, 1])) == 0.5
+    for call in (
+        lambda: accuracy(np.eye(2), np.array(["a", "b"])),
+        lambda: mse_loss(np.ones(2) * 1j, np.zeros(2)),
+        lambda: mse_loss(np.ones(2), np.ma.array([1.0, 2.0], mask=[0, 1])),
+    ):
+        with pytest.raises(TypeError, match=r"accuracy|mse_loss"):
+            call()

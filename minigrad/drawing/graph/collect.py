@@ -246,7 +246,7 @@ _MOVES = {
     "reshape", "transpose", "swapaxes", "moveaxis", "broadcast_to", "getitem", "astype", "concatenate",
     "stack",
 }  # fmt: skip
-_SIGNS = {"add": "+", "multiply": "×", "scale": "×"}
+_SIGNS = {"add": "+", "multiply": "×", "scale": "×", "select": "×"}
 _ORDERED = {"subtract": "a − b", "divide": "a / b", "matmul": "a @ b", "power": "a ^ b", "remainder": "a % b"}
 
 

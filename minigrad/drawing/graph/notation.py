@@ -98,6 +98,7 @@ def array_text(a: Any) -> str:
 
 
 _INFIX = {"add": ("+", SUM), "subtract": ("−", SUM), "multiply": ("·", PRODUCT), "scale": ("·", PRODUCT),
+          "select": ("·", PRODUCT),
           "divide": ("/", PRODUCT), "matmul": ("@", MATRIX), "remainder": ("%", PRODUCT)}  # fmt: skip
 _RAISED = {"t": "ᵗ", "n": "ⁿ"}
 _COMPARED = {
@@ -108,7 +109,7 @@ _COMPARED = {
     "equal": "=",
     "not_equal": "≠",
 }
-_ASSOCIATIVE = {"add", "multiply", "scale", "matmul"}
+_ASSOCIATIVE = {"add", "multiply", "scale", "select", "matmul"}
 PASSED = {"astype", "positive", "reshape", "broadcast_to", "expand_dims", "squeeze", "stop_gradient"}
 
 
@@ -166,7 +167,7 @@ def _in(operand: Written, strength: int) -> str:
 
 def _infix(op: str, operands: Sequence[Written]) -> Written:
     sign, strength = _INFIX[op]
-    if op in ("multiply", "scale") and "1" in (operands[0][0], operands[1][0]):
+    if op in ("multiply", "scale", "select") and "1" in (operands[0][0], operands[1][0]):
         return operands[1] if operands[0][0] == "1" else operands[0]
     (left, left_strength), right = operands
     if op == "matmul":  # no reader is sure of a product of numbers beside one of matrices
@@ -176,13 +177,18 @@ def _infix(op: str, operands: Sequence[Written]) -> Written:
         return f"{left} − {right[0][1:]}", SUM
     number, _, rest = right[0].partition("·")
     if (
-        op in ("multiply", "scale")
+        op in ("multiply", "scale", "select")
         and right[1] == PRODUCT
         and _numeric(number)
         and not _numeric(left.partition("·")[0])
     ):
         return f"{number}·{left if left_strength >= PRODUCT else f'({left})'}·{rest}", PRODUCT
-    if op in ("multiply", "scale") and right[1] == ATOM and _numeric(right[0]) and not _numeric(left):
+    if (
+        op in ("multiply", "scale", "select")
+        and right[1] == ATOM
+        and _numeric(right[0])
+        and not _numeric(left)
+    ):
         return _infix(op, [right, operands[0]])  # numbers stand first
     if (
         op == "multiply"
