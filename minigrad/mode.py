@@ -1,4 +1,4 @@
-"""The recording switch, one per thread: the only global state minigrad has.
+"""The recording switch, one for each thread and asyncio task: the only global state minigrad has.
 
 A `Mode` is a small frozen value. Every recorded node keeps a pointer to the mode it was made under, so at the
 price of one pointer the graph knows which pass a node belongs to (`phase`), which module made it (`module`)
@@ -12,8 +12,9 @@ costs a quarter of a microsecond a call, and no stack frame is walked.
 from __future__ import annotations
 
 import sys
-import threading
 from contextlib import ContextDecorator
+from contextvars import ContextVar
+from functools import wraps
 from typing import Any, NamedTuple
 
 __all__ = ["Mode", "about", "current", "no_grad", "scope", "trace_source", "users_line"]
@@ -38,24 +39,40 @@ def about(mode: Mode, node: Any) -> Mode:
     return mode._replace(module=node.mode.module, about=node.index if mode.tracing else 0)
 
 
-class _PerThread(threading.local):
-    mode = Mode()
+_mode: ContextVar[Mode] = ContextVar("minigrad mode")
 
 
-current = _PerThread()
+class _Current(Mode):
+    """The present mode of this thread or task, as `current.mode`.
+
+    `ContextVar.get` returns its argument, here `current` itself, where nothing has been set. So `current` is
+    a Mode, the default one, and reading needs no function of ours.
+    """
+
+    mode = property(_mode.get, lambda self, mode: _mode.set(mode))  # type: ignore[arg-type, misc]
+
+
+current = _Current()
+
+
+class _Scoped(Mode):
+    """A mode that a scope has set. It knows the scope, and so the scopes around it."""
+
+    scope: scope | None = None
 
 
 class scope(ContextDecorator):  # used like a function; as a class it takes a third of the time of a generator
     """Run a block under the present mode with some fields changed, and restore the old mode afterwards.
 
-    One `scope` is entered once; a function decorated with it gets a new one at each call.
+    One `scope` is entered once; a function decorated with it gets a new one at each call. Each thread and
+    each asyncio task has a mode of its own.
 
     >>> with scope(phase="update"):
     ...     current.mode.phase
     'update'
     """
 
-    __slots__ = ("_before", "_changes")
+    __slots__ = ("_before", "_changes", "_in_generator", "_mode")
 
     def __init__(self, **changes: Any) -> None:
         self._changes = changes
@@ -64,19 +81,96 @@ class scope(ContextDecorator):  # used like a function; as a class it takes a th
     def __enter__(self) -> None:
         if self._before is not None:  # entered again or by another thread, it would restore the wrong mode
             raise RuntimeError("a scope can be entered once; make a new one, as in `with no_grad():`.")
-        self._before = current.mode
-        current.mode = self._before._replace(**self._changes)
+        self._in_generator = bool(sys._getframe(1).f_code.co_flags & _GENERATOR)
+        self._before = _mode.get(current)
+        _mode.set(self._changed(self._before))
 
     def __exit__(self, *_: object) -> None:
+        """Restore the mode from before.
+
+        Blocks in generators may be left out of turn. If blocks that were entered inside this one are still
+        open, they stay open, but for those in generators: these wait outside of this block. A block that is
+        itself open no more has nothing to restore.
+        """
         assert self._before is not None
-        current.mode = self._before
+        mode = _mode.get(current)
+        if mode is self._mode:
+            _mode.set(self._before)
+            return
+        inside: list[scope] = []
+        while mode is not self._mode:
+            inner = getattr(mode, "scope", None)
+            if inner is None:
+                return
+            inside.append(inner)
+            mode = inner._before
+        mode = self._before
+        for inner in reversed(inside):
+            if not inner._in_generator:
+                inner._before, mode = mode, inner._changed(mode)
+        _mode.set(mode)
+
+    def _changed(self, before: Mode) -> Mode:
+        mode = self._mode = _Scoped._make(map(self._changes.copy().pop, Mode._fields, before))
+        mode.scope = self
+        return mode
+
+    def __call__(self, f: Any) -> Any:
+        """Decorate a function. In a generator or coroutine the mode holds whenever it runs."""
+        code = getattr(getattr(f, "func", f), "__code__", None)
+        flags = code.co_flags if code is not None else 0
+        if flags & _ASYNC_GENERATOR:
+            raise TypeError(
+                f"{f.__qualname__} is an asynchronous generator, which cannot be decorated; write `with "
+                "no_grad():` around the lines that compute."
+            )
+        if flags & _COROUTINE:
+            return self._around_coroutine(f)
+        return self._around_each_turn(f) if flags & _GENERATOR else super().__call__(f)
+
+    def _around_coroutine(self, f: Any) -> Any:
+        @wraps(f)
+        async def coroutine(*args: Any, **kwargs: Any) -> Any:
+            with self._recreate_cm():
+                return await f(*args, **kwargs)
+
+        return coroutine
+
+    def _around_each_turn(self, f: Any) -> Any:
+        @wraps(f)
+        def generator(*args: Any, **kwargs: Any) -> Any:
+            inner = f(*args, **kwargs)
+            resume, given = inner.send, None
+            while True:
+                try:
+                    with self._recreate_cm():
+                        item = resume(given)
+                except StopIteration as stop:
+                    return stop.value
+                try:
+                    resume, given = inner.send, (yield item)
+                except GeneratorExit:
+                    with self._recreate_cm():
+                        inner.close()
+                    raise
+                except BaseException as error:  # handed over to the generator, which may handle it
+                    resume, given = inner.throw, error
+
+        return generator
 
     def _recreate_cm(self) -> scope:  # what a decorated function enters at each call
         return scope(**self._changes)
 
 
+_GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200  # in `co_flags`; `inspect` is slow to import
+
+
 def no_grad() -> scope:
-    """Record nothing in this block, so results are constants. The switch concerns the present thread only.
+    """Record nothing in this block, so results are constants. The switch concerns the present thread or
+    asyncio task only.
+
+    As a decorator it serves functions, generators and coroutines. A `with no_grad():` around a `yield` also
+    concerns those who take the items, until the generator goes on; decorate the generator instead.
 
     >>> import numpy as np, minigrad
     >>> x = minigrad.Tensor(2.0, requires_grad=True)

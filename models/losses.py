@@ -55,9 +55,9 @@ def _in_floats(x: Any, like: Any = None) -> Any:
 def _with_checked(check: Op, x: Any, **params: Any) -> Any:
     """What `check` makes of x, a constant; where a function is captured it is an operation, done again at
     each of its calls."""
+    checked = check.forward(x.primal if isinstance(x, Tensor) else x, **params)
     if current.mode.capturing is not None:
         return apply(check, (x,), params)
-    checked = check.forward(x.primal if isinstance(x, Tensor) else x, **params)
     return x if check.pulls else checked
 
 

@@ -202,8 +202,9 @@ def fit(
             `EarlyStopping`, which begins anew with each `fit` that does not resume.
         rng: a seed or a Generator, for the order of the rows and the augmentation.
         compile: replay loss and gradients (see `minigrad.compile`) instead of recording them for each batch;
-            the history is the same. Pass False if the loss or the model branches on values, or if the
-            structure of the model changes while it is trained.
+            the history is the same. Weights, options and objects that the loss reads, and callbacks or
+            schedules change, are followed. Pass False if the loss or the model branches on values, draws
+            random numbers without `minigrad.uniform`, or counts its calls; otherwise CaptureError says so.
         checkpoint: a file, written after each epoch, whole or not at all. Its folder must exist.
         resume: go on from `checkpoint` if that file exists; the result is bit-identical to a run that never
             stopped. A run that a callback ended stays ended.

@@ -36,6 +36,7 @@ def uniform(rng: np.random.Generator, shape: int | tuple[int, ...] = (), dtype: 
     capture.draws_from(rng)
     node = apply(uniform_op, (), {"rng": rng, "shape": shape, "dtype": np.dtype(dtype)})
     capture.draws.append(node)
+    capture.drew(rng)
     return node
 
 

@@ -3,8 +3,8 @@
 While it runs, every operation on a Tensor is recorded, constants too, and values may not be looked at:
 `Tensor` refuses `.item()`, `bool()` and the like through `Capture.forbid`. The capture notes what else the
 function depended on: all contents of a `Watched` object from which it read anything (a module's `training`
-switch, a parameter, a list of layers), arrays whose values decided about shapes or positions, and generators
-that it drew random numbers from.
+switch, a parameter, a list of layers), arrays whose values decided about shapes or positions, generators
+that it drew random numbers from, and what `reached` finds by looking at the function's code.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ import numpy as np
 
 from minigrad.errors import CaptureError
 from minigrad.mode import scope, users_line
+from minigrad.replay.reached import ABSENT, Reached, Slot, is_scalar, plain_state, same_scalar
 from minigrad.tensor import Tensor, constant_tensor
 from minigrad.trees import flatten
 
 __all__ = ["Capture", "captured"]
+
+SEPARATE = 32  # containers of more items are compared by one call, not item by item
 
 
 class Capture:
@@ -42,7 +45,11 @@ class Capture:
         self._inner: set[int] = set()  # ids of containers inside others; for such dicts the order may matter
         self._switched = ""  # names what was changed during the capture, even if it was changed back
         self._values: list[tuple[Any, Any]] = []
+        self._slots: list[Slot] = []
+        self._read: list[tuple[Any, bytes, str]] = []  # arrays that plain NumPy may have read
         self._generators: dict[int, tuple[np.random.Generator, Any]] = {}
+        self._drawn: dict[int, Any] = {}  # id of a bit generator → its state after the last `uniform`
+        self.drew_directly = False  # numbers were drawn beside those of `uniform`
         self._shown: dict[int, Tensor] = {}
         self._made: list[weakref.ref[Tensor]] = []
         self._sources: dict[int, tuple[Any, Any]] = {}
@@ -82,6 +89,20 @@ class Capture:
         """Let the capture hold only while an array has these values, which decided a shape or positions."""
         self._values.append((array, array.copy()))
 
+    def follow(self, found: Reached, computed: bool) -> None:
+        """Let the capture hold only while what the function reads is as it was found.
+
+        Operations on Tensors read arrays anew. If some array or NumPy number was `computed` without Tensors,
+        the contents of every array count; if none was, those of small ones, which may have decided a branch.
+        """
+        self._slots = [slot for slot in found.slots.values() if id(slot.owner) not in self._contents]
+        for i, (container, keys, items, what) in found.containers.items():
+            known = keys if isinstance(container, dict) else range(len(items))
+            self._contents.setdefault(i, (container, known, items, f"what {what} holds"))
+        for array, data, what in found.arrays.values():
+            if (data is not None or computed) and not array.dtype.hasobject and _writable(array):
+                self._read.append((array, array.tobytes() if data is None else data, f"`{what}`"))
+
     def changed(self) -> str:
         """Name the first dependency that changed since, or during, the capture; "" if none did."""
         if self._switched:
@@ -95,31 +116,51 @@ class Capture:
             return "a Tensor that a vjp or linearize made outside depends on"
         if any(not np.array_equal(array, values) for array, values in self._values):
             return "an array used as an index or mask"
-        return ""
+        for slot in self._slots:
+            now = slot.now()
+            if now is not slot.value and not same_scalar(now, slot.value):
+                return slot.what
+        return next((f"the array {what}" for x, data, what in self._read if x.tobytes() != data), "")
 
     def guard(self) -> Callable[[], bool] | None:
         """`not changed()` as one generated expression; None if nothing can change.
 
-        It is asked at every call, so it has to be fast. It raises KeyError if an attribute has been renamed.
+        It is asked at every call, so it has to be fast. It raises KeyError if an attribute has been renamed,
+        and ValueError if a closure variable has been deleted.
         """
         tests: list[str] = []
-        scope: dict[str, Any] = {"same": np.array_equal}
+        scope: dict[str, Any] = {"same": np.array_equal, "alike": same_scalar, "absent": ABSENT, "all": all}
+        scope |= {"map": map, "is_": is_}
 
         def named(x: Any) -> str:
             scope[f"g{len(scope)}"] = x
             return f"g{len(scope) - 1}"
 
+        def unchanged(text: str, x: Any) -> str:
+            name = named(x)
+            return f"({text} is {name} or alike({text}, {name}))" if is_scalar(x) else f"{text} is {name}"
+
         for container, keys, items, _ in self._contents.values():
             name = named(container)
+            if isinstance(container, set) or len(items) > SEPARATE:
+                now = f"{name}.values()" if isinstance(container, dict) else name
+                tests.append(f"len({name}) == {len(items)} and all(map(is_, {now}, {named(items)}))")
+                continue
             ordered = isinstance(container, dict) and id(container) in self._inner
             tests.append(f"[*{name}] == {named(list(keys))}" if ordered else f"len({name}) == {len(items)}")
             known = [repr(key) if key.__class__ in (str, int) else named(key) for key in keys]
-            tests += [f"{name}[{key}] is {named(x)}" for key, x in zip(known, items, strict=True)]
+            tests += [unchanged(f"{name}[{key}]", x) for key, x in zip(known, items, strict=True)]
+        for slot in self._slots:
+            if slot.kind == "item":
+                tests.append(unchanged(f"{named(slot.owner)}.get({slot.key!r}, absent)", slot.value))
+            else:
+                tests.append(unchanged(f"{named(slot.owner)}.{slot.key}", slot.value))
         tests += [
             f"{named(leaf)}.active is {live}" for leaf, live in zip(self.leaves, self._live, strict=True)
         ]
         tests += [f"{named(leaf)}.index == {index}" for leaf, index in self._indices]
         tests += [f"same({named(array)}, {named(values)})" for array, values in self._values]
+        tests += [f"{named(array)}.tobytes() == {named(data)}" for array, data, _ in self._read]
         # our own text, made just above
         return eval(f"lambda: {' and '.join(tests)}", scope) if tests else None
 
@@ -170,7 +211,17 @@ class Capture:
 
     def draws_from(self, rng: np.random.Generator) -> None:
         """Random numbers are about to be drawn; `restore` will put the generator back."""
-        self._generators.setdefault(id(rng), (rng, rng.bit_generator.state))
+        state = rng.bit_generator.state
+        self._generators.setdefault(id(rng), (rng, state))
+        self._notice(rng.bit_generator, state)
+
+    def drew(self, rng: np.random.Generator) -> None:
+        """Random numbers were drawn; if the generator moves before the next ones, the function moved it."""
+        self._drawn[id(rng.bit_generator)] = rng.bit_generator.state
+
+    def _notice(self, bits: Any, state: Any) -> None:
+        last = self._drawn.get(id(bits), state)
+        self.drew_directly = self.drew_directly or plain_state(last) != plain_state(state)
 
     @property
     def generators(self) -> list[np.random.Generator]:
@@ -178,6 +229,8 @@ class Capture:
 
     def restore(self) -> None:
         """Put all generators back to where they were, because capturing is not a call."""
+        for rng, _ in self._generators.values():
+            self._notice(rng.bit_generator, rng.bit_generator.state)
         for rng, state in reversed(self._generators.values()):  # two of them may share a bit generator
             rng.bit_generator.state = state
 
@@ -209,6 +262,13 @@ class ValuelessArray(np.ndarray[Any, Any]):
 
     __array_ufunc__ = item = copy = __bool__ = __float__ = __int__ = __index__ = _refuse
     __getitem__ = astype = dot = sum = tolist = _refuse
+
+
+def _writable(array: Any) -> bool:
+    """Whether somebody can write to the memory of an array."""
+    while not array.flags.writeable and isinstance(array.base, np.ndarray):
+        array = array.base
+    return bool(array.flags.writeable or array.base is not None)
 
 
 def _differs(container: dict[str, Any] | list[Any] | tuple[Any, ...], items: Sequence[Any]) -> bool:

@@ -63,12 +63,16 @@ def compile(f: Function, *, check: bool = False) -> Compiled:
     so that `backward` and `grad` still work. To have it replayed, call it inside `no_grad()`, compile the
     function that computes the gradient, or see `at`. A compiled function may be called from several threads.
 
-    Whatever f does without Tensors happens only when it is captured, and its outcome is frozen: NumPy on
-    arrays alone, attributes of objects that are not Modules, globals. `check=True` notices what changes.
+    What f does without Tensors happens only when it is captured. So its code is searched for what it reads:
+    closure variables, globals, defaults, attributes of objects and classes, and what lists and dicts among
+    them hold. If one of these is another number, text or object at a later call, or an array has other
+    contents, f is captured anew. A function that draws random numbers without `minigrad.uniform`, or changes
+    numbers that it reads, is refused. `check=True` notices what this search cannot see: the state of
+    installed libraries, files, the clock, attributes whose names are put together at run time, and the
+    contents of an array of more than 64 KB from which f takes a Python number or a branch.
 
     Args:
-        f: a function whose result depends only on its arguments, on Tensors and arrays that it refers to, and
-            on things that never change.
+        f: a function whose result depends only on its arguments and on what can be found by that search.
         check: compare each call with f itself.
 
     Raises:
@@ -98,6 +102,7 @@ class Compiled:
         self.call = f"compile({self.__name__})"
         self._replays: dict[Any, Any] = {}
         self._last: Any = None
+        self._vain = 0  # captures in a row that were hardly used
         self._lock = threading.RLock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -176,7 +181,7 @@ class Compiled:
             replay = self._replays.get(key)
             if replay is None or not replay.holds():
                 new = make()
-                self._replays.pop(key, None)
+                self._notice(self._replays.pop(key, None))
                 for old in [k for k in self._replays if isinstance(k[0], Request) and k[0].owner() is None]:
                     del self._replays[old]
                 replay = self._replays[key] = new
@@ -189,6 +194,21 @@ class Compiled:
                         stacklevel=4,
                     )
         return replay
+
+    def _notice(self, old: Replay | None) -> None:
+        """Warn once if captures are made anew again and again, each for a call or two."""
+        if old is None or old.uses > 4:
+            self._vain = 0
+            return
+        self._vain += 1
+        if self._vain == MANY:
+            warnings.warn(
+                f"{self.call} has been captured anew {MANY} times in a row, because {old.capture.changed()} "
+                "changed, and that is slower than not compiling. Pass what changes as an argument (a number "
+                "as np.asarray(number, dtype)).",
+                RuntimeWarning,
+                stacklevel=5,
+            )
 
     def _require_a_call(self) -> None:
         if not self._replays:
@@ -283,6 +303,7 @@ class Replay:
     ) -> None:
         self.title, self.stages, self.capture = title, stages, capture
         self._key, self._built, self._n = key, built, n
+        self.uses = 0  # how often a caller asked whether it still holds
         results = [y for y in outputs if isinstance(y, Tensor)]
         self.live = any(y.active for y in results)
         self.graph = {f"result {i}" if len(results) > 1 else "result": y for i, y in enumerate(results)}
@@ -300,9 +321,10 @@ class Replay:
 
     def holds(self) -> bool:
         """Whether everything that the capture depends on is still as it was."""
+        self.uses += 1
         try:
             return self.guards is None or self.guards()
-        except KeyError:  # an attribute has another name now
+        except (KeyError, ValueError):  # an attribute has another name now, a closure variable is gone
             return False
 
     def asked_for_derivatives(self) -> bool:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad.errors import CaptureError
 from minigrad.replay.capture import Capture, captured
-from minigrad.replay.lines import Lines, inside, lines_of, nodes_of
+from minigrad.replay.lines import Line, Lines, inside, lines_of, nodes_of
+from minigrad.replay.reached import Moving, Reached, plain_state, reached
 from minigrad.replay.watched import watching
 from minigrad.tensor import Tensor
 
@@ -39,6 +41,24 @@ def captured_twice(
         CaptureError: the runs differ, or f changed something.
     """
     values = [a.primal if isinstance(a, Tensor) else np.asarray(a) for a in arrays]
+    before = reached(f).moving
+    try:
+        return _captured_twice(f, values, names, build, call, leaves, before)
+    except BaseException:
+        for source in before.values():
+            source.put(source.state)
+        raise
+
+
+def _captured_twice(
+    f: Callable[..., Any],
+    values: Sequence[Any],
+    names: Sequence[str],
+    build: Callable[[Sequence[Any]], Any],
+    call: str,
+    leaves: Sequence[Tensor],
+    before: dict[int, Moving],
+) -> tuple[Lines, list[Any], Callable[[Sequence[Any]], Any], Capture]:
     with watching():
         inputs, outputs, build_out, capture = captured(f, values, names, build, call)
         nodes = nodes_of(outputs, capture)
@@ -50,7 +70,9 @@ def captured_twice(
             if isinstance(x, np.ndarray) and x.flags.writeable
         ]
         marks = [(x, _mark(x)) for x in {id(x): x for x in constants}.values()]
+        middle = reached(f)
         again, results, build_again, other = captured(f, values, names, build, call)
+        after = reached(f)
     first = _Run([*inputs, *leaves], outputs, nodes, capture)
     difference = _Comparison(
         first, _Run([*again, *leaves], results, nodes_of(results, other), other)
@@ -63,9 +85,19 @@ def captured_twice(
     for leaf in leaves:
         capture.reaches(leaf)
     difference = difference or (capture.changed() and f"it changes {capture.changed()}")
+    changed = middle.changes_by(after)
+    difference = difference or (changed and f"it changes {changed}")
+    drawn = _drawn(before, middle, after) or (capture.drew_directly and "a generator")
+    capture.follow(after, any(_computed(x, after) for line in lines.lines for x in _constants(line)))
     capture.close()
     del again, results  # so that only what was kept elsewhere is left to close
     other.close()
+    if drawn:
+        raise CaptureError(
+            f"{call}: the function draws random numbers from {drawn} itself, and they would be the same at "
+            "each call, with all that they decide. Draw them with minigrad.uniform(rng, shape), pass them as "
+            "an argument, or do not compile it."
+        )
     if difference:
         raise CaptureError(
             f"{call}: run twice on the same arguments, the function was not the same ({difference}). Random "
@@ -73,7 +105,37 @@ def captured_twice(
             "minigrad.uniform(rng, shape), pass what changes as an argument and return what has changed, or "
             "do not compile it."
         )
+    if after.iterators and "next" in after.names:
+        raise CaptureError(
+            f"{call}: the function takes the next item of {after.iterators[0]!r}, and would get the same at "
+            "each call. Pass the item as an argument, or do not compile it."
+        )
     return lines, outputs, build_out, capture
+
+
+def _drawn(before: dict[int, Moving], middle: Reached, after: Reached) -> str:
+    """Name a source of random numbers that the runs moved; "" if there is none."""
+    for i, source in after.moving.items():
+        known = [states[i] for states in (before, middle.moving) if i in states]
+        moves = [plain_state(a.state) != plain_state(b.state) for a, b in pairwise([*known, source])]
+        # what everybody draws from may have been moved by another thread
+        if (all(moves) if i < 0 else any(moves)) and moves:
+            return source.what
+    return ""
+
+
+def _constants(line: Line) -> Iterator[Any]:
+    for x in (*line.args, *line.params.values()):
+        yield from x if isinstance(x, tuple | list) else (x,)
+
+
+def _computed(x: Any, found: Reached) -> bool:
+    """Whether a constant is an array or a NumPy number that the function made without Tensors."""
+    if isinstance(x, np.generic):
+        return True
+    return isinstance(x, np.ndarray) and not any(
+        _memory(x) is _memory(a) for a, _, _ in found.arrays.values()
+    )
 
 
 def _memory(x: Any) -> Any:

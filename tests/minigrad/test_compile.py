@@ -1000,7 +1000,8 @@ factor = [2.0]
 
 
 def test_check_notices_what_has_changed():
-    compiled = compile(lambda x: x * factor[0], check=True)
+    hidden = "factor"  # what the code does not name is not followed
+    compiled = compile(lambda x: x * globals()[hidden][0], check=True)
     equal(compiled(X), 2 * X)
     factor[0] = 3.0
     try:

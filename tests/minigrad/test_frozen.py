@@ -1,0 +1,333 @@
+"""Nothing is frozen in silence: what a compiled function reads beside its arguments is followed, whatever way
+it is read, and what cannot be followed is refused."""
+
+import functools
+import random
+import types
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import models
+from minigrad import CaptureError, Tensor, compile, grad, no_grad, uniform
+
+X = np.array([0.5, -1.5])
+
+number, listed, mapped, namespace = (
+    2.0,
+    [2.0],
+    {"k": 2.0},
+    SimpleNamespace(k=2.0, inner=SimpleNamespace(k=2.0)),
+)
+array, grown, chosen, leaf = np.array([2.0, 3.0]), [1.0], np.tanh, Tensor([1.0, 2.0], requires_grad=True)
+settings = types.ModuleType("settings")
+settings.k = 2.0
+
+
+other = np.array([2.0, 3.0])
+
+
+class Options:
+    k = 2.0
+    table = (1.0, [2.0])
+
+
+class Inherits(Options):
+    pass
+
+
+class Slotted:
+    __slots__ = ("k",)
+
+    def __init__(self):
+        self.k = 2.0
+
+
+class Penalty:
+    weight = 2.0
+
+    def __init__(self):
+        self.k = 2.0
+
+    def __call__(self, x):
+        return x * self.weight + self.scaled(x) + self.shift
+
+    def scaled(self, x):
+        return x * self.k
+
+    @property
+    def shift(self):
+        return self.k - 1
+
+    @classmethod
+    def of_class(cls, x):
+        return x * cls.weight
+
+
+class Scaled(models.Module):
+    k = 2.0
+
+    def __init__(self):
+        self.options, self.values = Options(), np.array([1.0, 2.0])
+
+    def forward(self, x):
+        return x * self.k * self.options.k + (self.values + 1)
+
+
+class Child(Scaled):
+    pass
+
+
+def helper(x):
+    return x * number
+
+
+def with_default(x, k=listed, *, word=mapped):
+    return x * k[0] * word["k"]
+
+
+def with_attribute(x):
+    return x * with_attribute.k
+
+
+with_attribute.k = 2.0
+penalty, slotted, child, scaled = Penalty(), Slotted(), Child(), Scaled()
+
+
+def closure():
+    k, inner, values = 2.0, [3.0], np.array([1.0, 2.0])
+
+    def f(x):
+        return x * k * inner[0] + np.sin(values)
+
+    def change(new):
+        nonlocal k
+        k, inner[0], values[0] = new, new, new
+
+    return f, change
+
+
+def setter(owner, key):
+    return lambda new: (
+        owner.__setitem__(key, new) if isinstance(owner, dict | list) else setattr(owner, key, new)
+    )
+
+
+def nested(x):
+    return (lambda y: [y * n for n in [number]])(x)[0]
+
+
+cells, change_cells = closure()
+READS = {
+    "global": (lambda x: x * number, setter(globals(), "number")),
+    "global in a nested function": (nested, setter(globals(), "number")),
+    "global of a helper": (lambda x: helper(x) + 1, setter(globals(), "number")),
+    "global of a partial": (functools.partial(lambda k, x: x * k * number, 2.0), setter(globals(), "number")),
+    "global of what is differentiated": (grad(lambda x: np.sum(x * x) * number), setter(globals(), "number")),
+    "global in a branch": (lambda x: x if number > 4 else -x, setter(globals(), "number")),
+    "list": (lambda x: x * listed[0], setter(listed, 0)),
+    "dict": (lambda x: x * mapped["k"], setter(mapped, "k")),
+    "grown list": (lambda x: x * sum(grown), lambda new: grown.append(new)),
+    "default": (with_default, setter(listed, 0)),
+    "default by name": (with_default, setter(mapped, "k")),
+    "attribute of a function": (with_attribute, setter(with_attribute, "k")),
+    "namespace": (lambda x: x * namespace.k, setter(namespace, "k")),
+    "inner namespace": (lambda x: x * namespace.inner.k, setter(namespace.inner, "k")),
+    "module": (lambda x: x * settings.k, setter(settings, "k")),
+    "class": (lambda x: x * Options.k, setter(Options, "k")),
+    "list of a class": (lambda x: x * Options.table[1][0], lambda new: setter(Options.table[1], 0)(new)),
+    "class attribute inherited": (lambda x: x * Inherits.k, setter(Options, "k")),
+    "class attribute covered": (lambda x: x * Inherits.k, setter(Inherits, "k")),
+    "slot": (lambda x: x * slotted.k, setter(slotted, "k")),
+    "attribute by a call": (penalty, setter(penalty, "k")),
+    "class attribute by a call": (lambda x: penalty(x), setter(Penalty, "weight")),
+    "class attribute hidden by one of the object": (lambda x: penalty(x), setter(penalty, "weight")),
+    "bound method": (penalty.scaled, setter(penalty, "k")),
+    "property": (lambda x: x * penalty.shift, setter(penalty, "k")),
+    "class method": (Penalty.of_class, setter(Penalty, "weight")),
+    "class attribute of a Module": (scaled, setter(Scaled, "k")),
+    "inherited by a Module": (lambda x: child(x), setter(Scaled, "k")),
+    "object in a Module": (scaled, setter(scaled.options, "k")),
+    "array in a Module": (scaled, lambda new: scaled.values.fill(new)),
+    "cells": (cells, change_cells),
+    "array in an expression": (lambda x: x * (array + 1), lambda new: array.fill(new)),
+    "element": (lambda x: x * array[0], lambda new: array.fill(new)),
+    "branch on an element": (lambda x: x if array[0] > 4 else -x, lambda new: array.fill(new)),
+    "number of an array": (lambda x: x * float(array.mean()), lambda new: array.fill(new)),
+    "array by another name": (
+        lambda x: x * other[0], lambda new: setter(globals(), "other")(np.full(2, new)),
+    ),
+    "function": (lambda x: chosen(x), lambda new: setter(globals(), "chosen")(lambda x: x * new)),
+    "method": (
+        lambda x: penalty.scaled(x),
+        lambda new: setter(Penalty, "scaled")(lambda self, x: x * self.k * new),
+    ),
+    "leaf by another name": (
+        lambda x: x * leaf,
+        lambda new: setter(globals(), "leaf")(Tensor([new, 1.0], requires_grad=True)),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", READS)
+@pytest.mark.parametrize("nested", [False, True])
+def test_what_a_function_reads_is_followed(name, nested):
+    f, change = READS[name]
+    g = (lambda x: grad(lambda z: np.sum(f(z) * z))(x)) if nested else f
+    compiled = compile(g)
+    with no_grad():
+        for new in (3.0, 5.0, 5.0, 7.0):
+            for _ in range(2):
+                np.testing.assert_allclose(compiled(X), np.asarray(g(X)), rtol=1e-12)
+            change(new)
+        np.testing.assert_allclose(compiled(X), np.asarray(g(X)), rtol=1e-12)
+
+
+def test_an_equal_number_needs_no_new_capture():
+    runs, box = [], SimpleNamespace(k=2.0)
+    compiled = compile(lambda x: (runs.append(0), x * box.k)[1])
+    for _ in range(4):
+        compiled(X)
+        box.k = float("2.0")
+    assert len(runs) == 2
+
+
+def test_captures_in_vain_are_told_with_their_cause():
+    box = SimpleNamespace(step=0)
+    compiled = compile(lambda x: x * box.step)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for box.step in range(80):
+            np.testing.assert_array_equal(compiled(X), X * box.step)
+    assert len(caught) == 1
+    assert "`box.step`" in str(caught[0].message)
+
+
+# Random numbers that decide
+
+sources = SimpleNamespace()
+DRAWS = {
+    "Generator": (np.random.default_rng, lambda r: r.random()),
+    "Generator, bound": (lambda s: np.random.default_rng(s).random, lambda r: r()),
+    "Generator, normal": (np.random.default_rng, lambda r: abs(r.normal()) / 2),
+    "MT19937": (lambda s: np.random.Generator(np.random.MT19937(s)), lambda r: r.random()),
+    "RandomState": (np.random.RandomState, lambda r: r.rand()),
+    "random.Random": (random.Random, lambda r: r.random()),
+    "np.random": (lambda s: np.random.seed(s), lambda r: np.random.rand()),  # noqa: NPY002  # it is what is refused
+    "random": (lambda s: random.seed(s), lambda r: random.random()),
+    "in a dict": (lambda s: {"rng": [np.random.default_rng(s)]}, lambda r: r["rng"][0].random()),
+    "in an object": (lambda s: SimpleNamespace(rng=np.random.default_rng(s)), lambda r: r.rng.random()),
+    "in a function": (
+        lambda s: (lambda rng: lambda: rng.random())(np.random.default_rng(s)), lambda r: r()
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def _states_kept():
+    legacy, plain = np.random.get_state(), random.getstate()  # noqa: NPY002
+    yield
+    np.random.set_state(legacy), random.setstate(plain)  # noqa: NPY002
+
+
+@pytest.mark.usefixtures("_states_kept")
+@pytest.mark.parametrize("name", DRAWS)
+def test_a_branch_by_random_numbers_is_refused_however_the_first_two_agree(name):
+    make, draw = DRAWS[name]
+    for seed in range(4):
+        source = make(seed)
+        with pytest.raises(CaptureError, match=r"random numbers from.*minigrad\.uniform"):
+            compile(lambda x, source=source: x * 2 if draw(source) < 0.9 else x)(X)
+        again = make(seed) if name in ("np.random", "random") else None  # refusing moved nothing
+        first = draw(source)
+        assert first == draw(make(seed) if again is None else again)
+
+
+def test_drawing_beside_uniform_is_refused():
+    rng = np.random.default_rng(0)
+    for f in (
+        lambda x: uniform(rng, (2,)) + (x if rng.random() < 0.99 else -x),
+        lambda x: (x if rng.random() < 0.99 else -x) + uniform(rng, (2,)),
+        lambda x: uniform(rng) * uniform(rng) * (x if rng.random() < 0.99 else -x) + uniform(rng),
+    ):
+        with pytest.raises(CaptureError, match="random numbers"):
+            compile(f)(X)
+
+
+# Counters
+
+
+def counter_of(kind):
+    box = {"object": SimpleNamespace(n=0), "list": [0], "dict": {"n": 0}, "array": np.zeros(1, int)}[kind]
+    key = {"object": "n", "dict": "n"}.get(kind, 0)
+
+    def f(x):
+        if kind == "object":
+            box.n += 1
+            return x if box.n < 1000 else -x
+        box[key] += 1
+        return x if box[key] < 1000 else -x
+
+    return f
+
+
+def in_a_cell():
+    n = 0
+
+    def f(x):
+        nonlocal n
+        n += 1
+        return x if n < 1000 else -x
+
+    return f
+
+
+calls = 0
+
+
+def in_a_global(x):
+    global calls  # noqa: PLW0603  # it is what is refused
+    calls += 1
+    return x if calls < 1000 else -x
+
+
+@pytest.mark.parametrize(
+    "f", [*map(counter_of, ("object", "list", "dict", "array")), in_a_cell(), in_a_global],
+    ids=["object", "list", "dict", "array", "cell", "global"],
+)  # fmt: skip
+def test_a_function_that_counts_its_calls_is_refused(f):
+    with pytest.raises(CaptureError, match="changes"):
+        compile(f)(X)
+
+
+def test_what_is_set_up_at_the_first_call_and_what_is_noted_is_no_counter():
+    ready, notes, memory = SimpleNamespace(done=False), [], {}
+
+    def f(x):
+        ready.done = True
+        notes.append("called")
+        return x * memory.setdefault("k", 3.0)
+
+    compiled = compile(f)
+    for _ in range(4):
+        np.testing.assert_array_equal(compiled(X), 3 * X)
+    assert len(notes) == 2
+
+
+def test_the_next_item_of_an_iterator_is_refused():
+    items = iter([1.0, 1.0, 1.0, 2.0])
+    with pytest.raises(CaptureError, match="next item of 'items'"):
+        compile(lambda x: x * next(items))(X)
+
+
+def test_large_arrays_are_followed_where_plain_numpy_reads_them():
+    large = np.ones(20_000)
+    by_ops, by_numpy = (lambda x: np.sum(x * large)), (lambda x: x * large.mean() + (large + 1)[:2])
+    ops, plain = compile(by_ops), compile(by_numpy)
+    one = np.ones(20_000)
+    for k in (1.0, 2.0, 3.0):
+        large.fill(k)
+        assert ops(one) == by_ops(one)
+        np.testing.assert_array_equal(plain(X), by_numpy(X))
