@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.errors import DerivativeError
+from minigrad.errors import DerivativeError, entry
 from minigrad.mode import scope
 from minigrad.slices import between
 from minigrad.tensor import Op, Tensor, data_of
@@ -27,6 +27,7 @@ Function = Callable[..., Any]
 SHARP, BLUNT = 1e-9, 2e-6  # relative tolerances against the complex step and against central differences
 
 
+@entry
 def check_derivatives(f: Function, *xs: Any, order: int = 2, rng: int | np.random.Generator = 0) -> None:
     """Check f's derivatives at xs in both modes, up to `order`; return None if they are right.
 

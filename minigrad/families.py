@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.errors import entry
 from minigrad.linear_program import takes_out
 from minigrad.tensor import RULES, Op
 
@@ -74,6 +75,7 @@ def register(function: Any, rule: Callable[..., Any], *, keywords: Sequence[str]
     return rule
 
 
+@entry
 def elementwise(function: Any, *partials: Any, name: str = "", bounded: bool = False, doc: str = "") -> Op:
     """An op that acts on each element by itself, with NumPy's broadcasting.
 

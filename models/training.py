@@ -21,7 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from minigrad import CaptureError, Tensor, no_grad
-from minigrad.extend import Bound, Compiled
+from minigrad.extend import Bound, Compiled, entry
 from models.files import load_tree, require_writable, save_tree
 from models.module import Module
 
@@ -160,6 +160,7 @@ class EarlyStopping:
         self.best, self.waited = float(state["best"]), int(state["waited"])
 
 
+@entry
 def fit(
     model: Module,
     optimizer: Stepper,
@@ -261,6 +262,7 @@ def fit(
     return _ready(model, history)
 
 
+@entry
 def evaluate(
     model: Module,
     loss: Loss,

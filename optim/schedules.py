@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self, SupportsFloat, TypeAlias, TypeVar
 
 from minigrad import Tensor
+from minigrad.extend import entry
 from optim.base.groups import Values
 from optim.base.optimizer import Optimizer
 from optim.base.options import (
@@ -83,6 +84,10 @@ class LRSchedule:
         schedule._kinds = {}
         return schedule
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.__init__ = entry(cls.__init__)  # type: ignore[method-assign]
+
     def __init__(self, optimizer: Optimizer) -> None:
         if not all("lr" in group for group in self._groups_of(optimizer)):
             raise TypeError(
@@ -105,6 +110,7 @@ class LRSchedule:
             f"`{type(self).__name__}` needs `rates(self)`, which returns one learning rate for each group."
         )
 
+    @entry
     def step(self) -> None:
         """Go one epoch on and set the learning rates. A rate that cannot be used raises an error and changes
         nothing."""
@@ -136,6 +142,7 @@ class LRSchedule:
             if key in now and key in state_dict and state_dict[key] != now[key]
         }
 
+    @entry
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over the result of `state_dict`, the learning rates included.
 
@@ -511,6 +518,7 @@ class SequentialLR(LRSchedule):
             found |= {f"schedulers[{i}].{key}": pair for key, pair in each.differing(saved).items()}
         return found
 
+    @entry
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over the result of `state_dict`; see `LRSchedule`."""
         call = "SequentialLR.load_state_dict"
@@ -728,6 +736,7 @@ class ReduceLROnPlateau(LRSchedule):
     def rates(self) -> list[float]:
         return self.get_last_lr()
 
+    @entry
     def step(self, metrics: SupportsFloat) -> None:  # type: ignore[override]  # this one schedule looks at the training
         lows = self._of_groups("min_lr", self.min_lr)
         try:

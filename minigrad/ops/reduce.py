@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from minigrad.errors import entry
 from minigrad.families import constant_op, linear_op, register, scale
 from minigrad.ops.elementwise import in_floats, ratio
 from minigrad.tensor import Op, Tensor, data_of
@@ -249,6 +250,7 @@ _logsumexp_op = Op(
 )
 
 
+@entry
 def logsumexp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """log Σ exp(x) along axes (None: all), without overflow; −∞ (with derivative 0) where all entries are −∞.
 
@@ -273,6 +275,7 @@ _log_softmax_op = Op(
 )
 
 
+@entry
 def log_softmax(x: Any, axis: int = -1) -> Any:
     """x − logsumexp(x) along an axis, exact to rounding for logits of any size. TypeError for several axes.
 
@@ -288,6 +291,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     return _log_softmax_op(x, axis=from_the_end(int(axis), x.ndim)[0])
 
 
+@entry
 def softmax(x: Any, axis: int = -1) -> Any:
     """exp(x)/Σ exp(x) along an axis.
 
