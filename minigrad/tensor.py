@@ -110,9 +110,9 @@ class Op:
                     return self(*without_lists(self.name, inputs), **params)
             return self.forward(*inputs, **params)
         except Exception as error:
-            hide_our_frames(error)
             if not_called(error):
-                raise TypeError(f"{self.name} {without_inner_name(error)}.") from None
+                error.args = (f"{self.name} {without_inner_name(error)}.",)
+            hide_our_frames(error)
             raise
 
     def __repr__(self) -> str:
