@@ -8,15 +8,21 @@ more often, is in `tensor.py` beside the `apply` that it calls.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
+from minigrad.calls import as_written, fitting, refusal
+from minigrad.errors import entry, hide_our_frames, not_called, without_inner_name
+
 __all__ = ["REDUCTIONS", "RULES", "SQUARES", "ArrayLike", "defers", "dispatch", "squared"]
 
 RULES: dict[Any, Callable[..., Any]] = {}
-SQUARES: dict[Any, Callable[..., Any]] = {}  # an op with a kink → the square of its result, which has none
 """NumPy function or ufunc → the rule to run when it is called on a Tensor. The tables under `ops` fill it."""
+
+SQUARES: dict[Any, Callable[..., Any]] = {}
+"""An op with a kink → the square of its result, which has none."""
 
 
 REDUCTIONS: dict[Any, Any] = {
@@ -25,37 +31,44 @@ REDUCTIONS: dict[Any, Any] = {
 }  # fmt: skip
 
 
-def dispatch(func: Any, called: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """Run the rule of a NumPy function that was called on a Tensor; `called` is its name in errors.
+def dispatch(func: Any, args: Sequence[Any], kwargs: dict[str, Any], called: str = "") -> Any:
+    """Run the rule of a NumPy function that was called on a Tensor.
+
+    Args:
+        func: the NumPy function.
+        called: its name in errors, if the call was written otherwise ("np.add.reduce").
 
     Raises:
-        TypeError: the function has no rule, or its rule does not take one of the keywords. Guessing a rule
+        TypeError: the function has no rule, or its rule does not take one of the arguments. Guessing a rule
             would give wrong numbers silently.
     """
     rule = RULES.get(func)
     if rule is None:
         raise TypeError(
-            f"{called} has no derivative rule in minigrad. Use functions that do, call it on .numpy() if no "
-            "derivative is needed, or add a rule: make an op with minigrad.elementwise, minigrad.linear_op "
-            "or minigrad.Op and connect it with minigrad.register(function, op)."
+            f"{called or as_written(func)} has no derivative rule in minigrad. Use functions that do, call "
+            "it on .numpy() if no derivative is needed, or add a rule: make an op with minigrad.elementwise, "
+            "minigrad.linear_op or minigrad.Op and connect it with minigrad.register(function, op)."
         )
     if kwargs:
-        if kwargs.get("out") is not None:
-            raise TypeError(
-                f"{called}(out=...) would overwrite values the graph needs; write `y = {called}(...)` "
-                "instead."
-            )
         known = getattr(rule, "keywords", ())
-        for word, value in list(kwargs.items()):
+        for word in kwargs:
             if word not in known:
-                if value is not None and value is not np._NoValue:
-                    raise TypeError(
-                        f"{called}({word}=...) is not supported on Tensors"
-                        + (f" (supported: {', '.join(sorted(known))})" if known else "")
-                        + ". For where= select with np.where first; for dtype= use .astype."
-                    )
-                del kwargs[word]
-    return rule(*args, **kwargs)
+                args, kwargs = fitting(func, called or as_written(func), rule, args, kwargs)
+                break
+    try:
+        return rule(*args, **kwargs)
+    except TypeError as error:
+        if not not_called(error):
+            raise
+        reason = without_inner_name(error)
+    called = called or as_written(func)
+    args, kwargs = fitting(func, called, rule, args, kwargs)
+    try:
+        return rule(*args, **kwargs)
+    except TypeError as error:
+        if not not_called(error):
+            raise
+    raise refusal(called, rule, reason)
 
 
 def squared(x: Any, other: Any) -> Any:
@@ -92,9 +105,10 @@ def _operator(ufunc: Any) -> Callable[[Any, Any], Any]:
             if ufunc is np.multiply and self.op in SQUARES and (y := squared(self, other)) is not None:
                 return y
             return RULES[ufunc](self, other)
-        except Exception:
+        except Exception as error:
             if defers(other):
                 return NotImplemented
+            hide_our_frames(error)
             raise
 
     return method
@@ -106,9 +120,10 @@ def _reflected(ufunc: Any) -> Callable[[Any, Any], Any]:
     def method(self: Any, other: Any) -> Any:
         try:
             return RULES[ufunc](other, self)
-        except Exception:
+        except Exception as error:
             if defers(other):
                 return NotImplemented
+            hide_our_frames(error)
             raise
 
     return method
@@ -154,15 +169,18 @@ class ArrayLike:
     __matmul__ = _operator(np.matmul)
     __rmatmul__ = _reflected(np.matmul)
 
+    @entry
     def __neg__(self) -> Any:
         return RULES[np.negative](self)
 
     def __pos__(self) -> Any:
         return self
 
+    @entry
     def __abs__(self) -> Any:
         return RULES[np.absolute](self)
 
+    @entry
     def __invert__(self) -> Any:
         return RULES[np.invert](self)
 
@@ -177,72 +195,109 @@ class ArrayLike:
     __hash__ = object.__hash__  # Python drops it from a class that defines __eq__
 
     def __getitem__(self, index: Any) -> Any:
-        return RULES["getitem"](self, index)
+        try:
+            return RULES["getitem"](self, index)
+        except Exception as error:
+            hide_our_frames(error)
+            raise
 
     # Methods: each is the NumPy function of the same name. Options after the axis are keyword-only, because
     # NumPy's own methods take `dtype` and `out` at those positions.
 
+    @entry
     def astype(self, dtype: Any) -> Any:
         return RULES["astype"](self, dtype)
 
+    @entry
     def reshape(self, *shape: Any) -> Any:
         return RULES[np.reshape](self, shape[0] if len(shape) == 1 else shape)
 
+    @entry
     def ravel(self) -> Any:
         return RULES[np.reshape](self, (-1,))
 
     flatten = ravel
 
+    @entry
     def transpose(self, *axes: Any) -> Any:
         return RULES[np.transpose](self, None if not axes else axes[0] if len(axes) == 1 else axes)
 
+    @entry
     def swapaxes(self, axis1: int, axis2: int) -> Any:
         return RULES[np.swapaxes](self, axis1, axis2)
 
+    @entry
     def squeeze(self, axis: Any = None) -> Any:
         return RULES[np.squeeze](self, axis)
 
+    @entry
     def dot(self, other: Any) -> Any:
         return RULES[np.dot](self, other)
 
+    @entry
     def clip(self, min: Any = None, max: Any = None) -> Any:
         return RULES[np.clip](self, min, max)
 
     def sum(self, axis: Any = None, *, keepdims: bool = False) -> Any:
-        return RULES[np.sum](self, axis, keepdims=keepdims)
+        try:
+            return RULES[np.sum](self, axis, keepdims=keepdims)
+        except Exception as error:
+            hide_our_frames(error)
+            raise
 
     def mean(self, axis: Any = None, *, keepdims: bool = False) -> Any:
-        return RULES[np.mean](self, axis, keepdims=keepdims)
+        try:
+            return RULES[np.mean](self, axis, keepdims=keepdims)
+        except Exception as error:
+            hide_our_frames(error)
+            raise
 
+    @entry
     def prod(self, axis: Any = None, *, keepdims: bool = False) -> Any:
         return RULES[np.prod](self, axis, keepdims=keepdims)
 
+    @entry
     def max(self, axis: Any = None, *, keepdims: bool = False) -> Any:
         return RULES[np.max](self, axis, keepdims=keepdims)
 
+    @entry
     def min(self, axis: Any = None, *, keepdims: bool = False) -> Any:
         return RULES[np.min](self, axis, keepdims=keepdims)
 
+    @entry
     def var(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
         return RULES[np.var](self, axis, ddof=ddof, keepdims=keepdims)
 
+    @entry
     def std(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
         return RULES[np.std](self, axis, ddof=ddof, keepdims=keepdims)
 
+    @entry
     def argmax(self, axis: Any = None) -> Any:
         return RULES[np.argmax](self, axis)
 
+    @entry
     def argmin(self, axis: Any = None) -> Any:
         return RULES[np.argmin](self, axis)
 
+    @entry
     def all(self, axis: Any = None) -> Any:
         return RULES[np.all](self, axis)
 
+    @entry
     def any(self, axis: Any = None) -> Any:
         return RULES[np.any](self, axis)
 
     # NumPy's protocol for functions
 
     def __array_function__(self, func: Any, types: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-        module = func.__module__.removeprefix("numpy")
-        return dispatch(func, f"np{module}.{func.__name__}", args, kwargs)
+        try:
+            return dispatch(func, args, kwargs)
+        except Exception as error:
+            hide_our_frames(error)
+            raise
+
+
+for _name, _method in vars(ArrayLike).items():
+    if isinstance(_method, FunctionType):  # for Python's own errors: the user wrote Tensor
+        _method.__qualname__ = f"Tensor.{_name}"

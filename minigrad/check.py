@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.errors import DerivativeError
+from minigrad.errors import DerivativeError, entry
 from minigrad.mode import scope
 from minigrad.slices import between
 from minigrad.tensor import Op, Tensor, data_of
@@ -27,6 +27,7 @@ Function = Callable[..., Any]
 SHARP, BLUNT = 1e-9, 2e-6  # relative tolerances against the complex step and against central differences
 
 
+@entry
 def check_derivatives(f: Function, *xs: Any, order: int = 2, rng: int | np.random.Generator = 0) -> None:
     """Check f's derivatives at xs in both modes, up to `order`; return None if they are right.
 
@@ -42,7 +43,8 @@ def check_derivatives(f: Function, *xs: Any, order: int = 2, rng: int | np.rando
 
     Raises:
         DerivativeError: a derivative is wrong; the message names the op, the mode, the order and the error.
-        TypeError, ValueError: `xs` is empty or holds a list of numbers; `order` is below 1.
+        TypeError, ValueError: `xs` is empty or holds a list of numbers; `order` is below 1; f or a difference
+            of its values is not finite at xs, so that there is nothing to compare with.
 
     >>> check_derivatives(lambda x: np.sin(x) * x, np.array([0.5, 2.0]))
     """
@@ -73,11 +75,17 @@ def _as_float64(x: Any) -> Any:
 
 
 def _check(f: Function, xs: Sequence[Any], order: int, level: int, rng: np.random.Generator) -> None:
-    tangents = tree_map(lambda x: _direction(x, rng), xs)
+    tangents = tree_map(lambda x: _tangent(x, rng), xs)
     # Tensors where f has live parameters of its own
     out, forward = (tree_map(data_of, y) for y in jvp(f, xs, tangents))
     cotangent = tree_map(lambda y: _direction(y, rng), out)
     truth, tolerance = _truth(f, xs, tangents)
+    if not all(np.isfinite(values).all() for values in (*_leaves(out), *truth)):
+        at_order = f"at order {level}, " if level > 1 else ""
+        raise ValueError(
+            f"check_derivatives({_name(f)}): {at_order}f is not finite at or beside these xs (overflow, or a "
+            "pole), so no difference of its values can be compared with its derivative. Choose other xs."
+        )
     off = _distance(forward, truth)
     if not off <= tolerance:
         raise DerivativeError(_report(f, xs, "forward mode (push)", level, off, tolerance, rng))
@@ -110,6 +118,15 @@ def _direction(x: Any, rng: np.random.Generator) -> Any:
     return np.asarray(rng.standard_normal(x.shape)).astype(x.dtype)
 
 
+def _tangent(x: Any, rng: np.random.Generator) -> Any:
+    """A random direction in which a small step changes x: beside 1e100 a step of 1e-3 would be lost."""
+    return _direction(x, rng) * np.maximum(1, np.abs(x) / 1e3)
+
+
+def _name(f: Function) -> str:
+    return f.name if isinstance(f, Op) else getattr(f, "__name__", type(f).__name__)
+
+
 def _truth(f: Function, xs: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, float]:
     """J·t from values of f alone, and the relative tolerance within which it is known."""
 
@@ -119,7 +136,11 @@ def _truth(f: Function, xs: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any
     def central(h: float) -> list[Any]:
         return [(a - b) / (2 * h) for a, b in zip(at(h), at(-h), strict=True)]
 
-    h = 1e-3 / max(1.0, max((float(np.abs(t).max(initial=0)) for t in _leaves(tangents)), default=1.0))
+    lengths = [
+        float(np.abs(t / np.maximum(1, np.abs(x) / 1e3)).max(initial=0))
+        for t, x in zip(_leaves(tangents), _leaves(xs), strict=True)
+    ]
+    h = 1e-3 / max(1.0, *lengths, 1.0)
     coarse, fine = central(h), central(h / 2)
     finest = central(h / 4)
     once = [(4 * b - a) / 3 for a, b in zip(coarse, fine, strict=True)]
@@ -167,9 +188,8 @@ def _report(
     rng: np.random.Generator,
 ) -> str:
     culprit = _culprit(f, xs, rng)
-    called = f.name if isinstance(f, Op) else getattr(f, "__name__", type(f).__name__)
     return (
-        f"{mode} of {called} is wrong at order {level}: relative error {off:.1e}, allowed {tolerance:.0e}"
+        f"{mode} of {_name(f)} is wrong at order {level}: relative error {off:.1e}, allowed {tolerance:.0e}"
         + (f"; the rule of op {culprit!r} is to blame." if culprit else ".")
     )
 
@@ -194,7 +214,7 @@ def _op_is_right(op: Op, node: Any, rng: np.random.Generator) -> bool:
         def alone(z: Any, i: int = i) -> Any:
             return op.forward(*(z if j == i else a for j, a in enumerate(node.args)), **node.params)
 
-        t, g = _direction(x, rng), _direction(y, rng)
+        t, g = _tangent(x, rng), _direction(y, rng)
         truth, tolerance = _truth(alone, (x,), (t,))
         pushed = np.broadcast_to(op.pushes[i](t, y, *node.args, **node.params), y.shape)
         if not _distance([pushed], truth) <= tolerance:

@@ -1,13 +1,38 @@
-"""minigrad's own errors, each also the built-in kind that a caller would expect; and helpers for messages."""
+"""minigrad's own errors, each also the built-in kind that a caller would expect; how errors are worded, and
+which frames their tracebacks show.
+
+A traceback shows the frames of the user's program and none of ours, as JAX's does, because our frames do not
+help to find a mistake in the user's. `hide_our_frames` takes them out where an exception leaves us: a public
+function is an `entry`, and the places that are called most often call it themselves, which saves a call. The
+environment variable MINIGRAD_TRACEBACK=full shows all frames.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import contextlib
+import functools
+import os
+import re
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["CaptureError", "DerivativeError", "StaleGraphError", "described", "line_of", "rephrased"]
+__all__ = [
+    "CaptureError",
+    "DerivativeError",
+    "StaleGraphError",
+    "described",
+    "entry",
+    "hide_our_frames",
+    "line_of",
+    "not_called",
+    "rephrased",
+    "without_inner_name",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class CaptureError(TypeError):
@@ -53,3 +78,77 @@ def rephrased(error: Exception, message: str) -> Exception:
 def line_of(node: Any) -> str:
     """ " at train.py:12 in loss" if the line of the user's program that made the node is known, else ""."""
     return f" at {node.mode.line}" if node.mode.line else ""
+
+
+def not_called(error: BaseException) -> bool:
+    """Whether a call failed before the function began: the arguments do not fit its signature."""
+    return (
+        isinstance(error, TypeError) and error.__traceback__ is not None and not error.__traceback__.tb_next
+    )
+
+
+def without_inner_name(error: BaseException) -> str:
+    """The text of an error without the name of the function of ours that did not take its arguments.
+
+    >>> without_inner_name(TypeError("_make.<locals>.rule() takes 1 positional argument but 2 were given"))
+    'takes 1 positional argument but 2 were given'
+    """
+    return re.sub(r"^\S*\(\) (?=takes|got|missing)", "", str(error))
+
+
+# Tracebacks
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_OURS = (*(os.path.join(_ROOT, name, "") for name in ("minigrad", "models", "optim")), "<minigrad program")
+_HELPERS = (os.path.dirname(os.path.abspath(np.__file__)), contextlib.__file__, functools.__file__)
+
+
+def entry(f: F) -> F:
+    """A public function: exceptions that leave it show no frames of ours."""
+
+    @functools.wraps(f)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return f(*args, **kwargs)
+        except Exception as error:
+            hide_our_frames(error)
+            raise
+
+    return called  # type: ignore[return-value]  # it has the signature of f
+
+
+def hide_our_frames(error: BaseException) -> None:
+    """Take our frames out of the traceback of an exception that is about to leave us, and of its causes.
+
+    So are the frames of NumPy that we called. A cause that only repeats in NumPy's words what the error says
+    goes as well. The bare `raise` that follows adds no frame of its own.
+    """
+    if os.environ.get("MINIGRAD_TRACEBACK") == "full":
+        return
+    seen: set[int] = set()
+    while id(error) not in seen:
+        seen.add(id(error))
+        error.__traceback__ = _users(error.__traceback__)
+        cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        if cause is None:
+            return
+        if _users(cause.__traceback__) is None and str(cause) in str(error):
+            error.__cause__ = None  # this suppresses the context too
+            return
+        error = cause
+
+
+def _users(traceback: TracebackType | None) -> TracebackType | None:
+    """The traceback without our frames, and without those of NumPy that follow ours."""
+    kept: list[TracebackType] = []
+    within = False
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        within = file.startswith(_OURS) or (within and file.startswith(_HELPERS))
+        if not within:
+            kept.append(traceback)
+        traceback = traceback.tb_next
+    found = None
+    for each in reversed(kept):
+        found = TracebackType(found, each.tb_frame, each.tb_lasti, each.tb_lineno)
+    return found

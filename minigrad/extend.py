@@ -4,6 +4,8 @@
 run, or asks a compiled function for derivatives. Names that are not listed here may change without notice.
 """
 
+from minigrad.errors import entry as entry
+from minigrad.errors import hide_our_frames as hide_our_frames
 from minigrad.families import bilinear as bilinear
 from minigrad.families import constant_op as constant_op
 from minigrad.families import elementwise as elementwise

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.errors import entry
 from minigrad.products import scale, select
 from minigrad.tensor import RULES, Op
 
@@ -41,6 +42,7 @@ def register(function: Any, rule: Callable[..., Any], *, keywords: Sequence[str]
     return rule
 
 
+@entry
 def elementwise(
     function: Any, *partials: Any, name: str = "", bounded: bool = False, chooses: bool = False, doc: str = ""
 ) -> Op:

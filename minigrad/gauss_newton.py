@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.errors import StaleGraphError
+from minigrad.errors import StaleGraphError, entry
 from minigrad.leaving import leave_graph
 from minigrad.linear_program import LinearProgram
 from minigrad.mode import scope
@@ -29,6 +29,7 @@ __all__ = ["GaussNewton", "ggn_vp"]
 Function = Callable[..., Any]
 
 
+@entry
 def ggn_vp(model_fn: Function, loss_fn: Function, x: Any, v: Any) -> Any:
     """The Gauss–Newton product JᵀH_L J·v of loss_fn(model_fn(x)).
 

@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.arraylike import defers
+from minigrad.errors import entry
 from minigrad.mode import Mode, current
 
-__all__ = ["Leaving", "leave_graph", "next_index", "numeric", "operand", "touch"]
+__all__ = ["Leaving", "leave_graph", "next_index", "numeric", "operand", "touch", "without_lists"]
 
 
 next_index = itertools.count(1).__next__  # atomic in CPython, hence safe between threads
@@ -52,10 +53,13 @@ def numeric(x: Any, call: str) -> NDArray[Any]:
         TypeError: `x` holds something else, or means more than its numbers: a mask, a matrix product, zeros
             that are not stored.
     """
+    given = x
     if x.__class__ is not np.ndarray:
         _refuse(x, call)
         x = np.asarray(x)
     if x.dtype.kind not in "biufc":
+        if given is not x:
+            _refuse_object(given, call)
         raise TypeError(
             f"{call} needs numbers, got an array of dtype {x.dtype}. Convert it to float first, as with "
             "np.asarray(x, float)."
@@ -79,6 +83,20 @@ def _refuse(x: Any, call: str) -> None:
             _refuse(item, call)
 
 
+def _refuse_object(x: Any, call: str) -> None:
+    """Raise TypeError if x is an object of a class that NumPy does not know."""
+    if isinstance(x, list | tuple | str | bytes | np.generic | np.ndarray):
+        return
+    kind = type(x).__name__
+    fields = hasattr(x, "__dataclass_fields__")
+    got = f"the dataclass {kind}" if fields else f"{kind}: {x!r:.60}"
+    instead = "its fields as a dict, as with vars(...)" if fields else "its numbers as arrays"
+    raise TypeError(
+        f"{call} needs numbers, got {got}. Pass {instead}; functions to differentiate take dicts, lists and "
+        "tuples of arrays too."
+    )
+
+
 def operand(call: str, x: Any) -> Any:
     """`x` as an operand of `call`: an array or number itself, a list as an array; anything else is
     refused."""
@@ -92,6 +110,11 @@ def operand(call: str, x: Any) -> Any:
         f"{call} takes Tensors, arrays and numbers, got {type(x).__name__}: {x!r:.60}. Convert it with "
         "np.asarray first."
     )
+
+
+def without_lists(call: str, inputs: Sequence[Any]) -> list[Any]:
+    """The operands of `call`, with each list as an array."""
+    return [operand(call, x) if x.__class__ is list else x for x in inputs]
 
 
 class Leaving:
@@ -139,6 +162,7 @@ class Leaving:
     def grad(self, value: Any) -> None:
         self.gradient = value
 
+    @entry
     def assign(self, value: Any) -> None:
         """Overwrite a leaf's values in place, in its shape and dtype. Graphs recorded earlier become stale.
 
@@ -164,11 +188,13 @@ class Leaving:
             self.primal[...] = array
         self.touch()
 
+    @entry
     def touch(self) -> None:
         """Declare that this leaf's array was written to: graphs recorded earlier are stale from now on."""
         leave_graph(self, "touch()")
         touch(self)
 
+    @entry
     def item(self) -> Any:
         """The value of a Tensor of one element, as a Python number."""
         leave_graph(self, ".item()")
@@ -176,6 +202,7 @@ class Leaving:
             raise ValueError(f"item() needs a Tensor of one element, got shape {self.primal.shape}.")
         return self.primal.item()
 
+    @entry
     def numpy(self) -> NDArray[Any]:
         """A copy of the values, outside the graph."""
         leave_graph(self, ".numpy()")
@@ -183,6 +210,7 @@ class Leaving:
 
     # Numbers and truth values, which Python and NumPy ask for by themselves
 
+    @entry
     def __bool__(self) -> bool:
         if self.primal.size != 1:
             raise ValueError(
@@ -191,6 +219,7 @@ class Leaving:
         leave_graph(self, "bool(), `if`, `while`, `and`, `or`, `max()`")
         return bool(self.primal)
 
+    @entry
     def __float__(self) -> float:
         leave_graph(self, "float()")
         if self.active:  # NumPy asks for it in `a[0] = x`, the math module in `math.sin(x)`
@@ -201,16 +230,19 @@ class Leaving:
             )
         return float(self.item())
 
+    @entry
     def __int__(self) -> int:
         leave_graph(self, "int()")
         return int(float(self)) if self.primal.dtype.kind == "f" else int(self.item())
 
+    @entry
     def __index__(self) -> int:
         if self.primal.dtype.kind not in "iu" or self.primal.ndim:
             raise TypeError("only an integer 0-d Tensor can be used as an index.")
         leave_graph(self, "range() and slices")
         return int(self.primal)
 
+    @entry
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         leave_graph(self, "np.asarray()")
         if self.active:
@@ -228,6 +260,7 @@ class Leaving:
             "np.where."
         )
 
+    @entry
     def __reduce__(self) -> Any:
         """Copies and pickles are new leaves with an index, an array and a gradient of their own."""
         leave_graph(self, "copy() and pickle")
@@ -244,6 +277,7 @@ class Leaving:
         grad = self.grad.primal if isinstance(self.grad, Leaving) else self.grad
         return *made, (None, {"grad": np.array(grad)})
 
+    @entry
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError(
             "Tensors are not changed in place, because the graph would then be wrong. Write `x = "
@@ -263,5 +297,6 @@ class Leaving:
         dtype = "" if x.dtype in (np.float64, np.int64, np.bool_) else f", dtype={x.dtype}"
         return f"Tensor({body}{dtype}{name}{origin})"
 
+    @entry
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else str(self)

@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.arraylike import REDUCTIONS, RULES, SQUARES, ArrayLike, defers, dispatch, squared
-from minigrad.errors import described, rephrased
-from minigrad.leaving import Leaving, leave_graph, next_index, numeric, operand
+from minigrad.errors import described, entry, hide_our_frames, not_called, rephrased, without_inner_name
+from minigrad.leaving import Leaving, leave_graph, next_index, numeric, operand, without_lists
 from minigrad.mode import Mode, current, scope, users_line
 from minigrad.slices import between
 from minigrad.sweeps import own, pull_back
@@ -102,12 +102,18 @@ class Op:
         self.__module__ = None  # type: ignore[assignment]
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
-        for x in inputs:
-            if isinstance(x, Tensor):
-                return apply(self, inputs, params)
-            if x.__class__ is list:
-                return self(*_without_lists(self.name, inputs), **params)
-        return self.forward(*inputs, **params)
+        try:
+            for x in inputs:
+                if isinstance(x, Tensor):
+                    return apply(self, inputs, params)
+                if x.__class__ is list:
+                    return self(*without_lists(self.name, inputs), **params)
+            return self.forward(*inputs, **params)
+        except Exception as error:
+            if not_called(error):
+                error.args = (f"{self.name} {without_inner_name(error)}.",)
+            hide_our_frames(error)
+            raise
 
     def __repr__(self) -> str:
         return f"Op({self.name!r})"
@@ -143,7 +149,8 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:  # n
         y = op.forward(*args, **params)
     except Exception as error:
         at = f" at {mode.line}" if mode.line else ""
-        raise rephrased(error, f"{op.name}({described(args)}){at}: {error}") from error
+        why = without_inner_name(error) if not_called(error) else error
+        raise rephrased(error, f"{op.name}({described(args)}){at}: {why}") from error
     if y.__class__ is not np.ndarray:
         y = np.asarray(y)
     node = _new(Tensor)
@@ -183,15 +190,11 @@ _NO_PARAMS: dict[str, Any] = {}
 _new = object.__new__
 
 
-# A comprehension inside `apply` or `Op.__call__` would turn what it reads into slower variables there.
+# A comprehension inside `apply` would turn what it reads into slower variables there.
 
 
 def _with_rule(pulls: Sequence[Rule | None], live: tuple[int, ...]) -> tuple[int, ...]:
     return tuple([i for i in live if pulls[i] is not None])
-
-
-def _without_lists(name: str, inputs: Sequence[Any]) -> list[Any]:
-    return [operand(name, x) if x.__class__ is list else x for x in inputs]
 
 
 class Tensor(ArrayLike, Leaving):
@@ -230,6 +233,7 @@ class Tensor(ArrayLike, Leaving):
     name: str | None
     mode: Mode
 
+    @entry
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         if isinstance(data, Tensor):
             leave_graph(data, "Tensor(x)")
@@ -286,16 +290,19 @@ class Tensor(ArrayLike, Leaving):
     def size(self) -> int:
         return self.primal.size
 
+    @entry
     def detach(self) -> Tensor:
         """A constant Tensor with the same values; no derivative passes through it."""
         if current.mode.capturing is not None:
             return apply(detach_op, (self,), {})
         return Tensor(self.primal, name=self.name)
 
+    @entry
     def zero_grad(self) -> None:
         leave_graph(self, "zero_grad()")
         self.grad = None
 
+    @entry
     def backward(self, gradient: Any = None, create_graph: bool = False) -> None:
         """Pull back from here and add each leaf's gradient to its `.grad`.
 
@@ -372,17 +379,18 @@ class Tensor(ArrayLike, Leaving):
                         if y is not None:
                             return y
                     return apply(rule, inputs, _NO_PARAMS)
-                return dispatch(ufunc, f"np.{ufunc.__name__}", inputs, kwargs)
-            except Exception:
+                return dispatch(ufunc, inputs, kwargs)
+            except Exception as error:
                 if any(map(defers, inputs)):
                     return NotImplemented
+                hide_our_frames(error)
                 raise
         called = f"np.{ufunc.__name__}.{method}"
         if method != "reduce" or ufunc not in REDUCTIONS:
             raise TypeError(
                 f"{called} is not supported on Tensors; use the NumPy function for it (np.sum, np.prod, ...)."
             )
-        return dispatch(REDUCTIONS[ufunc], called, inputs, {"axis": 0} | kwargs)
+        return dispatch(REDUCTIONS[ufunc], inputs, {"axis": 0} | kwargs, called)
 
 
 detach_op = Op("detach", lambda x: x)  # without rules, so no derivative passes

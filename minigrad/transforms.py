@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.errors import StaleGraphError
+from minigrad.errors import StaleGraphError, entry
 from minigrad.leaving import leave_graph, numeric
 from minigrad.linear_program import LinearProgram
 from minigrad.mode import current, scope
@@ -42,6 +42,7 @@ __all__ = [
 Function = Callable[..., Any]
 
 
+@entry
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
     """The function `(*args) -> (f(*args), gradient)`, from one forward pass and one pull back.
 
@@ -66,6 +67,7 @@ def _differentiated(
     several, call = isinstance(argnums, Sequence), _called(transform, f)
     wanted = _positions(argnums)
 
+    @entry
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         positions = _given(wanted, args, call)
         leaves, build = _fresh([args[i] for i in positions], call)
@@ -102,6 +104,7 @@ def _scalar(out: Any, call: str) -> Tensor:
     return y
 
 
+@entry
 def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
     """The gradient of a scalar function: `grad(f)(x)` has x's shape, structure and dtype.
 
@@ -114,6 +117,7 @@ def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -
     """
     both = _differentiated("grad", f, argnums, has_aux)
 
+    @entry
     def gradient(*args: Any, **kwargs: Any) -> Any:
         value, found = both(*args, **kwargs)
         return (found, value[1]) if has_aux else found
@@ -122,6 +126,7 @@ def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -
     return gradient
 
 
+@entry
 def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     """f's value and its pull back: `out, pullback = vjp(f, *primals)`; `pullback(cotangent)` is a tuple, one
     per primal.
@@ -140,6 +145,7 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     run = _Recording.running(f, primals, call)
     like = run.build_out(run.outputs)
 
+    @entry
     def pullback(cotangent: Any) -> Any:
         run.check()
         return tuple(run.build(run.pull(_matching(cotangent, like, run.outputs, f"{call}: the cotangent"))))
@@ -147,6 +153,7 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     return run.value(), pullback
 
 
+@entry
 def linearize(f: Function, *primals: Any) -> tuple[Any, Function]:
     """f's value and its push forward: `out, pushforward = linearize(f, *primals)`; `pushforward(*tangents)`
     is J·t.
@@ -166,6 +173,7 @@ def linearize(f: Function, *primals: Any) -> tuple[Any, Function]:
     run = _Recording.running(f, primals, call)
     again: list[LinearProgram] = []
 
+    @entry
     def pushforward(*tangents: Any) -> Any:
         run.check()
         given = _matching(list(tangents), run.build(run.leaves), run.leaves, f"{call}: the tangents")
@@ -179,6 +187,7 @@ def linearize(f: Function, *primals: Any) -> tuple[Any, Function]:
     return run.value(), pushforward
 
 
+@entry
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """f's value and its derivative along `tangents`: (f(x), J·t), in one forward pass and one push forward.
 
@@ -206,6 +215,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     return run.value(), run.build_out(run.push(given))
 
 
+@entry
 def hvp(f: Function, x: Any, v: Any) -> Any:
     """The Hessian-vector product ∇²f(x)·v, exact: the push forward of v through the recorded gradient.
 
@@ -217,6 +227,7 @@ def hvp(f: Function, x: Any, v: Any) -> Any:
     return jvp(grad(f), (x,), (v,))[1]
 
 
+@entry
 def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """The Jacobian of a function with respect to an array (or tree): all ∂f/∂x, f's axes first, x's last.
 
@@ -232,6 +243,7 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     several, call = isinstance(argnums, Sequence), _called("jacobian", f)
     wanted = _positions(argnums)
 
+    @entry
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         positions = _given(wanted, args, call)
 
@@ -258,6 +270,7 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     return wrapped
 
 
+@entry
 def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """The matrix of second derivatives of a scalar function, by batched push forwards through the recorded
     gradient. Further arguments are passed on to f. With a sequence of `argnums`, block [i][j] is ∂²f/∂xᵢ∂xⱼ.
@@ -269,6 +282,7 @@ def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     return jacobian(grad(f, argnums), argnums)
 
 
+@entry
 def gradient_and_hvp(
     loss: Tensor, leaves: Sequence[Tensor]
 ) -> tuple[list[Any], Callable[[Sequence[Any]], list[Any]]]:
@@ -301,6 +315,7 @@ def gradient_and_hvp(
     indices = [a.index for a in leaves]
     again: list[LinearProgram] = []
 
+    @entry
     def product(vectors: Sequence[Any], lead: tuple[int, ...] = ()) -> list[Any]:
         if (lead or not again) and indices != [a.index for a in leaves]:
             raise StaleGraphError(

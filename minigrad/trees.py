@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,15 +12,18 @@ __all__ = ["flatten", "leaves_like", "tree_map"]
 def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
     """The leaves of a tree in a fixed order, and the function that builds the same tree from other leaves.
 
-    Dicts keep their own order; named tuples stay what they are; None is an empty tree.
+    Dicts keep their own order; named tuples and subclasses of dict stay what they are; None is an empty tree.
 
     >>> leaves, build = flatten({"w": 1, "b": [2, 3]})
     >>> leaves, build([10, 20, 30])
     ([1, 2, 3], {'w': 10, 'b': [20, 30]})
     """
     if isinstance(tree, dict):
-        keys = tuple(tree)
-        return _joined(list(tree.values()), lambda parts: dict(zip(keys, parts, strict=True)))
+        keys, like = tuple(tree), None
+        if type(tree) is not dict:
+            like = copy.copy(tree)
+            dict.update(like, dict.fromkeys(keys))  # a copy that keeps no values alive
+        return _joined(list(tree.values()), lambda parts: _dict(keys, parts, like))
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return _joined(list(tree), getattr(tree, "_make"))  # noqa: B009  # tuple itself has no such attribute
     if isinstance(tree, list | tuple):
@@ -27,6 +31,13 @@ def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
     if tree is None:
         return [], lambda leaves: None
     return [tree], lambda leaves: leaves[0]
+
+
+def _dict(keys: tuple[Any, ...], parts: list[Any], like: Any) -> Any:
+    """A dict of the parts, of the class of `like` and with its attributes if it is given."""
+    made = {} if like is None else copy.copy(like)
+    dict.update(made, zip(keys, parts, strict=True))
+    return made
 
 
 def _joined(

@@ -14,6 +14,7 @@ from minigrad.extend import (
     apply,
     cross_entropy_op,
     current,
+    entry,
     is_live,
     logistic_op,
     mse_op,
@@ -61,6 +62,7 @@ def _with_checked(check: Op, x: Any, **params: Any) -> Any:
     return x if check.pulls else checked
 
 
+@entry
 def mse_loss(prediction: Any, target: Any) -> Any:
     """mean (prediction − target)², over all elements. No ½.
 
@@ -89,6 +91,7 @@ def mse_loss(prediction: Any, target: Any) -> Any:
     return mse_op(p, q)
 
 
+@entry
 def cross_entropy(logits: Any, labels: Any) -> Any:
     """−mean log softmax(logits)[label], for classes numbered from 0.
 
@@ -139,6 +142,7 @@ def _require_probabilities(y: Any) -> Any:
 _targets_are_probabilities = elementwise(_require_probabilities, 1, name="targets_are_probabilities")
 
 
+@entry
 def binary_cross_entropy_with_logits(logits: Any, targets: Any) -> Any:
     """mean (log(1 + eᶻ) − y·z), the negative log-likelihood of targets y under probabilities σ(z).
 
@@ -165,6 +169,7 @@ def _require_signs(y: Any) -> Any:
 _labels_are_signs = elementwise(_require_signs, 1, name="labels_are_signs")
 
 
+@entry
 def hinge_loss(scores: Any, labels: Any) -> Any:
     """mean max(0, 1 − y·s), the margin loss of support vector machines, with derivative 0 at the corner.
 
@@ -182,6 +187,7 @@ def hinge_loss(scores: Any, labels: Any) -> Any:
     return np.mean(np.maximum(1 - y * s, 0))
 
 
+@entry
 def accuracy(logits: Any, labels: Any) -> float:
     """The share of rows whose largest logit is at the label; for one column, whose sign is that of the label.
     A row with a NaN is no hit.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor
-from minigrad.extend import Mode, Watched, current
+from minigrad.extend import Mode, Watched, current, entry, hide_our_frames
 from models.files import load_tree, save_tree
 
 __all__ = ["Module"]
@@ -42,6 +42,10 @@ class Module(Watched):
         module._path, module._labels = "", None
         return module
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.__init__ = entry(cls.__init__)  # type: ignore[method-assign]
+
     def forward(self, *inputs: Any) -> Any:
         """The output for these inputs. Each module defines its own `forward`."""
         raise TypeError(f"{type(self).__name__} defines no forward(self, ...) and cannot be called.")
@@ -52,6 +56,9 @@ class Module(Watched):
         current.mode = known[1] if known is not None and known[0] is before else self._labelled(before)
         try:
             return self.forward(*inputs, **named) if named else self.forward(*inputs)
+        except Exception as error:
+            hide_our_frames(error)
+            raise
         finally:
             current.mode = before
 
@@ -76,6 +83,7 @@ class Module(Watched):
             self._labels = (before, mode)
         return mode
 
+    @entry
     def named_parameters(self) -> list[tuple[str, Tensor]]:
         """(path, parameter) in the order of definition; a parameter held in two places has the first path."""
         found: dict[int, tuple[str, Tensor]] = {}
@@ -143,6 +151,7 @@ class Module(Watched):
         """Copies of all parameters, by name."""
         return {name: p.numpy() for name, p in self.named_parameters()}
 
+    @entry
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Copy values into the parameters, matched by name. All are checked before any parameter changes.
 
@@ -172,10 +181,12 @@ class Module(Watched):
         for name, p in mine.items():
             p.assign(arrays[name])
 
+    @entry
     def save(self, path: str | PathLike[str]) -> None:
         """Write the parameters to a file, without pickle. Only a complete file replaces an older one."""
         save_tree(path, {"parameters": self.state_dict()})
 
+    @entry
     def load(self, path: str | PathLike[str]) -> Module:
         """Read parameters written by `save`.
 

@@ -20,17 +20,27 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
-from minigrad import CaptureError, Tensor, no_grad
-from minigrad.extend import Bound, Compiled
+from minigrad import Tensor, no_grad
+from minigrad.extend import Compiled, entry
 from models.files import load_tree, require_writable, save_tree
+from models.fit_arguments import (
+    checked_pair,
+    require_enough_steps,
+    require_functions,
+    require_optimizer,
+    require_options,
+    require_rng,
+    require_schedules,
+    require_settings,
+    schedules,
+)
 from models.module import Module
+from models.steps import Handling, Trainer, batches, loss_of_batch, step_all
 
 __all__ = ["EarlyStopping", "Epoch", "History", "evaluate", "fit"]
 
 Loss = Callable[[Any, Any], Any]  # loss(model(x), y), a scalar Tensor
 Metrics = Mapping[str, Callable[[Any, Any], float]]  # metric(model(x), y) by name
-Augment = Callable[[Any, np.random.Generator], Any]  # augment(x, rng), an x
-Batches = Iterator[tuple[Any, Any]]  # the pairs (x, y) of an epoch
 
 
 class Stateful(Protocol):
@@ -160,6 +170,7 @@ class EarlyStopping:
         self.best, self.waited = float(state["best"]), int(state["waited"])
 
 
+@entry
 def fit(
     model: Module,
     optimizer: Stepper,
@@ -168,6 +179,10 @@ def fit(
     *,
     epochs: int,
     batch_size: int | None = 32,
+    accumulate: int = 1,
+    clip_norm: float | None = None,
+    skip_nonfinite: bool = False,
+    keep_best: bool = False,
     validation: tuple[Any, Any] | None = None,
     metrics: Mapping[str, Callable[[Any, Any], float]] | None = None,
     schedule: Schedule | Sequence[Schedule] | None = None,
@@ -191,11 +206,19 @@ def fit(
         epochs: their number, at least 1. A resumed run counts the epochs before the stop too.
         batch_size: rows for each step; None takes all rows at once. Each epoch visits all rows, in a new
             random order.
+        accumulate: so many batches make one step, along the gradient of the mean loss of their rows. The last
+            step of an epoch has the batches that are left.
+        clip_norm: scale the gradient of a step so that the norm of all of it is at most this.
+        skip_nonfinite: leave out a step whose loss or gradient is NaN or infinite, instead of raising. The
+            column "skipped" counts them, and their rows do not enter "train_loss".
+        keep_best: give the model, at the end, the weights of the epoch with the smallest validation loss, or
+            without validation training loss. The optimizer stays as the last epoch left it.
         metrics: further columns: "accuracy" adds "val_accuracy", its function of (model(x), y) on the
             validation rows.
-        schedule: its `step()` is called after each "epoch" or each "batch" (`schedule_every`). Of a list all
-            are called, in turn. One whose `needs_metric` is true, as that of `ReduceLROnPlateau`, is given
-            the validation loss of the epoch, or without validation the training loss.
+        schedule: its `step()` is called after each "epoch", or after each step that is due or skipped, for
+            "batch" (`schedule_every`). Of a list all are called, in turn. One whose `needs_metric` is true,
+            as that of `ReduceLROnPlateau`, is given the column that its `monitor` names, else the validation
+            loss of the epoch, or without validation the training loss.
         augment: augment(x, rng) is applied to the inputs of each training batch.
         callbacks: are called with an `Epoch` after each epoch. One that returns True or a text ends training,
             and the text becomes `History.stopped`; a dict of numbers adds columns; None and False go on. See
@@ -219,49 +242,68 @@ def fit(
             was not taken. Or a step led to weights that are not finite; no checkpoint was written of them.
         ValueError, TypeError: an argument does not fit. This is found out before anything is changed.
     """
-    x, y = _checked_pair("fit(train=...)", train)
-    held_out = None if validation is None else _checked_pair("fit(validation=...)", validation)
+    x, y = checked_pair("fit(train=...)", train)
+    held_out = None if validation is None else checked_pair("fit(validation=...)", validation)
     size = len(x) if batch_size is None else batch_size
-    schedules = _schedules(schedule)
-    _require_functions(loss, augment, metrics, callbacks)
+    scheduled = schedules(schedule)
+    require_functions(loss, augment, metrics, callbacks)
     if checkpoint is not None:
         require_writable(checkpoint)
-    _require_settings(epochs, size, schedule_every, held_out, metrics, checkpoint, resume)
-    _require_optimizer(model, optimizer)
-    _require_schedules(optimizer, schedules, schedule_every)
-    _require_watched_columns(callbacks, held_out, metrics)
+    require_rng(rng)
+    require_optimizer(model, optimizer)
+    switches = {"skip_nonfinite": skip_nonfinite, "keep_best": keep_best}
+    require_options(optimizer, clip_norm, accumulate, **switches, compile=compile, resume=resume)
+    require_settings(epochs, size, schedule_every, held_out, metrics, checkpoint, resume)
+    measured = _measured(held_out, metrics)
+    require_schedules(optimizer, scheduled, schedule_every, measured)
+    skipped = {"skipped"} if skip_nonfinite else set()
+    _require_watched_columns(callbacks, measured | {"epoch", "seconds"} | skipped)
+    resumes = bool(resume) and checkpoint is not None and os.path.exists(checkpoint)
+    steps = -(-len(x) // (int(size) * int(accumulate))) if schedule_every == "batch" else 1
+    require_enough_steps(scheduled, steps, epochs, resumes)
 
     generator, history = np.random.default_rng(rng), History()
-    run = _Run(model, optimizer, schedules, callbacks, generator, history)
-    if resume and checkpoint is not None and os.path.exists(checkpoint):
+    run = _Run(model, optimizer, scheduled, callbacks, generator, history, _Best() if keep_best else None)
+    if resumes and checkpoint is not None:
         run.restore(load_tree(checkpoint))
     else:
         run.begin()
 
-    compiled = Compiled(_loss_of_batch(model, loss, getattr(optimizer, "needs_outputs", False)))
-    each_batch, each_epoch = (schedules, []) if schedule_every == "batch" else ([], schedules)
-    trainer = _Trainer(optimizer, compiled, compile, each_batch)
+    compiled = Compiled(loss_of_batch(model, loss, getattr(optimizer, "needs_outputs", False)))
+    each_batch, each_epoch = (scheduled, []) if schedule_every == "batch" else ([], scheduled)
+    handling = Handling(
+        None if clip_norm is None else float(clip_norm), int(accumulate), bool(skip_nonfinite)
+    )
+    trainer = Trainer(optimizer, compiled, bool(compile), each_batch, handling)
     with _progress_bar(len(history), epochs, progress) as bar, _deferred_interrupt() as interrupted:
         while len(history) < epochs and history.stopped == "epochs":
             began, number = time.perf_counter(), len(history) + 1
             model.train()
-            train_loss = trainer.epoch(number, _batches(x, y, int(size), augment, generator), interrupted)
+            train_loss = trainer.epoch(number, batches(x, y, int(size), augment, generator), interrupted)
             if train_loss is None:
                 history.stopped = "interrupted"
                 break
             _require_finite(model, number)
-            measured = {} if held_out is None else evaluate(model, loss, held_out, metrics)
-            columns = {f"val_{name}": value for name, value in measured.items()}
-            _step(each_epoch, columns.get("val_loss", train_loss))
+            measures = {} if held_out is None else evaluate(model, loss, held_out, metrics)
+            columns = {f"val_{name}": value for name, value in measures.items()}
+            columns = {"train_loss": train_loss, **columns}
+            step_all(each_epoch, columns)
+            if skip_nonfinite:
+                columns["skipped"] = trainer.skipped
             seconds = time.perf_counter() - began
-            history.rows.append({"epoch": number, "train_loss": train_loss, **columns, "seconds": seconds})
+            history.rows.append({"epoch": number, **columns, "seconds": seconds})
+            if run.best is not None:
+                run.best.see(columns.get("val_loss", train_loss), model)
             _show(bar, history.rows[-1])
             _tell(callbacks, Epoch(model, optimizer, history))
             if checkpoint is not None:
                 save_tree(checkpoint, run.state())
+    if run.best is not None and run.best.parameters is not None:
+        model.load_state_dict(run.best.parameters)
     return _ready(model, history)
 
 
+@entry
 def evaluate(
     model: Module,
     loss: Loss,
@@ -270,7 +312,7 @@ def evaluate(
     batch_size: int = 4096,
 ) -> dict[str, float]:
     """The mean loss and metrics over `data`, in evaluation mode, without recording."""
-    x, y = _checked_pair("evaluate(data=...)", data)
+    x, y = checked_pair("evaluate(data=...)", data)
     modes = [(module, module.training) for _, module in model.named_modules()]
     model.eval()
     try:
@@ -285,206 +327,20 @@ def evaluate(
             module.training = training
 
 
-# The arguments of `fit`, checked before anything is changed
+def _measured(held_out: Any, metrics: Any) -> set[str]:
+    """The columns that an epoch measures."""
+    columns = {"train_loss", *(f"val_{name}" for name in metrics or ())}
+    return columns if held_out is None else columns | {"val_loss"}
 
 
-def _checked_pair(argument: str, pair: Any) -> tuple[Any, Any]:
-    if not isinstance(pair, tuple | list) or len(pair) != 2:
-        raise TypeError(f"`{argument}` must be a pair of arrays (x, y), got {type(pair).__name__}.")
-    x, y = (np.asarray(a.data if isinstance(a, Tensor) else a) for a in pair)
-    if not x.ndim or not y.ndim or len(x) != len(y) or not len(x):
-        shapes = f"{x.shape} and {y.shape}"
-        raise ValueError(f"`{argument}` needs x and y with equally many rows, at least 1, got {shapes}.")
-    return x, y
-
-
-def _require_settings(
-    epochs: Any, size: Any, schedule_every: Any, held_out: Any, metrics: Any, checkpoint: Any, resume: Any
-) -> None:
-    for name, value in (("epochs", epochs), ("batch_size", size)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(f"`fit({name}=...)` must be a whole number of at least 1, got {value!r}.")
-    if schedule_every not in ("epoch", "batch"):
-        raise ValueError(f"`fit(schedule_every=...)` must be 'epoch' or 'batch', got {schedule_every!r}.")
-    if metrics and held_out is None:
-        raise ValueError("`fit(metrics=...)` needs validation=, the rows to measure on.")
-    if resume and checkpoint is None:
-        raise ValueError("`fit(resume=True)` needs checkpoint=, the file to go on from.")
-
-
-def _require_optimizer(model: Module, optimizer: Any) -> None:
-    """Require an optimizer that steps and holds what is to be trained."""
-    if isinstance(model, Module) and (hidden := model.hidden_parameters()):
-        raise ValueError(
-            f"`fit(model=...)` would not train {', '.join(hidden)}: parameters are found in "
-            "attributes, lists, tuples and dicts of Modules only. Make the object "
-            "that holds them a Module, or freeze them: p.requires_grad = False."
-        )
-    if isinstance(optimizer, type) or not hasattr(optimizer, "step"):
-        got = f"the class {optimizer.__name__}" if isinstance(optimizer, type) else type(optimizer).__name__
-        example = "optim.Adam(model.named_parameters())"
-        raise TypeError(f"`fit(optimizer=...)` must be an optimizer, such as {example}, got {got}.")
-    if hasattr(optimizer, "param_groups"):
-        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        if lacking := [name for name, p in model.named_parameters() if p.requires_grad and id(p) not in held]:
-            raise ValueError(
-                "`fit(optimizer=...)` must hold every parameter to be trained, but it lacks "
-                f"{', '.join(lacking)}. Was it made for another model, or before a layer was replaced? Make "
-                "it anew with model.named_parameters(), or freeze what shall stay as it is: p.requires_grad "
-                "= False."
-            )
-
-
-def _schedules(given: Any) -> list[Any]:
-    if given is None:
-        return []
-    schedules = list(given) if isinstance(given, list | tuple) else [given]
-    for schedule in schedules:
-        if isinstance(schedule, type) or not callable(getattr(schedule, "step", None)):
-            raise TypeError(
-                "`fit(schedule=...)` must be a schedule such as optim.StepLR(optimizer, 10), or a list of "
-                f"them, got {schedule!r:.60}."
-            )
-    return schedules
-
-
-def _require_schedules(optimizer: Any, schedules: Sequence[Any], every: str) -> None:
-    for schedule in schedules:
-        if getattr(schedule, "optimizer", optimizer) is not optimizer:
-            raise ValueError("`fit(schedule=...)` must be a schedule of the optimizer that is given.")
-        if getattr(schedule, "needs_metric", False) and every == "batch":
-            raise ValueError(
-                f"`fit(schedule_every=...)` must be 'epoch' for {type(schedule).__name__}, which needs the "
-                "loss of an epoch."
-            )
-
-
-def _require_functions(loss: Any, augment: Any, metrics: Any, callbacks: Any) -> None:
-    if metrics is not None and not isinstance(metrics, Mapping):
-        raise TypeError(f"`fit(metrics=...)` must be a dict of name: function, got {metrics!r:.60}.")
-    if not isinstance(callbacks, list | tuple):
-        raise TypeError(f"`fit(callbacks=...)` must be a list of functions, got {callbacks!r:.60}.")
-    given = [("loss", loss), *(("metrics", each) for each in (metrics or {}).values())]
-    given += [("callbacks", each) for each in callbacks]
-    given += [] if augment is None else [("augment", augment)]
-    for name, each in given:
-        if isinstance(each, type) or not callable(each):
-            raise TypeError(f"`fit({name}=...)` needs a function, or an object to call, got {each!r:.60}.")
-
-
-def _require_watched_columns(callbacks: Any, held_out: Any, metrics: Any) -> None:
+def _require_watched_columns(callbacks: Any, columns: set[str]) -> None:
     """Require that the history will have the column that an `EarlyStopping` watches."""
-    columns = {"epoch", "train_loss", "seconds", *(f"val_{name}" for name in metrics or ())}
-    if held_out is not None:
-        columns.add("val_loss")
     for callback in callbacks:
         if isinstance(callback, EarlyStopping) and callback.column not in columns:
             raise ValueError(
                 f"`fit(callbacks=...)`: EarlyStopping watches {callback.column!r}, but the history will have "
                 f"the columns {sorted(columns)}."
             )
-
-
-# An epoch: one step of the optimizer for each batch
-
-
-def _loss_of_batch(model: Module, loss: Loss, with_outputs: bool) -> Callable[[Any, Any], Any]:
-    def loss_of_batch(x: Any, y: Any) -> Any:
-        outputs = model(x)
-        value = loss(outputs, y)
-        return (value, outputs) if with_outputs else value
-
-    return loss_of_batch
-
-
-def _batches(x: Any, y: Any, size: int, augment: Augment | None, rng: np.random.Generator) -> Batches:
-    """All rows once in a random order, `size` at a time."""
-    order = rng.permutation(len(x))
-    for start in range(0, len(x), size):
-        rows = order[start : start + size]
-        yield x[rows] if augment is None else augment(x[rows], rng), y[rows]
-
-
-@dataclass
-class _Trainer:
-    """Takes the steps of an epoch."""
-
-    optimizer: Stepper
-    loss: Compiled
-    compile: bool
-    schedules: Sequence[Schedule]  # are stepped after each batch
-
-    def epoch(self, number: int, batches: Batches, interrupted: Callable[[], bool]) -> float | None:
-        """Train on each batch; the mean loss of the rows, or None if Ctrl-C cut the epoch short."""
-        where, total, rows = f"epoch {number}", 0.0, 0
-        for x, y in batches:
-            total += self.step(_Batch(self.loss, x, y, where, self.optimizer, self.compile)) * len(y)
-            rows += len(y)
-            _step(self.schedules, 0.0)
-            if interrupted():
-                return None
-        return total / rows
-
-    def step(self, batch: _Batch) -> float:
-        """Step on this batch; its loss before the step."""
-        try:
-            result = self.optimizer.step(batch if self.compile else batch.__call__)
-        except CaptureError as error:
-            raise CaptureError(f"{error} `fit(compile=False)` trains without compiling.") from error
-        return float(result.item() if isinstance(result, Tensor) else result)
-
-
-class _Batch(Bound):
-    """The loss of one batch, as a closure that looks at loss and gradient before a step is taken.
-
-    An optimizer with a `rule` has its gradient here: replayed into the vectors of its groups, or pulled back
-    by this closure. The others evaluate several points and look at their gradients themselves.
-    """
-
-    __slots__ = ("_compile", "_optimizer", "_seen", "_where")
-
-    def __init__(self, compiled: Compiled, x: Any, y: Any, where: str, optimizer: Any, compile: bool) -> None:
-        super().__init__(compiled, (x, y), {})
-        self._seen, self._where, self._optimizer, self._compile = False, where, optimizer, compile
-
-    def __call__(self) -> Any:
-        result = super().__call__()
-        self.checked(result[0] if isinstance(result, tuple) else result)
-        return result
-
-    def checked(self, loss: Any) -> Any:
-        if not isinstance(loss, Tensor | np.ndarray) or loss.size != 1:
-            got = f"shape {loss.shape}" if isinstance(loss, Tensor) else type(loss).__name__
-            raise TypeError(f"fit: loss(model(x), y) must be a scalar Tensor, got {got}.")
-        # Only the first loss is that of the step to be taken; later ones belong to trial points, which an
-        # optimizer may reject.
-        if not self._seen and not math.isfinite(loss.item()):
-            raise FloatingPointError(
-                f"fit: the loss became {loss.item()} in {self._where}; the step was not taken. Lower the "
-                "learning rate, clip the gradients, or look for NaN in the data."
-            )
-        self._seen = True
-        if hasattr(self._optimizer, "rule"):
-            self._require_finite_gradient(loss)
-        return loss
-
-    def _require_finite_gradient(self, loss: Any) -> None:
-        groups = self._optimizer.param_groups
-        if self._compile:
-            vectors = [group.g for group in groups if group.g is not None]
-        else:
-            loss.backward()
-            gradients = [p.grad for group in groups for p in group["params"] if p.grad is not None]
-            vectors = [np.ravel(g.data if isinstance(g, Tensor) else g) for g in gradients]
-        for g in vectors:
-            # The square overflows where the gradient need not, so only then every number is looked at.
-            if not math.isfinite(g.dot(g)) and not np.isfinite(g).all():
-                for group in groups if self._compile else ():
-                    group.g.fill(0)  # what a later loss does not reach would stay
-                raise FloatingPointError(
-                    f"fit: the gradient became NaN or infinite in {self._where}, at a loss of {loss.item()}; "
-                    "the step was not taken. Look for a sqrt, log or division at 0 in the loss."
-                )
 
 
 # After an epoch: the progress bar, the callbacks; and at the end
@@ -534,14 +390,6 @@ def _title(callback: Any) -> str:
     return getattr(callback, "__qualname__", type(callback).__name__)
 
 
-def _step(schedules: Sequence[Any], metric: float) -> None:
-    for schedule in schedules:
-        if getattr(schedule, "needs_metric", False):
-            schedule.step(metric)
-        else:
-            schedule.step()
-
-
 def _require_finite(model: Module, number: int) -> None:
     bad = [name for name, p in model.named_parameters() if not np.isfinite(p.data).all()]
     if bad:
@@ -579,6 +427,18 @@ def _deferred_interrupt() -> Iterator[Callable[[], bool]]:
 
 
 @dataclass
+class _Best:
+    """The weights of the epoch with the smallest loss so far."""
+
+    value: float = math.inf
+    parameters: dict[str, Any] | None = None
+
+    def see(self, value: float, model: Module) -> None:
+        if value < self.value:
+            self.value, self.parameters = value, model.state_dict()
+
+
+@dataclass
 class _Run:
     """Everything that a checkpoint holds."""
 
@@ -588,9 +448,12 @@ class _Run:
     callbacks: Sequence[Any]
     rng: np.random.Generator
     history: History
+    best: _Best | None = None
 
     def state(self) -> dict[str, Any]:
+        best = {} if self.best is None else {"best": [self.best.value, self.best.parameters]}
         return {
+            **best,
             "parameters": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": [schedule.state_dict() for schedule in self.schedules] or None,
@@ -612,6 +475,11 @@ class _Run:
             raise ValueError(
                 "fit(resume=True): this file holds parameters only; it was written by Module.save, not by "
                 "fit."
+            )
+        if self.best is not None and "best" not in state:
+            raise ValueError(
+                "fit(resume=True, keep_best=True): the checkpoint is of a training without keep_best, so the "
+                "best of its epochs is not known. Leave keep_best= out, or start another training."
             )
         if lacking := sorted(self.state().keys() - state.keys()):
             raise ValueError(
@@ -650,6 +518,8 @@ class _Run:
             generator.bit_generator.state = state["generators"][path]
         self.history.rows[:] = state["rows"]
         self.history.stopped = state["stopped"]
+        if self.best is not None:
+            self.best.value, self.best.parameters = state["best"]
 
 
 def _as_list(saved: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import Tensor
+from minigrad.extend import entry
 from optim.base.options import NON_NEGATIVE, POSITIVE, Kind, checked, interval
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]
@@ -22,6 +23,7 @@ NORM_TYPE = Kind("a number > 0, or infinity", POSITIVE.parse)
 MAX_NORM = Kind("a number ≥ 0, or infinity to only measure", interval(0, math.inf, "[]"))
 
 
+@entry
 def clip_grad_norm_(
     parameters: Iterable[Tensor] | Tensor,
     max_norm: float,
@@ -78,6 +80,7 @@ def clip_grad_norm_(
     return total
 
 
+@entry
 def clip_grad_value_(parameters: Iterable[Tensor] | Tensor, clip_value: float) -> None:
     """Limit every element of the gradients to [−clip_value, clip_value]; NaN stays NaN.
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import Tensor
+from minigrad.extend import entry
 from optim.adam import Adam
 from optim.base.first_order import FirstOrder
 from optim.base.optimizer import Optimizer
@@ -45,6 +46,7 @@ SOLVING = {  # options of the loop, which every method has
 NOT_OPTIONS = {"params", "weight_decay", "maximize", "curvature"}  # of optimizers alone
 
 
+@entry
 def minimize(
     fun: Callable[..., Any],
     x0: Any,

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor, gradient_and_hvp
-from minigrad.extend import Packing, between, data_of, flatten, portion, portions, scope
+from minigrad.extend import Packing, between, data_of, entry, flatten, portion, portions, scope
 from optim.base.loss import not_one_number
 from optim.base.options import COUNT, NON_NEGATIVE, WHOLE, Kind, checked
 from optim.second_order.lanczos import Krylov, lanczos
@@ -43,6 +43,7 @@ DENSE = 64  # up to this n the whole matrix costs less than the products Lanczos
 SEVERAL = Kind("a whole number ≥ 2", lambda value: COUNT.parse(value - 1) + 1)
 
 
+@entry
 def sharpness(
     f: Any, x: Any, k: int = 1, *, tol: float = 1e-6, max_products: int = 500, seed: Any = 0
 ) -> Any:
@@ -80,6 +81,7 @@ def sharpness(
     return _sharpness("sharpness", _Hessian("sharpness", f, x), k, tol, max_products, seed)
 
 
+@entry
 def preconditioned_sharpness(
     f: Any, x: Any, P: Any, k: int = 1, *, tol: float = 1e-6, max_products: int = 500, seed: Any = 0
 ) -> Any:
@@ -124,6 +126,7 @@ class Spectrum:
     exact: bool
     products: int
 
+    @entry
     def density(self, grid: Array | None = None, width: float | None = None) -> tuple[Array, Array]:
         """(grid, ρ): the distribution smoothed by a Gaussian, ρ(t) = Σ wᵢ N(t; λᵢ, width²), with integral 1.
 
@@ -147,6 +150,7 @@ class Spectrum:
         return t, ρ / (width * math.sqrt(2 * math.pi))
 
 
+@entry
 def hessian_spectrum(
     f: Any, x: Any, *, exact_limit: int = 1000, steps: int = 80, vectors: int = 10, seed: Any = 0
 ) -> Spectrum:
@@ -201,6 +205,7 @@ class Estimate(NamedTuple):
     error: Any
 
 
+@entry
 def hessian_trace(f: Any, x: Any, *, samples: int = 100, seed: Any = 0) -> Estimate:
     """tr ∇²f(x), estimated by Hutchinson's method.
 
@@ -225,6 +230,7 @@ def hessian_trace(f: Any, x: Any, *, samples: int = 100, seed: Any = 0) -> Estim
     return Estimate(float(mean[0]), float(error[0]))
 
 
+@entry
 def hessian_diagonal(f: Any, x: Any, *, samples: int = 100, seed: Any = 0) -> Estimate:
     """The diagonal of ∇²f(x), estimated by Hutchinson's method: value and error have x's structure, shapes
     and dtypes.
@@ -455,7 +461,7 @@ def _sharpness(call: str, H: _Hessian, k: int, tol: float, max_products: int, se
                 f"`{call}(f, x)`: after {H.products} products {doubt}; eigenvalues may be larger than "
                 f"returned. Raise max_products={max_products} or tol={tol:g}.",
                 RuntimeWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
     return float(λ[0]) if k == 1 else λ.copy()
 

@@ -22,6 +22,7 @@ from minigrad.drawing.graph.formulas import short_name
 from minigrad.drawing.graph.notation import tangent_of
 from minigrad.drawing.picture import DETAILS, PHASES
 from minigrad.drawing.write.theme import Theme
+from minigrad.errors import entry
 from minigrad.mode import scope
 from minigrad.slices import between
 from minigrad.sweeps import pull_back, push_forward
@@ -34,6 +35,7 @@ Named = list[tuple[str, Tensor]]
 DIRECTIONS = ("down", "right", "up", "left")
 
 
+@entry
 def draw(
     target: Any,
     *inputs: Any,
@@ -92,7 +94,7 @@ def draw(
                 "`draw(target, *inputs)`: inputs are for functions; a Tensor is drawn as it was recorded."
             )
         outputs = _named_outputs(target, "output")
-        names = _names_around(sys._getframe(1))
+        names = _names_around(sys._getframe(2))
     elif not inputs and callable(getattr(target, "recorded", None)):
         outputs = _named_outputs(target.recorded(), "output")
         called = _title(target)

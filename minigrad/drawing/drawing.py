@@ -22,6 +22,7 @@ from minigrad.drawing.write.mermaid import mermaid
 from minigrad.drawing.write.svg import svg
 from minigrad.drawing.write.theme import Theme, theme_of
 from minigrad.drawing.write.tree import tree
+from minigrad.errors import entry
 
 __all__ = ["Drawing"]
 
@@ -115,6 +116,7 @@ class Drawing:
 
     # On the screen and on the disk
 
+    @entry
     def save(self, path: str | PathLike[str]) -> Path:
         """Write the picture to a file. Its suffix is the format: .svg .html .dot .gv .mmd .json .png .pdf
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from minigrad.errors import entry
 from minigrad.families import constant_op, linear_op, register
 from minigrad.mode import current
 from minigrad.tensor import RULES, ForEach, Op, Tensor, data_of, traced_if_capturing
@@ -157,6 +158,7 @@ def _require_fitting_masks(x: Any, index: Any) -> None:
 RULES["getitem"] = getitem
 
 
+@entry
 def index_add(x: Any, index: Any, values: Any) -> Any:
     """x with `values` added at `index`; a repeated index adds each time. The input is not changed.
 
@@ -176,6 +178,7 @@ def index_add(x: Any, index: Any, values: Any) -> Any:
     return x + _place(values, shape=x.shape, index=skeleton)
 
 
+@entry
 def index_set(x: Any, index: Any, values: Any) -> Any:
     """x with the elements at `index` replaced by `values`. The input is not changed.
 
@@ -262,7 +265,8 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
 _argsort = constant_op(lambda x, axis, kind: np.argsort(x, axis=axis, kind=kind), "argsort")
 
 
-def sort(x: Any, axis: int | None = -1) -> Any:
+def sort(x: Any, axis: int | None = -1, kind: str | None = None, *, stable: bool = True) -> Any:
+    """x sorted, always by a stable sort: it gives the values that every `kind` gives."""
     if axis is None:
         return sort(np.reshape(x, (-1,)), 0)
     return take_along_axis(x, _argsort(x, axis=axis, kind="stable"), axis)
@@ -270,7 +274,7 @@ def sort(x: Any, axis: int | None = -1) -> Any:
 
 register(np.take_along_axis, take_along_axis, keywords=("axis",))
 register(np.take, take, keywords=("axis",))
-register(np.sort, sort, keywords=("axis",))
+register(np.sort, sort, keywords=("axis", "kind", "stable"))
 
 # Results that are indices or truth values: constants
 
@@ -279,7 +283,11 @@ for _f in (np.argmax, np.argmin, np.all, np.any, np.count_nonzero):
     register(
         _f, lambda x, axis=None, *, op=_op, **more: op(x, axis=axis, **more), keywords=("axis", "keepdims")
     )
-register(np.argsort, lambda x, axis=-1: _argsort(x, axis=axis, kind="quicksort"), keywords=("axis",))
+register(
+    np.argsort,
+    lambda x, axis=-1, kind=None, *, stable=False: _argsort(x, axis=axis, kind="stable" if stable else kind),
+    keywords=("axis", "kind", "stable"),
+)
 register(
     np.allclose,
     lambda a, b, **how: np.allclose(_known(a), _known(b), **{word: _known(x) for word, x in how.items()}),

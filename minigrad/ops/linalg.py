@@ -61,7 +61,7 @@ matvec_op: Op = Op(
 takes_out(matvec_op)
 
 
-def matmul(a: Any, b: Any) -> Any:
+def matmul(a: Any, b: Any, *, call: str = "matmul") -> Any:
     """NumPy's a @ b for every rank from 1 up: a vector stands for a row on the left and for a column on the
     right."""
     a, b = _array(a), _array(b)
@@ -69,7 +69,7 @@ def matmul(a: Any, b: Any) -> Any:
         return matmul_op(a, b)
     if not a.ndim or not b.ndim:
         raise ValueError(
-            f"matmul needs at least one axis on each side, got shapes {a.shape} and {b.shape}; use * instead."
+            f"{call} needs at least one axis on each side, got shapes {a.shape} and {b.shape}; use * instead."
         )
     if a.shape == b.shape:
         return inner_op(a, b)
@@ -78,6 +78,11 @@ def matmul(a: Any, b: Any) -> Any:
     if b.ndim == 2 and a.shape == b.shape[:1]:
         return matvec_op(b.T, a)
     row, column = a.ndim == 1, b.ndim == 1
+    if a.shape[-1] != b.shape[0 if column else -2]:
+        raise ValueError(
+            f"{call} of shapes {a.shape} and {b.shape}: the last axis of the first must be as long as "
+            f"{'the second' if column else 'the last axis but one of the second'}. Transpose or reshape one."
+        )
     y = matmul_op(np.reshape(a, (1, -1)) if row else a, np.reshape(b, (-1, 1)) if column else b)
     shape = list(y.shape)
     if column:
@@ -96,7 +101,7 @@ def dot(a: Any, b: Any) -> Any:
     if not a.ndim or not b.ndim:
         return a * b
     if b.ndim <= 2:
-        return matmul(a, b)
+        return matmul(a, b, call="np.dot")
     raise ValueError(
         f"np.dot on Tensors takes b of at most 2 axes, got shape {b.shape}; use np.matmul or np.tensordot."
     )

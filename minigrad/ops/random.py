@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.errors import entry
 from minigrad.mode import current
 from minigrad.tensor import Op, apply
 
 
+@entry
 def uniform(rng: np.random.Generator, shape: int | tuple[int, ...] = (), dtype: Any = np.float64) -> Any:
     """Uniform random numbers in [0, 1): `rng.random(shape, dtype)`, a constant for derivatives.
 

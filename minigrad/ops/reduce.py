@@ -13,6 +13,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from minigrad.arraylike import SQUARES
+from minigrad.errors import entry
 from minigrad.families import constant_op, linear_op, register
 from minigrad.ops.elementwise import in_floats, ratio
 from minigrad.products import scale, select
@@ -263,6 +264,7 @@ _logsumexp_op = Op(
 )
 
 
+@entry
 def logsumexp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """log Σ exp(x) along axes (None: all), without overflow; −∞ (with derivative 0) where all entries are −∞.
 
@@ -288,6 +290,7 @@ _log_softmax_op = Op(
 )
 
 
+@entry
 def log_softmax(x: Any, axis: int = -1) -> Any:
     """x − logsumexp(x) along an axis, exact to rounding for logits of any size. TypeError for several axes.
 
@@ -304,6 +307,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     return in_float32(lambda z: _log_softmax_op(z, axis=last), x)
 
 
+@entry
 def softmax(x: Any, axis: int = -1) -> Any:
     """exp(x)/Σ exp(x) along an axis.
 

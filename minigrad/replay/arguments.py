@@ -71,7 +71,7 @@ def traced(tree: Any, f: Any) -> tuple[list[Any], list[str], Callable[[Sequence[
             filled[i] = x
         return build(filled)
 
-    code = getattr(f, "__code__", None)
+    code = getattr(getattr(f, "__wrapped__", f), "__code__", None)
     first = code.co_varnames[: code.co_argcount] if code else ()
     args, kwargs = tree
     paths: list[str] = []

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.errors import CaptureError
+from minigrad.errors import CaptureError, entry, hide_our_frames
 from minigrad.leaving import numeric
 from minigrad.mode import current, no_grad
 from minigrad.replay.arguments import any_live, key_of, matcher, packer, plain, traced
@@ -48,6 +48,7 @@ class Memory(NamedTuple):
     result_bytes: int  # size of the results, which belong to the caller
 
 
+@entry
 def compile(f: Function, *, check: bool = False) -> Compiled:
     """A function that does what f does, faster: f is run to record its graph, which is then replayed as plain
     NumPy.
@@ -106,30 +107,40 @@ class Compiled:
         self._lock = threading.RLock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if current.mode.capturing is not None:
-            return self.function(*args, **kwargs)
-        last = self._last
-        # the short way: the arguments are of the same kind as the last ones
-        if last is not None and not kwargs:
-            arrays = last.match(args)
-            if arrays is not None and (not last.guards or last.holds()) and not last.asked_for_derivatives():
-                return last(arrays)
-        values: list[Any] = []
-        key = key_of(args, values, self.call)
-        if kwargs:
-            key = (key, key_of(kwargs, values, self.call))
-        replay = self._replays.get(key)
-        if replay is None or replay.tensors or replay.guards or replay.live:
-            if any_live(values) and current.mode.recording:
+        try:
+            if current.mode.capturing is not None:
                 return self.function(*args, **kwargs)
-            replay = self.replay_for(
-                key,
-                lambda: ResultReplay(self.function, self.call, args, kwargs, values, None if kwargs else key),
-            )
-            if replay.asked_for_derivatives():
-                return self.function(*args, **kwargs)
-        self._last = None if replay.tensors or kwargs or self.check else replay
-        return replay.compared(values, args, kwargs) if self.check else replay(values)
+            last = self._last
+            # the short way: the arguments are of the same kind as the last ones
+            if last is not None and not kwargs:
+                arrays = last.match(args)
+                if (
+                    arrays is not None
+                    and (not last.guards or last.holds())
+                    and not last.asked_for_derivatives()
+                ):
+                    return last(arrays)
+            values: list[Any] = []
+            key = key_of(args, values, self.call)
+            if kwargs:
+                key = (key, key_of(kwargs, values, self.call))
+            replay = self._replays.get(key)
+            if replay is None or replay.tensors or replay.guards or replay.live:
+                if any_live(values) and current.mode.recording:
+                    return self.function(*args, **kwargs)
+                replay = self.replay_for(
+                    key,
+                    lambda: ResultReplay(
+                        self.function, self.call, args, kwargs, values, None if kwargs else key
+                    ),
+                )
+                if replay.asked_for_derivatives():
+                    return self.function(*args, **kwargs)
+            self._last = None if replay.tensors or kwargs or self.check else replay
+            return replay.compared(values, args, kwargs) if self.check else replay(values)
+        except Exception as error:
+            hide_our_frames(error)
+            raise
 
     def at(self, *args: Any, **kwargs: Any) -> Bound:
         """The function with its arguments given: a closure for `optimizer.step`, which then replays

@@ -20,7 +20,16 @@ from typing import Any
 import numpy as np
 
 from minigrad import Tensor
-from minigrad.extend import Bound, GradientRequest, UpdateProgram, constant_tensor, recorded_rule, touch
+from minigrad.extend import (
+    Bound,
+    GradientRequest,
+    UpdateProgram,
+    constant_tensor,
+    entry,
+    hide_our_frames,
+    recorded_rule,
+    touch,
+)
 from optim.base.groups import Array, ParamGroup, Segment, Values
 from optim.base.loss import no_loss
 from optim.base.optimizer import Optimizer, Params
@@ -78,22 +87,27 @@ class FirstOrder(Optimizer):
                 its parameter. The parameters are unchanged then. Non-finite gradients are not looked for and
                 go into the parameters.
         """
-        reached_all = False
-        if isinstance(closure, Bound):
-            loss: Tensor | None
-            loss, reached_all = self._replayed(closure)
-        else:
-            loss = None if closure is None else self._pulled_back(closure)
-        # Everything that can raise comes before the first change.
-        work = [(group, self._segments(group, reached_all)) for group in self.param_groups]
-        for group, segments in work:
-            if len(segments) == 1:
-                self._update(group, segments)
-                continue
-            for _, alike in itertools.groupby(segments, key=lambda segment: segment.counters):
-                self._update(group, list(alike))
-        return loss
+        try:
+            reached_all = False
+            if isinstance(closure, Bound):
+                loss: Tensor | None
+                loss, reached_all = self._replayed(closure)
+            else:
+                loss = None if closure is None else self._pulled_back(closure)
+            # Everything that can raise comes before the first change.
+            work = [(group, self._segments(group, reached_all)) for group in self.param_groups]
+            for group, segments in work:
+                if len(segments) == 1:
+                    self._update(group, segments)
+                    continue
+                for _, alike in itertools.groupby(segments, key=lambda segment: segment.counters):
+                    self._update(group, list(alike))
+            return loss
+        except Exception as error:
+            hide_our_frames(error)
+            raise
 
+    @entry
     def preview(self) -> dict[str, Values]:
         """All that the rule computes from the present weights, gradients and state, by parameter name;
         nothing changes.

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from minigrad import Tensor
+from minigrad.extend import entry
 from optim.base.groups import Array, ParamGroup, ParamSlice, Values
 from optim.base.options import NON_NEGATIVE, WHOLE, checked
 
@@ -44,6 +45,10 @@ class Optimizer:
     scalars: ClassVar[dict[str, Any]] = {}
     """The initial values of the state that is one number for each parameter, beside the step count `t`."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.__init__ = entry(cls.__init__)  # type: ignore[method-assign]
+
     def __init__(self, params: Params, **options: Any) -> None:
         self.defaults = self._checked(options)
         self.param_groups: list[ParamGroup] = []
@@ -74,6 +79,7 @@ class Optimizer:
     def consistent(self, options: Values) -> None:
         """Raise ValueError where options exclude each other, although each of them is right by itself."""
 
+    @entry
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
         """Add a group `{"params": ..., **options}`; options not given are the optimizer's own."""
         self._add([self._described(param_group)])
@@ -103,6 +109,7 @@ class Optimizer:
             },
         }
 
+    @entry
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over the result of `state_dict`. Parameters are matched by name and shape, in any order.
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from minigrad import Tensor
-from minigrad.extend import Bound, CurvatureRequest, Packing
+from minigrad.extend import Bound, CurvatureRequest, Packing, entry
 from optim.base.groups import ParamSlice, Values
 from optim.base.optimizer import Optimizer, Params
 from optim.base.options import WHOLE, checked
@@ -51,6 +51,7 @@ class ClosureOptimizer(Optimizer):
         """Whether the closure has to return (loss, outputs); a training loop may ask."""
         return False
 
+    @entry
     def step(self, closure: Callable[[], Any] | None = None) -> Tensor:
         """Take one step, or none where no step helps: `last_step` tells which, and why.
 
@@ -113,6 +114,7 @@ class ClosureOptimizer(Optimizer):
         """As of `Optimizer`, with the counts."""
         return super().state_dict() | {"counts": {name: getattr(self.counts, name) for name in COUNTED}}
 
+    @entry
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over the result of `state_dict`; see `Optimizer`."""
         given = state_dict.get("counts", {}) if isinstance(state_dict, Mapping) else {}

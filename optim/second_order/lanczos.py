@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from minigrad.extend import entry
 from optim.base.options import COUNT, checked
 
 __all__ = ["Krylov", "lanczos"]
@@ -45,6 +46,7 @@ class Krylov(NamedTuple):
         return θ, s, self.beta[-1] * np.abs(s[-1])
 
 
+@entry
 def lanczos(
     hv: Callable[[Array], Array],
     n: int,

@@ -431,6 +431,17 @@ def test_evaluate_does_not_record_and_puts_the_mode_back():
     ({"schedule": [optim.StepLR]}, "schedule"),
     ({"loss": lambda out, y: out}, r"scalar Tensor, got shape \(16, 2\)"),
     ({"loss": lambda out, y: 1.0}, "scalar Tensor"),
+    ({"clip_norm": 0.0}, "clip_norm=.*finite number > 0"),
+    ({"clip_norm": True}, "clip_norm"),
+    ({"clip_norm": np.inf}, "clip_norm"),
+    ({"accumulate": 0}, "accumulate=.*at least 1"),
+    ({"accumulate": 2.0}, "accumulate"),
+    ({"skip_nonfinite": 1}, "skip_nonfinite=.*True or False"),
+    ({"keep_best": "val_loss"}, "keep_best=.*True or False"),
+    ({"compile": "no"}, "compile=.*True or False"),
+    ({"resume": "run.mg"}, "resume=.*True or False"),
+    ({"rng": "seed"}, "rng=.*Generator"),
+    ({"rng": 1.5}, "rng"),
 ])  # fmt: skip
 def test_bad_arguments_change_nothing(change, says):
     model, optimizer, loss, data, common = setup()
@@ -560,3 +571,156 @@ def test_what_a_callback_may_return():
     for answer, stopped in ((None, "epochs"), (False, "epochs"), (np.True_, "callback"), ("why", "why")):
         assert run(1, callbacks=[lambda epoch, answer=answer: answer])[2].stopped == stopped
     assert run(2, callbacks=[lambda epoch: {"twice": 2 * epoch.row["epoch"]}])[2]["twice"] == [2, 4]
+
+
+# What is done with a gradient before the step
+
+
+def trained(compile=True, lr=0.1, epochs=2, make=optim.SGD, loss=cross_entropy, data=(X, Y), **options):
+    model = Sequential(Linear(3, 5, rng=0), np.tanh, Linear(5, 2, rng=1))
+    optimizer = make(model.named_parameters(), lr=lr)
+    options = {"batch_size": 16, "rng": 3} | options
+    history = fit(model, optimizer, loss, data, epochs=epochs, compile=compile, progress=False, **options)
+    return model, history
+
+
+def close(a, b, rtol=1e-12):
+    for p, q in zip(a.parameters(), b.parameters(), strict=True):
+        np.testing.assert_allclose(p.data, q.data, rtol=rtol, atol=1e-13)
+
+
+@pytest.mark.parametrize("compile", [True, False])
+@pytest.mark.parametrize("accumulate", [2, 3, 100])
+def test_accumulated_batches_are_one_large_batch(compile, accumulate):
+    """50 rows in batches of 8: the last batch has 2 rows, and the last step of an epoch fewer batches."""
+    small = trained(compile, batch_size=8, accumulate=accumulate)
+    large = trained(compile, batch_size=min(8 * accumulate, 50))
+    close(small[0], large[0])
+    assert small[1]["train_loss"] == pytest.approx(large[1]["train_loss"])
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_a_clipped_gradient_has_the_norm_that_was_asked_for(compile):
+    before = Sequential(Linear(3, 5, rng=0), np.tanh, Linear(5, 2, rng=1))
+    for clip_norm, moved in ((1e-3, 1e-3), (1e9, None)):
+        after, _ = trained(compile, lr=1.0, epochs=1, batch_size=None, clip_norm=clip_norm)
+        steps = [p.data - q.data for p, q in zip(before.parameters(), after.parameters(), strict=True)]
+        norm = np.sqrt(sum(np.sum(s * s) for s in steps))
+        if moved:
+            assert norm == pytest.approx(moved)
+        else:
+            close(after, trained(compile, lr=1.0, epochs=1, batch_size=None)[0], rtol=0)
+
+
+def test_a_gradient_whose_square_overflows_is_clipped():
+    huge = lambda out, y: 1e200 * cross_entropy(out, y)  # noqa: E731
+    for compile in (True, False):
+        large = lambda out, y: 1e3 * cross_entropy(out, y)  # noqa: E731
+        both = [trained(compile, loss=each, clip_norm=0.1)[0] for each in (huge, large)]
+        close(*both, rtol=1e-9)
+
+
+@pytest.mark.parametrize("compile", [True, False])
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_step_that_is_not_finite_is_skipped(compile, accumulate):
+    """Row 7 is NaN; training without the batches of its step gives the same weights."""
+    spoiled = X.copy()
+    spoiled[7] = np.nan
+    options = {"batch_size": 5, "accumulate": accumulate, "data": (spoiled, Y), "make": optim.Adam}
+    model, history = trained(compile, epochs=2, skip_nonfinite=True, **options)
+    assert history["skipped"] == [1, 1]
+    assert np.isfinite(history["train_loss"]).all()
+    assert all(np.isfinite(p.data).all() for p in model.parameters())
+    by_hand = Sequential(Linear(3, 5, rng=0), np.tanh, Linear(5, 2, rng=1))
+    adam, order = optim.Adam(by_hand.named_parameters(), lr=0.1), np.random.default_rng(3)
+    for _ in range(2):
+        rows = order.permutation(50)
+        for start in range(0, 50, 5 * accumulate):
+            chosen = rows[start : start + 5 * accumulate]
+            if 7 not in chosen:
+                adam.step(lambda chosen=chosen: cross_entropy(by_hand(spoiled[chosen]), Y[chosen]))
+    close(model, by_hand, 1e-9)
+    with pytest.raises(FloatingPointError, match="the step was not taken"):
+        trained(compile, **options)
+
+
+def test_an_epoch_without_a_step_has_no_train_loss():
+    _, history = trained(data=(X * np.nan, Y), skip_nonfinite=True, epochs=1)
+    assert np.isnan(history["train_loss"]).all()
+    assert history["skipped"] == [4]
+
+
+def test_compiled_and_eager_agree_with_all_options():
+    options = {
+        "make": optim.Adam,
+        "clip_norm": 0.2,
+        "accumulate": 2,
+        "skip_nonfinite": True,
+        "keep_best": True,
+    }
+    close(trained(True, **options)[0], trained(False, **options)[0], 1e-9)
+
+
+def test_the_best_epoch_is_kept():
+    seen = []
+    see = lambda epoch: seen.append((epoch.row["val_loss"], epoch.model.state_dict())) and None  # noqa: E731
+    options = {"lr": 3.0, "epochs": 6, "validation": (X[:20], Y[:20])}
+    model, history = trained(keep_best=True, callbacks=[see], **options)
+    value, best = min(seen, key=lambda pair: pair[0])
+    assert value == min(history["val_loss"]) < history["val_loss"][-1]
+    assert all(np.array_equal(best[name], p.data) for name, p in model.named_parameters())
+
+
+@pytest.mark.parametrize("compile", [True, False])
+@pytest.mark.parametrize("stop", [1, 2, 3, 4, 6])
+def test_all_options_resume_bit_for_bit(tmp_path, compile, stop):
+    options = {"make": optim.Adam, "lr": 0.5, "validation": (X[:20], Y[:20]), "clip_norm": 0.3,
+               "accumulate": 2, "skip_nonfinite": True, "keep_best": True, "compile": compile}  # fmt: skip
+    whole, history = trained(epochs=6, **options)
+    path = tmp_path / "run.mg"
+    trained(epochs=stop, checkpoint=path, **options)
+    resumed, again = trained(epochs=6, checkpoint=path, resume=True, **options)
+    assert same_state(whole, resumed)
+    assert again["val_loss"] == history["val_loss"]
+
+
+def test_a_checkpoint_without_the_best_epoch_is_told(tmp_path):
+    trained(epochs=1, checkpoint=tmp_path / "run.mg")
+    with pytest.raises(ValueError, match="without keep_best"):
+        trained(epochs=2, checkpoint=tmp_path / "run.mg", resume=True, keep_best=True)
+
+
+@pytest.mark.parametrize("option", [{"clip_norm": 1.0}, {"accumulate": 2}, {"skip_nonfinite": True}])
+def test_newton_judges_gradients_itself(option):
+    model = Sequential(Linear(3, 2, rng=0))
+    with pytest.raises(TypeError, match=r"update rule.*NewtonCG"):
+        fit(model, optim.NewtonCG(model.named_parameters()), cross_entropy, (X, Y), epochs=1, **option)
+
+
+def test_a_plateau_watches_the_column_it_names(tmp_path):
+    model, optimizer, loss, data, common = setup()
+    plateau = optim.ReduceLROnPlateau(optimizer, mode="max", patience=50, monitor="val_accuracy")
+    history = fit(model, optimizer, loss, data, epochs=3, **(common | {"schedule": plateau}))
+    assert plateau.best == max(history["val_accuracy"])
+    wrong = optim.ReduceLROnPlateau(optimizer, monitor="val_f1")
+    with pytest.raises(ValueError, match=r"watches 'val_f1'.*val_accuracy"):
+        fit(model, optimizer, loss, data, epochs=3, **(common | {"schedule": wrong}))
+    with pytest.raises(TypeError, match="monitor"):
+        optim.ReduceLROnPlateau(optimizer, monitor=3)
+
+
+@pytest.mark.parametrize(
+    ("every", "accumulate", "steps"), [("batch", 1, 12), ("batch", 3, 6), ("epoch", 1, 3)]
+)
+def test_a_cycle_that_is_too_short_is_refused_first(every, accumulate, steps, tmp_path):
+    def go(total, **more):
+        model = Sequential(Linear(3, 2, rng=0))
+        optimizer = optim.SGD(model.named_parameters(), momentum=0.9)
+        cycle = optim.OneCycleLR(optimizer, 0.1, total_steps=total)
+        fit(model, optimizer, cross_entropy, (X, Y), epochs=3, batch_size=16, schedule=cycle,
+            schedule_every=every, accumulate=accumulate, progress=False, **more)  # fmt: skip
+        return cycle
+
+    assert go(steps).last_epoch == steps
+    with pytest.raises(ValueError, match=rf"total_steps={steps - 1}.* {steps} times"):
+        go(steps - 1)

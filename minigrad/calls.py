@@ -1,0 +1,118 @@
+"""Calls of NumPy functions on Tensors: how a call fits the rule of its function, and how errors name it.
+
+A rule takes NumPy's positional arguments at NumPy's places, and some keywords. A user may also write a
+positional argument by name, give a keyword's default, or pass `axis, None, True` by position; NumPy's own
+signature says what is meant. It is looked at only if keywords were given or the rule did not take the
+arguments, because that takes ten times as long as the call.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["as_written", "called_on", "fitting", "refusal"]
+
+Call = tuple[Sequence[Any], dict[str, Any]]
+
+_ADVICE = {
+    "where": "Select with np.where first.",
+    "dtype": "Convert with .astype.",
+    "initial": "Add or compare with the initial value afterwards.",
+    "out": "Write `y = {called}(...)` instead, because the graph needs the values that out= would overwrite.",
+}
+
+
+def as_written(function: Any) -> str:
+    """The name of a NumPy or scipy function as a user writes it: "np.sin", "scipy.special.expit"."""
+    name = function.__name__
+    if isinstance(function, np.ufunc):
+        special = sys.modules.get("scipy.special")
+        is_scipys = special is not None and getattr(special, name, None) is function
+        return f"scipy.special.{name}" if is_scipys else f"np.{name}" if hasattr(np, name) else str(name)
+    module = function.__module__ or ""
+    public = [part for part in module.split(".") if not part.startswith("_")]
+    return ".".join([*(["np"] if public[:1] == ["numpy"] else public[:1]), *public[1:], name])
+
+
+def called_on(rule: Any) -> str:
+    """What a rule takes, as text: "(x, axis, keepdims=)"."""
+    places, known = _places(rule), sorted(getattr(rule, "keywords", ()))
+    return f"({', '.join([*places, *(f'{word}=' for word in known if word not in places)])})"
+
+
+def _places(rule: Any) -> list[str]:
+    code = getattr(rule, "__code__", None)
+    if code is None:  # an Op
+        return [f"x{i + 1}" for i in range(getattr(rule, "arity", None) or 1)]
+    names = list(code.co_varnames[: code.co_argcount])
+    return (
+        [*names, f"*{code.co_varnames[code.co_argcount + code.co_kwonlyargcount]}"] if _many(rule) else names
+    )
+
+
+def _many(rule: Any) -> bool:
+    code = getattr(rule, "__code__", None)
+    return code is None or bool(code.co_flags & 0x04)
+
+
+def fitting(
+    function: Any, called: str, rule: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
+) -> Call:
+    """The arguments of a call of `function`, brought to the places and keywords that its rule knows.
+
+    Raises:
+        TypeError: the rule has no place for an argument, and it is not NumPy's default.
+    """
+    known = getattr(rule, "keywords", ())
+    parameters = _signature(function)
+    names = list(parameters)
+    taken = list(args)
+    most = len(taken) if _many(rule) else len(_places(rule))
+    given = dict(zip(names[most:], taken[most:], strict=False)) | kwargs
+    if len(taken) - most > len(names[most:]):
+        raise refusal(called, rule, f"takes at most {len(names)} arguments, got {len(taken)}")
+    taken, left = taken[:most], {}
+    for word in sorted(given, key=lambda word: names.index(word) if word in names else len(names)):
+        value = given[word]
+        if word in known:
+            left[word] = value
+        elif word in names and names.index(word) == len(taken) < len(_places(rule)):
+            taken.append(value)
+        elif not _says_nothing(value, parameters.get(word)):
+            raise _unsupported(called, word, rule)
+    return taken, left
+
+
+def _says_nothing(value: Any, parameter: Any) -> bool:
+    """Whether a keyword has the value that NumPy gives it anyway."""
+    if value is None or value is np._NoValue:
+        return True
+    default = getattr(parameter, "default", None)
+    return type(value) in (bool, str, int) and type(value) is type(default) and value == default
+
+
+def _signature(function: Any) -> dict[str, Any]:
+    import inspect  # only now, because importing it takes longer than the rest of minigrad
+
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    return {p.name: p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+
+
+def _unsupported(called: str, word: str, rule: Any) -> TypeError:
+    advice = _ADVICE.get(word, "Leave it out, or call it on .numpy() if no derivative is needed.")
+    return TypeError(
+        f"{called}({word}=...) is not supported on Tensors, where it takes {called_on(rule)}. "
+        + advice.format(called=called)
+    )
+
+
+def refusal(called: str, rule: Any, reason: str) -> TypeError:
+    """The error for arguments that do not fit a rule."""
+    return TypeError(f"{called} {reason}. On Tensors it takes {called_on(rule)}; pass no other arguments.")

@@ -1,0 +1,240 @@
+"""An epoch of `fit`: one step of the optimizer for each batch, or for each few batches.
+
+A gradient can be looked at between the loss and the step, because an optimizer with an update rule hands its
+loss to `Batch.checked` first. Whatever `fit` does with a gradient is done there: it is required to be finite,
+added to those of other batches, and clipped. Raising `NotTaken` there leaves out the step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from minigrad import CaptureError, Tensor
+from minigrad.extend import Bound, Compiled
+from models.module import Module
+
+__all__ = ["Batches", "Handling", "Trainer", "batches", "loss_of_batch", "step_all"]
+
+Loss = Callable[[Any, Any], Any]  # loss(model(x), y), a scalar Tensor; or of a batch, loss(x, y)
+Augment = Callable[[Any, np.random.Generator], Any]  # augment(x, rng), an x
+Batches = Iterator[tuple[Any, Any]]  # the pairs (x, y) of an epoch
+
+
+def loss_of_batch(
+    model: Module, loss: Callable[[Any, Any], Any], with_outputs: bool
+) -> Callable[[Any, Any], Any]:
+    def loss_of_batch(x: Any, y: Any) -> Any:
+        outputs = model(x)
+        value = loss(outputs, y)
+        return (value, outputs) if with_outputs else value
+
+    return loss_of_batch
+
+
+def batches(x: Any, y: Any, size: int, augment: Augment | None, rng: np.random.Generator) -> Batches:
+    """All rows once in a random order, `size` at a time."""
+    order = rng.permutation(len(x))
+    for start in range(0, len(x), size):
+        rows = order[start : start + size]
+        yield x[rows] if augment is None else augment(x[rows], rng), y[rows]
+
+
+@dataclass
+class Handling:
+    """What is done with a gradient before the step, and what is left of the batches before this one."""
+
+    clip_norm: float | None = None
+    accumulate: int = 1
+    skip_nonfinite: bool = False
+    sums: dict[int, Any] = field(default_factory=dict)  # the gradients so far, by group or parameter
+    spoiled: bool = False  # whether a loss of the present step was not finite
+
+
+class NotTaken(Exception):  # it is no error
+    """The optimizer is not to step on this loss."""
+
+
+@dataclass
+class Trainer:
+    """Takes the steps of an epoch."""
+
+    optimizer: Any
+    loss: Compiled
+    compile: bool
+    schedules: Sequence[Any]  # are stepped after each step of the optimizer
+    handling: Handling
+    skipped: int = 0  # steps of this epoch that were not taken
+
+    def epoch(self, number: int, batches: Batches, interrupted: Callable[[], bool]) -> float | None:
+        """Train on each batch; the mean loss of the rows, or None if Ctrl-C cut the epoch short.
+
+        Rows of a loss that is not finite, whose step was skipped, do not count.
+        """
+        where, total, rows = f"epoch {number}", 0.0, 0
+        self.skipped = 0
+        while parts := list(islice(batches, self.handling.accumulate)):
+            for loss, n in self.step(parts, where):
+                total += loss * n
+                rows += n
+            step_all(self.schedules, {})
+            if interrupted():
+                return None
+        return total / rows if rows else math.nan
+
+    def step(self, parts: Sequence[tuple[Any, Any]], where: str) -> list[tuple[float, int]]:
+        """One step on the mean loss of these batches; the loss and the number of rows of each, before it."""
+        rows = sum(len(y) for _, y in parts)
+        found, taken = [], False
+        self.handling.sums, self.handling.spoiled = {}, False
+        for i, (x, y) in enumerate(parts):
+            share = (len(y) / rows, i == len(parts) - 1)
+            batch = Batch(self.loss, (x, y), where, self.optimizer, self.compile, self.handling, share)
+            try:
+                result = self.optimizer.step(batch if self.compile else batch.__call__)
+                loss, taken = float(result.item() if isinstance(result, Tensor) else result), True
+            except NotTaken:
+                loss = batch.loss
+            except CaptureError as error:
+                raise CaptureError(f"{error} `fit(compile=False)` trains without compiling.") from error
+            if math.isfinite(loss) or not self.handling.skip_nonfinite:
+                found.append((loss, len(y)))
+        self.skipped += not taken
+        return found
+
+
+class Batch(Bound):
+    """The loss of one batch, as a closure that looks at loss and gradient before a step is taken.
+
+    An optimizer with a `rule` has its gradient here: replayed into the vectors of its groups, or pulled back
+    by this closure. The others evaluate several points and look at their gradients themselves.
+
+    `share` is the part that the batch has in the rows of the step, and whether it is the last one.
+    """
+
+    __slots__ = ("_compile", "_handling", "_optimizer", "_share", "_where", "loss")
+
+    def __init__(
+        self,
+        compiled: Compiled,
+        pair: tuple[Any, Any],
+        where: str,
+        optimizer: Any,
+        compile: bool,
+        handling: Handling,
+        share: tuple[float, bool],
+    ) -> None:
+        super().__init__(compiled, pair, {})
+        self._where, self._optimizer, self._compile = where, optimizer, compile
+        self._handling, self._share, self.loss = handling, share, math.nan
+
+    def __call__(self) -> Any:
+        result = super().__call__()
+        self.checked(result[0] if isinstance(result, tuple) else result)
+        return result
+
+    def checked(self, loss: Any) -> Any:
+        if not isinstance(loss, Tensor | np.ndarray) or loss.size != 1:
+            got = f"shape {loss.shape}" if isinstance(loss, Tensor) else type(loss).__name__
+            raise TypeError(f"fit: loss(model(x), y) must be a scalar Tensor, got {got}.")
+        # Only the first loss is that of the step to be taken; later ones belong to trial points, which an
+        # optimizer may reject.
+        first, value = math.isnan(self.loss), loss.item()
+        if first and not math.isfinite(value):
+            self._not_finite(f"the loss became {value} in {self._where}", "Lower the learning rate, clip the "
+                             "gradients, or look for NaN in the data.")  # fmt: skip
+        if first:
+            self.loss = value
+        if hasattr(self._optimizer, "rule"):
+            self._prepare_gradient(loss)
+        return loss
+
+    def _prepare_gradient(self, loss: Any) -> None:
+        """Make the gradient that the optimizer steps along: finite, of all batches of the step, clipped."""
+        how, (share, is_last) = self._handling, self._share
+        gradients = self._gradients(loss)
+        if how.accumulate > 1:
+            gradients = {key: how.sums.get(key, 0) + share * g for key, g in gradients.items()}
+            gradients = {**how.sums, **gradients}
+            how.sums = gradients
+        if not is_last:
+            self._clear()
+            raise NotTaken
+        # The square overflows where the gradient need not, so only then every number is looked at.
+        squares = [float(np.vdot(g, g).real) for g in gradients.values()]
+        finite = math.isfinite(sum(squares)) or all(np.isfinite(g).all() for g in gradients.values())
+        if how.spoiled or not finite:
+            self._clear()
+            self._not_finite(
+                f"the gradient became NaN or infinite in {self._where}, at a loss of {loss.item()}",
+                "Look for a sqrt, log or division at 0 in the loss.",
+            )
+        if how.clip_norm is not None and (norm := _norm(gradients, squares)) > how.clip_norm:
+            gradients = {key: g * (how.clip_norm / norm) for key, g in gradients.items()}
+        elif how.accumulate == 1:
+            return
+        self._put(gradients)
+
+    def _not_finite(self, what: str, remedy: str) -> None:
+        if self._handling.skip_nonfinite:
+            self._handling.spoiled = True
+            raise NotTaken
+        raise FloatingPointError(f"fit: {what}; the step was not taken. {remedy}")
+
+    # The gradient: of a compiled loss a vector for each group, else an array for each parameter
+
+    def _parameters(self) -> list[Any]:
+        return [p for group in self._optimizer.param_groups for p in group["params"]]
+
+    def _gradients(self, loss: Any) -> dict[int, Any]:
+        if self._compile:
+            groups = enumerate(self._optimizer.param_groups)
+            return {i: group.g for i, group in groups if group.g is not None}
+        loss.backward()
+        found = {i: p.grad for i, p in enumerate(self._parameters()) if p.grad is not None}
+        return {i: g.data if isinstance(g, Tensor) else g for i, g in found.items()}
+
+    def _put(self, gradients: Mapping[int, Any]) -> None:
+        if self._compile:
+            for i, g in gradients.items():
+                self._optimizer.param_groups[i].g[...] = g
+            return
+        parameters = self._parameters()
+        for i, g in gradients.items():
+            parameters[i].grad = np.asarray(g, parameters[i].dtype)
+
+    def _clear(self) -> None:
+        """Forget the gradient: in a vector, what a later loss does not reach would stay."""
+        for group in self._optimizer.param_groups if self._compile else ():
+            if group.g is not None:
+                group.g.fill(0)
+        for p in () if self._compile else self._parameters():
+            p.grad = None
+
+
+def _norm(gradients: Mapping[int, Any], squares: Sequence[float]) -> float:
+    """The joint norm of finite gradients, also where their squares overflow."""
+    if math.isfinite(sum(squares)):
+        return math.sqrt(sum(squares))
+    top = max(float(np.abs(g).max(initial=0)) for g in gradients.values())
+    return top * math.sqrt(
+        sum(float(np.sum(np.square(np.abs(g) / top, dtype=float))) for g in gradients.values())
+    )
+
+
+def step_all(schedules: Sequence[Any], measured: Mapping[str, float]) -> None:
+    """Step every schedule, with the metric that it asks for: its `monitor`, else the loss.
+
+    `measured` are the columns of the epoch, with the validation loss last if there is one.
+    """
+    for schedule in schedules:
+        if getattr(schedule, "needs_metric", False):
+            monitor = getattr(schedule, "monitor", None)
+            schedule.step(measured[monitor or ("val_loss" if "val_loss" in measured else "train_loss")])
+        else:
+            schedule.step()
