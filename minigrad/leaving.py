@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.arraylike import defers
+from minigrad.arraylike import RULES, defers
 from minigrad.errors import entry
 from minigrad.mode import Mode, current
 
@@ -117,6 +117,25 @@ def without_lists(call: str, inputs: Sequence[Any]) -> list[Any]:
     return [operand(call, x) if x.__class__ is list else x for x in inputs]
 
 
+def _in_place(ufunc: np.ufunc, sign: str) -> Callable[[Any, Any], Any]:
+    """The method `self ∘= other`, which changes a live leaf; other Tensors are bound anew, as numbers are."""
+
+    def method(self: Any, other: Any) -> Any:
+        if self.op is not None or not self.active:
+            return NotImplemented  # Python then binds the name to `self ∘ other`
+        if current.mode.recording:
+            who = f"the leaf {self.name!r}" if self.name else "a leaf"
+            raise TypeError(
+                f"`p {sign}= ...` would change {who} with requires_grad=True in place while operations are "
+                f"recorded. To change it, write `with no_grad(): p {sign}= ...` or p.assign(array); for a "
+                f"new Tensor write `y = p {sign} ...`."
+            )
+        self.assign(RULES[ufunc](self, other))
+        return self
+
+    return method
+
+
 class Leaving:
     """The exits of a Tensor: its values as arrays, numbers, text and copies. The subclass has the fields."""
 
@@ -132,7 +151,11 @@ class Leaving:
 
     @property
     def data(self) -> NDArray[Any]:
-        """The values: a leaf's own ndarray, or a read-only view of a result. Setting it calls `assign`."""
+        """The values: a leaf's own ndarray, or a read-only view of a result. Setting it calls `assign`.
+
+        Writing into a leaf's array is not noticed: call `touch()` afterwards. And an optimizer moves its
+        parameters into one vector, so read `.data` anew after it was made or has stepped.
+        """
         leave_graph(self, ".data")
         if self.op is None:
             return self.primal
@@ -188,10 +211,28 @@ class Leaving:
             self.primal[...] = array
         self.touch()
 
+    __iadd__ = _in_place(np.add, "+")
+    __isub__ = _in_place(np.subtract, "-")
+    __imul__ = _in_place(np.multiply, "*")
+    __itruediv__ = _in_place(np.divide, "/")
+    __ipow__ = _in_place(np.power, "**")
+    __imod__ = _in_place(np.remainder, "%")
+    __ifloordiv__ = _in_place(np.floor_divide, "//")
+    __imatmul__ = _in_place(np.matmul, "@")
+
     @entry
     def touch(self) -> None:
-        """Declare that this leaf's array was written to: graphs recorded earlier are stale from now on."""
+        """Declare that this leaf's array was written to: graphs recorded earlier are stale from now on.
+
+        Raises:
+            ValueError: this Tensor is the result of an operation.
+        """
         leave_graph(self, "touch()")
+        if self.op is not None:
+            raise ValueError(
+                f"touch: this Tensor is the result of {self.op.name}, not a leaf, and its values are "
+                "read-only; touch the leaf that was changed."
+            )
         touch(self)
 
     @entry

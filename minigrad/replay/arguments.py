@@ -71,6 +71,9 @@ def traced(tree: Any, f: Any) -> tuple[list[Any], list[str], Callable[[Sequence[
             filled[i] = x
         return build(filled)
 
+    # for `reached`: an object among the arguments has attributes
+    rebuilt.others = [x for i, x in enumerate(leaves) if i not in at]  # type: ignore[attr-defined]  # functions carry attributes
+
     code = getattr(getattr(f, "__wrapped__", f), "__code__", None)
     first = code.co_varnames[: code.co_argcount] if code else ()
     args, kwargs = tree

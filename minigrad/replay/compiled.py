@@ -72,6 +72,8 @@ def compile(f: Function, *, check: bool = False) -> Compiled:
     installed libraries, files, the clock, attributes whose names are put together at run time, and the
     contents of an array of more than 64 KB from which f takes a Python number or a branch.
 
+    `@compile` may stand above a `def`, in a class too.
+
     Args:
         f: a function whose result depends only on its arguments and on what can be found by that search.
         check: compare each call with f itself.
@@ -146,6 +148,27 @@ class Compiled:
         """The function with its arguments given: a closure for `optimizer.step`, which then replays
         derivatives as well."""
         return Bound(self, args, kwargs)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """Above a method, `compile` gives each object a compiled function of its own, kept by the object."""
+        bind = getattr(type(self.function), "__get__", None)
+        if instance is None or bind is None:
+            return self
+        bound = bind(self.function, instance, owner)
+        if current.mode.capturing is not None:
+            return bound
+        kept = getattr(instance, "__dict__", None)
+        if kept is None:
+            raise TypeError(
+                f"{self.call} stands above a method of {type(instance).__name__}, whose objects have no "
+                "__dict__ to keep what is compiled. Compile the bound method: compile(object.method)."
+            )
+        # no attribute has a name with a space
+        key = f"compiled {getattr(self.function, '__qualname__', self.__name__)}"
+        known = kept.get(key)
+        if known is None or known.function != bound:  # a copy of the object has that of the original
+            known = kept[key] = Compiled(bound, self.check)
+        return known
 
     def __linearize__(self, primals: tuple[Any, ...]) -> tuple[Any, Function] | None:
         """For `linearize`: the value and a replayed push forward, or None if the function itself must run."""

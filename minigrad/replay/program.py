@@ -20,6 +20,7 @@ import linecache
 import math
 import re
 import sys
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -81,8 +82,9 @@ class Program:
         self.bytes, self.buffers, self.result_bytes = writer.bytes, writer.count, writer.result_bytes
         self.quiet = any(line.phase != "forward" and not printing(line.op).never_singular for line in lines)
         name = f"<minigrad program {next(_numbered)}>"
-        # so that tracebacks show it
+        # so that tracebacks show it, as long as there is a program
         linecache.cache[name] = (len(self.source), None, self.source.splitlines(True), name)
+        weakref.finalize(self, linecache.cache.pop, name, None).atexit = False
         scope: dict[str, Any] = writer.scope
         exec(compile(self.source, name, "exec"), scope)  # our own text, made just above
         self.workspace: Callable[..., Callable[..., Any]] = scope["workspace"]
@@ -293,7 +295,8 @@ class _Writer:
             sign = self._operator(line)
             if sign:
                 # on NumPy's scalars an operator is quicker than a ufunc
-                self.body.append(f"{name} = {operands[0]} {sign} {operands[1]}")
+                left, right = (f"({x})" if x.startswith("-") else x for x in operands)
+                self.body.append(f"{name} = {left} {sign} {right}")
             elif id(line) in self.text:
                 self.body.append(f"{name} = {self._filled(line, operands, '')}")
             else:

@@ -167,7 +167,12 @@ class Reached:
             if not ours or callable(value):
                 self._push(value, name)
         if ours:
-            return
+            for other in vars(f).get("others", ()):
+                self._push(other, type(other).__name__)
+        else:
+            self._code(f)
+
+    def _code(self, f: types.FunctionType) -> None:
         names = list(_names(f.__code__))
         self.names.update(names)
         for name in names:

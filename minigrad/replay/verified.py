@@ -41,7 +41,7 @@ def captured_twice(
         CaptureError: the runs differ, or f changed something.
     """
     values = [a.primal if isinstance(a, Tensor) else np.asarray(a) for a in arrays]
-    before = reached(f).moving
+    before = reached((f, build)).moving
     try:
         return _captured_twice(f, values, names, build, call, leaves, before)
     except BaseException:
@@ -70,9 +70,9 @@ def _captured_twice(
             if isinstance(x, np.ndarray) and x.flags.writeable
         ]
         marks = [(x, _mark(x)) for x in {id(x): x for x in constants}.values()]
-        middle = reached(f)
+        middle = reached((f, build))
         again, results, build_again, other = captured(f, values, names, build, call)
-        after = reached(f)
+        after = reached((f, build))
     first = _Run([*inputs, *leaves], outputs, nodes, capture)
     difference = _Comparison(
         first, _Run([*again, *leaves], results, nodes_of(results, other), other)

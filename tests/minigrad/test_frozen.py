@@ -1,17 +1,24 @@
 """Nothing is frozen in silence: what a compiled function reads beside its arguments is followed, whatever way
 it is read, and what cannot be followed is refused."""
 
+import copy
 import functools
+import gc
+import linecache
 import random
 import types
 import warnings
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import minigrad as mg
 import models
+import optim
 from minigrad import CaptureError, Tensor, compile, grad, no_grad, uniform
+from minigrad.extend import UpdateProgram
 
 X = np.array([0.5, -1.5])
 
@@ -331,3 +338,124 @@ def test_large_arrays_are_followed_where_plain_numpy_reads_them():
         large.fill(k)
         assert ops(one) == by_ops(one)
         np.testing.assert_array_equal(plain(X), by_numpy(X))
+
+
+def test_an_object_among_the_arguments_is_followed():
+    options = Options()
+    options.rng = np.random.default_rng(0)
+    f = lambda o, x: x * o.k  # noqa: E731
+    for compiled in (compile(f), compile(grad(lambda o, x: np.sum(x * x) * o.k, 1))):
+        for options.k in (2.0, 3.0, 4.0):
+            for _ in range(2):
+                np.testing.assert_allclose(
+                    compiled(options, X), X * options.k * (1 if compiled.function is f else 2)
+                )
+    with pytest.raises(CaptureError, match="random numbers"):
+        compile(lambda o, x: x if o.rng.random() < 0.99 else -x)(options, X)
+
+
+# Above a def in a class
+
+
+class Line:
+    slope = 2.0
+
+    def __init__(self, k):
+        self.k = k
+
+    @compile
+    def at(self, x):
+        return x * self.k * self.slope
+
+    @compile
+    def twice(self, x):
+        return self.at(x) + self.at(x)
+
+    @staticmethod
+    @compile
+    def plain(x):
+        return x * 3
+
+
+class Compact:
+    __slots__ = ()
+
+    @compile
+    def at(self, x):
+        return x
+
+
+class Layer(models.Module):
+    def __init__(self):
+        self.w = Tensor([2.0], requires_grad=True)
+
+    @compile
+    def forward(self, x):
+        return x * self.w
+
+    @compile
+    def loss(self, x):
+        return np.sum(self(x))
+
+
+def test_compile_above_a_def_in_a_class():
+    one, other = Line(3.0), Line(5.0)
+    for line in (one, other, copy.copy(one), copy.deepcopy(other), one):
+        for _ in range(3):
+            np.testing.assert_array_equal(line.at(X), X * line.k * 2)
+            np.testing.assert_array_equal(line.twice(X), X * line.k * 4)
+            line.k += 1
+    np.testing.assert_array_equal(Line.plain(X), one.plain(X))
+    assert isinstance(Line.at, type(compile(np.sin)))
+    assert one.at is one.at
+    with pytest.raises(TypeError, match=r"compile\(object\.method\)"):
+        Compact().at(X)
+    gone = weakref.ref(one)
+    del one, line
+    gc.collect()
+    assert gone() is None
+
+
+def test_compile_above_a_method_of_a_module_trains():
+    layer = Layer()
+    with no_grad():
+        np.testing.assert_array_equal(layer(X), 2 * X)
+    sgd = optim.SGD(layer.named_parameters(), lr=1.0)
+    for _ in range(3):
+        before = layer.w.numpy()
+        sgd.step(layer.loss.at(X))
+        np.testing.assert_allclose(layer.w.data, before - X.sum())
+    layer.zero_grad()
+    layer.loss(X).backward()
+    np.testing.assert_allclose(layer.w.grad, [X.sum()])
+
+
+# What a program leaves behind
+
+
+def test_texts_of_dropped_programs_are_dropped():
+    def texts():
+        gc.collect()
+        return sum(str(name).startswith("<minigrad") for name in linecache.cache)
+
+    def use():
+        w = Tensor(np.ones(3), requires_grad=True)
+        sgd = optim.Adam([w])
+        f = compile(lambda x: np.sum(np.sin(x) * x * w))
+        sgd.step(f.at(X[0] * np.ones(3)))
+        with no_grad():
+            f(np.ones(3))
+        mg.linearize(compile(np.sin), X)[1](X)
+
+    before = texts()
+    for _ in range(5):
+        use()
+    assert texts() == before
+
+
+def test_a_number_below_zero_keeps_its_sign_under_a_power():
+    rule = lambda v, n: {"w": v["w"] * (-2.0) ** n["t"] + (-3.0 - n["t"])}  # noqa: E731
+    program = UpdateProgram(rule, np.float64, ["w"], {"t": 2})
+    w = np.ones(2)
+    program([(w,)], {"t": 2})
+    np.testing.assert_array_equal(w, [-1.0, -1.0])
