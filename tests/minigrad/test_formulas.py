@@ -241,3 +241,27 @@ def test_no_writer_drops_an_operand():
         text, _ = formula(op, [("x", ATOM), ("y", ATOM)])
         assert "x" in text
         assert "y" in text, text
+
+
+PAIRS = {
+    "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": np.divide,
+    "remainder": np.remainder, "power": np.power, "matmul": np.matmul,
+}  # fmt: skip
+SINGLES = {"negative": np.negative, "square": np.square, "sqrt": np.sqrt, "absolute": np.abs, "exp": np.exp,
+           "sum": lambda x: np.sum(x, axis=0), "transpose": np.transpose}  # fmt: skip
+VALUES = {"p": a / 2, "q": a[::-1] / 3 + 0.1, "r": a.T / 4 + 0.2}
+
+
+@pytest.mark.parametrize("outer", PAIRS)
+@pytest.mark.parametrize("inner", [*PAIRS, *SINGLES])
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_brackets_stand_where_they_must(outer, inner, first):
+    p, q, r = (VALUES[n] for n in "pqr")
+    params = ("axis=0",) if inner == "sum" else ()
+    operands = [("p", ATOM), ("q", ATOM)][: 2 if inner in PAIRS else 1]
+    part = formula(inner, operands, params)
+    value = PAIRS[inner](p, q) if inner in PAIRS else SINGLES[inner](p)
+    text, _ = formula(outer, [part, ("r", ATOM)] if first else [("r", ATOM), part])
+    want = PAIRS[outer](value, r) if first else PAIRS[outer](r, value)
+    np.testing.assert_allclose(Reader(text, VALUES).whole(), want, rtol=1e-9, err_msg=text)

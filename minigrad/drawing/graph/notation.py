@@ -204,7 +204,8 @@ def _power(operands: Sequence[Written]) -> Written:
     if re.fullmatch(r"-?\d{1,3}", exponent[0]):
         raised = exponent[0].translate(_SUPERSCRIPTS)
     else:
-        raised = _RAISED.get(exponent[0], f"^{_in(exponent, ATOM)}")
+        clear = exponent[0] if exponent[0][-1:] not in "ᵀ]" else f"({exponent[0]})"
+        raised = _RAISED.get(exponent[0], f"^{_in((clear, exponent[1]), ATOM)}")
     return f"{_in(base, ATOM)}{raised}", POWER
 
 
