@@ -30,9 +30,9 @@ class Node:
     `kind` is "input" (an argument of the drawn function, or data), "parameter" (a live leaf), "constant",
     "op" or "fold" (a box that stands for `count` operations). `members` are the ids, in the unfolded picture,
     of the nodes that this one stands for. `arguments` are the operands of the op as they are written, with
-    "·" for one that an edge brings. `about` is the id of the node whose derivative this one helps to compute,
-    negative if that node is not in the picture, and None where it is unknown. `seconds` is None where the
-    time was not measured.
+    "·" for one that an edge brings; `stated` are the parameters that its formula states. `about` is the id of
+    the node whose derivative this one helps to compute, negative if that node is not in the picture, and None
+    where it is unknown. `seconds` is None where the time was not measured.
     """
 
     id: int
@@ -55,6 +55,7 @@ class Node:
     about: int | None = None
     arguments: tuple[str, ...] = ()
     params: str = ""
+    stated: tuple[str, ...] = ()
     count: int = 1
     members: tuple[int, ...] = ()
 

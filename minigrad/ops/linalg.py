@@ -124,15 +124,18 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
             f"np.tensordot(axes={axes}) of shapes {a.shape} and {b.shape}: the summed axes differ in length."
         )
     n = int(np.prod([a.shape[i] for i in left], dtype=int))
-    y = matmul_op(
-        np.reshape(
-            np.transpose(a, [*free_a, *left]), (int(np.prod([a.shape[i] for i in free_a], dtype=int)), n)
-        ),
-        np.reshape(
-            np.transpose(b, [*right, *free_b]), (n, int(np.prod([b.shape[i] for i in free_b], dtype=int)))
-        ),
-    )
-    return np.reshape(y, [a.shape[i] for i in free_a] + [b.shape[i] for i in free_b])
+    rows, columns = [a.shape[i] for i in free_a], [b.shape[i] for i in free_b]
+    size = [int(np.prod(each, dtype=int)) for each in (rows, columns)]
+    y = matmul_op(_matrix(a, [*free_a, *left], (size[0], n)), _matrix(b, [*right, *free_b], (n, size[1])))
+    shape = (*rows, *columns)
+    return y if y.shape == shape else np.reshape(y, shape)
+
+
+def _matrix(x: Any, axes: list[int], shape: tuple[int, int]) -> Any:
+    """x with its axes in another order, as a matrix."""
+    if axes != sorted(axes):
+        x = np.transpose(x, axes)
+    return x if x.shape == shape else np.reshape(x, shape)
 
 
 def trace(x: Any) -> Any:

@@ -644,6 +644,19 @@ def test_a_step_that_is_not_finite_is_skipped(compile, accumulate):
         trained(compile, **options)
 
 
+@pytest.mark.parametrize("compile", [True, False])
+def test_a_loss_that_is_not_finite_spoils_the_whole_step(compile):
+    """Here the gradient is finite all the same."""
+    first = np.random.default_rng(3).permutation(50)[0]  # in the first of the five batches of the step
+    labels = Y + np.where(np.arange(50) == first, np.inf, 0.0)
+    squares = lambda out, y: (out * out).mean() + np.max(y)  # noqa: E731
+    options = {"data": (X, labels), "loss": squares, "batch_size": 10, "epochs": 1, "skip_nonfinite": True}
+    start, _ = trained(compile, lr=0.0, accumulate=5, **options)
+    model, history = trained(compile, accumulate=5, **options)
+    assert history["skipped"] == [1]
+    close(start, model, rtol=0)
+
+
 def test_an_epoch_without_a_step_has_no_train_loss():
     _, history = trained(data=(X * np.nan, Y), skip_nonfinite=True, epochs=1)
     assert np.isnan(history["train_loss"]).all()
@@ -672,16 +685,17 @@ def test_the_best_epoch_is_kept():
 
 
 @pytest.mark.parametrize("compile", [True, False])
-@pytest.mark.parametrize("stop", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("stop", [1, 2, 3, 4])
 def test_all_options_resume_bit_for_bit(tmp_path, compile, stop):
-    options = {"make": optim.Adam, "lr": 0.5, "validation": (X[:20], Y[:20]), "clip_norm": 0.3,
+    options = {"make": optim.SGD, "lr": 8.0, "validation": (X[:20], Y[:20]), "clip_norm": 0.3,
                "accumulate": 2, "skip_nonfinite": True, "keep_best": True, "compile": compile}  # fmt: skip
-    whole, history = trained(epochs=6, **options)
+    whole, history = trained(epochs=4, **options)
     path = tmp_path / "run.mg"
     trained(epochs=stop, checkpoint=path, **options)
-    resumed, again = trained(epochs=6, checkpoint=path, resume=True, **options)
+    resumed, again = trained(epochs=4, checkpoint=path, resume=True, **options)
     assert same_state(whole, resumed)
     assert again["val_loss"] == history["val_loss"]
+    assert np.argmin(history["val_loss"]) < 3  # else there is nothing to restore
 
 
 def test_a_checkpoint_without_the_best_epoch_is_told(tmp_path):

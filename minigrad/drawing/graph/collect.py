@@ -18,7 +18,7 @@ import numpy as np
 
 from minigrad.drawing.graph.backward import VALUES, Named, play
 from minigrad.drawing.graph.fold import intervals, with_clusters
-from minigrad.drawing.graph.notation import ATOM, array_text, formula, symbol
+from minigrad.drawing.graph.notation import ATOM, array_text, formula, stated, symbol
 from minigrad.drawing.graph.walk import Key, Operand, Walk, resolved
 from minigrad.drawing.picture import Edge, Node, Picture, gc_paused
 from minigrad.tensor import Tensor
@@ -206,13 +206,16 @@ class _Boxes:
         if not node.op:
             node.phase = "forward"
         if not node.name:
-            node.label = node.op or ("input" if live else "constant") if node.shape else node.value
+            node.label = node.op or ("input" if live else "constant" if node.shape else node.value)
 
     def _describe_operation(self, node: Node, t: Tensor, operands: Sequence[Operand]) -> None:
         node.op = _op_name(t)
         node.arguments = tuple(text for text, _ in operands)
-        stated = [(k, v) for k, v in t.params.items() if k[0] != "_"]  # the others are what the op has kept
-        node.params = ", ".join(f"{k}={_short(v)}" for k, v in stated)
+        kept = [(k, v) for k, v in t.params.items() if k[0] != "_"]  # the others are what the op has kept
+        node.params = ", ".join(f"{k}={_short(v)}" for k, v in kept)
+        node.stated = stated(node.op, t.params, np.shape(t.args[0]) if t.args else ())
+        if node.op == "broadcast_to" and node.phase == "forward":  # elsewhere it goes without saying
+            node.stated = (str(node.shape),)
         node.source = t.mode.line.replace("\\", "/").rpartition("/")[2]  # without folders, which are private
         node.about = self.position.get(t.mode.about, -t.mode.about) if t.mode.about else None
         node.flops = _flops(t)
@@ -238,7 +241,7 @@ def _written(node: Node) -> str:
         return node.op
     letters = iter("xyz" if len(boxes) == 1 else "abcdefgh")
     named = [text.replace("·", next(letters)) if text.startswith("·") else text for text in node.arguments]
-    text = formula(node.op, [(text, ATOM) for text in named])[0]
+    text = formula(node.op, [(text, ATOM) for text in named], node.stated)[0]
     return node.op if text == f"{node.op}(x)" else text
 
 

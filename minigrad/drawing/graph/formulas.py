@@ -125,7 +125,7 @@ def _without_transposes(nodes: Sequence[Node], sources: list[list[int]]) -> tupl
             and not node.name
             and not node.output
             and changed[i].arguments[boxes[0]] == "·"
-            and "0, 1" not in node.params
+            and not node.stated
         ):
             turned[i] = sources[i][0]
     return changed, turned
@@ -201,7 +201,7 @@ def _written(
         j = next(given)
         operand = texts[j] if j in inner else (short[j] or "…", ATOM)
         operands.append(formula("transpose", [operand]) if text == "·ᵀ" else operand)
-    return formula(node.op, operands)
+    return formula(node.op, operands, node.stated)
 
 
 class _Names:
@@ -225,7 +225,7 @@ class _Names:
         if node.kind in _LEAVES:
             if node.name:
                 return self._unique(short_name(node.name))
-            if node.shape and self._graph.uses[i]:
+            if (node.shape or node.kind == "parameter") and self._graph.uses[i]:
                 return self._counted("c" if node.kind == "constant" else "x")
             return node.label
         if self._joined[i] >= 0:

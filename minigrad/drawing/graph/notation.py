@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-__all__ = ["PASSED", "array_text", "formula", "number_text", "subscript", "symbol", "tangent_of"]
+__all__ = ["PASSED", "array_text", "formula", "number_text", "stated", "subscript", "symbol", "tangent_of"]
 
-SUM, MATRIX, PRODUCT, SIGN, POWER, ATOM = range(1, 7)
+SUM, TOTAL, MATRIX, PRODUCT, SIGN, POWER, ATOM = range(1, 8)
 Written = tuple[str, int]
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -113,21 +113,77 @@ _ASSOCIATIVE = {"add", "multiply", "scale", "select", "matmul"}
 PASSED = {"astype", "positive", "reshape", "broadcast_to", "expand_dims", "squeeze", "stop_gradient"}
 
 
-def formula(op: str, operands: Sequence[Written]) -> Written:
-    """One operation on written operands, as a call unless mathematics has a sign for it.
+def stated(op: str, params: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[str, ...]:
+    """The parameters that an operation's value depends on, as its formula states them; `shape` is that of its
+    first operand.
+
+    >>> stated("power", {"p": 3}, (2,)), stated("sum", {"axis": (-2,), "keepdims": False}, (2, 2))
+    (('3',), ('axis=0',))
+    >>> stated("transpose", {"axes": (1, 0)}, (2, 3)), stated("getitem", {"index": (0, slice(1, None))}, (2,))
+    ((), ('0, 1:',))
+    """
+    ndim = len(shape)
+    if op == "power" and "p" in params:
+        return (number_text(params["p"]),)
+    if op == "transpose" and "axes" in params:
+        axes = tuple(params["axes"])
+        return () if axes == tuple(reversed(range(ndim))) else (str(axes),)
+    if op in ("reshape", "astype"):
+        return _stated_form(shape, params)
+    if op == "getitem" and "index" in params:
+        text = ", ".join(map(_index_text, params["index"]))
+        return (text if len(text) <= 12 else "…",)
+    found: list[str] = []
+    axis = params.get("axis")
+    if axis is not None:
+        axes = tuple(sorted(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)))) if ndim else ()
+        usual = {"log_softmax": (ndim - 1,), "concatenate": (0,)}.get(op, tuple(range(ndim)))
+        found += [] if axes == usual else [f"axis={axes[0] if len(axes) == 1 else axes}"]
+    return (*found, *(f"{name}={params[name]}" for name in ("ddof", "order") if params.get(name)))
+
+
+def _stated_form(shape: tuple[int, ...], params: Mapping[str, Any]) -> tuple[str, ...]:
+    """The new shape, unless the two mean the same beside other arrays; the new dtype, if it is a rounding."""
+    if "dtype" in params:
+        return (str(params["dtype"]),) if np.dtype(params["dtype"]).kind in "biu" else ()
+    new = tuple(params["shape"]) if "shape" in params else shape
+    plain = [re.sub(r"^(1, )+", "", f"{', '.join(map(str, each))}, ") for each in (shape, new)]
+    return () if plain[0] == plain[1] else (str(new),)
+
+
+def _index_text(i: Any) -> str:
+    if isinstance(i, slice):
+        ends = ("" if end is None else str(end) for end in (i.start, i.stop))
+        return ":".join(ends) + ("" if i.step is None else f":{i.step}")
+    return "…" if i is Ellipsis else str(i)
+
+
+def formula(op: str, operands: Sequence[Written], params: Sequence[str] = ()) -> Written:
+    """One operation on written operands, as a call unless mathematics has a sign for it. `params` are its
+    `stated` parameters.
 
     >>> x, y = ("x", ATOM), ("a + b", SUM)
     >>> formula("multiply", [x, y])[0], formula("power", [x, ("2", ATOM)])[0], formula("tanh", [y])[0]
     ('x·(a + b)', 'x²', 'tanh(a + b)')
     """
+    if op == "sum" and len(operands) == 1 and all(text.startswith("axis=") for text in params):
+        return _total(operands[0], re.sub(r"\D", "", params[0]) if params else "")
+    if op == "getitem" and len(operands) == 1:
+        return f"{_in(operands[0], ATOM)}[{params[0] if params else '…'}]", ATOM
+    operands = [*operands, *((text, ATOM) for text in params)]
     count, write = _WRITERS.get(op, (0, None))
-    if write is not None and operands and count in (len(operands), ANY):
+    if write is not None and operands and count == len(operands):
         return write(operands)
     return _call(op, operands)
 
 
 def _call(op: str, operands: Sequence[Written]) -> Written:
     return f"{op}({', '.join(text for text, _ in operands)})", ATOM
+
+
+def _total(operand: Written, axes: str) -> Written:
+    """Σ x, or Σ₀ x over axis 0."""
+    return f"Σ{subscript(axes)} {_in(operand, PRODUCT)}", TOTAL
 
 
 def _linear(operands: Sequence[Written]) -> Written:
@@ -149,13 +205,15 @@ def _power(operands: Sequence[Written]) -> Written:
     if re.fullmatch(r"-?\d{1,3}", exponent[0]):
         raised = exponent[0].translate(_SUPERSCRIPTS)
     else:
-        raised = _RAISED.get(exponent[0], f"^{_in(exponent, ATOM)}")
+        clear = exponent[0] if exponent[0][-1:] not in "ᵀ]" else f"({exponent[0]})"
+        raised = _RAISED.get(exponent[0], f"^{_in((clear, exponent[1]), ATOM)}")
     return f"{_in(base, ATOM)}{raised}", POWER
 
 
 def _exp(operands: Sequence[Written]) -> Written:
-    if operands[0][0].startswith("log_softmax("):
-        return operands[0][0].removeprefix("log_"), ATOM
+    text, strength = operands[0]
+    if strength == ATOM and re.fullmatch(r"log_softmax\([^()]*\)", text):
+        return text.removeprefix("log_"), ATOM
     return _call("exp", operands)
 
 
@@ -170,6 +228,8 @@ def _infix(op: str, operands: Sequence[Written]) -> Written:
     if op in ("multiply", "scale", "select") and "1" in (operands[0][0], operands[1][0]):
         return operands[1] if operands[0][0] == "1" else operands[0]
     (left, left_strength), right = operands
+    if (part := _part_of_a_sum(op, *operands)) is not None:
+        return part
     if op == "matmul":  # no reader is sure of a product of numbers beside one of matrices
         clear = [text if own == MATRIX or own >= SIGN else f"({text})" for text, own in operands]
         return " @ ".join(clear), MATRIX
@@ -193,6 +253,7 @@ def _infix(op: str, operands: Sequence[Written]) -> Written:
     if (
         op == "multiply"
         and right[1] == ATOM
+        and "…" not in right[0]  # that stands for something else at each place
         and (left == right[0] or left.endswith(f"·{right[0]}"))
         and left_strength >= PRODUCT
     ):
@@ -205,7 +266,16 @@ def _infix(op: str, operands: Sequence[Written]) -> Written:
     if right[1] == SIGN or (second and second[0] in "−-"):
         second = f"({right[0]})"
     between = sign if strength == PRODUCT and sign in "·/" else f" {sign} "
-    return f"{first}{between}{second}", strength
+    return f"{first}{between}{second}", SUM if op == "remainder" else strength
+
+
+def _part_of_a_sum(op: str, left: Written, right: Written) -> Written | None:
+    """Σ x/3 or 3·Σ x, which needs no brackets, because a sum of parts is a part of the sum."""
+    if op == "divide" and left[1] == TOTAL and _numeric(right[0]):
+        return f"{left[0]}/{right[0]}", TOTAL
+    if op in ("multiply", "scale") and right[1] == TOTAL and _numeric(left[0]):
+        return f"{left[0]}·{right[0]}", TOTAL
+    return None
 
 
 def _numeric(text: str) -> bool:
@@ -213,7 +283,6 @@ def _numeric(text: str) -> bool:
 
 
 Writer = Callable[[Sequence[Written]], Written]
-ANY = -1  # operands
 
 _WRITERS: dict[str, tuple[int, Writer]] = {  # op: with how many operands it is written so, and how
     **{op: (2, partial(_infix, op)) for op in _INFIX},
@@ -223,11 +292,9 @@ _WRITERS: dict[str, tuple[int, Writer]] = {  # op: with how many operands it is 
     **{op: (1, lambda xs: (f"{_in(xs[0], ATOM)}ᵀ", ATOM)) for op in ("transpose", "swapaxes")},
     "linear": (3, _linear),
     "power": (2, _power),
-    "exp": (ANY, _exp),
-    "negative": (ANY, lambda xs: (f"−{_in(xs[0], PRODUCT)}", SIGN)),
-    "square": (ANY, lambda xs: (f"{_in(xs[0], ATOM)}²", POWER)),
-    "sqrt": (ANY, lambda xs: (f"√{_in(xs[0], ATOM)}", POWER)),
-    "absolute": (ANY, lambda xs: (f"|{xs[0][0]}|", ATOM)),
-    "sum": (ANY, lambda xs: (f"Σ {_in(xs[0], PRODUCT)}", PRODUCT)),
-    "getitem": (ANY, lambda xs: (f"{_in(xs[0], ATOM)}[…]", ATOM)),
+    "exp": (1, _exp),
+    "negative": (1, lambda xs: (f"−{_in(xs[0], PRODUCT)}", SIGN)),
+    "square": (1, lambda xs: (f"{_in(xs[0], ATOM)}²", POWER)),
+    "sqrt": (1, lambda xs: (f"√{_in(xs[0], ATOM)}", POWER)),
+    "absolute": (1, lambda xs: (f"|{xs[0][0]}|", ATOM)),
 }

@@ -51,7 +51,7 @@ def from_dict(data: Mapping[str, Any]) -> Picture:
     """
     if data.get("format") != FORMAT:
         raise ValueError(f"a picture of format {FORMAT} is needed, got {data.get('format')!r}.")
-    tuples = ("shape", "arguments", "members")
+    tuples = ("shape", "arguments", "members", "stated")
     return Picture(
         title=data["title"],
         nodes=[_node({k: tuple(v) if k in tuples else v for k, v in n.items()}) for n in data["nodes"]],
