@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from minigrad.arraylike import RULES, defers
 from minigrad.errors import entry
+from minigrad.handed_out import HANDED, follow, hand_out
 from minigrad.mode import Mode, current
 
 __all__ = ["Leaving", "leave_graph", "next_index", "numeric", "operand", "touch", "without_lists"]
@@ -44,6 +45,8 @@ def leave_graph(x: Any, how: str) -> None:
 def touch(leaf: Any) -> None:
     """`leaf.touch()` without the check for a capture."""
     leaf.index = next_index()
+    if HANDED:
+        follow(leaf)
 
 
 def numeric(x: Any, call: str) -> NDArray[Any]:
@@ -153,11 +156,13 @@ class Leaving:
     def data(self) -> NDArray[Any]:
         """The values: a leaf's own ndarray, or a read-only view of a result. Setting it calls `assign`.
 
-        Writing into a leaf's array is not noticed: call `touch()` afterwards. And an optimizer moves its
-        parameters into one vector, so read `.data` anew after it was made or has stepped.
+        A graph recorded before its leaf's array is written to refuses to be pulled back. An optimizer moves
+        its parameters into one vector; an array that was read before then follows the parameter, and can no
+        longer be written to.
         """
         leave_graph(self, ".data")
         if self.op is None:
+            hand_out(self)
             return self.primal
         view = self.primal.view()
         view.flags.writeable = False

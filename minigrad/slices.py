@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from minigrad.errors import StaleGraphError, line_of
+from minigrad.handed_out import HANDED, overwritten
 
 __all__ = ["Slice", "between"]
 
@@ -33,7 +34,8 @@ class Slice(NamedTuple):
 def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
     """Collect the nodes that lie on a path from `sources` (None: every leaf) to `targets`.
 
-    An input newer than its user can only be a leaf that was changed after recording: `StaleGraphError`.
+    An input newer than its user can only be a leaf that was changed after recording: `StaleGraphError`. So
+    does a leaf whose array was written to after recording.
     """
     if sources is None:
         seen, guards, _ = _behind(targets, set(), 0)
@@ -41,6 +43,7 @@ def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
         leaves: list[Any] = []
         for index in sorted(seen):
             (nodes if seen[index].live else leaves).append(seen[index])
+        _check_written(nodes)
         return Slice(nodes, leaves, set(seen), False, guards)
     wanted = {s.index for s in sources}
     seen, guards, must_record = _behind(targets, wanted, min(wanted, default=0))
@@ -57,6 +60,7 @@ def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
                 reach.add(index)
                 nodes.append(node)
                 break
+    _check_written(nodes)
     return Slice(nodes, list(sources), reach, must_record, guards)
 
 
@@ -97,6 +101,12 @@ def _behind(
                 raise _stale(node, x)
             guards.append((x, x.index))
     return seen, guards, beyond
+
+
+def _check_written(nodes: list[Any]) -> None:
+    found = overwritten(nodes) if HANDED else None
+    if found is not None:
+        raise _stale(*found)
 
 
 def _stale(user: Any, leaf: Any) -> StaleGraphError:

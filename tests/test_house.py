@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("minigrad", "models", "optim")
 ALLOWED = {"minigrad": {"minigrad"}, "models": {"minigrad", "models"}, "optim": {"minigrad", "optim"}}
 LAYERS = [  # inside minigrad, each may import only from the lines above its own
-    {"calls", "errors", "mode", "packing"}, {"arraylike"}, {"leaving", "slices"}, {"sweeps"},
+    {"calls", "errors", "handed_out", "mode", "packing"}, {"arraylike"}, {"leaving", "slices"}, {"sweeps"},
     {"tensor", "linear_program"}, {"products", "trees"}, {"families"},
     {"ops"}, {"transforms"}, {"gauss_newton", "replay"}, {"check", "doctor", "drawing", "extend"},
 ]  # fmt: skip

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor
-from minigrad.extend import Packing, aligned
+from minigrad.extend import Packing, aligned, move_on
 
 __all__ = ["Array", "ParamGroup", "ParamSlice", "Segment", "Values"]
 
@@ -149,10 +149,11 @@ class ParamGroup(MutableMapping[str, Any]):
 
     def adopt(self, param: ParamSlice) -> None:
         """Copy the parameter's present values into our vector and make its array a view of that."""
-        p = param.tensor
+        p, before = param.tensor, param.tensor.primal
         param.view = self.w[param.lo : param.hi].reshape(param.shape)
-        param.view[...] = p.primal
+        param.view[...] = before
         p.primal = param.view
+        move_on(p, before)
 
     def prepare(self) -> list[ParamSlice]:
         """Make the vector that gradients are written to, with views into it. Return the live parameters."""
