@@ -150,7 +150,9 @@ class FirstOrder(Optimizer):
         loss = closure()
         if not isinstance(loss, Tensor) or loss.size != 1:
             raise no_loss(f"{type(self).__name__}.step(closure)", loss)
-        if all(param.tensor.gradient is None for param in self._slices()):  # or else the closure has pulled back
+        if all(
+            param.tensor.gradient is None for param in self._slices()
+        ):  # or else the closure has pulled back
             loss.backward()
         return loss
 
