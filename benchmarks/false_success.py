@@ -57,6 +57,17 @@ PROBLEMS: dict[str, tuple[Callable[[Any], Any], int, bool]] = {  # f, n, whether
         False,
     ),
     "1e12 f": (lambda x: 1e12 * np.sum((x**2 - 1) ** 2), 2, False),
+    "1e12 quartic": (lambda x: 1e12 * np.sum(x**4), 2, False),
+    "1e-12 f": (lambda x: 1e-12 * np.sum((x**2 - 1) ** 2), 2, False),
+    "1e12 Rosenbrock": (lambda x: 1e12 * (100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2), 2, False),
+    "scaled quartic": (lambda x: np.sum((SCALES * x - 1) ** 2 + (SCALES * x - 1) ** 4), 4, False),
+    "Powell singular": (
+        lambda x: (x[0] + 10 * x[1]) ** 2 + 5 * (x[2] - x[3]) ** 2 + (x[1] - 2 * x[2]) ** 4
+        + 10 * (x[0] - x[3]) ** 4, 4, False,
+    ),
+    "saddle": (lambda x: x[0] ** 2 - x[1] ** 2 + x[1] ** 4, 2, False),
+    "steep saddle": (lambda x: 1e8 * x[0] ** 2 + np.sum(x[1:] ** 4 - x[1:] ** 2), 3, False),
+    "1e12 (cosh - 1)": (lambda x: 1e12 * np.sum(np.cosh(x) - 1), 2, False),
     "exp wall": (lambda x: np.exp(x[0]) + (x[0] + x[1]) ** 2 - x[1] / 10 + x[1] ** 2, 2, False),
 }  # fmt: skip
 

@@ -34,8 +34,8 @@ class Slice(NamedTuple):
 def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
     """Collect the nodes that lie on a path from `sources` (None: every leaf) to `targets`.
 
-    An input newer than its user can only be a leaf that was changed after recording: `StaleGraphError`. So
-    does a leaf whose array was written to after recording.
+    An input newer than its user can only be a leaf that was changed after recording: `StaleGraphError`. It
+    is raised too if a leaf's array was written to after recording.
     """
     if sources is None:
         seen, guards, _ = _behind(targets, set(), 0)

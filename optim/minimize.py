@@ -80,8 +80,10 @@ def minimize(
         tol: the same as the option gtol.
         options: gtol, gtol_abs: success needs max|∇f| ≤ gtol_abs + gtol·max|∇f(x0)|; by default gtol = 1e-8,
             gtol_abs = 0. Where only the share of the first gradient, which may have been huge, says so, f
-            must also promise to fall by next to nothing more: ½gᵀ|H|⁻¹g against |f|. Methods without second
-            derivatives only know the curvature they have met, and can miss a direction that is far flatter.
+            must also promise to fall by next to nothing more: ½gᵀ|H|⁻¹g against |f|, or, where f goes to 0,
+            against what it was when the gradient became small. Methods without second derivatives take H from
+            differences of gradients then: 2n of them up to n = 100, at most 30 beyond, where a direction that
+            is far flatter can be missed.
             second_order: whether to look at the Hessian then, and leave saddle points; "auto" does so for
             Newton methods, but not for the textbook's, modification "none". ftol: give up when f falls by
             less than this share of |f|. maxiter, maxfev, maxhev: limits of nit, nfev, nhev. trace: False

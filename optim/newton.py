@@ -28,8 +28,10 @@ class Newton(ClosureOptimizer):
     | "pinv" | λ, or ∞ if |λ| ≤ δ | −H⁺g: "none" where H is singular, as a network's often is |
     | "trust" | λ + μ | the minimum of the parabola within ‖p‖ ≤ Δ (Moré and Sorensen 1983) |
 
-    with δ = √eps·max|λ|. With `modification="none", line_search=None` this is the pure method. At a saddle
-    point itself, where the slope says nothing, "shift", "abs" and "clip" leave along the most negative
+    with δ = √eps·max|λ|. Where some |λ| of "abs", "clip" or "pinv" lie below δ, and fewer would if rows and
+    columns of H were scaled to 1, the rule is applied to the scaled H: so a parameter in other units is not
+    taken for a flat direction. With `modification="none", line_search=None` this is the pure method. At a
+    saddle point itself, where the slope says nothing, "shift", "abs" and "clip" leave along the most negative
     curvature.
 
     Whatever happens in the closure (NaN, an exception, Ctrl-C), the parameters are those of the last accepted
@@ -43,8 +45,8 @@ class Newton(ClosureOptimizer):
         lr: the first a that is tried, ≥ 0; 1 is Newton's. With "trust" it has to be 1.
         modification: see above.
         damping: ≥ 0, added to every d; in units of curvature.
-        line_search: "armijo", "strong-wolfe", or None: a = lr, whatever f does. "trust" needs none and uses
-            none.
+        line_search: "armijo", which halves the step until f falls, "strong-wolfe", or None:
+            a = lr, whatever f does. "trust" needs none and uses none.
         dense_limit: the largest n allowed.
         weight_decay: λ ≥ 0 adds ½λ‖w‖² to f, g and H.
 

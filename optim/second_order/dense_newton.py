@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from optim.second_order.eigen_directions import DIAGONALS, more_sorensen, textbook_direction
+from optim.second_order.eigen_directions import modified_direction, more_sorensen, textbook_direction
 from optim.second_order.evaluation import Evaluation, Objective, Vector, symmetric
 from optim.second_order.line_search import line_search
 from optim.second_order.method import Method, Settings
@@ -149,7 +149,7 @@ def _direction(
         return np.zeros_like(g)
     if modification == "none":
         return textbook_direction(H + damping * np.eye(g.size), g)
-    return -V @ ((V.T @ g) / (DIAGONALS[modification](lam, floor, np.diag(H)) + damping))
+    return modified_direction(H, g, lam, V, floor, damping, modification)
 
 
 def _line_step(
@@ -164,7 +164,7 @@ def _line_step(
             return there, NewtonInfo(
                 True, escaped=True, why="negative curvature", step_length=s, step_norm=s, decrement=decrement
             )
-    found = line_search(settings.line_search, objective, here, p, settings.lr, settings.noise)
+    found = line_search(settings.line_search, objective, here, p, settings.lr, settings.noise, shortest=0.5)
     if found.there is None:
         status = found.status
         if status is Status.PRECISION_LOSS and (settings.lr or not here.g.any()):

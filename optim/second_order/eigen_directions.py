@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DIAGONALS", "SingularHessianError", "more_sorensen", "textbook_direction"]
+__all__ = [
+    "DIAGONALS", "SingularHessianError", "modified_direction", "more_sorensen", "textbook_direction",
+]  # fmt: skip
 
 Vector = NDArray[Any]
 
@@ -33,10 +35,7 @@ def textbook_direction(H: Vector, g: Vector) -> Vector:
     Raises:
         SingularHessianError: an eigenvalue of the scaled H is 0 up to rounding, n·eps of the largest.
     """
-    s = np.ones(g.size)
-    for _ in range(10):
-        largest = np.abs(s[:, None] * H * s).max(axis=1)
-        s /= np.sqrt(np.where(largest > 0, largest, 1.0))
+    s = _equilibrated(H)
     lam, V = np.linalg.eigh(s[:, None] * H * s)
     least, most = float(lam[np.argmin(np.abs(lam))]), float(np.abs(lam).max())
     if not abs(least) > g.size * np.finfo(np.float64).eps * most:
@@ -46,6 +45,41 @@ def textbook_direction(H: Vector, g: Vector) -> Vector:
             "damping > 0."
         )
     p: Vector = -s * (V @ ((V.T @ (s * g)) / lam))
+    return p
+
+
+def _equilibrated(H: Vector) -> Vector:
+    """s, for which the largest entry of each row of sᵢHᵢⱼsⱼ is about 1 (Ruiz 2001)."""
+    s: Vector = np.ones(len(H))
+    for _ in range(10):
+        largest = np.abs(s[:, None] * H * s).max(axis=1)
+        s /= np.sqrt(np.where(largest > 0, largest, 1.0))
+    return s
+
+
+def modified_direction(
+    H: Vector, g: Vector, lam: Vector, V: Vector, floor: float, damping: float, modification: str
+) -> Vector:
+    """−V(c/d), with d of `DIAGONALS`.
+
+    An eigenvalue below the floor may only be that of a coordinate in other units. So where some lie below,
+    rows and columns are scaled as in `textbook_direction`; where fewer do then, the rule for d and the floor
+    belong to the scaled H.
+
+    Args:
+        lam, V: the spectrum of H.
+        floor: δ, a share of the largest |λ|.
+    """
+    s: Vector = np.ones(g.size)
+    below, most = int(np.sum(np.abs(lam) <= floor)), float(np.abs(lam).max())
+    if modification != "shift" and below and most:
+        scale = _equilibrated(H)
+        scaled = scale[:, None] * (H + damping * np.eye(g.size)) * scale
+        values, vectors = np.linalg.eigh(scaled)
+        bound = floor / most * float(np.abs(values).max())
+        if int(np.sum(np.abs(values) <= bound)) < below:
+            s, H, lam, V, floor, damping = scale, scaled, values, vectors, bound, 0.0
+    p: Vector = -s * (V @ ((V.T @ (s * g)) / (DIAGONALS[modification](lam, floor, np.diag(H)) + damping)))
     return p
 
 

@@ -99,7 +99,13 @@ class Ray:
 
 
 def line_search(
-    kind: str | None, objective: Objective, here: Evaluation, p: Vector, first: float, noise: float = NOISE
+    kind: str | None,
+    objective: Objective,
+    here: Evaluation,
+    p: Vector,
+    first: float,
+    noise: float = NOISE,
+    shortest: float = 0.1,
 ) -> SearchResult:
     """Search along p from `here`, with the step length `first` for the first point.
 
@@ -107,6 +113,8 @@ def line_search(
         kind: "armijo", "strong-wolfe", or None: take `first` whatever f does, unless it is not finite there.
         first: ≥ 0; at 0 there is nothing to search.
         noise: a change of f below this share of |f| is rounding.
+        shortest: of "armijo", the least share of the step length that the next trial may have. For a Newton
+            step ½ is better: f beyond it is no parabola, and short steps creep.
 
     Returns:
         `SearchResult`, whose `there` is None if no point was good enough; else the gradient there is finite.
@@ -123,7 +131,7 @@ def line_search(
         return SearchResult(None, 0.0, 0, "stationary" if first > 0 else "lr is 0")
     if kind is not None and not ray.slope < 0:
         return SearchResult(None, 0.0, 0, "not a direction of descent")
-    found = _SEARCHES[kind](ray, first)
+    found = _armijo(ray, first, shortest) if kind == "armijo" else _SEARCHES[kind](ray, first)
     # f rose at every longer step, and only the slopes say that it falls: are they those of f?
     tiny = found.there is not None and found.a < TINY * first and blind(here, found.there, noise)
     if tiny and -0.5 * TINY * first * ray.slope > noise * abs(here.f):
@@ -138,9 +146,9 @@ def _full_step(ray: Ray, first: float) -> SearchResult:
     return SearchResult(None, 0.0, 1, "not finite" if point.change else "stationary")
 
 
-def _armijo(ray: Ray, first: float, c1: float = 1e-4, max_trials: int = 60) -> SearchResult:
-    """Shorten the step until f has fallen: to where a parabola has its minimum, but by ½ at least and to 1/10
-    at most."""
+def _armijo(ray: Ray, first: float, shortest: float, c1: float = 1e-4, max_trials: int = 60) -> SearchResult:
+    """Shorten the step until f has fallen: to where a parabola has its minimum, but by ½ at least and to the
+    share `shortest` at most."""
     a = first
     for trials in range(1, max_trials + 1):
         point = ray.at(a)
@@ -148,7 +156,7 @@ def _armijo(ray: Ray, first: float, c1: float = 1e-4, max_trials: int = 60) -> S
             point = ray.with_slope(point)
             if math.isfinite(point.change):
                 return SearchResult(point.there, a, trials, "sufficient decrease")
-        a *= min(max(_parabola(ray.slope * a, point.change), 0.1), 0.5)
+        a *= min(max(_parabola(ray.slope * a, point.change), shortest), 0.5)
     return SearchResult(None, 0.0, max_trials, "no decrease")
 
 
@@ -182,7 +190,7 @@ def _strong_wolfe(
 
 
 _SEARCHES: dict[str | None, Callable[[Ray, float], SearchResult]] = {
-    "armijo": _armijo, "strong-wolfe": _strong_wolfe, None: _full_step,
+    "strong-wolfe": _strong_wolfe, None: _full_step,
 }  # fmt: skip
 
 

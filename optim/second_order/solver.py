@@ -19,13 +19,22 @@ from optim.second_order.line_search import line_search
 from optim.second_order.method import Method, Settings
 from optim.second_order.quasi_newton import first_direction
 from optim.second_order.results import Status, StepInfo
-from optim.second_order.stationary import StationaryCheck, curvature_at, escape, refine
-from optim.second_order.trial import EPS, norm, stuck
+from optim.second_order.stationary import (
+    StationaryCheck,
+    curvature_at,
+    escape,
+    newton_by_differences,
+    refine,
+)
+from optim.second_order.trial import EPS, NOISE, norm, stuck
 
 __all__ = ["Solver"]
 
 SMALL = 1e-9  # f has arrived where the model promises to fall by less than this share of |f|,
-SHRUNK = 1e-6  # or by this share of what it promised where the gradient became small
+FAST, NOTHING = 1e-3, 1e-20  # or, while a step leaves less than FAST of the promise, has left NOTHING of it,
+SHRUNK = 1e-20  # or, where f goes to 0 slowly, this share of the promise where the gradient became small,
+SHORT = 1e-6  # and this share of the way that was to go then;
+UNSEEN, GONE = 1e-16, 1e-28  # or this one, or that of the first |f|, without second derivatives
 PATIENCE = 10  # the steps that may pass in which f cannot tell and the gradient does not shrink
 
 
@@ -33,8 +42,10 @@ class Solver(Method):
     """Test the gradient; if it is small look at the curvature, else take a step of another method.
 
         ‖g‖∞ ≤ gtol_abs + gtol·‖g₀‖∞   →  λmin negative beyond rounding: escape along the eigenvector
-                                          ½gᵀ|H|⁻¹g > 1e-9·|f|, and not yet shrunk by much: a Newton step
+                                          ½gᵀ|H|⁻¹g > 1e-9·|f|, and it still shrinks fast: a Newton step
                                           else SECOND_ORDER
+
+    A method without second derivatives gets H from differences of gradients, once it seems to have arrived.
 
     ‖g₀‖ is the first gradient, or, where that was small already, the one after the escape. Of the settings
     it reads gtol, gtol_abs, second_order and forcing, see `NewtonCG`, and gives the method η for the
@@ -54,12 +65,17 @@ class Solver(Method):
         self.predicted = self.length = math.nan  # of the last step
         # by how much f would still fall: now, and where the gradient became small, with the way to go then
         self.hoped = self.first = self.first_length = math.nan
+        self.quick = 0.0  # the promise from which on it has shrunk fast, or 0
+        # of a method without second derivatives: the first point; how many steps are taken between two looks
+        # at differences of gradients, and which step was the last one
+        self.x0: Vector | None = None
+        self.pause, self.looked = 0, -1
         # the smallest ‖g‖∞ yet, and steps since in which f could not tell
         self.best, self.stalled = math.inf, 0
 
     NUMBERS = (
         "f0", "g0", "g0_max", "eta", "size", "best", "stalled", "accepted", "predicted",
-        "length", "hoped", "first", "first_length",
+        "length", "hoped", "first", "first_length", "quick",
     )  # fmt: skip
 
     def state(self) -> dict[str, Any]:
@@ -87,6 +103,7 @@ class Solver(Method):
         if math.isnan(self.f0):
             with np.errstate(all="ignore"):
                 self.f0, self.g0, self.g0_max = here.f, norm(here.g), _max(here.g)
+                self.x0 = here.x
 
     def converged(self, here: Evaluation, settings: Settings) -> bool:
         return _max(here.g) <= self.tolerance(settings)
@@ -162,20 +179,35 @@ class Solver(Method):
     def _unchecked(
         self, objective: Objective, here: Evaluation, settings: Settings
     ) -> tuple[Evaluation, StepInfo]:
-        """The same without the curvature; a method that has no second derivatives tries once more along
-        −g."""
+        """The same without the curvature. A method that has no second derivatives tries once more along −g,
+        and then looks at differences of gradients."""
         done = StepInfo(status=Status.FIRST_ORDER)
         if _max(here.g) <= settings.gtol_abs:  # the caller's own tolerance is taken at its word
             return here, done
-        if not self._settled(here):
-            return self._method_step(objective, here, settings)
-        if self.method.promise(here) is None:
+        knows = self.method.promise(here) is None
+        settled = self._settled(here)
+        if knows and settled:
             return here, done
+        if settled and self.accepted >= self.looked + self.pause:
+            if left := self._along_slope(objective, here, settings):
+                return left
+            if self._verified(objective, here, settings):
+                return here, done
+        there, info = self._method_step(objective, here, settings)
+        if info.status.success and not knows:  # no step of this method helps; would another one?
+            sure = self._verified(objective, here, settings)
+            info = replace(info, status=Status.FIRST_ORDER if sure else Status.PRECISION_LOSS)
+        return there, info
+
+    def _along_slope(
+        self, objective: Objective, here: Evaluation, settings: Settings
+    ) -> tuple[Evaluation, StepInfo] | None:
+        """A step along −g, if f falls there by far more than the method promises."""
         p = first_direction(here)
         ray = line_search("strong-wolfe", objective, here, p, 1.0, settings.noise)
         fall = 0.0 if ray.there is None else here.f - ray.there.f
         if ray.there is None or not fall > max(100 * self.hoped, SMALL * abs(here.f)):
-            return here, done
+            return None
         length = ray.a * norm(p)
         self.method.after_escape(length, settings)
         self.first = math.nan
@@ -183,29 +215,53 @@ class Solver(Method):
             accepted=True, step_norm=length, radius=length, actual=fall, why="a flat direction"
         )
 
+    def _verified(self, objective: Objective, here: Evaluation, settings: Settings) -> bool:
+        """Whether differences of gradients agree that f will fall by next to nothing more, or by rounding.
+
+        Where they do not, the method goes on, and the next look comes after twice as many steps."""
+        self.looked, self.pause = self.accepted, 2 * self.pause + 1
+        newton = newton_by_differences(objective, here, here.x if self.x0 is None else self.x0)
+        if newton is None:
+            return False
+        return self._settled(here, newton) or stuck(here, newton, settings.noise).success
+
     def _method_step(
         self, objective: Objective, here: Evaluation, settings: Settings
     ) -> tuple[Evaluation, StepInfo]:
         return self.method.step(objective, here, replace(settings, eta=self._eta(here, settings.forcing)))
 
     def _settled(self, here: Evaluation, newton: Vector | None = None) -> bool:
-        """Whether f will fall by next to nothing more: the model promises less than 1e-9 of |f|; or the fall
-        promised and the way to go have shrunk by much since the gradient became small.
+        """Whether f will fall by next to nothing more: the model promises less than 1e-9 of |f|.
+
+        Where f goes to 0 it has no size of its own. Does it do so at a point, as |x|ᵖ? There Newton's model
+        promises more than ½|f|, and less where f goes to 0 at infinity, as x⁻ᵖ. If the promise shrinks fast,
+        nothing must be left of it. At a singular minimum, p > 2, each step leaves a fixed share, and it is
+        enough that the fall promised and the way to go have shrunk by much since the gradient became small.
 
         The first gradient alone would not do: it may have been huge."""
+        known = self.method.promise(here)
         if newton is not None:
             hoped, length = -0.5 * float(here.g @ newton), float(np.linalg.norm(newton))
         else:
-            hoped, length = self.method.promise(here) or (self.predicted, self.length)
-        self.hoped = hoped
+            hoped, length = known or (self.predicted, self.length)
+        before, self.hoped = self.hoped, hoped
         if hoped <= SMALL * abs(here.f):
             return True
         if not self.first < math.inf:
-            self.first, self.first_length = hoped, length
+            self.first, self.first_length, self.quick = hoped, length, 0.0
             return False
-        if not abs(here.f) <= 10 * hoped:  # f does not go to 0, so it has a size of its own
+        gone = abs(here.f) <= SHRUNK * self.first and length <= SHORT * self.first_length
+        if known is None and gone and hoped <= 0.4 * abs(here.f):
+            return True  # H is singular up to rounding here, and says nothing more
+        if not abs(here.f) <= (1.98 if newton is not None else 10) * hoped:
             return False
-        return hoped <= SHRUNK * self.first and length <= 0.5 * self.first_length
+        self.quick = max(self.quick, before) if hoped <= FAST * before else 0.0
+        if known is None and self.quick:
+            return hoped <= NOTHING * self.quick
+        share = SHRUNK * self.first if known is None else max(UNSEEN * self.first, GONE * abs(self.f0))
+        shrunk = hoped <= share and not (known is None and newton is not None and abs(here.f) < 1.25 * hoped)
+        rounded = known is not None and length <= NOISE * norm(here.x)
+        return (shrunk and length <= 0.5 * self.first_length) or rounded
 
     def _judged(self, there: Evaluation, info: StepInfo, settings: Settings) -> StepInfo:
         """`info` with the status that only the course of many steps shows."""

@@ -4,19 +4,85 @@ import numpy as np
 import pytest
 
 import optim
-from benchmarks.false_success import PROBLEMS, runs
+from benchmarks import least_squares
+from benchmarks.false_success import METHODS, PROBLEMS, lower, runs
 from optim import minimize
 from tests.problems import leaf
 
-STEEP = ["x - ln x", "sqrt x + 1/x", "Poisson", "steep rotated well", "faint saddle", "scaled"]
+STEEP = [
+    "x - ln x", "sqrt x + 1/x", "x^2 + 1/x^2", "Poisson", "cosh", "Beale", "steep rotated well",
+    "faint saddle", "scaled", "scaled quartic", "1e12 f", "1e12 quartic", "Powell singular", "steep saddle",
+]  # fmt: skip
 BY = ["newton-cg", "newton-cg, line search", "newton, abs", "newton, pinv", "lbfgs", "adam"]
+FOUND = {  # starts from which a success was false once
+    "1e12 f": [[6.07172813e02, -5.53746521e-09]],
+    "Beale": [[-5.81987083e-05, 8.37662733e01]],
+    "x^2 + 1/x^2": [[9.20425478e-03, 1.43598159e-08]],
+    "cosh": [[3.06286979e-09, 1.29790530e02]],
+    "scaled quartic": [[1e3, 1.0, 1.0, 1.0]],
+}
 
 
 @pytest.mark.parametrize("problem", STEEP)
 def test_no_success_is_false(problem):
-    by = BY if problem != "scaled" else BY[:4]  # a direction flatter by 1e24 is not seen without H
-    found = [run for run in runs(2, methods=by, problems={problem: PROBLEMS[problem]}) if run.false]
+    found = [run for run in runs(2, methods=BY, problems={problem: PROBLEMS[problem]}) if run.false]
     assert not found, found[0]
+
+
+@pytest.mark.parametrize("by", [name for name in METHODS if name not in ("gd", "momentum")])
+@pytest.mark.parametrize("problem", FOUND)
+def test_a_start_that_misled_once_does_so_no_more(problem, by):
+    (f, _, _), (method, options) = PROBLEMS[problem], METHODS[by]
+    for start in FOUND[problem]:
+        with np.errstate(all="ignore"):
+            result = minimize(f, start, method, options={"trace": False, "maxiter": 500} | options)
+            assert not result.success or result.fun - lower(f, result.x) <= 1e-4 * (1 + abs(result.fun))
+
+
+@pytest.mark.parametrize("method", ["newton", "newton-cg"])
+@pytest.mark.parametrize("power", [4, 6, 10])
+def test_a_singular_minimum_is_reached_in_one_step_by_its_multiplicity(method, power):
+    result = minimize(lambda x: 1e12 * np.sum((x - 1) ** power), [3.0, 1e3], method)
+    assert result.success
+    assert result.fun < 1e-10
+    assert result.nit < 100
+
+
+FAR_APART = {  # f, start, minimum
+    "Brown": (
+        lambda x: (x[0] - 1e6) ** 2 + (x[1] - 2e-6) ** 2 + (x[0] * x[1] - 2) ** 2, [1.0, 1.0], [1e6, 2e-6],
+    ),
+    "quartic": (
+        lambda x: (1e-8 * x[0] - 1) ** 2 + (1e-8 * x[0] - 1) ** 4 + (x[1] - 1) ** 2 + (x[1] - 1) ** 4,
+        [1e7, 3.0], [1e8, 1.0],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("problem", "modification"),
+    [("Brown", "abs"), ("Brown", "clip"), ("quartic", "abs"), ("quartic", "clip"), ("quartic", "pinv")],
+)
+def test_small_and_large_parameters_arrive_together(problem, modification):
+    f, start, minimum = FAR_APART[problem]
+    result = minimize(
+        f, start, "newton", options={"modification": modification, "maxiter": 200, "gtol": 1e-14}
+    )
+    assert result.nit <= 40
+    np.testing.assert_allclose(result.x, minimum, rtol=1e-6)
+
+
+FITS = [
+    "Powell badly scaled (3)", "helical valley (7)", "scaled Rosenbrock", "scales of 1e12, curved",
+    "amplitudes of 1e6", "offset of 1e3",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("problem", FITS)
+def test_least_squares_arrive_or_say_no_success(problem):
+    found = [*least_squares.runs([problem])]
+    assert all(run.right for run in found)
+    assert sum(run.arrived for run in found) >= len(found) - 1
 
 
 @pytest.mark.parametrize("method", ["lbfgs", "newton-cg", "newton"])

@@ -383,3 +383,12 @@ def test_rounding_is_not_counted_as_negative_curvature():
         lowest.append(info.lambda_min)
         assert info.negative == 0
     assert min(lowest) < 0
+
+
+def test_armijo_halves_a_newton_step():
+    """A parabola through f at the end of a step that is far too long would propose a tenth."""
+    p = Tensor([3.0], requires_grad=True)
+    optimizer = optim.Newton([p])
+    optimizer.step(lambda: ((1 + p * p) ** 0.5).sum())
+    assert optimizer.last_step.step_length == 0.125
+    assert optimizer.last_step.rejections == 3
