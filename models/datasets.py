@@ -23,8 +23,6 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minigrad.extend import entry
-
 Array = NDArray[Any]
 Rng = int | np.random.Generator
 
@@ -62,7 +60,6 @@ class Dataset:
 # Real data
 
 
-@entry
 def digits() -> Dataset:
     """Handwritten digits: 1797 images of 8×8 pixels, each 0 … 16, in 10 classes.
 
@@ -167,7 +164,6 @@ def _load(name: str, classes: tuple[str, ...] | None, description: str, source: 
 # Generators
 
 
-@entry
 def moons(n: int = 100, noise: float = 0.1, *, rng: Rng = 0) -> Dataset:
     """Two interleaved half circles, in random order.
 
@@ -186,7 +182,6 @@ def moons(n: int = 100, noise: float = 0.1, *, rng: Rng = 0) -> Dataset:
     return _planar("moons", X, noise, rng, ("upper", "lower"), "two interleaved half circles")
 
 
-@entry
 def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, *, rng: Rng = 0) -> Dataset:
     """A circle of radius 1 around one of radius `factor`, in random order.
 
@@ -206,7 +201,6 @@ def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, *, rng: Rng 
     return _planar("circles", X, noise, rng, ("outer", "inner"), "a circle around a smaller one")
 
 
-@entry
 def spirals(
     n: int = 300, classes: int = 3, turns: float = 0.75, noise: float = 0.02, *, rng: Rng = 0
 ) -> Dataset:
@@ -233,7 +227,6 @@ def spirals(
     return _planar("spirals", X, noise, rng, names, f"{classes} spiral arms, {turns} turns")
 
 
-@entry
 def blobs(
     n: int = 100,
     centers: int | ArrayLike = 3,
@@ -270,7 +263,6 @@ def blobs(
     return _planar("blobs", X, std, generator, names, f"{k} round clouds", "std")
 
 
-@entry
 def xor(n: int = 4, noise: float = 0.0, *, rng: Rng = 0) -> Dataset:
     """Exclusive or: the corners (a, b) of the unit square in turn, y = a ⊕ b.
 
@@ -289,7 +281,6 @@ def xor(n: int = 4, noise: float = 0.0, *, rng: Rng = 0) -> Dataset:
     )
 
 
-@entry
 def chebyshev(k: int = 6, n: int = 20) -> Dataset:
     """The Chebyshev polynomial of degree k on an even grid: y = T_k(x) = cos(k arccos x).
 
@@ -470,7 +461,6 @@ class Scaling(NamedTuple):
     scale: Array
 
 
-@entry
 def standardize(train: ArrayLike, *others: ArrayLike) -> tuple[tuple[Array, ...], Scaling]:
     """Scale columns to mean 0 and standard deviation 1 in train: ((train, *others), Scaling(mean, scale)).
 
@@ -513,7 +503,6 @@ def standardize(train: ArrayLike, *others: ArrayLike) -> tuple[tuple[Array, ...]
     return scaled, Scaling(mean, scale)
 
 
-@entry
 def one_hot(y: ArrayLike, n: int) -> Array:
     """Classes as unit vectors: out[..., j] = 1 if y[...] = j, else 0.
 

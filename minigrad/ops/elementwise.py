@@ -13,7 +13,7 @@ import numpy as np
 
 from minigrad.arraylike import SQUARES
 from minigrad.families import constant_op, elementwise, register
-from minigrad.products import scale, select
+from minigrad.products import scale
 from minigrad.tensor import Op, Tensor, is_live
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
@@ -69,10 +69,6 @@ arctanh = elementwise(np.arctanh, lambda y, x: 1 / _one_minus_square(x))
 deg2rad = elementwise(np.deg2rad, lambda y, x: math.pi / 180)
 rad2deg = elementwise(np.rad2deg, lambda y, x: 180 / math.pi)
 hypot = elementwise(np.hypot, lambda y, a, b: _cosine(a, b), lambda y, a, b: _cosine(b, a))
-hypot.pulls = hypot.pushes = (  # the zeros at the origin are a choice, those beside it are values
-    lambda g, y, a, b: scale(select(g, np.not_equal(y, 0)), _cosine(a, b)),
-    lambda g, y, a, b: scale(select(g, np.not_equal(y, 0)), _cosine(b, a)),
-)
 arctan2 = elementwise(
     np.arctan2,
     # b/(a² + b²), without over- or underflow

@@ -13,7 +13,7 @@ from minigrad.leaving import numeric
 from minigrad.linear_program import takes_out
 from minigrad.ops.elementwise import in_floats, ratio
 from minigrad.ops.reduce import from_the_end, in_float32, ones, total, with_axes
-from minigrad.products import scale, select
+from minigrad.products import scale
 from minigrad.tensor import Op, Tensor, traced_if_capturing
 
 # y = a·b on the last two axes, the others broadcast; ȧ = g·bᵀ, ḃ = aᵀ·g
@@ -228,9 +228,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     """The Euclidean (Frobenius) norm √Σx², over all axes or the given ones; its derivative x/‖x‖ is 0 at
     0.
 
-    At 0 that is a choice, as for |x|: it wins over what comes from further out, at every order. The squares
-    ‖x‖² and ‖x‖·‖x‖ are recorded as Σx², so their Hessian is 2I there; other smooth functions of ‖x‖, such as
-    cos ‖x‖, have the Hessian 0 at 0. Write them in Σx².
+    Its curvature at 0 is infinite, so the Hessian holds NaN or infinity there. The squares ‖x‖² and ‖x‖·‖x‖ are
+    recorded as Σx², so their Hessian is 2I. Write other smooth functions of ‖x‖, such as cos ‖x‖, in Σx².
     """
     axes = from_the_end(axis, x.ndim)
     fits = {None: axis is None or len(axes) <= 2, 2: len(axes) == 1, "fro": len(axes) == 2}
@@ -269,16 +268,12 @@ _norm = Op(
     _length,
     pulls=(
         lambda g, y, x, axis, keepdims: scale(
-            with_axes(select(g, np.not_equal(y, 0)), axis, keepdims), _norm_slope(y, x, axis, keepdims)
+            with_axes(g, axis, keepdims), _norm_slope(y, x, axis, keepdims)
         ),
     ),
     pushes=(
         lambda t, y, x, axis, keepdims: np.add.reduce(
-            scale(
-                select(t, with_axes(np.not_equal(y, 0), axis, keepdims)), _norm_slope(y, x, axis, keepdims)
-            ),
-            axis=axis,
-            keepdims=keepdims,
+            scale(t, _norm_slope(y, x, axis, keepdims)), axis=axis, keepdims=keepdims
         ),
     ),
     batched=True,

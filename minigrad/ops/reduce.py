@@ -197,18 +197,12 @@ _std = Op(
     lambda x, axis, ddof, keepdims: np.sqrt(_variance(x, axis, ddof, keepdims)),
     pulls=(
         lambda g, y, x, axis, ddof, keepdims: scale(
-            with_axes(select(g, np.not_equal(y, 0)), axis, keepdims),
-            _std_slope(y, x, axis, ddof, keepdims),
+            with_axes(g, axis, keepdims), _std_slope(y, x, axis, ddof, keepdims)
         ),
     ),
     pushes=(
         lambda t, y, x, axis, ddof, keepdims: np.add.reduce(
-            scale(
-                select(t, with_axes(np.not_equal(y, 0), axis, keepdims)),
-                _std_slope(y, x, axis, ddof, keepdims),
-            ),
-            axis=axis,
-            keepdims=keepdims,
+            scale(t, _std_slope(y, x, axis, ddof, keepdims)), axis=axis, keepdims=keepdims
         ),
     ),
     batched=True,

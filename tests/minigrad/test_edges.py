@@ -154,25 +154,3 @@ def test_the_square_of_a_length_is_smooth_at_0(name):
     np.testing.assert_allclose(hessian(f)(np.array([1.0, 2, 3])), want, rtol=1e-12, atol=1e-12)
     variance = hessian(lambda x: np.std(x) ** 2)(zero)
     np.testing.assert_allclose(variance, 2 / 3 * (np.eye(3) - 1 / 3), rtol=1e-12)
-
-
-@pytest.mark.parametrize("outer", [np.sqrt, np.log, np.cbrt, lambda y: y**0.5, lambda y: 1 / y])
-@pytest.mark.parametrize(
-    "length",
-    [
-        np.linalg.norm,
-        np.std,
-        lambda x: np.hypot(x[0], x[1]),
-        lambda x: np.abs(x[0] + 1j * x[1]),
-        lambda x: np.sum(np.linalg.norm(np.reshape(x, (1, 3)), axis=1)),
-    ],
-)
-def test_the_slope_0_of_a_length_at_0_is_a_choice(outer, length):
-    def f(x):
-        return outer(length(x))
-
-    zero, t = np.zeros(3), np.array([1.0, 2, 4])
-    np.testing.assert_array_equal(grad(f)(zero), zero)
-    np.testing.assert_array_equal(compile(grad(f))(zero), zero)
-    np.testing.assert_array_equal(jvp(f, (zero,), (t,))[1], 0)
-    np.testing.assert_array_equal(hessian(f)(zero), 0)
