@@ -228,8 +228,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     """The Euclidean (Frobenius) norm √Σx², over all axes or the given ones; its derivative x/‖x‖ is 0 at
     0.
 
-    Its curvature at 0 is infinite, so the Hessian holds NaN or infinity there. The squares ‖x‖² and ‖x‖·‖x‖ are
-    recorded as Σx², so their Hessian is 2I. Write other smooth functions of ‖x‖, such as cos ‖x‖, in Σx².
+    Its curvature at 0 is infinite, so the Hessian holds NaN or infinity there. The squares ‖x‖² and ‖x‖·‖x‖
+    are recorded as Σx², so their Hessian is 2I. Write other smooth functions of ‖x‖, such as cos ‖x‖, in Σx².
     """
     axes = from_the_end(axis, x.ndim)
     fits = {None: axis is None or len(axes) <= 2, 2: len(axes) == 1, "fro": len(axes) == 2}
