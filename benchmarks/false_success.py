@@ -1,4 +1,4 @@
-"""Runs of `minimize` from bad starts, by every method: how many successes are none?
+"""Runs of `minimize` from bad starts, by every method: how many successes are false?
 
     python -m benchmarks.false_success [starts]
 

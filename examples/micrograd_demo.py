@@ -1,5 +1,5 @@
-"""micrograd's demo, digit for digit: two moons, an MLP of 2-16-16-1 with ReLU, a max-margin loss, gradient
-descent.
+"""micrograd's demo with the same numbers: two moons, an MLP of 2-16-16-1 with ReLU, a max-margin loss,
+gradient descent.
 
 Andrej Karpathy's micrograd trains this network one scalar at a time; here it is trained on whole arrays. The
 gradients are the same, so the printed losses agree with micrograd's to 1e-13.

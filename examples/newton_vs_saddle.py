@@ -36,7 +36,7 @@ FINE = np.linspace(-1, 1, 400)
 
 
 class Run(NamedTuple):
-    """The loss before each step and after the last one, and what was measured at the end.
+    """The loss before each step and after the last one, and the measurements at the end.
 
     gradient: its norm. negative: the number of negative λ. curve: the network's predictions at `FINE`.
     """

@@ -89,9 +89,9 @@ def _made_alike(x: Any, other: Any) -> bool:
 
 
 def defers(x: Any) -> bool:
-    """Whether operations leave the word to x: its class has an `__array_ufunc__` of its own, or None there.
+    """Whether an operation that fails here is left to x, whose class sets its own `__array_ufunc__`, or None.
 
-    NumPy's rule (NEP 13). A Tensor counts as one of ours.
+    This is NumPy's rule (NEP 13). Nothing is left to a Tensor.
     """
     own = getattr(type(x), "__array_ufunc__", np.ndarray.__array_ufunc__)
     return own is not np.ndarray.__array_ufunc__ and not isinstance(x, ArrayLike)
@@ -115,7 +115,7 @@ def _operator(ufunc: Any) -> Callable[[Any, Any], Any]:
 
 
 def _reflected(ufunc: Any) -> Callable[[Any, Any], Any]:
-    """The method for `other ∘ self`, where `other` did not know what to do."""
+    """The method for `other ∘ self`, which Python calls if `other` does not implement it."""
 
     def method(self: Any, other: Any) -> Any:
         try:

@@ -76,7 +76,7 @@ def _as_float64(x: Any) -> Any:
 
 def _check(f: Function, xs: Sequence[Any], order: int, level: int, rng: np.random.Generator) -> None:
     tangents = tree_map(lambda x: _tangent(x, rng), xs)
-    # Tensors where f has live parameters of its own
+    # jvp returns Tensors if f has live parameters of its own
     out, forward = (tree_map(data_of, y) for y in jvp(f, xs, tangents))
     cotangent = tree_map(lambda y: _direction(y, rng), out)
     truth, tolerance = _truth(f, xs, tangents)

@@ -25,7 +25,7 @@ FAMILIES = {  # OPENBLAS_CORETYPE: the instructions it needs
     "SKYLAKEX": {"avx512vl"}, "COOPERLAKE": {"avx512_bf16"}, "SAPPHIRERAPIDS": {"amx_bf16"},
     "NEOVERSEN1": {"asimddp"}, "NEOVERSEV1": {"sve"},
 }  # fmt: skip
-WORTH = 1.15  # a setting is recommended from this gain on
+WORTH = 1.15  # a setting is recommended if it is faster by at least this factor
 _TIMED = """
 import json, time, numpy as np
 from minigrad.doctor import blas

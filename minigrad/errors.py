@@ -36,7 +36,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class CaptureError(TypeError):
-    """A function cannot be replayed: what it did during capture would be frozen, and later calls wrong."""
+    """A function cannot be replayed: replays would repeat what it did during capture and be wrong."""
 
 
 class StaleGraphError(RuntimeError):

@@ -57,9 +57,9 @@ class GaussNewton:
     """J and G = JᵀH_L J of a recorded graph: `leaves` ↦ `outputs` ↦ scalar `loss`.
 
     A term of the loss that bypasses `outputs`, such as a penalty on the leaves, is not in G. `product` works
-    like that of `gradient_and_hvp`: it takes and returns one array for each leaf, evaluates only once what
-    does not depend on the vectors, and with `lead=(k,)` takes k directions at once. For L dense layers it
-    costs 4L − 2 matrix multiplications.
+    like that of `gradient_and_hvp`: it takes and returns one array for each leaf, evaluates everything that
+    does not depend on the vectors only once, and with `lead=(k,)` takes k directions at once. For L dense
+    layers it costs 4L − 2 matrix multiplications.
 
     >>> w = Tensor([1.0, 2.0], requires_grad=True)
     >>> out = w**2

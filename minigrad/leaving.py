@@ -50,7 +50,7 @@ def touch(leaf: Any) -> None:
 
 
 def numeric(x: Any, call: str) -> NDArray[Any]:
-    """`x` as a plain array of numbers: the one question that every entrance asks. `call` is named in errors.
+    """`x` as a plain array of numbers, checked as every entrance checks its input. `call` is named in errors.
 
     Raises:
         TypeError: `x` holds something else, or means more than its numbers: a mask, a matrix product, zeros
@@ -302,7 +302,7 @@ class Leaving:
     def _data(self) -> Any:
         """np.ma reads this attribute of any operand; if it did not raise, np.ma would drop the gradient."""
         raise TypeError(
-            "np.ma does not work on Tensors, it would drop their gradient without a word; select with "
+            "np.ma does not work on Tensors: it would drop their gradient without a word; select with "
             "np.where."
         )
 
@@ -316,7 +316,7 @@ class Leaving:
             )
         plain = next(
             c for c in type(self).__mro__ if c.__module__ == "minigrad.tensor"
-        )  # of a subclass: Tensor
+        )  # Tensor, even if self is of a subclass
         made = plain, (self.primal, self.active, self.name)
         if self.op is not None or self.grad is None:
             return made

@@ -20,7 +20,7 @@ __all__ = ["LinearProgram", "takes_out"]
 
 
 class LinearProgram:
-    """A recorded graph, evaluated again for other values of its leaves; what does not depend on them is kept.
+    """A recorded graph, evaluated again for other values of its leaves; values independent of them are kept.
 
     A push forward whose tangents are leaves and whose primals are plain arrays records only linear operations
     on the tangents, so evaluating it again costs only those. Intermediate values share as few of the recorded
@@ -62,7 +62,7 @@ class LinearProgram:
 def _buffers(nodes: Sequence[Any], outputs: Sequence[Any]) -> dict[int, Any]:
     """Index of a node → the array for its value, which is an operand's if the op can work in place.
 
-    Outputs get none, and neither do values that may be views of other values.
+    Outputs get no array, and neither do values that may be views of other values.
     """
     writes = [_takes_out(node.op) for node in nodes]
     last = _last_reads(nodes, writes, outputs)
@@ -107,7 +107,7 @@ _WRITING: set[Any] = set()
 
 
 def takes_out(op: Any) -> None:
-    """Say that `op.forward` takes `out`, an array that is no operand, for its result. Ufuncs do anyway."""
+    """Declare that `op.forward` can write its result to `out`, which is no operand. Ufuncs need no entry."""
     _WRITING.add(op)
 
 

@@ -158,7 +158,7 @@ class scope(ContextDecorator):  # used like a function; as a class it takes a th
 
         return generator
 
-    def _recreate_cm(self) -> scope:  # what a decorated function enters at each call
+    def _recreate_cm(self) -> scope:  # a decorated function enters this at each call
         return scope(**self._changes)
 
 

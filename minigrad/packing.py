@@ -15,13 +15,13 @@ import numpy as np
 
 __all__ = ["Packing", "portion", "portions"]
 
-# what a portion of directions may hold: beyond the cache a batch is slower than single directions
+# the most memory of a portion: a batch that does not fit the cache is slower than single directions
 PORTION_BYTES = 1 << 22
 PORTION_MOST = 64
 
 
 class Packing:
-    """Where each array (or Tensor) of a list lies in the vector of all their entries; none of them is kept.
+    """Where each array (or Tensor) of a list lies in the vector of all their entries. It keeps no array.
 
     >>> packing = Packing([np.zeros((2, 2)), np.zeros(3, np.float32)])
     >>> packing.n, packing.places
@@ -80,7 +80,7 @@ class Packing:
 
 
 def portion(n: int, bytes_each: int, most: int = PORTION_MOST) -> int:
-    """How many of n directions to take at once, if each holds so many bytes on its way: 1 … n.
+    """How many of n directions to sweep at once, from 1 to n, if each needs `bytes_each` bytes of memory.
 
     >>> portion(1000, 10**6), portion(10, 1), portion(10, 10**9)
     (4, 10, 1)

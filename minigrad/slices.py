@@ -1,6 +1,6 @@
 """The part of a graph that a sweep walks: the nodes between some sources and some targets.
 
-Whether the graph is stale, and whether a sweep of it must itself be recorded, is known once these nodes are.
+These nodes also tell whether the graph is stale, and whether a sweep of it must itself be recorded.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
 def _behind(
     targets: Iterable[Any], wanted: set[int], first: int
 ) -> tuple[dict[int, Any], list[tuple[Any, int]], bool]:
-    """Collect what `targets` depend on, stopping at the nodes `wanted` and at indices below `first`.
+    """Collect the nodes that `targets` depend on, stopping at those in `wanted` and at indices below `first`.
 
     Returns:
         The nodes by index, the guards (see `Slice`), and whether another live leaf lies further behind.

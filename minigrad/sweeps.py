@@ -25,7 +25,7 @@ Shape = tuple[int, ...]
 
 
 class _Sweep:
-    """What both sweeps do around their loop: silence NumPy, label new nodes, name the node in errors."""
+    """The context of both sweeps' loops: it silences NumPy, labels new nodes and names the node in errors."""
 
     __slots__ = ("_before", "_doing", "_silence", "labelling", "node")
 
@@ -40,7 +40,7 @@ class _Sweep:
         return self
 
     def label(self) -> None:
-        """Label what is recorded from here on: it differentiates `node` and belongs to its module."""
+        """Label the nodes recorded from here on: they differentiate `node` and belong to its module."""
         mode = current.mode
         if mode.tracing or self.node.mode.module != mode.module:
             current.mode = about(mode, self.node)

@@ -222,7 +222,7 @@ class Tensor(ArrayLike, Leaving):
 
     primal: Array  # the value itself, for code that has asked `leave_graph`; users have `.data`
     active: bool  # a live leaf, or the result of an op with one upstream
-    op: Op | None  # what made it; None for a leaf
+    op: Op | None  # the op that made it; None for a leaf
     inputs: Sequence[Any]  # Tensors and plain operands, as they were given
     args: Sequence[Any]  # their values, so that a first-order sweep need not unwrap
     live: tuple[int, ...]  # positions of the inputs that lead back to a live leaf
@@ -413,7 +413,7 @@ def constant_tensor(array: Array) -> Tensor:
 def traced_if_capturing(x: Any) -> Any:
     """`x`, but an array becomes a Tensor while a function is captured.
 
-    So what is computed from the array is recorded, and replays read the array anew.
+    So operations on the array are recorded, and replays read the array anew.
     """
     capturing = current.mode.capturing
     return x if capturing is None else capturing.shown(x)

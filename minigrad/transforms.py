@@ -1,9 +1,9 @@
 """Derivatives of functions: grad, jvp, vjp, hvp, linearize, jacobian, hessian, on arrays or trees of them.
 
 Every transform does the same three things: make fresh leaves from the inputs, run the function (which
-records), sweep the part of the graph between leaves and outputs. The sweep is itself recorded exactly when
-the outputs also depend on some other live leaf; then an outer derivative can pass through, and there are no
-levels to confuse.
+records), sweep the part of the graph between leaves and outputs. The sweep is itself recorded if its results
+also depend on some other live leaf, or while a function is captured; so an outer derivative can pass through,
+and there are no levels to confuse.
 
 Inputs that are Tensors of an outer graph stay connected to it. Results are ndarrays, unless they depend on
 such a Tensor: then they are Tensors."""

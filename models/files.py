@@ -70,7 +70,7 @@ def save_tree(path: str | PathLike[str], tree: Any) -> None:
 
 
 def require_writable(path: str | PathLike[str]) -> None:
-    """Raise an OSError if `save_tree` could not write there: no folder, no right to, or not a file."""
+    """Raise an OSError if `save_tree` could not write there: no folder, no permission, or not a file."""
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
         raise FileNotFoundError(

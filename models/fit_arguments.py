@@ -49,7 +49,7 @@ def require_settings(
 
 
 def require_optimizer(model: Module, optimizer: Any) -> None:
-    """Require an optimizer that steps and holds what is to be trained."""
+    """Require an optimizer that has a `step` and holds every parameter to be trained."""
     if isinstance(model, Module) and (hidden := model.hidden_parameters()):
         raise ValueError(
             f"`fit(model=...)` would not train {', '.join(hidden)}: parameters are found in "
@@ -66,8 +66,8 @@ def require_optimizer(model: Module, optimizer: Any) -> None:
             raise ValueError(
                 "`fit(optimizer=...)` must hold every parameter to be trained, but it lacks "
                 f"{', '.join(lacking)}. Was it made for another model, or before a layer was replaced? Make "
-                "it anew with model.named_parameters(), or freeze what shall stay as it is: p.requires_grad "
-                "= False."
+                "it again with model.named_parameters(), or freeze the parameters that must not change: "
+                "p.requires_grad = False."
             )
 
 

@@ -57,7 +57,7 @@ def lecun_normal(rng: np.random.Generator, n_in: int, n_out: int, dtype: Any = n
 
 
 def zeros(rng: np.random.Generator, n_in: int, n_out: int, dtype: Any = np.float64) -> NDArray[Any]:
-    """All 0. The units of a hidden layer that starts so stay equal for ever."""
+    """All 0. If all layers of a network start so, the units of each hidden layer stay equal for ever."""
     return np.zeros((n_in, n_out), dtype)
 
 

@@ -38,7 +38,7 @@ def _same_shape(call: str, a: Any, b: Any) -> tuple[Any, Any]:
     b = b if isinstance(b, Tensor) else numeric(b, call)
     if a.shape != b.shape:
         raise ValueError(
-            f"{call} needs both of one shape, got {a.shape} and {b.shape}; reshape, it does not broadcast."
+            f"{call} needs both of one shape, got {a.shape} and {b.shape}; reshape one, nothing broadcasts."
         )
     if not a.size:
         raise ValueError(f"{call} of an empty batch: shape {a.shape}.")
@@ -46,16 +46,16 @@ def _same_shape(call: str, a: Any, b: Any) -> tuple[Any, Any]:
 
 
 def _in_floats(x: Any, like: Any = None) -> Any:
-    """Whole numbers as floats, of which their partner's kind: differences of unsigned or small ones would
-    wrap around."""
+    """Integers as floats, in their partner's dtype if that is floating: differences of unsigned or small
+    integers would wrap around."""
     if x.dtype.kind in "fc":
         return x
     return traced_if_capturing(x).astype(like if like is not None and like.kind in "fc" else np.float64)
 
 
 def _with_checked(check: Op, x: Any, **params: Any) -> Any:
-    """What `check` makes of x, a constant; where a function is captured it is an operation, done again at
-    each of its calls."""
+    """x after `check`, or the constant that `check` computes from it. During a capture `check` is recorded,
+    so that each replay runs it again."""
     checked = check.forward(x.primal if isinstance(x, Tensor) else x, **params)
     if current.mode.capturing is not None:
         return apply(check, (x,), params)
@@ -122,7 +122,7 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
     if not x.size:
         raise ValueError(f"cross_entropy of an empty batch: logits of shape {x.shape}.")
     x, places = _in_floats(x), _with_checked(places_op, labels, classes=x.shape[1])
-    if current.mode.capturing is not None:  # where what is kept would be that of one call for ever
+    if current.mode.capturing is not None:  # replays would use the values saved here for ever
         return _in_float32(cross_entropy_op, x, places)
     return _in_float32(lambda z, at: cross_entropy_op(z, at, _saves=[]), x, places)
 

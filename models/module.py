@@ -97,7 +97,7 @@ class Module(Watched):
                 f"{type(self).__name__}: two parameters have the path {twice}; rename an attribute or key."
             )
         for path, p in found.values():
-            # A part that was called or asked by itself gave its parameters only the end of their path.
+            # A module called or asked by itself has given its parameters only the end of their path.
             if p.name is None or path.endswith(f".{p.name}"):
                 p.name = path
         return list(found.values())
@@ -106,7 +106,7 @@ class Module(Watched):
         return [p for _, p in self.named_parameters()]
 
     def hidden_parameters(self) -> list[str]:
-        """The paths of live leaves in sets and in attributes of plain objects, which are no parameters.
+        """The paths of live leaves in sets and in attributes of plain objects, which are not parameters.
 
         `fit` refuses a model that has some.
         """

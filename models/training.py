@@ -1,7 +1,6 @@
 """The training loop: `fit`, its history, early stopping, and checkpoints that a run resumes from bit for bit.
 
-This file knows optimizers and schedules only by what they can do (`Stepper`, `Stateful`), not where they come
-from.
+This file knows optimizers and schedules only by their methods (`Stepper`, `Stateful`) and imports none.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ class Stateful(Protocol):
 
 
 class Stepper(Stateful, Protocol):
-    """What `fit` needs of an optimizer: `step(closure)` does its own backward passes.
+    """The part of an optimizer that `fit` needs: `step(closure)` does its own backward passes.
 
     The closure returns the loss. To an optimizer with a true attribute `needs_outputs` it returns
     (loss, outputs); `NewtonCG` has one when it uses the Gauss–Newton matrix.
@@ -64,7 +63,7 @@ class Schedule(Stateful, Protocol):
 
 @dataclass(repr=False)
 class History:
-    """What happened, one row (a dict) for each epoch, and why training stopped.
+    """The record of a training: one row (a dict) for each epoch, and why training stopped.
 
     `history["train_loss"]` is a column. `stopped` is "epochs" when all of them were done, "interrupted" after
     Ctrl-C, or the text that a callback returned ("callback" if it returned True).
@@ -110,7 +109,7 @@ class History:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What a callback sees after each epoch."""
+    """The argument that callbacks get after each epoch."""
 
     model: Module
     optimizer: Any
@@ -150,7 +149,7 @@ class EarlyStopping:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was seen. `fit` does it at its start, so that one object can serve many trainings."""
+        """Forget all epochs. `fit` does so unless it resumes, so that one object can serve many trainings."""
         self.best, self.waited = self.sign * math.inf, 0
 
     def __call__(self, epoch: Epoch) -> str | None:
@@ -237,7 +236,7 @@ def fit(
         KeyboardInterrupt.
 
     Raises:
-        CaptureError: the loss or the model does what cannot be replayed; pass compile=False.
+        CaptureError: the loss or the model does something that cannot be replayed; pass compile=False.
         FloatingPointError: the loss or its gradient became NaN or infinite; the step that would have used it
             was not taken. Or a step led to weights that are not finite; no checkpoint was written of them.
         ValueError, TypeError: an argument does not fit. This is found out before anything is changed.

@@ -12,8 +12,8 @@ __all__ = ["Adagrad"]
 
 
 class Adagrad(FirstOrder):
-    """Divide each weight's gradient by the root of the sum of its squares so far: rare features keep taking
-    long steps.
+    """Divide each weight's gradient by the root of the sum of its squares so far: weights of rare features
+    keep taking long steps.
 
         g ← g + λw
         s ← s + g²
@@ -24,10 +24,10 @@ class Adagrad(FirstOrder):
         lr: length of the first step, ≥ 0.
         lr_decay: η ≥ 0.
         weight_decay: λ ≥ 0, the coefficient of ½λ‖w‖² added to the loss.
-        initial_accumulator_value: what s starts from, ≥ 0. Setting it later has no effect on parameters
-            already there.
-        eps: ε ≥ 0, outside the root. At least the smallest normal number of the
-            parameters' dtype is taken (6e-5 in float16), so that a weight without slope stays.
+        initial_accumulator_value: the first s, ≥ 0. Setting it later has no effect on parameters already
+            there.
+        eps: ε ≥ 0, outside the root. It is raised to at least the smallest normal number of the parameters'
+            dtype (6e-5 in float16), so that a weight without slope stays.
         maximize: climb: −g in place of g.
 
     Reference: Duchi, Hazan and Singer 2011; as torch.

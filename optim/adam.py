@@ -24,11 +24,11 @@ class Adam(FirstOrder):
         params: see `Optimizer`.
         lr: about the length of a step in each weight, ≥ 0.
         betas: (β₁, β₂), each in [0, 1): the memories of m and v.
-        eps: ε ≥ 0, outside the root and after the correction. At least the smallest normal number of the
-            parameters' dtype is taken (6e-5 in float16), so that a weight without slope stays.
+        eps: ε ≥ 0, outside the root and after the correction. It is raised to at least the smallest normal
+            number of the parameters' dtype (6e-5 in float16), so that a weight without slope stays.
         weight_decay: λ ≥ 0, the coefficient of ½λ‖w‖² added to the loss. It passes through m and v; see
             `AdamW`.
-        amsgrad: never let the divisor shrink.
+        amsgrad: divide by the largest v so far.
         maximize: climb: −g in place of g.
 
     Reference: Kingma and Ba 2015; Reddi et al. 2018 for amsgrad, which like torch takes the maximum of v, not

@@ -23,9 +23,9 @@ class LBFGS(ClosureOptimizer):
 
         w ← w + a·p,   p = −Hg by the two loops,   H ≈ (∇²f)⁻¹ from γI and the pairs (s, y)
 
-    One `step` is one iteration: one direction and one line search, about one call of the closure more than
-    its trials. The pairs are made inside a step, from gradients of the same closure, so the course does not
-    depend on how many steps are taken at a time. A pair without positive curvature, sᵀy ≤ eps·|sᵀg|, is
+    One `step` is one iteration: one direction and one line search. It calls the closure once, and again for
+    each trial. The pairs are made inside a step, from gradients of the same closure, so each step may have
+    another batch. A pair without positive curvature, sᵀy ≤ eps·|sᵀg|, is
     skipped. The first step, of length max(1, ‖w‖/10) before the line search, does not depend on the units of
     f.
 
@@ -44,8 +44,8 @@ class LBFGS(ClosureOptimizer):
     Raises (of `step`):
         FloatingPointError: the loss or its gradient is not finite at the present parameters.
 
-    Where we differ from torch: `step` is one iteration there with max_iter=1, and then the first is 1/‖g‖₁
-        long.
+    Where we differ from torch: there `step` is one iteration only with max_iter=1, and the first direction is
+        −g·min(1, 1/‖g‖₁).
 
     >>> from minigrad import Tensor
     >>> p = Tensor([-1.2, 1.0], requires_grad=True)

@@ -1,4 +1,4 @@
-"""Lion: the sign of a blend of momentum and gradient, and nothing else."""
+"""Lion: steps by the sign of a blend of momentum and gradient."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Lion"]
 
 
 class Lion(FirstOrder):
-    """Move every weight by exactly lr, in the direction on which momentum and gradient together agree.
+    """Move every weight by lr against the sign of a blend of momentum and gradient.
 
         c = β₁m + (1−β₁)g
         w ← w − lr·(sign c + λw)

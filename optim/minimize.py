@@ -43,7 +43,7 @@ SOLVING = {  # options of the loop, which every method has
     "trace": True,
     "second_order": "auto", "seed": 0,
 }  # fmt: skip
-NOT_OPTIONS = {"params", "weight_decay", "maximize", "curvature"}  # of optimizers alone
+NOT_OPTIONS = {"params", "weight_decay", "maximize", "curvature"}  # arguments that only the optimizers take
 
 
 @entry
@@ -84,8 +84,8 @@ def minimize(
             against what it was when the gradient became small. Methods without second derivatives take H from
             differences of gradients then: 2n of them up to n = 100, at most 30 beyond, where a direction that
             is far flatter can be missed.
-            second_order: whether to look at the Hessian then, and leave saddle points; "auto" does so for
-            Newton methods, but not for the textbook's, modification "none". ftol: give up when f falls by
+            second_order: whether to check the Hessian then, and leave saddle points; "auto" does so for
+            Newton methods, except the textbook's, modification "none". ftol: give up when f falls by
             less than this share of |f|. maxiter, maxfev, maxhev: limits of nit, nfev, nhev. trace: False
             keeps no points. seed: of the check's start vectors. The others are those of the method's
             optimizer (lr, forcing, ...).
@@ -294,7 +294,7 @@ def _prepared(
 
 
 def _require_derivatives(jac: Any, hess: Any, hessp: Any, curved: str) -> None:
-    """Refuse derivatives of the caller that are no functions, or do not suffice.
+    """Refuse the caller's derivatives if they are not functions or do not suffice.
 
     Args:
         curved: the argument of `minimize` that asks for second derivatives, or "".

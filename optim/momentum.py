@@ -24,8 +24,8 @@ class Momentum(FirstOrder):
         weight_decay: λ ≥ 0, the coefficient of ½λ‖w‖² added to the loss.
         maximize: climb: −g in place of g.
 
-    It is the heavy ball `SGD(lr=lr·(1−β), momentum=β)` started from b = 0, that is, with its first gradient
-    damped to (1−β)g as all others are. torch has no such class.
+    Without bias correction it takes the steps of the heavy ball `SGD(lr=lr·(1−β), momentum=β)`. torch has no
+    such class.
 
     >>> from minigrad import Tensor
     >>> p = Tensor([1.0], requires_grad=True)

@@ -12,8 +12,8 @@ __all__ = ["NAdam"]
 
 
 class NAdam(FirstOrder):
-    """Adam whose step already contains the next momentum: part present gradient, part the average that will
-    count next.
+    """Adam with Nesterov's look-ahead: the step adds the present gradient to the average as the next step
+    would weigh it.
 
         g ← g + λw                             decoupled_weight_decay: w ← (1 − lr·λ)w in its place
         μₜ = β₁(1 − ½·0.96^(tψ))               Πₜ = μ₁μ₂…μₜ
@@ -26,8 +26,8 @@ class NAdam(FirstOrder):
         params: see `Optimizer`.
         lr: about the length of a step in each weight, ≥ 0.
         betas: (β₁, β₂), each in [0, 1).
-        eps: ε ≥ 0, outside the root. At least the smallest normal number of the
-            parameters' dtype is taken (6e-5 in float16), so that a weight without slope stays.
+        eps: ε ≥ 0, outside the root. It is raised to at least the smallest normal number of the parameters'
+            dtype (6e-5 in float16), so that a weight without slope stays.
         weight_decay: λ ≥ 0.
         momentum_decay: ψ ≥ 0, how fast μ rises from ½β₁ to β₁.
         decoupled_weight_decay: decay the weights themselves, as `AdamW` does.

@@ -15,17 +15,17 @@ __all__ = ["Newton"]
 
 
 class Newton(ClosureOptimizer):
-    """Newton's method: go to the minimum of the parabola that touches f, which is changed where it has none.
+    """Newton's method: go to the minimum of f's quadratic model, which is modified where it has none.
 
         w ← w − a·V(c/d),   H = VΛVᵀ,   c = Vᵀg
 
     | modification | d in place of λ | |
     |---|---|---|
-    | "none" | λ | −H⁻¹g, the textbook: it goes to saddle points as gladly as to minima |
+    | "none" | λ | −H⁻¹g, the textbook: it goes to saddle points as well as to minima |
     | "shift" | λ + τ | enough of the identity added (Nocedal and Wright, algorithm 3.3) |
     | "abs" | max(|λ|, δ) | saddle-free: away along negative curvature (Dauphin et al. 2014) |
     | "clip" | max(λ, δ) | far along negative curvature |
-    | "pinv" | λ, or ∞ if |λ| ≤ δ | −H⁺g: "none" where H is singular, as a network's often is |
+    | "pinv" | λ, or ∞ if |λ| ≤ δ | −H⁺g: "none" for a singular H, which networks often have |
     | "trust" | λ + μ | the minimum of the parabola within ‖p‖ ≤ Δ (Moré and Sorensen 1983) |
 
     with δ = √eps·max|λ|. Where some |λ| of "abs", "clip" or "pinv" lie below δ, and fewer would if rows and

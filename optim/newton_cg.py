@@ -40,9 +40,9 @@ class NewtonCG(ClosureOptimizer):
         p ≈ argmin gᵀp + ½pᵀHp over ‖p‖ ≤ Δ,   w ← w + p if f falls by 0.1 of the prediction
 
     Each step runs the closure once at the present parameters, and once for each trial; a trial that is
-    refused costs no product, for the path of CG is replayed. Directions of negative curvature are used, not
-    feared. Where the gradient has become small, the curvature is checked and a saddle point is left. Whatever
-    happens in the closure (NaN, an exception, Ctrl-C), the parameters are those of the last accepted step.
+    refused costs no product, because the path of CG is kept. Directions of negative curvature are followed.
+    Where the gradient has become small, the curvature is checked and a saddle point is left. Whatever happens
+    in the closure (NaN, an exception, Ctrl-C), the parameters are those of the last accepted step.
 
     Every step needs one function for f, g and Hv: take one batch for each step, and switch off dropout.
     `last_step`, a `StepInfo`, tells what happened; `counts` holds the calls so far (nfev, njev, nhev).
@@ -59,7 +59,7 @@ class NewtonCG(ClosureOptimizer):
         preconditioner: M ≈ H, positive definite: its diagonal (n,), or a function r ↦ M⁻¹r of vectors (n,),
             the parameters that require a gradient one after another. With "ggn" the default is Martens' (mean
             gᵢ² + λ)^¾.
-        damping: of "ggn" the first λ, 1 by default; of "line-search" the shift of H as a share of ‖Hg‖/‖g‖.
+        damping: for "ggn" the first λ, 1 by default; for "line-search" the shift of H, a share of ‖Hg‖/‖g‖.
         max_radius: an upper bound of Δ, > 0.
         gtol, gtol_abs: where ‖g‖∞ ≤ gtol_abs + gtol·‖g₀‖∞, with g₀ the first gradient, `step` leaves the
             parameters unchanged.
@@ -73,7 +73,7 @@ class NewtonCG(ClosureOptimizer):
 
     Raises (of `step`):
         TypeError: no closure, or one that returns no Tensor.
-        ValueError: the closure gives two losses for the same parameters (looked at in the first step).
+        ValueError: the closure gives two losses for the same parameters (checked in the first step).
         FloatingPointError: the loss or its gradient is not finite at the present parameters.
 
     Reference: Steihaug 1983; Conn, Gould, Toint 2000; Nocedal and Wright 2006, algorithm 7.2.
@@ -154,7 +154,7 @@ class NewtonCG(ClosureOptimizer):
             self._method.restore(before)
             if isinstance(error, OverflowError):
                 raise ValueError(
-                    f"`NewtonCG.load_state_dict`: the state of a random generator cannot be: {error}."
+                    f"`NewtonCG.load_state_dict`: the state of a random generator is invalid: {error}."
                 ) from None
             raise
         self._made_of = names

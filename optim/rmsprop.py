@@ -12,8 +12,8 @@ __all__ = ["RMSprop"]
 
 
 class RMSprop(FirstOrder):
-    """Divide each weight's gradient by the root of its running mean square, so all weights move at a like
-    pace.
+    """Divide each weight's gradient by the root of its running mean square, so all weights move at about the
+    same pace.
 
         g ← g + λw
         v ← αv + (1−α)g²
@@ -24,8 +24,8 @@ class RMSprop(FirstOrder):
         params: see `Optimizer`.
         lr: step length, ≥ 0.
         alpha: α in [0, 1), the memory of v.
-        eps: ε ≥ 0, outside the root. At least the smallest normal number of the
-            parameters' dtype is taken (6e-5 in float16), so that a weight without slope stays.
+        eps: ε ≥ 0, outside the root. It is raised to at least the smallest normal number of the parameters'
+            dtype (6e-5 in float16), so that a weight without slope stays.
         weight_decay: λ ≥ 0, the coefficient of ½λ‖w‖² added to the loss.
         momentum: μ in [0, 1].
         centered: divide by the standard deviation rather than the root mean square.

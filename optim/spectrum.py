@@ -52,9 +52,9 @@ def sharpness(
         λ₁ ≥ λ₂ ≥ … by value, not by magnitude; gradient descent with step η needs λ₁ < 2/η
 
     By the Lanczos process, until every residual ‖Hu − θu‖ ≤ tol·|θ|, or is the rounding of max|θ|. An
-    eigenvalue is wrong by at most that, and by about its square over the gap to the next one. With k > 1 as
-    many products again make sure that no copy of a repeated eigenvalue was missed. For n ≤ 64, from the
-    matrix itself.
+    eigenvalue is wrong by at most its residual, and by about the residual's square over the gap to the next
+    one. With k > 1 as many products again make sure that no copy of a repeated eigenvalue was missed. For
+    n ≤ 64, from the matrix itself.
 
     Args:
         f, x: function and array or tree, or closure and parameters; see the head of this file.
@@ -87,7 +87,7 @@ def preconditioned_sharpness(
 ) -> Any:
     """The largest eigenvalue of P^-½ ∇²f(x) P^-½, the Hessian as an optimizer that divides by P sees it.
 
-    For Adam, P = √v̂ + ε; it then hovers at (2+2β₁)/((1−β₁)lr) in full-batch training.
+    For Adam, P = √v̂ + ε; this sharpness then hovers at (2+2β₁)/((1−β₁)lr) in full-batch training.
 
     Args:
         P: the diagonal of a positive preconditioner: a tree like x, or one vector (n,).
@@ -213,8 +213,8 @@ def hessian_trace(f: Any, x: Any, *, samples: int = 100, seed: Any = 0) -> Estim
 
     Args:
         f, x: see `sharpness`.
-        samples: how many v, ≥ 2; they are pushed forward in batches. With n of them all eigenvalues could be
-            had.
+        samples: how many v, ≥ 2; they are pushed forward in batches. With n products one could compute
+            all eigenvalues.
         seed: of the signs, or a `numpy.random.Generator`.
 
     Raises:

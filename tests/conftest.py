@@ -1,9 +1,9 @@
-"""Before NumPy is loaded: one BLAS thread for each test process. Two of them on two cores spend their time
-waiting for one another, as the threads of OpenBLAS spin.
+"""This sets one BLAS thread for each test process, before NumPy is loaded. Two test processes on two cores
+would spend their time waiting for one another, because the threads of OpenBLAS spin.
 
 The packages are imported here, so that pytest, which imports a file by its path, takes these modules when it
-runs the examples in their docstrings, and does not make a second one of each. And here is the generator that
-tests draw from.
+runs the examples in their docstrings, and does not make a second one of each. The generator that tests draw
+from is here too.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""What several test files need: functions with known minima, parameters, and counters of the work done.
+"""Common parts of several test files: functions with known minima, parameters, and counters of the work done.
 
 Test files import it as `tests.problems`, which pytest's `pythonpath` makes possible without a package.
 """

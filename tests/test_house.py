@@ -1,5 +1,5 @@
-"""The house: imports run one way, a wheel is whole, importing costs nothing it need not, private names stay
-home, the engine is small and near NumPy's kernels, and no test depends on another.
+"""The house: imports run one way, a wheel is whole, an import loads nothing unneeded, private names stay in
+their file, the engine is small and near NumPy's kernels, and no test depends on another.
 """
 
 import ast

@@ -1,5 +1,5 @@
-"""What the programs train, the same for all: the data, the weights to start from, the batch of each step.
-Knows NumPy only.
+"""The problem that all programs train on: the data, the weights to start from, the batch of each step.
+This file knows NumPy only.
 
 x, y   the data: (n, features) float32, and (n, 1) float32 values or (n,) int64 classes
 own    turns an array into the library's own kind

@@ -1,5 +1,5 @@
-"""Who is measured, one file each. A file has `build(net, lr) -> Subject`; it is imported only in its own
-process."""
+"""The subjects of the benchmarks, one file each. A file has `build(net, lr) -> Subject`; it is imported only
+in its own process."""
 
 from __future__ import annotations
 

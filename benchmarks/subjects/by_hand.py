@@ -1,12 +1,12 @@
 """The reference: the network, its gradient and Adam written out in NumPy for given parameters and batches.
 
 Arrays lie as everyone has them, x (batch, n_in) and W (n_in, n_out); every product and every function writes
-into a buffer made beforehand, but gradients that are asked for by themselves are the caller's own, as those
+into a buffer made beforehand, except that gradients asked for without a step are the caller's own, as those
 of all other subjects are. In a step of Adam all parameters, and all gradients, are parts of one vector, so
 that it is thirteen calls. `by_hand_features_first` gives up the layout, and with it half of the time on the
 smallest net.
 
-Names: `h` a layer's output, `g` the cotangent of what it is the tanh of, `s` the slope 1 − h².
+Names: `h` a layer's output, `g` the cotangent of its value before tanh, `s` the slope 1 − h².
 """
 
 from __future__ import annotations

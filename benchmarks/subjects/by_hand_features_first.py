@@ -1,13 +1,13 @@
 """NumPy by hand without regard to how others lay out their arrays, as fast as NumPy lets us; the batch never
 changes.
 
-What pays, in the order of its worth on the small nets: every result in a buffer made beforehand; features
+These tricks pay, the best on the small nets first: every result in a buffer made beforehand; features
 first, arrays (n, batch), so that the softmax reduces along the long axis; the bias as a last column of V =
 [Wᵀ b] against a last row of ones in the layer's input, so that one product gives W·h + b and one gives both
 gradients; np.dot, which starts faster than np.matmul; all parameters in one vector, so that Adam is ten
 calls.
 
-Names: `a` a layer's input with its row of ones, `h` the same without, `z` what a layer puts out, `g` a
+Names: `a` a layer's input with its row of ones, `h` the same without, `z` a layer's output, `g` a
 cotangent."""
 
 from __future__ import annotations

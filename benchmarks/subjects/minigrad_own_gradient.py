@@ -1,4 +1,4 @@
-"""minigrad's own gradient, compiled, beside which its Hessian-vector products are to be seen."""
+"""minigrad's own gradient, compiled, as the measure for its Hessian-vector products."""
 
 from __future__ import annotations
 

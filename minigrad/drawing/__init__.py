@@ -1,8 +1,8 @@
 """Drawing: the recorded graph as a picture. It knows the graph and nothing of models or optimizers.
 
-`draw` calls and names what it is given, `graph` makes a Picture of it, `layout` gives the Picture its places,
-and `write` makes a text or a file of both. A `Drawing` does the last two when they are first needed. `viewer`
-is the page of the HTML format.
+`draw` runs its target and finds names, `graph` makes a Picture of the recorded graph, `layout` gives the
+Picture its places, and `write` makes a text or a file of both. A `Drawing` runs the last two when they are
+first needed. `viewer` is the page of the HTML format.
 """
 
 from minigrad.drawing.draw import draw as draw

@@ -62,7 +62,7 @@ def draw(
         fold: None draws one box for each operation, "formulas" one for each line of calculus; "repeats" also
             folds blocks that repeat, and "modules" whole modules; "auto" folds only as far as a readable
             picture needs.
-        phases: draw only these, of "forward", "backward", "tangent", "update". If the graph of a scalar has
+        phases: phases to draw, of "forward", "backward", "tangent", "update". If the graph of a scalar has
             only a forward pass, "backward" adds the pull back to its parameters, and "tangent" its
             Hessian-vector product.
         engine: "builtin" is our own layout; "graphviz" and "pygraphviz" let those packages draw; "auto" is
@@ -168,7 +168,7 @@ def _title(f: Any) -> str:
 def _run(f: Callable[..., Any], inputs: Sequence[Any]) -> tuple[Named, list[Any], dict[Any, str]]:
     """Call `f` on leaves made of the inputs, and trace it.
 
-    Returns the outputs, the keys of the leaves, and the names of both and of what `f` finds around itself.
+    Returns the outputs, the keys of the leaves, and names for the leaves and for the arrays that `f` uses.
     """
     live = not hasattr(f, "named_parameters")  # data given to a model needs no derivative
     names = _names_within(f)
@@ -261,7 +261,7 @@ def _note(variables: Sequence[tuple[str, Any]], names: dict[Any, str]) -> None:
             names.setdefault(("array", id(value)), name)
 
 
-# Derivatives of what was recorded
+# Derivatives of the recorded graph
 
 
 def _derived(outputs: Named, wanted: Sequence[str], names: Mapping[Any, str]) -> tuple[Named, Named]:

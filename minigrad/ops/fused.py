@@ -5,10 +5,10 @@ the gradient of cross entropy, is `softmax_residual_op`. So every order and both
 first order is quick.
 
 Cross entropy also keeps the exponentials that its gradient will need, in a list that belongs to its node
-(`_saves`). Only a sweep that is not recorded reads them, so derivatives of higher order never meet a number
-that has lost its history.
+(`_saves`). Only a sweep that is not recorded reads them, so derivatives of higher order never take a saved
+number for a constant.
 
-Names: `g` cotangent of the loss, `t` tangent, `places` where the logits at the labels lie in the flattened
+Names: `g` cotangent of the loss, `t` tangent, `places` the positions of the labels' logits in the flattened
 logits."""
 
 from __future__ import annotations
@@ -162,10 +162,10 @@ _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 
 def _places_of(labels: Any, classes: int) -> Any:
-    """Where the logits at the labels lie in the flattened logits; ValueError if a label is out of range."""
+    """The positions of the labels' logits in the flattened logits; ValueError if a label is out of range."""
     if labels.dtype.kind == "u" or not labels.dtype.isnative:
         labels = labels.astype(np.int64)  # a huge label becomes negative, so it stays out of range
-    # a negative label is a huge one, so one comparison does for both ends
+    # as an unsigned number a negative label is huge, so one comparison checks both ends
     unsigned = labels.view(_UNSIGNED[labels.itemsize])
     if np.maximum.reduce(unsigned) >= classes:
         raise ValueError(

@@ -16,7 +16,7 @@ from minigrad.ops.reduce import from_the_end, in_float32, ones, total, with_axes
 from minigrad.products import scale
 from minigrad.tensor import Op, Tensor, traced_if_capturing
 
-# y = a·b on the last two axes, the others broadcast; ȧ = g·bᵀ, ḃ = aᵀ·g
+# y = a·b on the last two axes, the others broadcast; cotangents ∂a = g·bᵀ, ∂b = aᵀ·g
 
 
 def _stacked(a: Any, b: Any, out: Any = None) -> Any:

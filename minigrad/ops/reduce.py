@@ -163,7 +163,7 @@ def min(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
 register((np.max, np.amax), max, keywords=("axis", "keepdims"))
 register((np.min, np.amin), min, keywords=("axis", "keepdims"))
 
-# Spread. std has a rule of its own, because through sqrt(var) a constant would give 0·∞.
+# Spread. std has a rule of its own, because sqrt(var) would give 0·∞ where x is constant.
 
 
 def _centred(x: Any, axis: tuple[int, ...]) -> tuple[Any, int]:

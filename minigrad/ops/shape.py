@@ -216,8 +216,7 @@ def where(condition: Any, a: Any = None, b: Any = None) -> Any:
 
 register(np.where, where)
 
-# Changing the dtype. The sweeps bring every derivative to the dtype of what it belongs to, so the rule is the
-# identity.
+# Changing the dtype. The sweeps cast every derivative to the dtype of its value, so the rule is the identity.
 
 astype_op = Op(
     "astype",

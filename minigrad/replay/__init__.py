@@ -1,5 +1,5 @@
 """Replay: a recorded graph is printed as straight-line NumPy with reused buffers and run again on new inputs.
 
 `capture` records a function, `lines` lists its operations, `passes` simplify them, `stages` order them,
-`program` prints them. `compiled` is what users call, `closures` what optimizers ask.
+`program` prints them. Users call `compiled`, optimizers ask `closures`.
 """

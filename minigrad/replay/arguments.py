@@ -1,6 +1,6 @@
 """The arguments of a compiled function: arrays, which are traced, and the rest, which selects a capture.
 
-Names: `key` what a capture depends on (structure, shapes, dtypes, Python numbers), `values` the arrays.
+Names: `key` selects a capture (by structure, shapes, dtypes, Python numbers), `values` the arrays.
 """
 
 from __future__ import annotations
@@ -106,8 +106,8 @@ def plain(values: Sequence[Any]) -> list[Any]:
     return [v.primal if isinstance(v, Tensor) else v for v in values]
 
 
-# The short way: text made for one structure. A general walk over trees takes microseconds, this text a
-# fraction of one, and on the smallest nets nothing else is left to gain.
+# The short way: code generated for one structure. A general walk over trees takes microseconds, this code a
+# fraction of one; on the smallest nets that counts.
 
 
 def matcher(key: Any) -> Callable[[tuple[Any, ...]], Any]:

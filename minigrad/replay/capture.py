@@ -1,4 +1,4 @@
-"""Capturing: a function runs once on traced inputs, so that everything it does becomes graph.
+"""Capturing: a function runs once on traced inputs, so that all its operations become a graph.
 
 While it runs, every operation on a Tensor is recorded, constants too, and values may not be looked at:
 `Tensor` refuses `.item()`, `bool()` and the like through `Capture.forbid`. The capture notes what else the
@@ -125,7 +125,7 @@ class Capture:
     def guard(self) -> Callable[[], bool] | None:
         """`not changed()` as one generated expression; None if nothing can change.
 
-        It is asked at every call, so it has to be fast. It raises KeyError if an attribute has been renamed,
+        It runs at every call, so it has to be fast. It raises KeyError if an attribute has been renamed,
         and ValueError if a closure variable has been deleted.
         """
         tests: list[str] = []
@@ -167,7 +167,7 @@ class Capture:
     # Recording
 
     def shown(self, x: Any) -> Any:
-        """A Tensor that shows the array x. What follows from it is recorded, so replays see changes of x."""
+        """A Tensor that holds x itself. Operations on it are recorded, so replays see changes of x."""
         if x.__class__ is not np.ndarray:
             return x
         if id(x) not in self._shown:
@@ -210,7 +210,7 @@ class Capture:
         self._sources.clear()  # it holds the arguments and their copies
 
     def draws_from(self, rng: np.random.Generator) -> None:
-        """Random numbers are about to be drawn; `restore` will put the generator back."""
+        """Note the state of a generator before numbers are drawn, so that `restore` can put it back."""
         state = rng.bit_generator.state
         self._generators.setdefault(id(rng), (rng, state))
         self._notice(rng.bit_generator, state)
@@ -246,7 +246,7 @@ class Capture:
 
 
 class ValuelessArray(np.ndarray[Any, Any]):
-    """The shape and dtype of a value that was taken out. Tensors kept from a capture have one; use raises."""
+    """The shape and dtype of a removed value. Tensors kept from a capture have one; to use it is an error."""
 
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
         raise CaptureError(

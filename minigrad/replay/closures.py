@@ -44,7 +44,7 @@ class GradientRequest(Request):
 
     Args:
         compiled: the function that is bound.
-        leaves: what is differentiated.
+        leaves: the Tensors to differentiate with respect to.
         into: an array for the gradient of each leaf.
         owner: the optimizer.
 
@@ -82,7 +82,7 @@ class CurvatureRequest(Request):
 
     Args:
         compiled: the function that is bound.
-        leaves: what is differentiated.
+        leaves: the Tensors to differentiate with respect to.
         owner: the optimizer, or another object that asks.
     """
 

@@ -314,12 +314,12 @@ class Replay:
     """A capture, made into programs.
 
     Args:
-        key: the key of the arguments (see `key_of`); None if only the general way leads here.
+        key: the key of the arguments (see `key_of`); None if calls always take the general way.
         built: makes the result from its leaves.
         n: how many leaves the result has; -1 if `built` has to be called as it is.
 
     Attributes:
-        title: the function and what it was captured for.
+        title: the function and the arguments that it was captured for.
         graph: the captured results by name, without their values; for pictures.
 
     Guards and matcher are made when a second call asks for them, because the first call is slow enough.
@@ -354,7 +354,7 @@ class Replay:
         return matcher(self._key or (None,))
 
     def holds(self) -> bool:
-        """Whether everything that the capture depends on is still as it was."""
+        """Whether everything that the capture depends on is unchanged."""
         self.uses += 1
         try:
             return self.guards is None or self.guards()
@@ -430,7 +430,7 @@ def _alike(x: Any, y: Any) -> bool:
 
 
 class Linearized(Replay):
-    """The replay of f's value and push forward; for new tangents only what depends on them runs again."""
+    """The replay of f's value and push forward; for new tangents only lines that depend on them run again."""
 
     def __init__(self, f: Function, call: str, primals: tuple[Any, ...], key: Any) -> None:
         arrays, names, build = traced((primals, {}), f)

@@ -180,7 +180,7 @@ def _write(node: Tensor, refs: dict[int, Any], lines: list[Line], capture: Captu
 
 
 def _write_inlined(node: Tensor, op: Op, refs: dict[int, Any], lines: list[Line], capture: Capture) -> bool:
-    """Append what `op` does, recorded op by op; False if the result has another shape or dtype."""
+    """Append the operations of `op`'s forward, recorded one by one; False if the result does not fit."""
     with scope(recording=False, capturing=capture, phase=node.mode.phase, module=node.mode.module):
         whole = op.forward(*node.inputs, **node.params)
     if not isinstance(whole, Tensor) or whole.shape != node.shape or whole.dtype != node.dtype:

@@ -17,8 +17,8 @@ LINE = 64  # bytes of a cache line, and of the widest vector registers
 def aligned(shape: int | tuple[int, ...], dtype: Any, make: Callable[..., Any] = np.empty) -> Any:
     """`make(shape, dtype)`, but its memory begins at a cache line.
 
-    NumPy's own arrays need not, and where vector registers are as wide as a line, every load would then touch
-    two lines. Measured with AVX-512: Adam on vectors of 7,000 weights takes 15 % longer.
+    NumPy's own arrays need not begin at one, and where vector registers are as wide as a line, every load
+    would then touch two lines. Measured with AVX-512: Adam on vectors of 7,000 weights takes 15 % longer.
 
     >>> aligned((2, 3), np.float32).shape
     (2, 3)

@@ -34,7 +34,7 @@ Change = Callable[[Line], Any]
 
 
 def identities(line: Line) -> Any:
-    """Replace an operation that changes nothing by its operand, as +x, x·1, a cast to the same dtype."""
+    """Replace an operation that changes nothing by its operand: +x, x·1, a cast to the same dtype."""
     rule = _IDENTITIES.get(line.op)
     return line if rule is None else rule(line)
 
@@ -202,7 +202,7 @@ def premultiply(program: Lines, last: int) -> Lines:  # noqa: C901  # most of it
         uses[id(x)] = uses.get(id(x), 0) + 1
 
     def split(x: Any) -> tuple[Any, list[Any]] | None:
-        """For a product in the last stage: what varies, and the known factors, each with whose 0 beats ∞."""
+        """For a product in the last stage: the varying and the known factors, these with whose 0 beats ∞."""
         if not isinstance(x, Line) or x.stage != last:
             return None
         if x.op is e.negative:

@@ -5,7 +5,7 @@ which is read here for the last time, if the op works in place; else a free one;
 values that a later stage needs, go into arrays of their own. Views of buffers are made once. A program writes
 only to memory that it allocated itself, and to arrays that it was given to write to (`into`).
 
-A ufunc is written as `np.f(a, b, y)`, with y for the result; an op with a template as that says (see
+A ufunc is written as `np.f(a, b, y)`, with y for the result; an op with a template by that template (see
 `minigrad.replay.printing`); any other op as a call of its `forward`. A number beside arrays becomes a 0-d
 array, because a ufunc takes half a microsecond to see what a Python float is: a third of its whole time on a
 small net.
@@ -47,7 +47,7 @@ _numbered = itertools.count()
 
 
 class Program:
-    """One stage of a captured function: `program(arguments, kept)` → (results, what later stages keep).
+    """One stage of a captured function: `program(arguments, kept)` → (results, values for later stages).
 
     Args:
         lines: the lines of this stage, in order.
@@ -118,7 +118,7 @@ class _Block:
 
 
 class _Writer:
-    """Everything that is decided while the text is written."""
+    """Writes the text, and holds everything that is decided meanwhile."""
 
     def __init__(
         self,
@@ -199,7 +199,7 @@ class _Writer:
                 self._meet(x)
             kind = self._kind(line)
             if self.any_length and line.array.ndim and kind in ("call", "view"):
-                kind = "into"  # its result is copied, for what it shows may be overwritten
+                kind = "into"  # its result is copied, because the memory it shows may be overwritten
             self.kind[id(line)] = kind
             aliased = (
                 set().union(*(roots.get(id(x), set()) for x in line.args))

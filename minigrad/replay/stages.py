@@ -1,4 +1,4 @@
-"""A captured function in stages: what is known early runs once, and only the rest runs again.
+"""A captured function in stages: lines whose inputs are known early run once, and only the rest runs again.
 
 Each value is computed in the first stage whose outputs need it. But nothing that is known before the last
 stage is left to the last stage, because that one runs many times. With one stage this is just a program.

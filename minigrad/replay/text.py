@@ -38,7 +38,7 @@ def ufunc_call(
     >>> ufunc_call(np.add, "np.add", ["a", "b"], "y"), ufunc_call(np.maximum, "np.maximum", ["a", "b"], "y")
     ('np.add(a, b, y)', 'np.maximum(a, b, out=y)')
     """
-    # NumPy deprecates a third positional operand of maximum and minimum, which looks like one to compare
+    # NumPy deprecates a third positional operand of maximum and minimum: it looks like one more to compare
     word = "out=" if ufunc in (np.maximum, np.minimum) else ""
     return f"{name}({', '.join([*operands, word + target, *keywords])})"
 
@@ -65,7 +65,7 @@ def described(x: Any) -> str:
 
 
 def is_reserved(name: str) -> bool:
-    """Whether the writer gives this name itself, or it is a word of Python's."""
+    """Whether the writer gives this name itself, or Python reserves it."""
     own = name[:1] in "tvsycmkuw" and name[1:].removesuffix("_new").isdigit()
     return own or keyword.iskeyword(name) or name in ("leaves", "kept", "aligned", "vector", "Recycler")
 

@@ -214,7 +214,7 @@ def _recorded(
 
 
 class _OfRule(Capture):
-    """A rule may ask whether a number is zero. Zeros are program constants, so recorded numbers are not."""
+    """The capture of a rule, which may ask if a number is 0: recorded ones are not, zeros are constants."""
 
     def __init__(self, numbers: list[Tensor]) -> None:
         super().__init__("an update rule")

@@ -1,4 +1,4 @@
-"""A function is captured twice and the runs are compared, because what differs would be frozen."""
+"""A function is captured twice and the runs are compared, because anything that differs would be frozen."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _captured_twice(
     drawn = _drawn(before, middle, after) or (capture.drew_directly and "a generator")
     capture.follow(after, any(_computed(x, after) for line in lines.lines for x in _constants(line)))
     capture.close()
-    del again, results  # so that only what was kept elsewhere is left to close
+    del again, results  # so that `close` meets only Tensors that were kept elsewhere
     other.close()
     if drawn:
         raise CaptureError(

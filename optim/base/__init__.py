@@ -1,1 +1,1 @@
-"""The ground of every optimizer: checked options, parameters as vectors, saving, and the steps of a rule."""
+"""The common base of optimizers: checked options, parameters as vectors, saving, and the steps of a rule."""

@@ -94,7 +94,7 @@ class FirstOrder(Optimizer):
                 loss, reached_all = self._replayed(closure)
             else:
                 loss = None if closure is None else self._pulled_back(closure)
-            # Everything that can raise comes before the first change.
+            # All gradients are checked before the first change.
             work = [(group, self._segments(group, reached_all)) for group in self.param_groups]
             for group, segments in work:
                 if len(segments) == 1:
@@ -134,7 +134,7 @@ class FirstOrder(Optimizer):
         """The next update of the first group as a graph: the new "w′", "m′", ... made from "w", "g", "m", ...
 
         It holds the present weights, state and gradients (0 where there are none); intermediates carry the
-        names that the rule gives them. This is what `minigrad.draw(optimizer)` draws."""
+        names that the rule gives them. `minigrad.draw(optimizer)` draws this graph."""
         group = self.param_groups[0]
         vectors = {"w": group.w, "g": np.zeros_like(group.w), **group.state}
         for segment in group.segments(type(self).__name__):
@@ -204,7 +204,7 @@ class FirstOrder(Optimizer):
         """Run the rule itself on a segment with gradient g."""
         vectors = [vector[segment.lo : segment.hi] for vector in group.vectors]
         for vector in vectors:
-            # these views only: a rule that works in place would change the state
+            # only these views become read-only; a rule that works in place would change the state
             vector.flags.writeable = False
         counters = segment.counters
         return self.rule(

@@ -65,7 +65,7 @@ class Segment:
 
 
 class ParamGroup(MutableMapping[str, Any]):
-    """Parameters with options of their own. A dict to look at, but every assignment is checked.
+    """Parameters with options of their own. It reads like a dict, but every assignment is checked.
 
     `group["params"]` is the tuple of parameters; the other keys are the optimizer's options and `initial_lr`,
     which schedules start from.
@@ -232,7 +232,7 @@ class ParamGroup(MutableMapping[str, Any]):
 
 
 def _kind_of(number: Any) -> Any:
-    """What a program depends on: of a number only whether it is 0, of anything else its value."""
+    """The part of an option that a program depends on: whether a number is 0, or any other value."""
     if isinstance(number, tuple):
         return tuple(map(_kind_of, number))
     return number if number is None or isinstance(number, bool | str) else number == 0

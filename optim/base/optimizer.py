@@ -1,7 +1,7 @@
 """The base of all optimizers: parameters, groups of them with their options, saving and loading.
 
-A step is the business of two subclasses: `FirstOrder` runs an update rule, and `ClosureOptimizer` evaluates
-a closure at several points. Names: `param` one parameter's slice of the vectors of its group, see
+Two subclasses define a step: `FirstOrder` runs an update rule, and `ClosureOptimizer` evaluates a closure
+at several points. Names: `param` one parameter's slice of the vectors of its group, see
 `optim.base.groups`.
 """
 
@@ -36,8 +36,7 @@ class Optimizer:
         options: the optimizer's own.
 
     Raises:
-        TypeError, ValueError: parameters or options that are not what they should be; nothing was changed
-            then.
+        TypeError, ValueError: parameters or options are not as described; nothing is changed then.
     """
 
     state_names: ClassVar[tuple[str, ...]] = ()
@@ -66,8 +65,8 @@ class Optimizer:
         given = list(params.items() if isinstance(params, Mapping) else params)
         if not given:
             raise ValueError(
-                f"`{call}(params)` must not be empty. Has the model no parameters, or was a generator used "
-                "up?"
+                f"`{call}(params)` must not be empty. Does the model have no parameters, or is an iterator "
+                "used up?"
             )
         groups = given if all(isinstance(item, Mapping) for item in given) else [{"params": given}]
         self._add([self._described(group) for group in groups])

@@ -2,9 +2,9 @@
 
 A schedule sets `group["lr"]` when it is made and at each `schedule.step()`, to be called after
 `optimizer.step()`. Those that follow a formula start from `group["initial_lr"]`, the rate the group had when
-the first schedule was put on it. As in torch, `StepLR`, `CosineAnnealingLR` and `LinearLR` multiply the
-present rate, so they can be combined (warm-up, then cosine) and an edit by hand stays. To resume, make the
-schedule anew and call `load_state_dict`; it sets the rates too.
+the first schedule was put on it. As in torch, `StepLR`, `MultiStepLR`, `CosineAnnealingLR` and `LinearLR`
+multiply the present rate, so they can be combined (warm-up, then cosine) and an edit by hand stays. To
+resume, make the schedule anew and call `load_state_dict`; it sets the rates too.
 
 Names: `epoch` counts calls of `step()`, whatever they stand for.
 """

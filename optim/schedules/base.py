@@ -48,7 +48,7 @@ class LRSchedule:
     needs_metric: bool = False
     """Whether `step` takes a metric; `fit` then gives it one."""
     _not_saved: tuple[str, ...] = ("optimizer",)
-    _progress: ClassVar[dict[str, Kind]] = {"last_epoch": WHOLE}  # what moves, beside the options
+    _progress: ClassVar[dict[str, Kind]] = {"last_epoch": WHOLE}  # the state that changes at each step
     _kinds: dict[str, tuple[Kind, bool]]  # of each option: its kind, and whether each group has one
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -106,7 +106,7 @@ class LRSchedule:
         return {"schedule": type(self).__name__, **own, "lr": self.get_last_lr()}
 
     def differing(self, state_dict: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-        """The options that a saved state has otherwise than this schedule: their saved and present values."""
+        """The options that differ between a saved state and this schedule: their saved and present values."""
         now = self.state_dict()
         return {
             key: (state_dict[key], now[key])
@@ -120,7 +120,7 @@ class LRSchedule:
 
         Raises:
             TypeError, ValueError: it belongs to another kind of schedule or to another number of groups, or
-                an option or a count is not what the constructor would take. Nothing is changed then.
+                the constructor would refuse an option or a count. Nothing is changed then.
         """
         call = f"{type(self).__name__}.load_state_dict"
         expected = self.state_dict()
@@ -155,7 +155,7 @@ class LRSchedule:
             raise
 
     def _taken_over(self) -> None:
-        """Do what a kind of schedule needs after a state was loaded, or raise if the state cannot be."""
+        """Do what a kind of schedule needs after a state was loaded, or raise if the state is impossible."""
 
     def _loaded(self, call: str, key: str, value: Any) -> Any:
         """A saved value, copied, and checked as the constructor checks it."""
@@ -186,7 +186,7 @@ class LRSchedule:
             raise TypeError(f"`{call}(optimizer)` must be an optimizer, got {kind}.") from None
 
     def _of_groups(self, option: str, values: list[Any]) -> list[Any]:
-        """`values`, one for each group, if no group was added since."""
+        """`values`, one for each group; an error if a group was added since."""
         if len(values) != len(self.groups):
             raise ValueError(
                 f"`{type(self).__name__}`: {option} was given for {len(values)} groups, and the optimizer "
@@ -199,7 +199,7 @@ class LRSchedule:
         return checked(type(self).__name__, option, value, kind)
 
     def _for_each(self, option: str, value: Any, optimizer: Optimizer, kind: Kind | None = None) -> list[Any]:
-        """One value for each group, from a list of them or from one for all."""
+        """One value for each group, from a list of values or from one value for all groups."""
         groups = len(self._groups_of(optimizer))
         values = list(value) if isinstance(value, list | tuple) else [value] * groups
         if len(values) != groups:

@@ -27,7 +27,7 @@ class StepLR(LRSchedule):
     """Multiply the rate by `gamma` every `step_size` epochs.
 
     Args:
-        optimizer: whose rates are set.
+        optimizer: the optimizer whose rates are set.
         step_size: ≥ 1.
         gamma: ≥ 0.
 
@@ -52,7 +52,7 @@ class MultiStepLR(LRSchedule):
     """Multiply the rate by `gamma` at each of the epochs `milestones`.
 
     Args:
-        optimizer: whose rates are set.
+        optimizer: the optimizer whose rates are set.
         milestones: whole numbers ≥ 0 in rising order; one that is given twice counts twice.
         gamma: ≥ 0.
 
@@ -79,7 +79,7 @@ class LambdaLR(LRSchedule):
         lr = lr₀ · f(epoch)
 
     Args:
-        optimizer: whose rates are set.
+        optimizer: the optimizer whose rates are set.
         lr_lambda: f, or a list with one for each group. Functions are not saved by `state_dict`.
 
     >>> from minigrad import Tensor
@@ -114,7 +114,7 @@ class LinearLR(LRSchedule):
         factor = start + (end − start)·min(1, epoch/total)
 
     Args:
-        optimizer: whose rates are set.
+        optimizer: the optimizer whose rates are set.
         start_factor: in (0, 1].
         end_factor: in [0, 1]; below `start_factor` the rate falls instead.
         total_iters: how many epochs it takes, ≥ 1.
@@ -155,7 +155,7 @@ class CosineAnnealingLR(LRSchedule):
         lr = η + ½(lr₀ − η)(1 + cos(π·epoch/T))
 
     Args:
-        optimizer: whose rates are set.
+        optimizer: the optimizer whose rates are set.
         T_max: T ≥ 1.
         eta_min: η ≥ 0.
 
@@ -180,7 +180,7 @@ class CosineAnnealingLR(LRSchedule):
         epoch, low = self.last_epoch, self.eta_min
         if epoch == 0:
             return self.get_last_lr()
-        if (epoch - 1) % (2 * self.T_max) == self.T_max:  # from the bottom a ratio leads nowhere
+        if (epoch - 1) % (2 * self.T_max) == self.T_max:  # at the bottom the ratio would divide by 0
             return [
                 group["lr"] + (group["initial_lr"] - low) * self.height(epoch) / 2 for group in self.groups
             ]
@@ -189,15 +189,15 @@ class CosineAnnealingLR(LRSchedule):
 
 
 class CosineAnnealingWarmRestarts(LRSchedule):
-    """Let the rate fall along half a cosine to `eta_min`, jump back, and fall again, in longer and longer
-    rounds.
+    """Let the rate fall along half a cosine to `eta_min`, jump back, and fall again, in rounds that are each
+    `T_mult` times as long as the one before.
 
         lr = η + ½(lr₀ − η)(1 + cos(π·t/T)),  t epochs into a round of T = T_0·T_multⁱ
 
     Args:
-        optimizer: whose rates are set.
+        optimizer: the optimizer whose rates are set.
         T_0: the epochs of the first round, ≥ 1.
-        T_mult: how many times longer each round is than the one before, a whole number ≥ 1.
+        T_mult: a whole number ≥ 1.
         eta_min: η ≥ 0.
 
     Reference: Loshchilov and Hutter 2017.

@@ -28,7 +28,7 @@ class OneCycleLR(LRSchedule):
     `base_momentum` and back.
 
     Args:
-        optimizer: whose rates are set.
+        optimizer: the optimizer whose rates are set.
         max_lr: > 0; or one for each group.
         total_steps: N, in calls of `step()`; or else give both
         epochs, steps_per_epoch: N is their product.

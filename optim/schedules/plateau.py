@@ -33,15 +33,15 @@ class ReduceLROnPlateau(LRSchedule):
     """Multiply the rate by `factor` once a metric has not improved for more than `patience` epochs.
 
     Args:
-        optimizer: whose rates are set.
+        optimizer: the optimizer whose rates are set.
         mode: "min" if smaller is better, "max" if larger is.
         factor: in [0, 1).
-        patience: how many epochs without improvement are let pass, ≥ 0.
+        patience: how many epochs may pass without improvement, ≥ 0.
         threshold: ≥ 0; how much better counts as better, as a fraction of the best ("rel") or as it is
             ("abs").
         threshold_mode: "rel" or "abs".
         cooldown: epochs to wait after a reduction before counting again, ≥ 0.
-        min_lr: ≥ 0, no rate goes below; or one for each group.
+        min_lr: the lowest rate, ≥ 0; or one for each group.
         eps: ≥ 0; smaller changes of the rate are not made.
         monitor: the column of the history that `models.fit` gives to `step`, such as "val_accuracy" with
             mode="max"; None stands for the validation loss, or, without validation, the training loss.

@@ -20,7 +20,7 @@ class SequentialLR(LRSchedule):
     """Follow one schedule after the other: the next begins, from the initial rate, at each milestone.
 
     Args:
-        optimizer: whose rates are set.
+        optimizer: the optimizer whose rates are set.
         schedulers: schedules of this optimizer, such as a warm-up and a cosine. `OneCycleLR`, which has an
             initial rate of its own, `ReduceLROnPlateau`, and a sequence itself are refused.
         milestones: the epochs at which the second, third, ... begins, in rising order.
@@ -54,7 +54,7 @@ class SequentialLR(LRSchedule):
             if each.optimizer is not optimizer:
                 raise ValueError(
                     f"`SequentialLR(schedulers=...)` must hold schedules of its optimizer; "
-                    f"{type(each).__name__} is one of another."
+                    f"{type(each).__name__} belongs to another."
                 )
         if len(self.milestones) != len(schedulers) - 1 or len(set(map(id, schedulers))) < len(schedulers):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Backtracking along a direction until f falls as a model predicts: for capped CG and for
+"""Backtracking along a direction until f falls by a tenth of a model's prediction: for capped CG and for
 Levenberg–Marquardt."""
 
 from __future__ import annotations

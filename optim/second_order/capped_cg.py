@@ -1,5 +1,5 @@
 """Newton-CG with a line search: capped CG finds a direction, of Newton or of negative curvature, and
-backtracking its length.
+backtracking finds its length.
 
     (H + 2εI)d = −g by CG;   dᵀ(H + 2εI)d < ε‖d‖² at any point: d is a direction of negative curvature
     x ← x + αd,   f(x) − f(x + αd) > 0.1·(model's decrease),   α = 1, ½, ¼, …
@@ -7,7 +7,7 @@ backtracking its length.
 The cap: CG on a matrix ≥ ε reduces the residual at a known rate. Where it falls behind, some difference of
 two iterates has curvature below ε, and is found among those stored.
 
-Names: `ε` epsilon, `y` iterate, `r` residual (H + 2ε)y + g, `p` direction, `M` a bound of ‖H‖ as far as seen.
+Names: `ε` epsilon, `y` iterate, `r` residual (H + 2ε)y + g, `p` direction, `M` the largest ‖Hv‖/‖v‖ so far.
 
 Reference: Royer, O'Neill, Wright 2020, A Newton-CG algorithm with complexity guarantees for smooth
 unconstrained optimization."""
@@ -118,8 +118,8 @@ class CappedCG(Method):
     """Capped CG, with backtracking until f has fallen by a tenth of the prediction.
 
     The paper asks for a cubic decrease σα³‖d‖³, and makes ‖d‖ = |dᵀHd|/‖d‖² where the curvature is negative;
-    both depend on the units of f and x. Here that length is the one that |H| would give, |gᵀd|/|dᵀHd|·‖d‖, or
-    twice that of the last step.
+    both depend on the units of f and x. Here that length is the one that |H| would give, |gᵀd|/|dᵀHd|·‖d‖,
+    but at least twice that of the last step.
 
     Args:
         damping: ε = damping·√(‖g‖/‖g₀‖)·‖Hg‖/‖g‖: it vanishes at a minimum, where it would slow Newton's

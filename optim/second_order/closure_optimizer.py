@@ -1,7 +1,7 @@
 """The base of NewtonCG, Newton and LBFGS: it makes a vector of the parameters and a function of the closure.
 
 One `step(closure)` is one step of the method from the present parameters. The closure is evaluated there
-anew, so it may be another mini-batch each time, and how many steps are taken in a row makes no difference.
+anew, so it may be another mini-batch each time.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class ClosureOptimizer(Optimizer):
     """An optimizer whose step evaluates the closure at several points.
 
     Whatever happens in the closure (an exception, NaN, Ctrl-C), the parameters are those of the last
-    accepted step. Frozen parameters are not touched. Options belong to the whole vector, but for
-    weight_decay, which each group may have its own. `last_step` tells what the last step did; `counts`
+    accepted step. Frozen parameters are not touched. All groups share their options, except weight_decay,
+    which may differ between groups. `last_step` tells what the last step did; `counts`
     holds the losses, gradients and Hessian products of all steps (nfev, njev, nhev).
 
     Args:
@@ -83,8 +83,8 @@ class ClosureOptimizer(Optimizer):
         params = [param for _, param in active]
         if not any(param.tensor.size for param in params):
             raise ValueError(
-                f"`{call}`: every parameter is frozen or of size 0; set requires_grad=True on some with "
-                "numbers."
+                f"`{call}`: every parameter is frozen or of size 0; set requires_grad=True on one that is "
+                "not empty."
             )
         options["noise"] = noise_of([param.tensor.dtype for param in params])
         decay, leaves = [group["weight_decay"] for group, _ in active], [param.tensor for param in params]
@@ -136,10 +136,10 @@ class ClosureOptimizer(Optimizer):
         return Settings(**options)
 
     def _stepped(self, here: Evaluation, there: Evaluation) -> None:
-        """Take note of a step that has succeeded."""
+        """Take note of a step that has raised nothing."""
 
     def _repack(self, params: Sequence[ParamSlice]) -> None:
-        """Make the method's vectors belong to these parameters, no longer to those of `self._made_of`."""
+        """Convert the method's vectors from the parameters in `self._made_of` to these."""
 
     # The parts
 

@@ -155,7 +155,7 @@ def _direction(
 def _line_step(
     objective: Objective, here: Evaluation, p: Vector, down: Vector | None, settings: Settings
 ) -> tuple[Evaluation, NewtonInfo]:
-    """A step along p; or, where f falls along it, a step along `down`, a direction of negative curvature."""
+    """A step along `down`, a direction of negative curvature, if given and if f falls; else one along p."""
     slope = float(here.g @ p)
     decrement = math.sqrt(-slope) if slope <= 0 else math.nan
     if down is not None:

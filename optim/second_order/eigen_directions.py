@@ -86,7 +86,7 @@ def modified_direction(
 def _shifted(lam: Vector, floor: float, diagonal: Vector) -> Vector:
     """λ + τ, with τ found as in Nocedal and Wright's algorithm 3.3.
 
-    They ask a Cholesky factorization whether H + τI is positive definite; the smallest eigenvalue knows.
+    They test by a Cholesky factorization whether H + τI is positive definite; here the eigenvalues show it.
     """
     beta = 1e-3 * float(np.abs(diagonal).max()) or 1e-3 * float(np.abs(lam).max()) or floor
     tau = 0.0 if diagonal.min() > 0 else beta - float(diagonal.min())

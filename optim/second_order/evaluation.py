@@ -109,7 +109,7 @@ class Evaluation:
 
 
 class Objective(Protocol):
-    """f as something to evaluate; calling it may fail, and then nothing but the counts has changed."""
+    """f as something to evaluate. A call that fails may have moved the parameters of a closure to x."""
 
     counts: Counts
 
@@ -122,7 +122,7 @@ def symmetric(H: Vector) -> Vector:
 
 
 def require_finite(call: str, here: Evaluation, arrays: list[tuple[str, Vector]]) -> None:
-    """Raise FloatingPointError that names an array which is not finite itself, or whose gradient is not.
+    """Raise FloatingPointError if f or its gradient is not finite; it names the arrays at fault.
 
     Args:
         arrays: (name, values) of the arrays that make up x, in order.

@@ -19,15 +19,15 @@ from optim.base.options import COUNT, checked
 __all__ = ["Krylov", "lanczos"]
 
 Array = NDArray[Any]
-ORTHONORMAL = 1e-8  # how far from 0 and 1 the products of the rows to stay away from may be
+ORTHONORMAL = 1e-8  # the products of the rows `orthogonal_to` may be so far from 0 and 1
 
 
 class Krylov(NamedTuple):
-    """What m Lanczos steps found; each step was one product.
+    """The result of m Lanczos steps; each step was one product.
 
     alpha: (m,), the diagonal of T.
     beta: (m,), the norms of what remained after each step; `beta[:-1]` lies beside the diagonal of T,
-        `beta[-1]` says how far the basis is from being invariant. Exactly 0 where it is.
+        `beta[-1]` says how far the basis is from being invariant. It is exactly 0 if the basis is.
     basis: (m, n), orthonormal rows.
     """
 
@@ -133,7 +133,7 @@ def lanczos(
             )
         alpha[m - 1], size = q @ w, max(size, norm)
         w, remains = _orthogonal(w, held)
-        complete = p + m == n  # then there is no further direction, and what remains is rounding
+        complete = p + m == n  # then there is no further direction, and the remainder is rounding
         invariant = complete or not remains > n * np.finfo(np.float64).eps * size
         beta[m - 1] = 0.0 if invariant else remains
         if m == k or (stop is not None and stop(Krylov(alpha[:m], beta[:m], rows[p : p + m]))):

@@ -138,8 +138,8 @@ class LevenbergMarquardt(Method):
     Args:
         damping: the first λ, ≥ 0, in the units of f over those of x².
         solve: r ↦ M⁻¹r; if None, Martens' M = (diag(mean gᵢ²) + λ)^¾, where gᵢ is the gradient of row i of
-            the outputs. The mean is estimated without those: for random signs sᵢ the square of Σsᵢgᵢ has Σgᵢ²
-            for its mean.
+            the outputs. The mean is estimated without the single gᵢ: for random signs sᵢ the mean of
+            (Σsᵢgᵢ)² is Σgᵢ².
         seed: of the signs.
     """
 

@@ -32,8 +32,8 @@ __all__ = ["STILL", "RayPoint", "SearchResult", "line_search"]
 class RayPoint(NamedTuple):
     """A point of the ray: a, φ(a) − φ(0), and φ′(a), which is NaN where it was not asked for.
 
-    Without an evaluation `there`, f is not finite and the change infinite; or a·p is too short to move x, and
-    it is 0."""
+    If `there` is None, f is not finite and the change is infinite, or a·p is too short to move x and the
+    change is 0."""
 
     a: float
     change: float
@@ -132,7 +132,7 @@ def line_search(
     if kind is not None and not ray.slope < 0:
         return SearchResult(None, 0.0, 0, "not a direction of descent")
     found = _armijo(ray, first, shortest) if kind == "armijo" else _SEARCHES[kind](ray, first)
-    # f rose at every longer step, and only the slopes say that it falls: are they those of f?
+    # f rose at every longer step, and only the slopes say that it falls: they may not be those of f
     tiny = found.there is not None and found.a < TINY * first and blind(here, found.there, noise)
     if tiny and -0.5 * TINY * first * ray.slope > noise * abs(here.f):
         return SearchResult(None, 0.0, found.trials, "no decrease")
@@ -200,7 +200,7 @@ def _share(low: RayPoint, high: RayPoint) -> float:
     width = high.a - low.a
     if not low.slope * width < 0:  # the bracket has closed, or the slope is 0
         return 0.5
-    start = -low.slope * width  # > 0, and the unit of what follows, so that no square over- or underflows
+    start = -low.slope * width  # > 0, and the unit of the numbers below, so no square over- or underflows
     rise, end = (high.change - low.change) / start, high.slope * width / start
     if math.isfinite(end) and math.isfinite(rise):
         d1 = -1 + end - 3 * rise

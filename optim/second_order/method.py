@@ -38,7 +38,7 @@ class Settings:
 
 
 class Method(Protocol):
-    """A way to take steps. Its state is what one step leaves to the next; the options come with each step.
+    """A way to take steps. Its state passes from one step to the next; the options come with each step.
 
     Where a step raises, its caller restores the `state` of before, so that nothing has changed.
     """
@@ -49,15 +49,15 @@ class Method(Protocol):
 
     def after_escape(self, length: float, settings: Settings) -> None:
         """Take note of a step of this length that was taken without this method."""
-        return  # a method that keeps nothing of the kind need not
+        return  # a method without such state has nothing to do
 
     def promise(self, here: Evaluation) -> tuple[float, float] | None:
-        """By how much f would still fall if it had the curvature met on the way, and how far away; infinite
-        where none was met. None of a method whose steps say so themselves."""
+        """By how much f would still fall, and over what length, if it had the curvature met so far; infinite
+        if none was met. None for a method whose steps report a prediction."""
         return None
 
     def state(self) -> dict[str, Any]:
-        """Everything that one step leaves to the next."""
+        """Everything that passes from one step to the next."""
         ...
 
     def restore(self, state: Mapping[str, Any]) -> None:

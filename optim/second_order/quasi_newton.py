@@ -1,7 +1,7 @@
 """L-BFGS steps for any objective: curvature learnt from the last few steps.
 
-Names: `s` a step, `y` the change of the gradient over it, ρ `rho` = 1/sᵀy, γ `gamma` = sᵀy/yᵀy the size of
-H⁻¹, `p` the direction.
+Names: `s` a step, `y` the change of the gradient over it, ρ `rho` = 1/sᵀy, γ `gamma` = sᵀy/yᵀy the scale of
+the inverse Hessian H, `p` the direction.
 
 Reference: Nocedal 1980; Liu and Nocedal 1989; Nocedal and Wright 2006, Numerical Optimization, ch. 7.2.
 """

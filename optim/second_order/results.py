@@ -78,7 +78,7 @@ class StepInfo:
     eta: float = math.nan  # the forcing term
     damping: float = math.nan
     noise: bool = False  # f could not tell, the gradients decided
-    lambda_min: float = math.nan  # of the second-order check
+    lambda_min: float = math.nan  # the smallest Hessian eigenvalue, if it was computed
     escaped: bool = False  # the step went along a direction of negative curvature found by the check
 
 
@@ -86,13 +86,13 @@ class OptimizeResult(dict[str, Any]):
     """The result of `minimize`: a dict whose keys are also attributes.
 
     x, fun, jac: the point found, in the shape of x0, f there, and its gradient.
-    success, status, message: whether, and why it ended; `status` is a `Status`.
+    success, status, message: whether it succeeded, and why it ended; `status` is a `Status`.
     nit, nfev, njev, nhev: accepted steps; calls of f, of its gradient, and products Hv, or calls of `hess`. A
         gradient that fun returned (`jac=True`) counts when it is used, a whole Hessian made by us as n
         products.
     ncg: products made by CG; the others are the second-order check's. nreject, nnegcurv, nescape: rejected
         trials, CG solves that met negative curvature, escapes from saddle points.
-    radius, lambda_min: of the trust region; the smallest Hessian eigenvalue at x if checked, else NaN.
+    radius, lambda_min: the trust region's radius; the smallest Hessian eigenvalue at x; NaN if not known.
     tolerance: success means max|jac| ≤ tolerance.
     trace: for x0 and each iteration an OptimizeResult of x (a copy), fun, gradient (its max|·|), and step,
         the `StepInfo` of the step that led there; None at x0.

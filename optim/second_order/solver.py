@@ -61,8 +61,8 @@ class Solver(Method):
         self.rng = np.random.default_rng(seed)
         self.f0 = self.g0 = self.g0_max = math.nan  # f, ‖g‖₂ and ‖g‖∞ at the first point
         self.eta = self.size = math.nan  # η and ‖g‖ of the step before, for Eisenstat and Walker
-        self.accepted = 0  # steps
-        self.predicted = self.length = math.nan  # of the last step
+        self.accepted = 0  # how many steps
+        self.predicted = self.length = math.nan  # the fall and the length of the last step
         # by how much f would still fall: now, and where the gradient became small, with the way to go then
         self.hoped = self.first = self.first_length = math.nan
         self.quick = 0.0  # the promise from which on it has shrunk fast, or 0
@@ -125,7 +125,7 @@ class Solver(Method):
     def _at_stationary_point(
         self, objective: Objective, here: Evaluation, settings: Settings
     ) -> tuple[Evaluation, StepInfo]:
-        """The gradient is small beside the first one; is the way short too, and is it no saddle?"""
+        """Where the gradient is small beside the first one: leave a saddle, go on, or report success."""
         found = curvature_at(here, self.rng) if settings.second_order else None
         if found is None:
             return self._unchecked(objective, here, settings)
@@ -163,7 +163,7 @@ class Solver(Method):
     ) -> tuple[Evaluation, StepInfo]:
         """Leave along a direction of negative curvature."""
         assert found.down is not None
-        # else the radius is no measure
+        # where the curvature is faint, the radius says nothing about lengths
         radius = self.method.state().get("radius") if found.negative else None
         there, length = escape(objective, here, found.down, radius, settings.noise)
         if there is None:
@@ -182,7 +182,7 @@ class Solver(Method):
         """The same without the curvature. A method that has no second derivatives tries once more along −g,
         and then looks at differences of gradients."""
         done = StepInfo(status=Status.FIRST_ORDER)
-        if _max(here.g) <= settings.gtol_abs:  # the caller's own tolerance is taken at its word
+        if _max(here.g) <= settings.gtol_abs:  # an absolute tolerance needs no further check
             return here, done
         knows = self.method.promise(here) is None
         settled = self._settled(here)

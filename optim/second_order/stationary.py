@@ -4,9 +4,9 @@ No gradient method can tell a saddle point from a minimum; at both the gradient 
 can, and its eigenvector v leads away: f(x + sv) ≈ f(x) − ½|λ|s².
 
 A small gradient says little about coordinates whose scale is tiny beside the others'. Where the whole Hessian
-is at hand it is also looked at in units in which its diagonal is 1: a negative eigenvalue there has to be
-left too before it is called a minimum, and the Newton step, which tells how much f would still fall, is made
-of it.
+is known it is also examined in units in which its diagonal is 1: the point is not called a minimum if that
+matrix has a negative eigenvalue, and the Newton step, which tells how much f would still fall, is computed
+from it.
 
 Names: `λ` eigenvalues, `v` an eigenvector of length 1, `s` the length of the step along it.
 """
@@ -44,7 +44,7 @@ class StationaryCheck(NamedTuple):
     down: a direction that curves downwards beyond rounding, the eigenvector of a negative λmin, or one that
         shows when the diagonal of H is scaled to 1; None if there is none.
     newton: −|H|⁻¹g if H is known, in which |H| has the absolute values of its eigenvalues, else None.
-    faint: whether f curves down by so little that other things come first.
+    faint: whether f curves down by so little that other steps are tried before an escape.
     """
 
     lowest: float
@@ -63,9 +63,9 @@ def curvature_at(here: Evaluation, rng: np.random.Generator) -> StationaryCheck 
     """The smallest Hessian eigenvalue: from the dense matrix for n ≤ 500, else by Lanczos with at most 60
     products.
 
-    An eigenvalue λ = vᵀHv is negative if it is so beyond the rounding of this product, of size |v|ᵀ|H||v|.
-    Lanczos finds it from above: an isolated negative eigenvalue is found with probability 1, but a tiny one
-    in a dense spectrum may be missed.
+    An eigenvalue λ = vᵀHv counts as negative if it is below 0 by more than the rounding of this product, of
+    size |v|ᵀ|H||v|. Lanczos approaches it from above, so a negative eigenvalue that is tiny or lies in a
+    dense spectrum may be missed.
 
     Returns:
         None where the Hessian is not finite.

@@ -29,7 +29,7 @@ EPS = float(np.finfo(np.float64).eps)
 NOISE_IN_EPS = 1e3
 NOISE = NOISE_IN_EPS * EPS  # a change of f below this share of |f| is rounding
 NEGATIVE = 1e-6  # an eigenvalue is negative if it lies below 0 by this share of the largest |λ|
-FAINT = 1e3 * EPS  # and it is none, but for rounding, where it does so by less than this
+FAINT = 1e3 * EPS  # below 0 by a smaller share than this, it is 0 up to rounding
 MAX_REJECTIONS = 60
 ACCEPT, SHRINK, EXPAND = 0.1, 0.25, 0.75  # accept a step above this ρ; shrink Δ below, expand Δ above
 ON_BOUNDARY = 0.99  # a step of this share of Δ has reached the boundary
@@ -103,14 +103,14 @@ def noise_of(dtypes: list[Any]) -> float:
 
 
 def refusal(hoped: float, here: Evaluation, noise: float) -> Status:
-    """The status of a step whose trials were all refused: rounding, if no more than that was hoped for."""
+    """The status of a step whose trials were all refused: PRECISION_LOSS if only rounding was predicted."""
     return Status.PRECISION_LOSS if hoped <= noise * abs(here.f) else Status.RADIUS_COLLAPSED
 
 
 def stuck(here: Evaluation, p: Vector, noise: float) -> Status:
-    """The status where f does not fall along p, which it should: a success if p is as good as nothing.
+    """The status where f does not fall along p although it should: a success if p changes next to nothing.
 
-    That is so where the gradient is 0, the model promises no more than the rounding of f, or p that of x.
+    That is so where the gradient is 0, the model promises no more than rounding of f, or p is rounding of x.
     """
     promised = 0.5 * abs(float(here.g @ p))
     if promised <= noise * abs(here.f) or (np.abs(p) <= NOISE * np.abs(here.x)).all():

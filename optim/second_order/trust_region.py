@@ -35,7 +35,7 @@ __all__ = ["TrustRegion"]
 
 
 class TrustRegion(Method):
-    """The radius Δ, which lives from step to step, and the steps inside it.
+    """Steps inside a trust region, whose radius Δ is kept from step to step.
 
     Args:
         solve: r ↦ M⁻¹r, the preconditioner.

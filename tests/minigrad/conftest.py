@@ -1,4 +1,4 @@
-"""What the tests of minigrad share."""
+"""A fixture that the tests of minigrad share."""
 
 import pytest
 

@@ -1,5 +1,4 @@
-"""Replay: what a compiled function gives is what the function gives, at every call, or it says that it
-cannot."""
+"""Replay: a compiled function gives the function's results at every call, or says that it cannot."""
 
 import copy
 import gc

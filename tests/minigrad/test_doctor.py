@@ -1,4 +1,4 @@
-"""The doctor says what is there, and recommends what was measured to help."""
+"""The doctor describes the machine, and recommends a setting only if it is measured to help."""
 
 import subprocess
 import sys

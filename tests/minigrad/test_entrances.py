@@ -1,4 +1,4 @@
-"""What may enter: every entrance asks the same question, and what means more than its numbers is refused."""
+"""Inputs: every entrance makes the same check, and refuses arrays that mean more than their numbers."""
 
 import copy
 import pickle

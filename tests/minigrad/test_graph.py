@@ -1,4 +1,4 @@
-"""What the graph promises: no cycles, no recursion, sweeps that leave no traces, no work for nothing, no
+"""The graph's promises: no cycles, no recursion, sweeps that leave no traces, no work for nothing, no
 stale answers."""
 
 import gc

@@ -1,4 +1,4 @@
-"""Each pass by itself: what it removes, what it must leave, and that what is left still gives the function's
+"""Each pass by itself: it removes what it should and nothing else, and the rest still gives the function's
 values."""
 
 import numpy as np

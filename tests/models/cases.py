@@ -1,4 +1,4 @@
-"""Every layer's row: what its tests in test_module need to know of it.
+"""A row for every layer, with the facts that its tests in test_module need.
 
 A new layer is tested as soon as it has a row here, and a test fails until it has one.
 """

@@ -1,4 +1,4 @@
-"""Every optimizer's row: what its tests need to know of it.
+"""A row for every optimizer, with the facts that its tests need.
 
 `CASES` holds the first-order optimizers, for test_rules, test_parameters, test_saving, test_against_torch and
 minigrad/test_replay. `MAKERS` holds those that need a closure, for test_closure_optimizer. A new optimizer is

@@ -1,4 +1,4 @@
-"""Conjugate gradients: what theory promises of Steihaug–Toint CG, capped CG and Martens' CG, on random
+"""Conjugate gradients: Steihaug–Toint CG, capped CG and Martens' CG keep the promises of theory on random
 quadratics."""
 
 import itertools

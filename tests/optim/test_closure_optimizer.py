@@ -1,5 +1,5 @@
-"""What NewtonCG, Newton and LBFGS promise alike: the closure's contract, faults, groups, freezing, saving,
-units, monotony."""
+"""The promises that NewtonCG, Newton and LBFGS share: the closure's contract, faults, groups, freezing,
+saving, units, monotonicity."""
 
 import json
 from itertools import pairwise

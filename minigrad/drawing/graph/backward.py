@@ -16,7 +16,7 @@ from minigrad.tensor import Tensor
 
 __all__ = ["VALUES", "play"]
 
-VALUES = 5_000  # boxes up to which values and cotangents are always written, for pages show them on demand
+VALUES = 5_000  # no values or cotangents are written for more boxes; up to so many, pages show them on demand
 
 
 Named = Sequence[tuple[str, Tensor]]
@@ -54,7 +54,8 @@ def play(picture: Picture, outputs: Named, position: Mapping[Key, int], wanted: 
     if len(scalars) != 1 or len(picture.nodes) > VALUES:
         if wanted:
             picture.notes.append(
-                "No gradients are shown: they need one scalar output that depends on a live leaf."
+                "No gradients are shown: they need one scalar output that depends on a live leaf, and no "
+                "more than 5,000 boxes."
             )
         return
     y = scalars[0]
@@ -62,7 +63,7 @@ def play(picture: Picture, outputs: Named, position: Mapping[Key, int], wanted: 
         path = between(None, (y,))
         cotangents = _Noting({y.index: np.ones_like(y.primal)})
         pull_back(path, cotangents)
-    except Exception as error:  # a stale graph, or a rule that does not hold here; the picture can do without
+    except Exception as error:  # a stale graph, or a rule that fails here; the picture needs no gradients
         picture.notes.append(f"No gradients are shown: {error}")
         return
     _write(picture, path, cotangents, position)

@@ -4,7 +4,7 @@
 pass. A graph larger than `MOST` is first cut down (see `fold.intervals`), so that a million operations cost a
 walk and not a million boxes.
 
-Names: `t` a Tensor, `x` a Tensor or an array, `key` what identifies a box before it has an id (see `walk`).
+Names: `t` a Tensor, `x` a Tensor or an array, `key` the identity of a box before it has an id (see `walk`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from minigrad.tensor import Tensor
 __all__ = ["MOST", "collect"]
 
 MOST = 20_000  # boxes of a Picture; a larger graph is cut down while it is collected
-LABELS = 300  # boxes up to which edges say which operand they are, where that matters
+LABELS = 300  # up to so many boxes, edges say which operand they are where that matters
 NUMBERS = 1 << 24  # elements of all arrays together up to which their values are written unasked
 
 Spans = Sequence[tuple[Node, range]]  # stretches of the order, each with the box that stands for it
@@ -123,7 +123,7 @@ def _units(total: int, spans: Spans) -> list[int]:
 
 
 def _edges(operands: Sequence[Sequence[Operand]], unit: Sequence[int], folds: Collection[int]) -> list[Edge]:
-    """The edges between different boxes; into a fold only one from each box."""
+    """The edges between different boxes; a fold gets at most one from each box."""
     edges: list[Edge] = []
     known: set[tuple[int, int]] = set()
     for i, pairs in enumerate(operands):
@@ -157,8 +157,8 @@ def _module(x: Any) -> str:
 
 @dataclass(slots=True)
 class _Boxes:
-    """Makes the Node of one Tensor or array. `names` and `last`, the names of the outputs, are by key, as is
-    `position`, the ids of the nodes; `inputs` are the keys of arguments. `valued` and `timed` say whether
+    """Makes the Node of one Tensor or array. Tables by key are `names`, `last` (the names of the outputs) and
+    `position` (the ids of the nodes); `inputs` are the keys of arguments. `valued` and `timed` say whether
     values and times are written."""
 
     names: Mapping[Key, str]
@@ -211,7 +211,7 @@ class _Boxes:
     def _describe_operation(self, node: Node, t: Tensor, operands: Sequence[Operand]) -> None:
         node.op = _op_name(t)
         node.arguments = tuple(text for text, _ in operands)
-        kept = [(k, v) for k, v in t.params.items() if k[0] != "_"]  # the others are what the op has kept
+        kept = [(k, v) for k, v in t.params.items() if k[0] != "_"]  # the others are values saved by it
         node.params = ", ".join(f"{k}={_short(v)}" for k, v in kept)
         node.stated = stated(node.op, t.params, np.shape(t.args[0]) if t.args else ())
         if node.op == "broadcast_to" and node.phase == "forward":  # elsewhere it goes without saying
@@ -259,8 +259,8 @@ def _short(value: Any) -> str:
 
 
 def _flops(t: Tensor) -> int:
-    """The number of floating point operations by the usual count: 2·m·n·k for a product of matrices, one an
-    element for an elementwise operation, none for a move."""
+    """The number of floating point operations by the usual count: 2·m·n·k for a product of matrices, one for
+    each element of an elementwise operation, 0 for a move."""
     name, size = t.op.name if t.op is not None else "", int(t.primal.size)
     shapes = [np.shape(a) for a in t.args]
     if name in ("matmul", "linear", "dot") and shapes and shapes[0]:
@@ -280,6 +280,6 @@ def _seconds(t: Tensor) -> float | None:
                 t.op.forward(*t.args, **t.params)  # type: ignore[union-attr]  # only operations come here
             took = perf_counter() - start
             best = took if best is None else min(best, took)
-    except Exception:  # an operand was overwritten since, so there is nothing to measure
+    except Exception:  # the operation cannot be run again, so there is nothing to measure
         return None
     return best

@@ -26,9 +26,9 @@ __all__ = [
     "with_clusters",
 ]
 
-REPEATS = 3  # times in succession a block has to come to be folded
+REPEATS = 3  # a block is folded if it comes at least so many times in succession
 NEAR = 16  # an input at most so many places back belongs to the same block
-SMALLEST = 4  # boxes that a fold has to stand for
+SMALLEST = 4  # a fold stands for at least so many boxes
 
 Group = tuple[Node, Sequence[int]]  # the box to draw, and the ids of the nodes that it replaces
 Sorted = tuple[Node, list[int]]  # the same with the ids sorted
@@ -88,7 +88,7 @@ def _merged(new: int, box: Node, ids: Sequence[int], picture: Picture) -> Node:
 
 
 def _moved_edges(edges: Iterable[Edge], moved: Sequence[int], folded: Collection[int]) -> list[Edge]:
-    """The edges between the new nodes; into a folded one only one from each node."""
+    """The edges between the new nodes; a folded node gets at most one from each other node."""
     kept: list[Edge] = []
     known: set[tuple[int, int]] = set()
     for e in edges:
@@ -134,7 +134,7 @@ def _ordered(owner: Sequence[int], edges: Sequence[Edge]) -> list[int] | None:
 
 
 def _without_one_cycle(groups: list[Sorted], owner: Sequence[int], edges: Sequence[Edge]) -> list[Sorted]:
-    """The groups without one that lies on a cycle, the one with the most members."""
+    """The groups except the largest one that lies on a cycle."""
     users: dict[int, set[int]] = {}
     for e in edges:
         if owner[e.source] != owner[e.target]:
@@ -178,7 +178,7 @@ def runs(signs: Sequence[Hashable]) -> list[tuple[int, int, int]]:
     n = len(code)
     recent: dict[int, tuple[int, ...]] = {}
     found = []
-    i = end = 0  # everything before `end` belongs to a block that was found
+    i = end = 0  # the blocks found so far lie before `end`, and the next one begins there or later
     budget = 6 * n  # comparisons, so that the search stays linear
     while i < n:
         best = 0, 0

@@ -2,10 +2,10 @@
 
 Values get letters (z₁, h₁), cotangents a ∂ (∂h₁), tangents a dot (ḣ₁). An operation is written into its only
 user where both help to compute the same derivative, or the same line of an update rule. In the forward pass a
-reader wants to see the operations, so there only those are written into their users that merely change the
-form: transposes, signs, numbers.
+reader wants to see the operations, so there only changes of form (transposes, signs, numbers) are written
+into their users.
 
-Names: `short` what a node is called in the formulas of others; `inner` the inputs that are written into a
+Names: `short` the name of a node in the formulas of others; `inner` the inputs that are written into a
 node's formula; `joined[i]` the node into whose formula node i is written, or -1.
 """
 
@@ -32,8 +32,7 @@ _PHASE_LETTERS = {"backward": "g", "tangent": "t"}
 @dataclass(slots=True)
 class _Graph:
     """The graph of a picture with a transposed matrix written as its matrix. `sources` are the inputs of each
-    node, `uses` counts its users, and `turned` tells which matrix each of the transposes, now without users,
-    belongs to."""
+    node, `uses` counts its users, and `turned` maps each transpose, now without users, to its matrix."""
 
     nodes: Sequence[Node]
     sources: list[list[int]]
@@ -42,7 +41,7 @@ class _Graph:
 
 
 def formulas(picture: Picture) -> Picture:
-    """The picture with its operations written as formulas, on as few boxes as tell the story."""
+    """The picture with its operations written as formulas, several of them in one box."""
     graph = _graph_of(picture)
     joined = _joined(graph)
     short = _Names(graph, joined).short
@@ -147,8 +146,8 @@ def short_name(name: str) -> str:
 
 
 def _joined(graph: _Graph) -> list[int]:
-    """For each node the one into whose formula it is written, or -1. No formula gets longer than
-    `LONGEST`."""
+    """For each node the one into whose formula it is written, or -1. A node is not written into a
+    formula that would get longer than `LONGEST`."""
     nodes = graph.nodes
     joined = [-1] * len(nodes)
     texts: list[Written] = [("", ATOM)] * len(nodes)
@@ -168,7 +167,7 @@ def _joined(graph: _Graph) -> list[int]:
 
 
 def _may_join(graph: _Graph, joined: Sequence[int], i: int, user: int) -> bool:
-    """Whether node i may be written into the formula of this user, of which it must be the only one."""
+    """Whether node i may be written into the formula of `user`, which must be its only user."""
     a, b = graph.nodes[i], graph.nodes[user]
     if a.kind != "op" or a.output or a.name or graph.uses[i] != 1 or a.phase != b.phase:
         return False
@@ -205,7 +204,7 @@ def _written(
 
 
 class _Names:
-    """`short`, what each node is called in formulas: its name, or else a letter with an index, a ∂ or a dot.
+    """`short` holds each node's name in formulas: its own, or else a letter with an index, a ∂ or a dot.
 
     Letters are counted in the order of creation. Nodes that are written into others have no name.
     """
@@ -235,7 +234,7 @@ class _Names:
         return self._letter(i) if self._graph.uses[i] else ""
 
     def _letter(self, i: int) -> str:
-        """The name of an operation that the user gave none."""
+        """A name for an operation that the user has not named."""
         node, short = self._graph.nodes[i], self.short
         value = self._cotangent_of.get(i)
         if value is not None and short[value]:

@@ -62,7 +62,7 @@ def tangent_of(name: str) -> str:
 
 
 def number_text(x: Any) -> str:
-    """A number in about seven characters at most.
+    """A number in about ten characters at most, a complex one in twice as many.
 
     >>> [number_text(x) for x in (0.30000000000000004, 2, -1234567.0, np.float32(0.1))]
     ['0.3', '2', '-1.235e+06', '0.1']
@@ -218,7 +218,7 @@ def _exp(operands: Sequence[Written]) -> Written:
 
 
 def _in(operand: Written, strength: int) -> str:
-    """An operand with brackets around it unless it binds at least so tightly."""
+    """An operand, in brackets unless it binds at least as tightly as `strength`."""
     text, own = operand
     return text if own >= strength else f"({text})"
 
@@ -230,7 +230,7 @@ def _infix(op: str, operands: Sequence[Written]) -> Written:
     (left, left_strength), right = operands
     if (part := _part_of_a_sum(op, *operands)) is not None:
         return part
-    if op == "matmul":  # no reader is sure of a product of numbers beside one of matrices
+    if op == "matmul":  # brackets show whether a product of numbers or one of matrices comes first
         clear = [text if own == MATRIX or own >= SIGN else f"({text})" for text, own in operands]
         return " @ ".join(clear), MATRIX
     if op == "add" and right[0].startswith("−") and right[1] >= PRODUCT:
@@ -284,7 +284,7 @@ def _numeric(text: str) -> bool:
 
 Writer = Callable[[Sequence[Written]], Written]
 
-_WRITERS: dict[str, tuple[int, Writer]] = {  # op: with how many operands it is written so, and how
+_WRITERS: dict[str, tuple[int, Writer]] = {  # op: the number of operands, and its writer
     **{op: (2, partial(_infix, op)) for op in _INFIX},
     **{op: (2, partial(_comparison, op)) for op in _COMPARED},
     **dict.fromkeys(("inner", "dot", "vdot"), (2, _inner)),

@@ -4,7 +4,7 @@ drawn.
 The graph is walked once, without recursion, and nothing on it is changed. Numbers among the operands become
 part of an operation's text; arrays and leaves become boxes.
 
-Names: `t` a Tensor, `key` what identifies a box before it has an id: the index of a Tensor, or ("array", id)
+Names: `t` a Tensor, `key` the identity of a box before it has an id: the index of a Tensor, or ("array", id)
 of an array.
 """
 
@@ -24,7 +24,7 @@ Key = Any
 Operand = tuple[str, int | None]  # how it is written, and the position of its box in the order, if it has one
 
 IDENTITIES = {"positive", "detach"}
-LARGEST_NUMBER = 1 << 16  # elements up to which an array is checked for being one number repeated
+LARGEST_NUMBER = 1 << 16  # a larger array is not checked for being one number repeated
 
 
 def resolved(t: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class Walk:
             self._put(t.index, t, [])
 
     def _put(self, key: Key, x: Any, operands: list[Operand]) -> int:
-        """The position of a box in the order, where it is added unless it is there."""
+        """The position of a box in the order; a new box is added at the end."""
         if key not in self._place:
             self._place[key] = len(self.order)
             self.order.append((key, x))
@@ -93,8 +93,8 @@ class Walk:
 
     def _number_in_array(self, array: Any, elementwise: bool) -> str | None:
         """The text of an operand that is one number: without a dimension, or the same number everywhere, as
-        the ones in the derivative of a sum are. Of an array with a name only the former is written, for a
-        reader expects its box."""
+        the ones in the derivative of a sum are. An array with a name and a dimension keeps its box, which a
+        reader expects."""
         if np.ndim(array) == 0:
             return _scalar_text(array)
         unnamed = elementwise and id(array) not in self._named

@@ -12,12 +12,12 @@ __all__ = [
     "box_lines", "box_size", "label_size", "label_text", "straight",
 ]  # fmt: skip
 
-SIZE = 12.0  # of the letters in a box
-LEADING = 16.0  # from line to line
+SIZE = 12.0  # the font size in a box
+LEADING = 16.0  # the distance from line to line
 WIDEST = 330.0  # a longer line is cut off
-PAD_X, PAD_Y = 12.0, 8.0  # between the border of a box and its text
+PAD_X, PAD_Y = 12.0, 8.0  # the distance between the border of a box and its text
 ROUND = ("parameter", "input")  # the kinds of nodes whose boxes have round corners
-LABEL_SIZE = 10.0  # of the letters beside an edge
+LABEL_SIZE = 10.0  # the font size beside an edge
 LABEL_WIDEST = 120.0
 
 

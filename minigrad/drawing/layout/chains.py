@@ -34,7 +34,7 @@ class Vertices:
     spans: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def add(self, rank: int, width: float, home: int) -> int:
-        """One more vertex, which is no node; its number."""
+        """Add a vertex that is not a node, and return its number."""
         self.rank.append(rank)
         self.widths.append(width)
         self.home.append(home)
@@ -59,7 +59,7 @@ def chained(
     lines: Lines,
     labels: Mapping[int, float],
 ) -> Vertices:
-    """The vertices of a picture. Given are the widths and frames of its nodes, and the widths of labels."""
+    """The vertices of a picture, from the widths and frames of its nodes and the widths of its labels."""
     vertices = Vertices(list(ranking.rank), widths, home, spans=spans(lines, home, ranking.rank))
     _pass_ranks(vertices, ranking, lines, labels)
     _fill_frames(vertices, lines)
@@ -88,7 +88,7 @@ def _pass_ranks(vertices: Vertices, ranking: Ranking, lines: Lines, labels: Mapp
 
 
 def _fill_frames(vertices: Vertices, lines: Lines) -> None:
-    """Let each frame take its place also in the ranks where it has no vertex yet, by a vertex of no width."""
+    """Give each frame a vertex of width 0 in every rank of its span where it has none."""
     framed = [(r, k) for r, k in zip(vertices.rank, vertices.home, strict=True) if k >= 0]
     taken = {(frame, r) for r, k in framed for frame in lines[k]}
     for k, (low, high) in sorted(vertices.spans.items()):

@@ -14,7 +14,7 @@ from minigrad.drawing.picture import Picture
 
 __all__ = ["FRAME_LABEL", "FRAME_PAD", "Frames", "common", "framed", "homes", "nested", "spans"]
 
-FRAME_PAD = 14.0  # between a frame and what is inside
+FRAME_PAD = 14.0  # the distance between a frame and the boxes inside
 FRAME_LABEL = 18.0  # the height of a frame's name
 
 Lines = Sequence[tuple[int, ...]]
@@ -66,9 +66,9 @@ def spans(lines: Lines, home: Sequence[int], rank: Sequence[int]) -> dict[int, t
 
 
 class Frames:
-    """The frames while the vertices are ordered and placed. `pad` is the room between a frame's right border
-    and what is inside; at its left, where its name may stand, it is `first`. `members` are all vertices in a
-    frame, at any depth."""
+    """The frames while the vertices are ordered and placed. `pad` is the room inside a frame's right border,
+    and `first` that inside its left border, where its name may stand. `members` are all vertices in a frame,
+    at any depth."""
 
     def __init__(self, parent: Sequence[int | None], home: list[int], pad: float, head: float = 0.0) -> None:
         self.home, self.pad, self.first = home, pad, pad + head
@@ -84,10 +84,10 @@ class Frames:
         return self.lines[self.home[v]] if self.home[v] >= 0 else ()
 
     def places(self, position: Sequence[float]) -> list[tuple[tuple[float, int], ...]]:
-        """The first key by which a rank is sorted, for vertices of each frame, and last for vertices in no
-        frame.
+        """The first key by which a rank is sorted, one for the vertices of each frame; the last one is for
+        vertices in no frame.
 
-        It is the mean positions of the frames around a vertex. So a rank keeps the vertices of a frame
+        A key is the mean positions of the frames around a vertex. So a rank keeps the vertices of a frame
         together, and two frames stand in the same order in all ranks.
         """
         means = [

@@ -1,9 +1,9 @@
 """The second step of a layout: every rank is sorted so that few edges cross.
 
-Sweeps of barycentres find the coarse order, exchanges of neighbours the fine one. In a small picture, which
-people look at, every crossing is seen, so its best order is shaken: a few connected vertices are moved aside,
-all exchanges are made that then save a crossing, and the new order is kept if it is no worse. The tests
-compare the result with the fewest crossings that are possible.
+Sweeps of barycentres find the coarse order, exchanges of neighbours the fine one. In a small picture readers
+see every crossing, so its best order is shaken: a few connected vertices are moved aside, neighbours are
+exchanged as long as that saves crossings, and the new order is kept if it is no worse. The tests compare the
+result with the fewest crossings that are possible.
 
 Names: `level` the vertices of one rank from left to right; `position[v]` the place of v in its level, 0 being
 the middle.
@@ -19,10 +19,10 @@ from minigrad.drawing.layout.frames import Frames
 
 __all__ = ["crossings", "ordered"]
 
-LARGE = 1500  # vertices beyond which no neighbours are exchanged
-SMALL = 300  # vertices up to which other starts and shakes are tried; fewer vertices get more of them
-HOPELESS = 60  # crossings beyond which nothing else is tried
-MOST_MOVED = 24  # vertices moved aside together
+LARGE = 1500  # with more vertices, no neighbours are exchanged
+SMALL = 300  # up to so many vertices, random starts and shakes are tried; fewer vertices get more of them
+HOPELESS = 60  # with more crossings, nothing else is tried
+MOST_MOVED = 24  # at most so many vertices are moved aside together
 
 
 def ordered(
@@ -33,7 +33,7 @@ def ordered(
 
     Args:
         links: pairs of vertices in neighbouring ranks (upper, lower).
-        n: the number of nodes, which are the first vertices; at the others edges pass a rank.
+        n: the number of nodes, which are the first vertices; the others are places in ranks (see `chains`).
         side: for each node 1 to begin on the right, else 0.
     """
     m = len(rank)

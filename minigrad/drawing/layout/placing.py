@@ -117,7 +117,7 @@ def _across_borders(
 
 
 def _sorted(conditions: Sequence[Condition], count: int) -> list[Condition]:
-    """The conditions sorted: those from the left of a variable come before those that it puts on others."""
+    """The conditions sorted: those that bound a variable from the left precede those it puts on others."""
     after: list[list[Condition]] = [[] for _ in range(count)]
     waiting = [0] * count
     for condition in conditions:
@@ -136,7 +136,7 @@ def _sorted(conditions: Sequence[Condition], count: int) -> list[Condition]:
 
 
 def _pull(vs: Iterable[int], near: Sequence[Weighted], x: Sequence[float], want: list[float]) -> None:
-    """A vertex that has neighbours wants to stand at the mean of their places."""
+    """Set the wanted place of each vertex that has neighbours to the mean of their places."""
     for v in vs:
         pairs = near[v]
         if len(pairs) == 1:

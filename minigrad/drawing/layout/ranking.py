@@ -93,8 +93,8 @@ def _returning(picture: Picture) -> list[int]:
 
 
 def _cores(picture: Picture, rank: list[int], side: list[int]) -> dict[int, int]:
-    """For each returning node of a cluster, the rank of the cluster's last operation on the way there. Near
-    that rank the cluster takes few ranks, and so do those beside it."""
+    """For each returning node of a cluster, the rank of the cluster's last operation that does not return.
+    Nodes near that rank keep the cluster, and those beside it, short."""
     cores: dict[int, int] = {}
     for cluster in picture.clusters:
         there = [rank[i] for i in cluster.nodes if not side[i] and picture.nodes[i].kind in ("op", "fold")]

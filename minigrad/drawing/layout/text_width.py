@@ -1,8 +1,8 @@
 """The width of a text without a font at hand, by the advance widths of DejaVu Sans, in thousandths of the
 size.
 
-Our files name Verdana and DejaVu Sans, which are equally wide, and then any sans serif font; nearly all
-others are narrower. So a box that is wide enough by this table clips no text.
+Our files name Verdana and DejaVu Sans, which are equally wide, and then other sans serif fonts; nearly all
+of these are narrower. So a box that is wide enough by this table hardly ever clips a text.
 """
 
 from __future__ import annotations

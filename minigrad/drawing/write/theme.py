@@ -1,5 +1,5 @@
-"""The colours of pictures, light and dark. Blue, orange, green-blue and purple are each of one brightness,
-after the palette of Okabe and Ito, so that colour-blind eyes can tell them apart."""
+"""The colours of pictures, light and dark. Blue, orange, green-blue and purple follow the palette of Okabe
+and Ito, which colour-blind readers can tell apart, and are about equally bright."""
 
 from __future__ import annotations
 
