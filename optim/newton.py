@@ -28,7 +28,7 @@ class Newton(ClosureOptimizer):
     | "pinv" | λ, or ∞ if |λ| ≤ δ | −H⁺g: "none" for a singular H, which networks often have |
     | "trust" | λ + μ | the minimum of the parabola within ‖p‖ ≤ Δ (Moré and Sorensen 1983) |
 
-    with δ = √eps·max|λ|. Where some |λ| of "abs", "clip" or "pinv" lie below δ, and fewer would if rows and
+    with δ = √eps·max|λ|. Where some |λ| of "abs", "clip" or "pinv" lie below δ, and none would if rows and
     columns of H were scaled to 1, the rule is applied to the scaled H: so a parameter in other units is not
     taken for a flat direction. With `modification="none", line_search=None` this is the pure method. At a
     saddle point itself, where the slope says nothing, "shift", "abs" and "clip" leave along the most negative

@@ -63,7 +63,7 @@ def modified_direction(
     """−V(c/d), with d of `DIAGONALS`.
 
     An eigenvalue below the floor may only be that of a coordinate in other units. So where some lie below,
-    rows and columns are scaled as in `textbook_direction`; where fewer do then, the rule for d and the floor
+    rows and columns are scaled as in `textbook_direction`; if none do then, the rule for d and the floor
     belong to the scaled H.
 
     Args:
@@ -71,13 +71,13 @@ def modified_direction(
         floor: δ, a share of the largest |λ|.
     """
     s: Vector = np.ones(g.size)
-    below, most = int(np.sum(np.abs(lam) <= floor)), float(np.abs(lam).max())
-    if modification != "shift" and below and most:
+    most = float(np.abs(lam).max())
+    if modification != "shift" and most and np.any(np.abs(lam) <= floor):
         scale = _equilibrated(H)
         scaled = scale[:, None] * (H + damping * np.eye(g.size)) * scale
         values, vectors = np.linalg.eigh(scaled)
         bound = floor / most * float(np.abs(values).max())
-        if int(np.sum(np.abs(values) <= bound)) < below:
+        if not np.any(np.abs(values) <= bound):
             s, H, lam, V, floor, damping = scale, scaled, values, vectors, bound, 0.0
     p: Vector = -s * (V @ ((V.T @ (s * g)) / (DIAGONALS[modification](lam, floor, np.diag(H)) + damping)))
     return p
