@@ -269,6 +269,8 @@ def power(a: Any, b: Any) -> Any:
     if type(b) in (int, float) and isinstance(a, Tensor):
         if type(b) is float:
             a = in_floats(a)
+        elif a.dtype.kind == "b":
+            a = a.astype(int)  # as in NumPy, where np.square would give int8
         if b == 2:
             return np.square(a) if a.op in SQUARES else square(a)
         if b == 1:

@@ -20,7 +20,7 @@ import numpy as np
 
 from minigrad.families import elementwise
 from minigrad.ops.elementwise import sigmoid
-from minigrad.ops.reduce import ones, softmax, total
+from minigrad.ops.reduce import centred_at, ones, softmax, total
 from minigrad.products import scale
 from minigrad.tensor import Op
 
@@ -82,6 +82,7 @@ def _centred(x: Any, out: Any = None) -> Any:
             top = np.maximum.reduce(np.ascontiguousarray(values.T), axis=0)[:, None]
         else:
             top = np.maximum.reduce(values, axis=-1, keepdims=True)
+        return centred_at(x, top, out)
     return np.subtract(x, top, out=out)
 
 

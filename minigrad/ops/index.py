@@ -257,7 +257,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     picked = indices if isinstance(indices, Tensor) else np.asarray(indices)
     picked = picked.astype(np.intp) if picked.dtype == bool else picked  # np.take reads booleans as 0 and 1
-    if axis is None:
+    if axis is None or (not x.ndim and axis in (0, -1)):
         return np.reshape(x, (-1,))[picked]
     return x[(slice(None),) * normalize_axis_index(axis, x.ndim) + (picked,)]
 

@@ -73,8 +73,13 @@ def _sum(x: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
 total = linear_op("sum", _sum, _spread, batched=True)
 
 
+def _folded(axis: Axis, ndim: int) -> tuple[int, ...]:
+    """As `from_the_end`; a number has an axis 0 here, as in NumPy's ufunc.reduce."""
+    return () if not ndim and axis in (0, -1) else from_the_end(axis, ndim)
+
+
 def sum(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    return total(x, axis=from_the_end(axis, np.ndim(data_of(x))), keepdims=bool(keepdims))
+    return total(x, axis=_folded(axis, np.ndim(data_of(x))), keepdims=bool(keepdims))
 
 
 def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
@@ -108,7 +113,7 @@ def prod(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     That takes log₂ n multiplications of arrays and no rule of its own, and is exact at every order even where
     factors are 0.
     """
-    axes = from_the_end(axis, x.ndim)
+    axes = _folded(axis, x.ndim)
     if not data_of(x).size or x.dtype.kind in "biu":
         return _whole_prod(x, axis=axes, keepdims=bool(keepdims))
     kept = [a for a in range(-x.ndim, 0) if a not in axes]
@@ -153,11 +158,11 @@ max_op, min_op = _extremum("max", np.maximum.reduce), _extremum("min", np.minimu
 
 
 def max(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    return max_op(x, axis=from_the_end(axis, x.ndim), keepdims=bool(keepdims))
+    return max_op(x, axis=_folded(axis, x.ndim), keepdims=bool(keepdims))
 
 
 def min(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    return min_op(x, axis=from_the_end(axis, x.ndim), keepdims=bool(keepdims))
+    return min_op(x, axis=_folded(axis, x.ndim), keepdims=bool(keepdims))
 
 
 register((np.max, np.amax), max, keywords=("axis", "keepdims"))
@@ -270,8 +275,18 @@ def logsumexp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     return in_float32(lambda z: _logsumexp_op(z, axis=axes, keepdims=bool(keepdims)), x)
 
 
+def centred_at(x: Any, top: Any, out: Any = None) -> Any:
+    """x − top, for the maxima `top` of the rows; beside an infinite logit the others are −∞, the limit."""
+    if abs(np.vdot(top, top)) < np.inf:
+        return np.subtract(x, top, out=out)
+    with np.errstate(invalid="ignore"):
+        z = np.asarray(np.subtract(x, top, out=out))
+    np.copyto(z, np.where(np.equal(x, top), 0, -np.inf), where=np.equal(top, np.inf))
+    return z
+
+
 def _log_softmax(x: Any, axis: int) -> Any:
-    z = x - np.maximum.reduce(np.real(x), axis=axis, keepdims=True)
+    z = centred_at(x, np.maximum.reduce(np.real(x), axis=axis, keepdims=True))
     return z - np.log(total(np.exp(z), axis=(axis,), keepdims=True))
 
 

@@ -154,3 +154,21 @@ def test_the_square_of_a_length_is_smooth_at_0(name):
     np.testing.assert_allclose(hessian(f)(np.array([1.0, 2, 3])), want, rtol=1e-12, atol=1e-12)
     variance = hessian(lambda x: np.std(x) ** 2)(zero)
     np.testing.assert_allclose(variance, 2 / 3 * (np.eye(3) - 1 / 3), rtol=1e-12)
+
+
+FOLDS = (np.sum, np.prod, np.max, np.min, np.amax, np.amin, np.all, np.any, np.mean, np.var, np.std)
+
+
+@pytest.mark.parametrize("axis", [0, -1, 1, (), (0,), None])
+@pytest.mark.parametrize("fold", FOLDS, ids=lambda f: f.__name__)
+def test_an_axis_of_a_number_is_what_it_is_in_numpy(fold, axis):
+    try:
+        want = fold(np.array(2.0), axis=axis)
+    except np.exceptions.AxisError:
+        with pytest.raises(ValueError, match="out of bounds"):
+            fold(Tensor(2.0, requires_grad=True), axis=axis)
+    else:
+        got = fold(Tensor(2.0, requires_grad=True), axis=axis)
+        assert (got.shape, got.item()) == ((), want)
+        if fold in (np.sum, np.prod, np.max, np.min):
+            assert float(grad(lambda x: fold(x, axis=axis))(2.0)) == 1

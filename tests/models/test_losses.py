@@ -5,7 +5,7 @@ import pytest
 from scipy import special
 
 import minigrad as mg
-from minigrad import check_derivatives, grad
+from minigrad import Tensor, check_derivatives, compile, grad, log_softmax
 from models import accuracy, binary_cross_entropy_with_logits, cross_entropy, hinge_loss, mse_loss
 
 rng = np.random.default_rng(0)
@@ -223,3 +223,29 @@ def test_losses_at_their_edges():
     ):
         with pytest.raises(TypeError, match=r"accuracy|mse_loss"):
             call()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("row", "label", "loss", "slope"),
+    [
+        ([np.inf, 0, 1], 0, 0, [0, 0, 0]),
+        ([np.inf, 0, 1], 1, np.inf, [1, -1, 0]),
+        ([-np.inf, 0], 1, 0, [0, 0]),
+        ([-np.inf, 0], 0, np.inf, [-1, 1]),
+        ([np.inf, np.inf, 3], 0, np.log(2), [-0.5, 0.5, 0]),
+        ([np.inf, -np.inf], 0, 0, [0, 0]),
+    ],
+)
+def test_infinite_logits_give_the_limit(row, label, loss, slope, dtype):
+    finite = [0.5] * len(row)
+    x, labels = Tensor(np.array([row, finite], dtype), requires_grad=True), np.array([label, 0])
+    value = cross_entropy(x, labels)
+    value.backward()
+    assert value.item() == pytest.approx((loss + np.log(len(row))) / 2, rel=1e-6)
+    np.testing.assert_allclose(x.grad[0], np.array(slope) / 2, rtol=1e-6)
+    with np.errstate(all="ignore"):
+        by_hand = log_softmax(np.array([row], dtype))
+        again = compile(lambda x: cross_entropy(x, labels))(x.data)
+    assert -by_hand[0, label] == pytest.approx(loss, rel=1e-6, abs=1e-12)
+    np.testing.assert_array_equal(again, value.data)
