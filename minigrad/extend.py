@@ -18,6 +18,7 @@ from minigrad.leaving import touch as touch
 from minigrad.mode import Mode as Mode
 from minigrad.mode import current as current
 from minigrad.mode import scope as scope
+from minigrad.mode import switch as switch
 from minigrad.ops.elementwise import in_floats as in_floats
 from minigrad.ops.elementwise import square as square
 from minigrad.ops.elementwise import tanh as tanh

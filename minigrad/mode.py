@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import Any, NamedTuple
 
-__all__ = ["Mode", "about", "current", "no_grad", "scope", "trace_source", "users_line"]
+__all__ = ["Mode", "about", "current", "no_grad", "scope", "switch", "trace_source", "users_line"]
 
 
 class Mode(NamedTuple):
@@ -49,10 +49,12 @@ class _Current(Mode):
     a Mode, the default one, and reading needs no function of ours.
     """
 
-    mode = property(_mode.get, lambda self, mode: _mode.set(mode))  # type: ignore[arg-type, misc]
+    mode = property(_mode.get)  # type: ignore[arg-type]
 
 
 current = _Current()
+switch = _mode.set
+"""Make a Mode the present one."""
 
 
 class _Scoped(Mode):

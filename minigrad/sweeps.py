@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.errors import DerivativeError, described, line_of, rephrased
-from minigrad.mode import about, current
+from minigrad.mode import about, current, switch
 from minigrad.slices import Slice
 
 __all__ = ["own", "pull_back", "push_forward", "unbroadcast"]
@@ -43,10 +43,10 @@ class _Sweep:
         """Label the nodes recorded from here on: they differentiate `node` and belong to its module."""
         mode = current.mode
         if mode.tracing or self.node.mode.module != mode.module:
-            current.mode = about(mode, self.node)
+            switch(about(mode, self.node))
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        current.mode = self._before
+        switch(self._before)
         self._silence.__exit__(kind, error, traceback)
         node = self.node
         if isinstance(error, Exception) and node is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor
-from minigrad.extend import Mode, Watched, current, entry, hide_our_frames
+from minigrad.extend import Mode, Watched, current, entry, hide_our_frames, switch
 from models.files import load_tree, save_tree
 
 __all__ = ["Module"]
@@ -53,14 +53,14 @@ class Module(Watched):
     def __call__(self, *inputs: Any, **named: Any) -> Any:
         before = current.mode
         known = self._labels
-        current.mode = known[1] if known is not None and known[0] is before else self._labelled(before)
+        switch(known[1] if known is not None and known[0] is before else self._labelled(before))
         try:
             return self.forward(*inputs, **named) if named else self.forward(*inputs)
         except Exception as error:
             hide_our_frames(error)
             raise
         finally:
-            current.mode = before
+            switch(before)
 
     def _labelled(self, before: Mode) -> Mode:
         """The mode to run `forward` under, so that its nodes know their module.
