@@ -162,7 +162,8 @@ class Leaving:
         """
         leave_graph(self, ".data")
         if self.op is None:
-            hand_out(self)
+            if self.active or self.primal.ndim:  # a constant number is mostly a loss, read at each step
+                hand_out(self)
             return self.primal
         view = self.primal.view()
         view.flags.writeable = False
