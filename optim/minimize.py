@@ -29,6 +29,7 @@ from optim.second_order.quasi_newton import QuasiNewton
 from optim.second_order.results import OptimizeResult, Status, StepInfo
 from optim.second_order.solver import Solver
 from optim.second_order.trial import evaluated, unit_of
+from optim.second_order.trust_region import require_trust_region
 from optim.sgd import SGD
 
 __all__ = ["minimize"]
@@ -40,7 +41,7 @@ METHODS = tuple(OPTIMIZERS)
 NEWTON = ("newton", "newton-cg")
 SOLVING = {  # options of the loop, which every method has
     "gtol": 1e-8, "gtol_abs": 0.0, "ftol": 0.0, "maxiter": None, "maxfev": None, "maxhev": None,
-    "trace": True,
+    "trace": True, "lambda_tol": 0.0,
     "second_order": "auto", "seed": 0,
 }  # fmt: skip
 NOT_OPTIONS = {"params", "weight_decay", "maximize", "curvature"}  # arguments that only the optimizers take
@@ -86,7 +87,8 @@ def minimize(
             is far flatter can be missed.
             second_order: whether to check the Hessian then, and leave saddle points; "auto" does so for
             Newton methods, except the textbook's, modification "none". ftol: give up when f falls by
-            less than this share of |f|. maxiter, maxfev, maxhev: limits of nit, nfev, nhev. trace: False
+            less than this share of |f|. lambda_tol: λmin is negative below −lambda_tol·max|λ|; 0, the
+            default, allows for rounding. maxiter, maxfev, maxhev: limits of nit, nfev, nhev. trace: False
             keeps no points. seed: of the check's start vectors. The others are those of the method's
             optimizer (lr, forcing, ...).
 
@@ -275,7 +277,7 @@ def _prepared(
 ) -> tuple[Solver, Settings, dict[str, Any]]:
     """The solver, the settings of its steps, and the limits."""
     loop = {name: given.pop(name, value) for name, value in SOLVING.items()}
-    for name in ("gtol", "gtol_abs", "ftol", "second_order", "seed", "trace"):
+    for name in ("gtol", "gtol_abs", "ftol", "second_order", "seed", "trace", "lambda_tol"):
         loop[name] = checked("minimize", name, loop[name], FLAG if name == "trace" else None)
     method, settings = _method(kind, n, given)
     second_order = loop["second_order"]
@@ -290,7 +292,13 @@ def _prepared(
         ("maxhev", math.inf),
     ):
         limits[name] = default if loop[name] is None else checked("minimize", name, loop[name], COUNT)
-    settings = replace(settings, gtol=loop["gtol"], gtol_abs=loop["gtol_abs"], second_order=second_order)
+    settings = replace(
+        settings,
+        gtol=loop["gtol"],
+        gtol_abs=loop["gtol_abs"],
+        second_order=second_order,
+        lambda_tol=loop["lambda_tol"],
+    )
     return Solver(method, seed=loop["seed"]), settings, limits
 
 
@@ -335,6 +343,11 @@ def _method(kind: str, n: int, given: dict[str, Any]) -> tuple[Method, Settings]
     options = defaults | wanted
     if kind == "lbfgs":
         return QuasiNewton(), Settings(**options)
+    region = (
+        options["modification"] == "trust" if kind == "newton" else options["globalization"] == "trust-region"
+    )
+    max_radius = options.get("max_radius", math.inf)
+    require_trust_region("minimize", options["initial_radius"], region, max_radius)
     if kind == "newton":
         return DenseNewton(), Settings(**options)
     globalization, damping = options.pop("globalization"), options.pop("damping")

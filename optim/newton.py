@@ -10,6 +10,8 @@ from optim.base.optimizer import Params
 from optim.base.options import POSITIVE, checked
 from optim.second_order.closure_optimizer import ClosureOptimizer
 from optim.second_order.dense_newton import DenseNewton
+from optim.second_order.trial import CUTOFF
+from optim.second_order.trust_region import require_trust_region
 
 __all__ = ["Newton"]
 
@@ -28,7 +30,7 @@ class Newton(ClosureOptimizer):
     | "pinv" | λ, or ∞ if |λ| ≤ δ | −H⁺g: "none" for a singular H, which networks often have |
     | "trust" | λ + μ | the minimum of the parabola within ‖p‖ ≤ Δ (Moré and Sorensen 1983) |
 
-    with δ = √eps·max|λ|. Where some |λ| of "abs", "clip" or "pinv" lie below δ, and none would if rows and
+    with δ = cutoff·max|λ|. Where some |λ| of "abs", "clip" or "pinv" lie below δ, and none would if rows and
     columns of H were scaled to 1, the rule is applied to the scaled H: so a parameter in other units is not
     taken for a flat direction. With `modification="none", line_search=None` this is the pure method. At a
     saddle point itself, where the slope says nothing, "shift", "abs" and "clip" leave along the most negative
@@ -44,6 +46,11 @@ class Newton(ClosureOptimizer):
             f falls.
         lr: the first a that is tried, ≥ 0; 1 is Newton's. With "trust" it has to be 1.
         modification: see above.
+        cutoff: δ as a share of max|λ|, in (0, 1); √eps = 1.5e-8 by default. "pinv" does not move along
+            smaller |λ|, "abs" and "clip" take δ in their place.
+        initial_radius: the first Δ of "trust", > 0; None chooses it from g and H. Later steps adapt it.
+        lambda_tol: λmin counts as negative where it lies below −lambda_tol·max|λ|, and below its own
+            rounding; in [0, 1).
         damping: ≥ 0, added to every d; in units of curvature.
         line_search: "armijo", which halves the step until f falls, "strong-wolfe", or None:
             a = lr, whatever f does. "trust" needs none and uses none.
@@ -75,11 +82,15 @@ class Newton(ClosureOptimizer):
         damping: float = 0.0,
         line_search: str | None = "armijo",
         dense_limit: int = 3000,
+        cutoff: float = CUTOFF,
+        initial_radius: float | None = None,
+        lambda_tol: float = 0.0,
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(
             params, DenseNewton(), lr=lr, modification=modification, damping=damping, line_search=line_search,
-            dense_limit=dense_limit, weight_decay=weight_decay,
+            dense_limit=dense_limit, cutoff=cutoff, initial_radius=initial_radius, lambda_tol=lambda_tol,
+            weight_decay=weight_decay,
         )  # fmt: skip
 
     def consistent(self, options: Values) -> None:
@@ -88,6 +99,7 @@ class Newton(ClosureOptimizer):
                 f'`Newton(lr=...)` must be 1 with modification="trust", got {options["lr"]!r}: the radius '
                 "sets the length."
             )
+        require_trust_region("Newton", options["initial_radius"], options["modification"] == "trust")
 
     def state_dict(self) -> Values:
         """As of `Optimizer`, with the trust region's radius."""

@@ -20,7 +20,7 @@ from optim.second_order.method import Method, Settings
 from optim.second_order.objective import ClosureObjective
 from optim.second_order.preconditioner import inverse_of
 from optim.second_order.solver import Solver
-from optim.second_order.trust_region import TrustRegion
+from optim.second_order.trust_region import TrustRegion, require_trust_region
 
 __all__ = ["NewtonCG", "method_of"]
 
@@ -61,6 +61,9 @@ class NewtonCG(ClosureOptimizer):
             gᵢ² + λ)^¾.
         damping: for "ggn" the first λ, 1 by default; for "line-search" the shift of H, a share of ‖Hg‖/‖g‖.
         max_radius: an upper bound of Δ, > 0.
+        initial_radius: the first Δ, > 0; None chooses it from the first product Hg. Later steps adapt it.
+        lambda_tol: λmin counts as negative where it lies below −lambda_tol·max|λ|, and below its own
+            rounding; in [0, 1).
         gtol, gtol_abs: where ‖g‖∞ ≤ gtol_abs + gtol·‖g₀‖∞, with g₀ the first gradient, `step` leaves the
             parameters unchanged.
         strict_monotone: never accept a higher f; otherwise it may rise by rounding, 1e3·eps·|f|, where the
@@ -99,6 +102,8 @@ class NewtonCG(ClosureOptimizer):
         preconditioner: Any = None,
         damping: float | None = None,
         max_radius: float = math.inf,
+        initial_radius: float | None = None,
+        lambda_tol: float = 0.0,
         gtol: float = 1e-8,
         gtol_abs: float = 0.0,
         strict_monotone: bool = False,
@@ -108,12 +113,12 @@ class NewtonCG(ClosureOptimizer):
     ) -> None:
         seed = checked("NewtonCG", "seed", seed)
         method = method_of("NewtonCG", globalization, curvature, preconditioner, damping, seed)
+        self.kind = f"{globalization} {curvature}"
         super().__init__(
-            params, Solver(method, seed=seed), forcing=forcing, max_radius=max_radius, gtol=gtol,
-            gtol_abs=gtol_abs,
+            params, Solver(method, seed=seed), forcing=forcing, max_radius=max_radius,
+            initial_radius=initial_radius, lambda_tol=lambda_tol, gtol=gtol, gtol_abs=gtol_abs,
             strict_monotone=strict_monotone, second_order=second_order, weight_decay=weight_decay,
         )  # fmt: skip
-        self.kind = f"{globalization} {curvature}"
         self.full_batch = True  # until a step begins where the last one ended, and finds another f there
         self._left_x: Vector | None = None  # where the last step ended,
         self._left_f: float | None = None  # and f there
@@ -122,6 +127,10 @@ class NewtonCG(ClosureOptimizer):
     def needs_outputs(self) -> bool:
         """Whether the closure has to return (loss, outputs); a training loop may ask."""
         return self.kind.endswith("ggn")
+
+    def consistent(self, options: Values) -> None:
+        region = self.kind == "trust-region hessian"
+        require_trust_region("NewtonCG", options["initial_radius"], region, options["max_radius"])
 
     def state_dict(self) -> Values:
         """Options and state: radius or damping, first gradient, random generator, counts. Weights are not in

@@ -218,7 +218,8 @@ def premultiply(program: Lines, last: int) -> Lines:  # noqa: C901  # most of it
         return moving[0], [(a, winner) for a in x.args if a is not moving[0]]
 
     absorbed: set[int] = set()
-    for line in reversed(program.lines):
+    for i in reversed(range(len(program.lines))):
+        line = program.lines[i]
         found = None if id(line) in absorbed else split(line)
         if found is None:
             continue
@@ -234,7 +235,7 @@ def premultiply(program: Lines, last: int) -> Lines:  # noqa: C901  # most of it
             product = Line(_multiplier, arrays, params, np.zeros((), dtype), line.phase, line.module)
             product.stage = last - 1
             line.op, line.args, line.params = _times, (product, x), {}
-            program.lines.insert(program.lines.index(line), product)
+            program.lines.insert(i, product)
     return drop_dead(program)
 
 

@@ -115,6 +115,12 @@ LINE_SEARCH = Kind(
 )
 
 
+INITIAL_RADIUS = Kind(
+    "a finite number > 0, or None", lambda v: None if v is None else FINITE_POSITIVE.parse(v)
+)
+SHARE = Kind("a number in (0, 1)", interval(0, 1, "()"))
+
+
 def choice(*words: str) -> Kind:
     """One of these words."""
     return Kind(f"one of {', '.join(map(repr, words))}", _one_of(*words))
@@ -130,6 +136,7 @@ KINDS = {
     "globalization": Kind('"trust-region" or "line-search"', _one_of("trust-region", "line-search")),
     "curvature": Kind('"hessian" or "ggn"', _one_of("hessian", "ggn")),
     "forcing": FORCING, "second_order": SECOND_ORDER, "damping": NON_NEGATIVE, "max_radius": POSITIVE,
+    "initial_radius": INITIAL_RADIUS, "cutoff": SHARE, "lambda_tol": WITHIN_ONE,
     "gtol": NON_NEGATIVE,
     "gtol_abs": NON_NEGATIVE, "ftol": NON_NEGATIVE, "strict_monotone": FLAG, "seed": WHOLE,
 }  # fmt: skip

@@ -1,6 +1,6 @@
 """Newton steps with the whole Hessian, for any objective.
 
-Names: `lam` `V` eigenvalues and eigenvectors of H; `c` the gradient in that basis; δ `floor` = √eps·max|λ|,
+Names: `lam` `V` eigenvalues and eigenvectors of H; `c` the gradient in that basis; δ `floor` = cutoff·max|λ|,
 the smallest curvature that counts; Δ `radius` of the trust region; `unit` a power of two by which H and g are
 multiplied, so that nothing over- or underflows whatever the units of f.
 
@@ -89,11 +89,9 @@ class DenseNewton(Method):
         lam, V = np.linalg.eigh(H)
         largest = float(np.abs(lam).max())
         # Without any curvature a step is as long as a first radius would be.
-        floor = math.sqrt(EPS) * largest or float(np.linalg.norm(g)) / natural_length(here.x) or 1.0
+        floor = settings.cutoff * largest or float(np.linalg.norm(g)) / natural_length(here.x) or 1.0
         if settings.modification == "trust":
-            there, info = self._trust_step(
-                objective, here, lam + unit * settings.damping, V, unit, settings.noise
-            )
+            there, info = self._trust_step(objective, here, lam + unit * settings.damping, V, unit, settings)
         else:
             p, down = _direction(H, g, lam, V, floor, unit * settings.damping, settings.modification), V[:, 0]
             # Leave a saddle point, and also a point so near to one that the slope promises no more than
@@ -101,25 +99,28 @@ class DenseNewton(Method):
             promise = max(2 * abs(here.f), float(-lam[0]) / unit * max(1.0, 0.01 * float(here.x @ here.x)))
             flat = -float(here.g @ p) <= settings.noise * promise
             leave = (
-                flat and lam[0] < -NEGATIVE * largest and settings.modification in ("shift", "abs", "clip")
+                flat
+                and lam[0] < -max(NEGATIVE, settings.lambda_tol) * largest
+                and settings.modification in ("shift", "abs", "clip")
             )
             there, info = _line_step(objective, here, p, down if leave else None, settings)
         status = info.status
         if status.success:
-            status = _end(here, lam, V, g, settings.noise)
+            status = _end(here, lam, V, g, settings)
         return there, replace(
             info, status=status, lambda_min=float(lam[0]) / unit,
-            negative=int(np.sum(lam < -math.sqrt(EPS) * largest)),
+            negative=int(np.sum(lam < -settings.cutoff * largest)),
             asymmetry=asymmetry,
             n_hv=objective.counts.nhev - products, actual=here.f - there.f,
             noise=blind(here, there, settings.noise),
         )  # fmt: skip
 
     def _trust_step(
-        self, objective: Objective, here: Evaluation, lam: Vector, V: Vector, unit: float, noise: float
+        self, objective: Objective, here: Evaluation, lam: Vector, V: Vector, unit: float, settings: Settings
     ) -> tuple[Evaluation, NewtonInfo]:
-        c = V.T @ (unit * here.g)
-        radius = self.radius or first_radius(here.x, float(c @ c), float(np.linalg.norm(lam * c)))
+        c, noise = V.T @ (unit * here.g), settings.noise
+        chosen = first_radius(here.x, float(c @ c), float(np.linalg.norm(lam * c)))
+        radius = self.radius or settings.initial_radius or chosen
         refused = 0
         for refused in range(MAX_REJECTIONS):
             q = more_sorensen(lam, c, radius)
@@ -177,13 +178,13 @@ def _line_step(
     )  # fmt: skip
 
 
-def _end(here: Evaluation, lam: Vector, V: Vector, g: Vector, noise: float) -> Status:
+def _end(here: Evaluation, lam: Vector, V: Vector, g: Vector, settings: Settings) -> Status:
     """The status where no step helps: a minimum, unless f curves down, or falls where no step went."""
     largest = float(np.abs(lam).max())
-    if lam[0] < -FAINT * largest:
+    if lam[0] < -max(FAINT, settings.lambda_tol) * largest:
         return Status.PRECISION_LOSS
     p = V @ ((V.T @ g) / np.maximum(np.abs(lam), EPS * g.size * largest or 1.0))
-    return Status.SECOND_ORDER if stuck(here, p, noise).success else Status.PRECISION_LOSS
+    return Status.SECOND_ORDER if stuck(here, p, settings.noise).success else Status.PRECISION_LOSS
 
 
 def _hessian(here: Evaluation) -> tuple[Vector, float]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from optim.second_order.evaluation import Evaluation, Objective
 from optim.second_order.results import StepInfo
-from optim.second_order.trial import NOISE
+from optim.second_order.trial import CUTOFF, NOISE
 
 __all__ = ["Method", "Settings"]
 
@@ -24,6 +24,9 @@ class Settings:
     gtol_abs: float = 0.0
     second_order: bool = True
     forcing: str | float = "superlinear"
+    lambda_tol: float = 0.0  # λmin is negative below this share of −max|λ|, and below its own rounding
+    # Methods with a trust region
+    initial_radius: float | None = None  # None: chosen from the first Hessian product
     # Methods that solve by CG
     eta: float = math.nan  # the residual asked for, as a share of ‖g‖: set by `Solver`, from the forcing
     max_radius: float = math.inf
@@ -32,8 +35,9 @@ class Settings:
     lr: float = 1.0
     line_search: str | None = "armijo"
     history: int = 10  # of `QuasiNewton`
-    modification: str = "abs"  # this and the next two are of `DenseNewton`
+    modification: str = "abs"  # this and the next three are of `DenseNewton`
     damping: float = 0.0
+    cutoff: float = CUTOFF
     dense_limit: int = 3000
 
 

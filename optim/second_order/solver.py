@@ -48,8 +48,8 @@ class Solver(Method):
     A method without second derivatives gets H from differences of gradients, once it seems to have arrived.
 
     ‖g₀‖ is the first gradient, or, where that was small already, the one after the escape. Of the settings
-    it reads gtol, gtol_abs, second_order and forcing, see `NewtonCG`, and gives the method η for the
-    forcing.
+    it reads gtol, gtol_abs, second_order, lambda_tol and forcing, see `NewtonCG`, and gives the method η for
+    the forcing.
 
     Args:
         method: takes the steps where the gradient is not small.
@@ -126,7 +126,7 @@ class Solver(Method):
         self, objective: Objective, here: Evaluation, settings: Settings
     ) -> tuple[Evaluation, StepInfo]:
         """Where the gradient is small beside the first one: leave a saddle, go on, or report success."""
-        found = curvature_at(here, self.rng) if settings.second_order else None
+        found = curvature_at(here, self.rng, settings.lambda_tol) if settings.second_order else None
         if found is None:
             return self._unchecked(objective, here, settings)
         verified = StepInfo(status=Status.SECOND_ORDER, lambda_min=found.lowest)

@@ -59,13 +59,18 @@ class StationaryCheck(NamedTuple):
         return self.lowest < -NEGATIVE * self.largest
 
 
-def curvature_at(here: Evaluation, rng: np.random.Generator) -> StationaryCheck | None:
+def curvature_at(
+    here: Evaluation, rng: np.random.Generator, tolerance: float = 0.0
+) -> StationaryCheck | None:
     """The smallest Hessian eigenvalue: from the dense matrix for n ≤ 500, else by Lanczos with at most 60
     products.
 
     An eigenvalue λ = vᵀHv counts as negative if it is below 0 by more than the rounding of this product, of
     size |v|ᵀ|H||v|. Lanczos approaches it from above, so a negative eigenvalue that is tiny or lies in a
     dense spectrum may be missed.
+
+    Args:
+        tolerance: a λ above −tolerance·max|λ| is no negative one either.
 
     Returns:
         None where the Hessian is not finite.
@@ -78,7 +83,7 @@ def curvature_at(here: Evaluation, rng: np.random.Generator) -> StationaryCheck 
             return None
         values, s, _ = run.ritz()
         found = StationaryCheck(float(values[0]), float(np.abs(values).max()))
-        if found.lowest < -FAINT * found.largest:
+        if found.lowest < -max(FAINT, tolerance) * found.largest:
             return found._replace(down=s[:, 0] @ run.basis, faint=not found.negative)
         return found
     H = here.hessian()
@@ -91,6 +96,8 @@ def curvature_at(here: Evaluation, rng: np.random.Generator) -> StationaryCheck 
     lam, U = np.linalg.eigh(scaled)
     size = np.maximum(np.abs(lam), EPS * n * float(np.abs(lam).max())) if lam.any() else np.ones(n)
     found = found._replace(newton=-(U @ ((U.T @ (here.g / unit)) / size)) / unit)
+    if tolerance and found.lowest >= -tolerance * found.largest:
+        return found
     for matrix, lowest, v in ((H, values[0], V[:, 0]), (scaled, lam[0], U[:, 0])):
         if lowest < -FAINT * float(np.abs(v) @ np.abs(matrix) @ np.abs(v)):
             clear = found.negative or lam[0] < -NEGATIVE

@@ -20,13 +20,14 @@ from optim.second_order.evaluation import Evaluation, Objective, Vector
 from optim.second_order.results import Status
 
 __all__ = [
-    "EPS", "EXPAND", "FAINT", "MAX_REJECTIONS", "NEGATIVE", "NOISE", "SHRINK", "Trial", "blind", "evaluated",
-    "first_radius", "max_iterations", "natural_length", "next_radius", "noise_of", "norm", "refusal",
-    "stuck", "tried", "unit_of",
+    "CUTOFF", "EPS", "EXPAND", "FAINT", "MAX_REJECTIONS", "NEGATIVE", "NOISE", "SHRINK", "Trial", "blind",
+    "evaluated", "first_radius", "max_iterations", "natural_length", "next_radius", "noise_of", "norm",
+    "refusal", "stuck", "tried", "unit_of",
 ]  # fmt: skip
 
 EPS = float(np.finfo(np.float64).eps)
 NOISE_IN_EPS = 1e3
+CUTOFF = math.sqrt(EPS)  # δ of `Newton`, as a share of the largest |λ|
 NOISE = NOISE_IN_EPS * EPS  # a change of f below this share of |f| is rounding
 NEGATIVE = 1e-6  # an eigenvalue is negative if it lies below 0 by this share of the largest |λ|
 FAINT = 1e3 * EPS  # below 0 by a smaller share than this, it is 0 up to rounding

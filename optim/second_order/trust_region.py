@@ -31,7 +31,7 @@ from optim.second_order.trial import (
     unit_of,
 )
 
-__all__ = ["TrustRegion"]
+__all__ = ["TrustRegion", "require_trust_region"]
 
 
 class TrustRegion(Method):
@@ -60,7 +60,7 @@ class TrustRegion(Method):
         path, radius = steihaug_cg(
             lambda v: unit * here.hv(v),
             g,
-            self.radius if self.radius is not None else self._first_radius(here.x),
+            self.radius or settings.initial_radius or self._first_radius(here.x),
             settings.eta * float(np.linalg.norm(g)),
             max_iterations(g.size),
             solve=self.solve,
@@ -108,3 +108,22 @@ class TrustRegion(Method):
             why=s.why, smallest_curvature=path.smallest_curvature / unit, rejections=rejections, eta=eta,
             noise=trial.noise,
         )  # fmt: skip
+
+
+def require_trust_region(
+    call: str, initial_radius: float | None, region: bool, max_radius: float = math.inf
+) -> None:
+    """Refuse a first radius without a region, or above the largest radius."""
+    if initial_radius is None:
+        return
+    if not region:
+        raise ValueError(
+            f"`{call}(initial_radius=...)` belongs to a trust region, got {initial_radius!r}. "
+            'With Newton, pass modification="trust"; with NewtonCG, globalization="trust-region" and '
+            'curvature="hessian".'
+        )
+    if initial_radius > max_radius:
+        raise ValueError(
+            f"`{call}(initial_radius=...)` must be at most max_radius = {max_radius!r}, got "
+            f"{initial_radius!r}. Raise max_radius too."
+        )

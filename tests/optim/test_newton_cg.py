@@ -889,6 +889,8 @@ def test_the_last_solution_is_where_cg_starts():
 BAD = {
     "forcing": ["fast", 0.0, 1.0, -0.5, math.nan, True, None],
     "max_radius": [0.0, -1.0, math.nan, "1", True],
+    "initial_radius": [0.0, -1.0, math.nan, math.inf, "1", True],
+    "lambda_tol": [-1e-6, 1.0, math.nan, "0", None],
     "gtol": [-1e-8, math.nan, math.inf, "1e-8", False],
     "gtol_abs": [-1.0, math.nan, math.inf],
     "strict_monotone": [1, "yes", None],
