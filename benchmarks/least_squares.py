@@ -9,8 +9,8 @@ https://www.itl.nist.gov/div898/strd/nls/nls_main.shtml); the others have condit
 1e24, or scales of 1e12, and a minimum that is known by construction.
 
 A run is right if it ends with f within 1e-6 of a minimum, or says that it is no success. A minimum of 0 is
-met to 1e-12 of f at the standard start. NIST certifies 11 digits of its minima. Of those of 1981 six digits are
-published, and the further ones in `DIGITS` were found by scipy's `least_squares` (lm and trf, with exact
+met to 1e-12 of f at the standard start. NIST certifies 11 digits of its minima. Of those of 1981 six digits
+are published, and the further ones in `DIGITS` were found by scipy's `least_squares` (lm and trf, with exact
 Jacobians and all tolerances 1e-15, from several starts, which agree to 9 digits or more).
 """
 
