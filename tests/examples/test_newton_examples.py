@@ -59,6 +59,13 @@ def test_saddle_free_newton_does_not(pure):
     assert run.negative == 0
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_saddle_free_newton_needs_few_steps_from_other_weights(seed):
+    run = newton_vs_saddle.train("saddle-free Newton", seed)
+    assert run.losses[-1] < 1e-25
+    assert len(run.losses) - 1 <= 36
+
+
 @pytest.mark.parametrize("method", ["NewtonCG", "L-BFGS"])
 def test_the_others_pass_it_by(method):
     run = newton_vs_saddle.train(method)

@@ -7,6 +7,7 @@ import optim
 from benchmarks import least_squares
 from benchmarks.false_success import METHODS, PROBLEMS, lower, runs
 from optim import minimize
+from tests.optim.test_problems import OPEN_SET
 from tests.problems import leaf
 
 STEEP = [
@@ -74,7 +75,8 @@ def test_small_and_large_parameters_arrive_together(problem, modification):
 
 FITS = [
     "Powell badly scaled (3)", "helical valley (7)", "scaled Rosenbrock", "scales of 1e12, curved",
-    "amplitudes of 1e6", "offset of 1e3",
+    "amplitudes of 1e6", "offset of 1e3", "Bard", "Misra1a", "BoxBOD", "Rat42", "DanWood",
+    "condition 1e12, with residual",
 ]  # fmt: skip
 
 
@@ -83,6 +85,11 @@ def test_least_squares_arrive_or_say_no_success(problem):
     found = [*least_squares.runs([problem])]
     assert all(run.right for run in found)
     assert sum(run.arrived for run in found) >= len(found) - 1
+
+
+def test_the_digits_found_agree_with_those_published():
+    for name, digits in least_squares.DIGITS.items():
+        assert digits == pytest.approx(OPEN_SET[name].minima, rel=5e-6)
 
 
 @pytest.mark.parametrize("method", ["lbfgs", "newton-cg", "newton"])
