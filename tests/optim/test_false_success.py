@@ -74,8 +74,8 @@ def test_small_and_large_parameters_arrive_together(problem, modification):
 
 
 FITS = [
-    "helical valley (7)", "scaled Rosenbrock", "scales of 1e12, curved", "offset of 1e3", "Bard", "Misra1a", "BoxBOD", "Rat42", "DanWood",
-    "condition 1e12, with residual",
+    "helical valley (7)", "scaled Rosenbrock", "scales of 1e12, curved", "offset of 1e3", "Bard", "Misra1a",
+    "BoxBOD", "Rat42", "DanWood", "condition 1e12, with residual",
 ]  # fmt: skip
 
 
