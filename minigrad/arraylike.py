@@ -102,7 +102,7 @@ def _operator(ufunc: Any) -> Callable[[Any, Any], Any]:
 
     def method(self: Any, other: Any) -> Any:
         try:
-            if self.op in SQUARES and ufunc is np.multiply and (y := squared(self, other)) is not None:
+            if ufunc is np.multiply and self.op in SQUARES and (y := squared(self, other)) is not None:
                 return y
             return RULES[ufunc](self, other)
         except Exception as error:

@@ -142,7 +142,7 @@ def _in_place(ufunc: np.ufunc, sign: str) -> Callable[[Any, Any], Any]:
 class Leaving:
     """The exits of a Tensor: its values as arrays, numbers, text and copies. The subclass has the fields."""
 
-    __slots__ = ()
+    __slots__ = ("gradient",)  # behind `.grad`; only leaves have one
 
     primal: NDArray[Any]
     active: bool

@@ -43,7 +43,8 @@ def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
         leaves: list[Any] = []
         for index in sorted(seen):
             (nodes if seen[index].live else leaves).append(seen[index])
-        _check_written(nodes)
+        if HANDED:
+            _check_written(nodes)
         return Slice(nodes, leaves, set(seen), False, guards)
     wanted = {s.index for s in sources}
     seen, guards, must_record = _behind(targets, wanted, min(wanted, default=0))
@@ -60,7 +61,8 @@ def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
                 reach.add(index)
                 nodes.append(node)
                 break
-    _check_written(nodes)
+    if HANDED:
+        _check_written(nodes)
     return Slice(nodes, list(sources), reach, must_record, guards)
 
 
@@ -104,7 +106,7 @@ def _behind(
 
 
 def _check_written(nodes: list[Any]) -> None:
-    found = overwritten(nodes) if HANDED else None
+    found = overwritten(nodes)
     if found is not None:
         raise _stale(*found)
 

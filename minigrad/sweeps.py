@@ -24,37 +24,7 @@ __all__ = ["own", "pull_back", "push_forward", "unbroadcast"]
 Shape = tuple[int, ...]
 
 
-class _Sweep:
-    """The context of both sweeps' loops: it silences NumPy, labels new nodes and names the node in errors."""
-
-    __slots__ = ("_before", "_doing", "_silence", "labelling", "node")
-
-    def __init__(self, doing: str) -> None:
-        self._doing, self._before = doing, current.mode
-        self._silence = np.errstate(divide="ignore", invalid="ignore", over="ignore")
-        self.labelling = self._before.phase != "forward"
-        self.node: Any = None
-
-    def __enter__(self) -> _Sweep:
-        self._silence.__enter__()
-        return self
-
-    def label(self) -> None:
-        """Label the nodes recorded from here on: they differentiate `node` and belong to its module."""
-        mode = current.mode
-        if mode.tracing or self.node.mode.module != mode.module:
-            switch(about(mode, self.node))
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        switch(self._before)
-        self._silence.__exit__(kind, error, traceback)
-        node = self.node
-        if isinstance(error, Exception) and node is not None:
-            at = f"while {self._doing} {node.op.name}({described(node.args)}){line_of(node)}"
-            raise rephrased(error, f"{at}: {error}") from error
-
-
-def pull_back(
+def pull_back(  # noqa: C901  # the hot path: no calls
     path: Slice, cotangents: dict[int, Any], *, record: bool = False, lead: Shape = ()
 ) -> dict[int, Any]:
     """Walk `path` from outputs to inputs and return the cotangents of the sources.
@@ -65,37 +35,46 @@ def pull_back(
     broadcasting or precision. Cotangents of interior nodes live only here.
     """
     reach = path.reach
-    with _Sweep("pulling back through") as sweep:
-        for node in reversed(path.nodes):
-            g = cotangents.pop(node.index, None)
-            if g is None:
-                continue
-            sweep.node = node
-            if sweep.labelling:
-                sweep.label()
-            op, inputs = node.op, node.inputs
-            y, args = (node, inputs) if record else (node.primal, node.args)
-            for position in node.live:
-                x = inputs[position]
-                index = x.index
-                if index not in reach:
+    before = mode = current.mode
+    labelling = mode.phase != "forward"
+    node: Any = None
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        try:
+            for node in reversed(path.nodes):
+                g = cotangents.pop(node.index, None)
+                if g is None:
                     continue
-                pull = op.pulls[position]
-                if not lead or op.batched:
-                    c = pull(g, y, *args, **node.params)
-                else:
-                    c = np.stack([pull(row, y, *args, **node.params) for row in g])
-                value = x.primal
-                shape = lead + value.shape if lead else value.shape
-                if c.shape != shape:
-                    c = unbroadcast(c, shape, len(lead)) if op.broadcasts else _wrong_shape(op, c, x)
-                if c.dtype is not value.dtype:
-                    c = _cast(c, value.dtype)
-                cotangents[index] = cotangents[index] + c if index in cotangents else c
+                if labelling and (mode.tracing or node.mode.module != mode.module):
+                    mode = about(mode, node)
+                    switch(mode)
+                op, inputs = node.op, node.inputs
+                y, args = (node, inputs) if record else (node.primal, node.args)
+                for position in node.live:
+                    x = inputs[position]
+                    index = x.index
+                    if index not in reach:
+                        continue
+                    pull = op.pulls[position]
+                    if not lead or op.batched:
+                        c = pull(g, y, *args, **node.params)
+                    else:
+                        c = np.stack([pull(row, y, *args, **node.params) for row in g])
+                    value = x.primal
+                    shape = lead + value.shape if lead else value.shape
+                    if c.shape != shape:
+                        c = unbroadcast(c, shape, len(lead)) if op.broadcasts else _wrong_shape(op, c, x)
+                    if c.dtype is not value.dtype:
+                        c = _cast(c, value.dtype)
+                    cotangents[index] = cotangents[index] + c if index in cotangents else c
+        except Exception as error:
+            raise _explained(error, node, "pulling back through") from error
+        finally:
+            if labelling:
+                switch(before)
     return cotangents
 
 
-def push_forward(
+def push_forward(  # noqa: C901  # the hot path: no calls
     path: Slice, tangents: dict[int, Any], *, record: bool = False, lead: Shape = ()
 ) -> dict[int, Any]:
     """Walk `path` from inputs to outputs and return the tangents of all nodes, by index.
@@ -103,41 +82,56 @@ def push_forward(
     `tangents` maps a source's index to its tangent.
     """
     reach = path.reach
-    with _Sweep("pushing forward through") as sweep:
-        for node in path.nodes:
-            sweep.node = node
-            if sweep.labelling:
-                sweep.label()
-            op, inputs = node.op, node.inputs
-            y, args = (node, inputs) if record else (node.primal, node.args)
-            value = node.primal
-            total: Any = None
-            for position in node.live:
-                x = inputs[position]
-                t = tangents.get(x.index) if x.index in reach else None
-                if t is None:
+    before = mode = current.mode
+    labelling = mode.phase != "forward"
+    node: Any = None
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        try:
+            for node in path.nodes:
+                if labelling and (mode.tracing or node.mode.module != mode.module):
+                    mode = about(mode, node)
+                    switch(mode)
+                op, inputs = node.op, node.inputs
+                y, args = (node, inputs) if record else (node.primal, node.args)
+                value = node.primal
+                total: Any = None
+                for position in node.live:
+                    x = inputs[position]
+                    t = tangents.get(x.index) if x.index in reach else None
+                    if t is None:
+                        continue
+                    if lead and op.broadcasts and x.primal.ndim < value.ndim:
+                        ones = (1,) * (value.ndim - x.primal.ndim)
+                        t = np.reshape(t, lead + ones + x.primal.shape)
+                    push = op.pushes[position]
+                    if not lead or op.batched:
+                        part = push(t, y, *args, **node.params)
+                    else:
+                        part = np.stack([push(row, y, *args, **node.params) for row in t])
+                    total = part if total is None else total + part
+                if total is None:
                     continue
-                if lead and op.broadcasts and x.primal.ndim < value.ndim:
-                    ones = (1,) * (value.ndim - x.primal.ndim)
-                    t = np.reshape(t, lead + ones + x.primal.shape)
-                push = op.pushes[position]
-                if not lead or op.batched:
-                    part = push(t, y, *args, **node.params)
-                else:
-                    part = np.stack([push(row, y, *args, **node.params) for row in t])
-                total = part if total is None else total + part
-            if total is None:
-                continue
-            if total.shape != lead + value.shape:
-                total = (
-                    np.broadcast_to(total, lead + value.shape)
-                    if op.broadcasts
-                    else _wrong_shape(op, total, node)
-                )
-            if total.dtype is not value.dtype:
-                total = _cast(total, value.dtype)
-            tangents[node.index] = total
+                if total.shape != lead + value.shape:
+                    total = (
+                        np.broadcast_to(total, lead + value.shape)
+                        if op.broadcasts
+                        else _wrong_shape(op, total, node)
+                    )
+                if total.dtype is not value.dtype:
+                    total = _cast(total, value.dtype)
+                tangents[node.index] = total
+        except Exception as error:
+            raise _explained(error, node, "pushing forward through") from error
+        finally:
+            if labelling:
+                switch(before)
     return tangents
+
+
+def _explained(error: Exception, node: Any, doing: str) -> Exception:
+    """The error of a rule, with the op that it belongs to."""
+    at = f"while {doing} {node.op.name}({described(node.args)}){line_of(node)}"
+    return rephrased(error, f"{at}: {error}")
 
 
 def unbroadcast(c: Any, shape: Shape, lead: int = 0) -> Any:

@@ -216,7 +216,7 @@ class Tensor(ArrayLike, Leaving):
     """
 
     __slots__ = (
-        "__weakref__", "active", "args", "gradient", "index", "inputs", "live", "mode", "name", "op",
+        "__weakref__", "active", "args", "index", "inputs", "live", "mode", "name", "op",
         "params", "primal", "watched",
     )  # fmt: skip
 
@@ -229,7 +229,6 @@ class Tensor(ArrayLike, Leaving):
     watched: tuple[Tensor, ...]  # constant leaves among the inputs: changing one makes the graph stale too
     params: dict[str, Any]
     index: int
-    gradient: Any  # behind `.grad`; only leaves have one
     name: str | None
     mode: Mode
 
