@@ -43,18 +43,6 @@ def _scale(g: Any, d: Any, out: Any = None) -> Any:
     return r
 
 
-scale: Op = Op(
-    "scale",
-    _scale,
-    pulls=(lambda c, y, g, d: scale(c, d), lambda c, y, g, d: select(c, g)),
-    pushes=(lambda t, y, g, d: scale(t, d), lambda t, y, g, d: select(g, t)),
-    broadcasts=True,
-    batched=True,
-    doc=_scale.__doc__ or "",
-)
-takes_out(scale)
-
-
 def _select(a: Any, b: Any, out: Any = None) -> Any:
     """a·b, but 0 wherever either is 0, even where the other is infinite or undefined.
 
@@ -78,13 +66,19 @@ def _select(a: Any, b: Any, out: Any = None) -> Any:
     return r
 
 
-select: Op = Op(
-    "select",
-    _select,
-    pulls=(lambda c, y, a, b: select(c, b), lambda c, y, a, b: select(c, a)),
-    pushes=(lambda t, y, a, b: select(t, b), lambda t, y, a, b: select(a, t)),
-    broadcasts=True,
-    batched=True,
-    doc=_select.__doc__ or "",
-)
-takes_out(select)
+def _product(name: str, function: Any) -> Op:
+    """The op of a product of a and b. In its derivative by b, which is a, both factors' zeros win."""
+    op: Op = Op(
+        name,
+        function,
+        pulls=(lambda c, y, a, b: op(c, b), lambda c, y, a, b: select(c, a)),
+        pushes=(lambda t, y, a, b: op(t, b), lambda t, y, a, b: select(a, t)),
+        broadcasts=True,
+        batched=True,
+        doc=function.__doc__,
+    )
+    takes_out(op)
+    return op
+
+
+scale, select = _product("scale", _scale), _product("select", _select)
