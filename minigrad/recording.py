@@ -1,0 +1,273 @@
+"""One run of a function on fresh leaves: what it recorded, and the sweeps over that.
+
+Every transform makes fresh leaves from its inputs, runs the function, and asks the `Recording` for a sweep or
+for many. Here it is decided whether such a sweep is itself recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.leaving import numeric
+from minigrad.linear_program import LinearProgram
+from minigrad.mode import current, scope
+from minigrad.ops.elementwise import positive
+from minigrad.packing import Packing, portion, portions
+from minigrad.slices import between
+from minigrad.sweeps import own, pull_back, push_forward
+from minigrad.tensor import Tensor, apply, data_of, traced_if_capturing
+from minigrad.trees import flatten, leaves_like
+
+__all__ = ["Recording", "fresh", "is_capturing", "matching", "one_like", "output_of", "settled"]
+
+Function = Callable[..., Any]
+
+
+def fresh(trees: Sequence[Any], call: str) -> tuple[list[Tensor], Callable[[Sequence[Any]], Any]]:
+    """A new leaf for every array in the trees, and the function that builds such trees from leaves."""
+    values, build = flatten(list(trees))
+    return [_leaf(x, call) for x in values], build
+
+
+def _leaf(x: Any, call: str) -> Tensor:
+    x = traced_if_capturing(x)
+    if isinstance(x, Tensor):
+        if x.requires_grad:
+            with scope(recording=True):
+                return apply(positive, (x,), {})
+        if is_capturing() and x.primal.dtype.kind in "fc":
+            leaf = apply(positive, (x,), {})
+            leaf.grad = None
+            leaf.active = True  # the sweeps take it for a leaf; replay still computes it from x
+            return leaf
+        array = x.primal
+    else:
+        # a bare Python number carries no dtype of its own
+        array = numeric(float(x) if type(x) is int else x, call)
+    if array.dtype.kind not in "fc":
+        raise TypeError(
+            f"{call} differentiates floating point arrays, got dtype {array.dtype}. Pass x.astype(float)."
+        )
+    return Tensor(array, requires_grad=True, name=getattr(x, "name", None))
+
+
+def output_of(out: Any, call: str) -> Tensor:
+    if isinstance(out, Tensor):
+        return out
+    if isinstance(out, np.ndarray | np.generic):
+        return Tensor(numeric(out, call))  # a constant function: its derivative is 0
+    raise TypeError(
+        f"{call} needs f to return a Tensor, got {type(out).__name__}. Were values taken out of the graph, "
+        "with float(), .item() or a function of the math module? Use NumPy's functions on the Tensors "
+        "themselves."
+    )
+
+
+def _any_live(xs: Sequence[Any]) -> bool:
+    for x in xs:  # noqa: SIM110  # at every sweep; any() of a generator takes twice as long
+        if isinstance(x, Tensor) and x.active:
+            return True
+    return False
+
+
+def matching(given: Any, tree: Any, like: Sequence[Tensor], what: str) -> list[Any]:
+    """Tangents or cotangents as a flat list, checked against the tree of values they belong to."""
+    checked = []
+    for t, x in zip(leaves_like(given, tree, what), like, strict=True):
+        t = traced_if_capturing(t if isinstance(t, Tensor) else numeric(t, what))
+        if t.shape != x.shape:
+            raise ValueError(f"{what} must have shape {x.shape}, got {t.shape}.")
+        if t.dtype != x.dtype:
+            if t.dtype.kind == "c" and x.dtype.kind != "c":
+                raise TypeError(f"{what} is complex, but the value it belongs to is {x.dtype}.")
+            t = t.astype(x.dtype)
+        checked.append(t if _any_live([t]) or is_capturing() else data_of(t))
+    return checked
+
+
+class Recording:
+    """The graph between leaves and outputs, and the sweeps over it.
+
+    A sweep is recorded if its results belong to an outer graph (recording is on, and the path `must_record`
+    or a live tangent or cotangent was given), and while a function is captured. It then returns Tensors, else
+    arrays that belong to the caller.
+
+    Args:
+        leaves, outputs: Tensors.
+        build, build_out: make the trees that the leaves and the outputs were taken from.
+        arrays_only: return arrays even if the outputs belong to an outer graph.
+    """
+
+    def __init__(
+        self,
+        leaves: Sequence[Tensor],
+        outputs: Sequence[Tensor],
+        build: Any = list,
+        build_out: Any = list,
+        arrays_only: bool = False,
+    ) -> None:
+        self.leaves, self.outputs, self.build, self.build_out = leaves, outputs, build, build_out
+        self.path = between(leaves, outputs)
+        self._arrays_only = arrays_only
+
+    @classmethod
+    def of(cls, leaves: list[Tensor], outputs: list[Tensor], build: Any, build_out: Any = list) -> Recording:
+        """The graph of a run on fresh leaves. From now on they are live for no other sweep, unless they
+        continue an outer graph."""
+        run = cls(leaves, outputs, build, build_out)
+        for leaf in leaves:
+            leaf.requires_grad = bool(leaf.live)
+        return run
+
+    @classmethod
+    def running(cls, f: Function, primals: Sequence[Any], call: str) -> Recording:
+        """`f` run on fresh leaves in place of the primals."""
+        leaves, build = fresh(primals, call)
+        with scope(recording=True):
+            out = f(*build(leaves))
+        results, build_out = flatten(out)
+        return cls.of(leaves, [output_of(y, call) for y in results], build, build_out)
+
+    def is_connected(self, given: Sequence[Any] = ()) -> bool:
+        """Whether the results of a sweep of `given` belong to an outer graph."""
+        if self._arrays_only or not current.mode.recording:
+            return False
+        return self.path.must_record or _any_live(given)
+
+    def is_recorded(self, given: Sequence[Any] = ()) -> bool:
+        """Whether a sweep of `given` runs on Tensors."""
+        return is_capturing() or self.is_connected(given)
+
+    def value(self) -> Any:
+        """The outputs as f returned them."""
+        return self.build_out([self.released(y) for y in self.outputs])
+
+    def released(self, y: Tensor) -> Any:
+        """An output as the caller gets it: a Tensor if it belongs to an outer graph, else a plain value."""
+        return _released(y, self.is_connected())
+
+    def check(self) -> None:
+        """Raise StaleGraphError if a leaf that was used has changed; a capture depends on these leaves."""
+        self.path.check()
+        if is_capturing():
+            for leaf, _ in self.path.guards:
+                current.mode.capturing.depends_on_index(leaf)
+
+    def pull(self, seeds: Sequence[Any], lead: tuple[int, ...] = ()) -> list[Any]:
+        """Pull back one cotangent for each output; returns one for each leaf."""
+        cotangents: dict[int, Any] = {}
+        for y, g in zip(self.outputs, seeds, strict=True):
+            if y.index in self.path.reach:
+                cotangents[y.index] = cotangents[y.index] + g if y.index in cotangents else g
+        return self._swept(pull_back, "backward", cotangents, seeds, self.leaves, lead)
+
+    def push(self, tangents: Sequence[Any], lead: tuple[int, ...] = ()) -> list[Any]:
+        """Push forward one tangent for each leaf; returns one for each output."""
+        starts = {a.index: t for a, t in zip(self.leaves, tangents, strict=True)}
+        return self._swept(push_forward, "tangent", starts, tangents, self.outputs, lead)
+
+    def _swept(
+        self,
+        sweep: Any,
+        phase: str,
+        start: dict[int, Any],
+        given: Sequence[Any],
+        ends: Sequence[Tensor],
+        lead: tuple[int, ...],
+    ) -> list[Any]:
+        connected = self.is_connected(given)
+        if connected or is_capturing():
+            with scope(recording=True, phase=phase):
+                found = sweep(self.path, start, record=True, lead=lead)
+        else:
+            found = sweep(self.path, {i: data_of(g) for i, g in start.items()}, lead=lead)
+        results = [found.get(x.index) for x in ends]
+        results = [
+            np.zeros(lead + x.shape, x.dtype) if r is None else r for r, x in zip(results, ends, strict=True)
+        ]
+        if connected:
+            return results
+        if is_capturing():
+            return [r.detach() if isinstance(r, Tensor) else r for r in results]
+        return list(own(dict(enumerate(results)), *given).values())
+
+    def push_all(self, packing: Packing) -> list[Any]:
+        """Push forward all unit vectors of the leaves; returns an array (n, *y.shape) for each output."""
+        if self.is_recorded():  # all at once, because portions would have to be joined by recorded ops
+            return self.push(packing.basis(0, packing.n), (packing.n,))
+        n, k = packing.n, self._portion(packing.n)
+        linear = self.linear_part((k,))
+        columns = [np.empty((n, *y.shape), y.dtype) for y in self.outputs]
+        for part in portions(n, k):  # the last portion is filled up with zeros
+            for column, found in zip(columns, linear(packing.basis(part.start, k)), strict=True):
+                column[part] = found[: part.stop - part.start]
+        return columns
+
+    def pull_all(self, packing: Packing) -> list[Any]:
+        """Pull back all unit vectors of the outputs; returns an array (n, *x.shape) for each leaf."""
+        n = packing.n
+        parts = []
+        for part in portions(n, n if self.is_recorded() else self._portion(n)):
+            count = part.stop - part.start
+            parts.append(self.pull(packing.basis(part.start, count), (count,)))
+        return parts[0] if len(parts) == 1 else [np.concatenate(rows) for rows in zip(*parts, strict=True)]
+
+    def push_many(self, tangents: Sequence[Any], n: int) -> list[Any]:
+        """Push forward n ≥ 1 tangents in portions; returns an array (n, *y.shape) for each output."""
+        parts = [
+            self.push([t[part] for t in tangents], (part.stop - part.start,))
+            for part in portions(n, self._portion(n))
+        ]
+        return [np.concatenate(rows) for rows in zip(*parts, strict=True)]
+
+    def _portion(self, n: int) -> int:
+        return portion(n, sum(int(node.primal.nbytes) for node in self.path.nodes))
+
+    def linear_part(self, lead: tuple[int, ...] = (), at: Sequence[Any] = ()) -> LinearProgram:
+        """The push forward as a graph whose only leaves are tangents; it is recorded with the values `at`."""
+        starts = [
+            Tensor(t, requires_grad=True)
+            for t in at or [np.zeros(lead + a.shape, a.dtype) for a in self.leaves]
+        ]
+        tangents: dict[int, Any] = {a.index: t for a, t in zip(self.leaves, starts, strict=True)}
+        with scope(recording=True, phase="tangent"):
+            push_forward(self.path, tangents, lead=lead)
+            ends = [tangents.get(y.index) for y in self.outputs]
+            moved = [
+                t if isinstance(t, Tensor) else Tensor(np.zeros(lead + y.shape, y.dtype))
+                for t, y in zip(ends, self.outputs, strict=True)
+            ]
+        return LinearProgram(starts, moved)
+
+
+def _released(y: Tensor, connected: bool) -> Any:
+    if connected:
+        return y
+    return y.detach() if is_capturing() else y.primal.copy()
+
+
+def is_capturing() -> bool:
+    """Whether a function is being captured: then every sweep is recorded, so that it can be replayed."""
+    return current.mode.capturing is not None
+
+
+def one_like(y: Tensor) -> Any:
+    """The cotangent 1 of a loss; read-only, so that replay can fold it into a constant."""
+    one = np.ones_like(y.primal)
+    one.flags.writeable = False
+    return one
+
+
+def settled(aux: Any, leaves: Sequence[Tensor]) -> Any:
+    """`aux` as the caller gets it: Tensors where they depend on something live outside f, else arrays."""
+    values, build = flatten(aux)
+    outer = current.mode.recording
+    return build(
+        [
+            _released(x, outer and between(leaves, [x]).must_record) if isinstance(x, Tensor) else x
+            for x in values
+        ]
+    )
