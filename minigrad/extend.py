@@ -14,6 +14,7 @@ from minigrad.families import register as register
 from minigrad.gauss_newton import GaussNewton as GaussNewton
 from minigrad.handed_out import move_on as move_on
 from minigrad.leaving import numeric as numeric
+from minigrad.leaving import require_plain as require_plain
 from minigrad.leaving import touch as touch
 from minigrad.mode import Mode as Mode
 from minigrad.mode import current as current

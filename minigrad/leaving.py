@@ -24,7 +24,16 @@ from minigrad.errors import entry
 from minigrad.handed_out import HANDED, follow, hand_out
 from minigrad.mode import Mode, current
 
-__all__ = ["Leaving", "leave_graph", "next_index", "numeric", "operand", "touch", "without_lists"]
+__all__ = [
+    "Leaving",
+    "leave_graph",
+    "next_index",
+    "numeric",
+    "operand",
+    "require_plain",
+    "touch",
+    "without_lists",
+]
 
 
 next_index = itertools.count(1).__next__  # atomic in CPython, hence safe between threads
@@ -58,7 +67,7 @@ def numeric(x: Any, call: str) -> NDArray[Any]:
     """
     given = x
     if x.__class__ is not np.ndarray:
-        _refuse(x, call)
+        require_plain(x, call)
         x = np.asarray(x)
     if x.dtype.kind not in "biufc":
         if given is not x:
@@ -70,7 +79,7 @@ def numeric(x: Any, call: str) -> NDArray[Any]:
     return x  # type: ignore[no-any-return]
 
 
-def _refuse(x: Any, call: str) -> None:
+def require_plain(x: Any, call: str) -> None:
     """Raise TypeError if x, or an element of the list x, would lose its meaning as a plain array."""
     if isinstance(x, np.ma.MaskedArray | np.matrix):
         raise TypeError(
@@ -83,7 +92,7 @@ def _refuse(x: Any, call: str) -> None:
         )
     if isinstance(x, list | tuple) and not set(map(type, x)) <= {float, int}:
         for item in x:
-            _refuse(item, call)
+            require_plain(item, call)
 
 
 def _refuse_object(x: Any, call: str) -> None:
@@ -105,7 +114,7 @@ def operand(call: str, x: Any) -> Any:
     refused."""
     if x.__class__ is np.ndarray or isinstance(x, list | tuple):
         return numeric(x, call)
-    _refuse(x, call)
+    require_plain(x, call)
     if isinstance(x, np.generic | np.ndarray) and not defers(x):
         numeric(np.asarray(x), call)
         return x

@@ -48,8 +48,8 @@ class Dataset:
     source: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "X", np.asarray(self.X))
-        object.__setattr__(self, "y", np.asarray(self.y))
+        object.__setattr__(self, "X", _array("Dataset(X=...)", self.X))
+        object.__setattr__(self, "y", _array("Dataset(y=...)", self.y))
         _same_rows("Dataset(X, y)", [self.X, self.y])
 
     def __repr__(self) -> str:
@@ -368,7 +368,7 @@ def train_test_split(
     if isinstance(data, Dataset):
         arrays = [data.X, data.y]
     elif isinstance(data, (tuple, list)):
-        arrays = [np.asarray(a) for a in data]
+        arrays = [_array(f"{call}(data)", a) for a in data]
     else:
         raise TypeError(
             f"`{call}(data)` must be a Dataset or a tuple of arrays, got {type(data).__name__}; pass `(X, "
@@ -442,7 +442,7 @@ def batches(
     >>> [x.tolist() for (x,) in batches([1, 2, 3, 4, 5], batch_size=2)]
     [[1, 2], [3, 4], [5]]
     """
-    columns = [np.asarray(a) for a in arrays]
+    columns = [_array("batches(*arrays)", a) for a in arrays]
     n = _same_rows("batches(*arrays)", columns)
     batch_size = _integer("batches(batch_size=...)", batch_size, 1)
     if drop_last and batch_size > n:
@@ -475,7 +475,7 @@ def standardize(train: ArrayLike, *others: ArrayLike) -> tuple[tuple[Array, ...]
     >>> train.tolist(), test.tolist(), scaling.mean.tolist()
     ([[-1.0, 0.0], [1.0, 0.0]], [[3.0, 1.0]], [2.0, 5.0])
     """
-    arrays = [np.asarray(a) for a in (train, *others)]
+    arrays = [_array("standardize(...)", a) for a in (train, *others)]
     _same_rows("standardize(train)", arrays[:1])
     columns = arrays[0].shape[1:]
     for i, a in enumerate(arrays):
@@ -514,7 +514,7 @@ def one_hot(y: ArrayLike, n: int) -> Array:
            [1., 0., 0.]])
     """
     n = _integer("one_hot(n=...)", n, 1)
-    classes = np.asarray(y)
+    classes = _array("one_hot(y)", y)
     if classes.dtype.kind not in "iub":
         raise TypeError(
             f"`one_hot(y)` must hold integers, got dtype {classes.dtype}; convert with astype(int)."
@@ -531,6 +531,13 @@ def one_hot(y: ArrayLike, n: int) -> Array:
 
 
 # Checks of arguments
+
+
+def _array(what: str, x: Any) -> Array:
+    """x as an array; the entries that a mask hides would count."""
+    if isinstance(x, np.ma.MaskedArray | np.matrix):
+        raise TypeError(f"`{what}` takes plain arrays, got a {type(x).__name__}; pass the rows that count.")
+    return np.asarray(x)
 
 
 def _integer(what: str, value: Any, least: int, reason: str = "") -> int:

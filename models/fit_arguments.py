@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import Tensor
+from minigrad.extend import require_plain
 from models.module import Module
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
 def checked_pair(argument: str, pair: Any) -> tuple[Any, Any]:
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise TypeError(f"`{argument}` must be a pair of arrays (x, y), got {type(pair).__name__}.")
+    require_plain(pair, f"`{argument}`")
     x, y = (np.asarray(a.data if isinstance(a, Tensor) else a) for a in pair)
     if not x.ndim or not y.ndim or len(x) != len(y) or not len(x):
         shapes = f"{x.shape} and {y.shape}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import Tensor, linear, uniform
-from minigrad.extend import in_floats, select
+from minigrad.extend import in_floats, numeric, select
 from models.initializers import INITIALIZERS, Initializer
 from models.module import Module
 
@@ -86,7 +86,7 @@ class Dropout(Module):
     def forward(self, x: Any) -> Any:
         if not self.training or not self.p:
             return x
-        x = in_floats(x if isinstance(x, Tensor) else np.asarray(x))
+        x = in_floats(x if isinstance(x, Tensor) else numeric(x, "Dropout"))
         kept = uniform(self.rng, x.shape) >= self.p
         return select((kept / (1 - self.p)).astype(x.dtype), x)
 

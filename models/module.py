@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor
-from minigrad.extend import Mode, Watched, current, entry, hide_our_frames, switch
+from minigrad.extend import Mode, Watched, current, entry, hide_our_frames, require_plain, switch
 from models.files import load_tree, save_tree
 
 __all__ = ["Module"]
@@ -168,6 +168,7 @@ class Module(Watched):
                 f"{call}: the names differ; missing {missing}, unexpected {unexpected}. Was the state saved "
                 "from a model of another structure?"
             )
+        require_plain([state[name] for name in mine], call)
         arrays = {name: np.asarray(state[name]) for name in mine}
         for name, p in mine.items():
             if arrays[name].shape != p.shape:

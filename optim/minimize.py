@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import Tensor
-from minigrad.extend import entry, numeric
+from minigrad.extend import entry, require_plain
 from optim.adam import Adam
 from optim.base.first_order import FirstOrder
 from optim.base.optimizer import Optimizer
@@ -259,8 +259,8 @@ class RuleMethod(Method):
 
 def _start(x0: Any) -> Vector:
     try:
-        x = np.asanyarray(x0.data if isinstance(x0, Tensor) else x0)
-        x = x if type(x) is np.ndarray else numeric(x, "`minimize(fun, x0)`")  # refuses masks
+        require_plain(x0, "`minimize(fun, x0)`")
+        x = np.asarray(x0.data if isinstance(x0, Tensor) else x0)
     except ValueError as error:  # lists of different lengths
         raise ValueError(
             f"`minimize(fun, x0)`: x0 must be an array of numbers, got {x0!r:.60}: {error}"

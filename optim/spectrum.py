@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor, gradient_and_hvp
-from minigrad.extend import Packing, between, data_of, entry, flatten, portion, portions, scope
+from minigrad.extend import Packing, between, data_of, entry, flatten, portion, portions, require_plain, scope
 from optim.base.loss import not_one_number
 from optim.base.options import COUNT, NON_NEGATIVE, WHOLE, Kind, checked
 from optim.second_order.lanczos import Krylov, lanczos
@@ -324,7 +324,9 @@ class _Hessian:
 
     def positive(self, P: Any) -> Array:
         """A preconditioner's diagonal as a vector, checked."""
-        parts = [np.asarray(data_of(part), dtype=np.float64) for part in flatten(_tree(P))[0]]
+        given = flatten(_tree(P))[0]
+        require_plain(given, "`preconditioned_sharpness(f, x, P)`")
+        parts = [np.asarray(data_of(part), dtype=np.float64) for part in given]
         shapes, wanted = [part.shape for part in parts], self.packing.shapes
         if shapes not in (wanted, [(self.n,)]):
             raise ValueError(
@@ -421,6 +423,7 @@ def _parameters(call: str, given: list[Any]) -> list[Tensor]:
 
 
 def _leaf(call: str, a: Any) -> Tensor:
+    require_plain(a, f"`{call}(f, x)`")
     array = np.asarray(float(a) if type(a) is int else data_of(a))
     if array.dtype.kind != "f":
         raise TypeError(

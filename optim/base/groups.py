@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor
-from minigrad.extend import Packing, aligned, move_on
+from minigrad.extend import Packing, aligned, move_on, numeric
 
 __all__ = ["Array", "ParamGroup", "ParamSlice", "Segment", "Values"]
 
@@ -208,7 +208,7 @@ class ParamGroup(MutableMapping[str, Any]):
             if grad is None or not p.active:
                 continue
             if grad.__class__ is not np.ndarray:
-                grad = np.asarray(grad.primal if isinstance(grad, Tensor) else grad)
+                grad = numeric(grad.primal if isinstance(grad, Tensor) else grad, f"{param.name}.grad")
             if grad.shape != param.shape:
                 raise ValueError(
                     f"`{call}.step()` needs {param.name}.grad of shape {param.shape}, got {grad.shape}."

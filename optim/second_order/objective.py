@@ -14,7 +14,16 @@ from typing import Any
 import numpy as np
 
 from minigrad import Tensor, gradient_and_hvp
-from minigrad.extend import Bound, Compiled, CurvaturePoint, CurvatureRequest, GaussNewton, Packing, scope
+from minigrad.extend import (
+    Bound,
+    Compiled,
+    CurvaturePoint,
+    CurvatureRequest,
+    GaussNewton,
+    Packing,
+    require_plain,
+    scope,
+)
 from optim.base.loss import no_loss, not_one_number
 from optim.second_order.evaluation import Counts, Derivatives, Evaluation, Product, Vector
 
@@ -196,6 +205,7 @@ def _plain(value: Any) -> Any:
 
 
 def _scalar(f: Any) -> float:
+    require_plain(f, "`minimize(fun, ...)`: the value of fun(x)")
     value = np.asarray(_plain(f))
     if value.size != 1 or value.dtype.kind not in "fiub":
         raise not_one_number("minimize(fun, ...)", "fun(x)", f)
@@ -211,6 +221,7 @@ def _pair(result: Any) -> tuple[Any, Any]:
 def _array(name: str, value: Any, *shapes: tuple[int, ...]) -> Vector:
     """The caller's derivative as a new float64 array of one of these shapes; one number may have any
     shape."""
+    require_plain(value, f"`minimize({name}=...)`")
     array = np.asarray(_plain(value))
     if array.dtype.kind not in "fiub":
         raise TypeError(f"`minimize({name}=...)` must return an array of real numbers, got {value!r:.60}.")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.extend import require_plain
 from optim.second_order.evaluation import Vector
 
 __all__ = ["inverse_of"]
@@ -22,6 +23,7 @@ def inverse_of(call: str, preconditioner: Any) -> Callable[[Vector], Vector] | N
     if preconditioner is None:
         return None
     what = f"`{call}(preconditioner=...)` must be a function r ↦ M⁻¹r or a diagonal (n,) of positive numbers"
+    require_plain(preconditioner, f"`{call}(preconditioner=...)`")
     if not callable(preconditioner):
         try:
             diagonal = np.asarray(preconditioner, dtype=np.float64)
@@ -32,7 +34,9 @@ def inverse_of(call: str, preconditioner: Any) -> Callable[[Vector], Vector] | N
 
     def solve(r: Vector) -> Vector:
         if callable(preconditioner):
-            y = np.asarray(preconditioner(r.copy()))
+            y = preconditioner(r.copy())
+            require_plain(y, f"`{call}(preconditioner=...)`")
+            y = np.asarray(y)
             if y.shape != r.shape or y.dtype.kind not in "fiub":
                 raise ValueError(f"{what}; it returned {y.dtype} of shape {y.shape}, where n = {r.size}.")
             ry, rounding = float(r @ y), 1e-8 * math.sqrt(float(r @ r) * float(y @ y))

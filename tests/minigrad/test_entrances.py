@@ -6,7 +6,10 @@ import pickle
 import numpy as np
 import pytest
 
+import optim
 from minigrad import Tensor, grad, jvp, vjp
+from models import MLP, Dropout, Linear, cross_entropy, fit
+from models.datasets import Dataset, batches, one_hot, standardize, train_test_split
 
 MASKED = np.ma.array([1.0, 9.0], mask=[0, 1])
 
@@ -126,3 +129,56 @@ def test_a_copy_has_the_gradient_but_not_its_array(copied):
     w.grad = None
     (w * w * w).sum().backward(create_graph=True)
     assert copied(w).grad.tolist() == [3.0, 12.0]
+
+
+def masked(*shape):
+    x = np.ma.array(np.ones(shape))
+    x[0] = np.ma.masked
+    return x
+
+
+def fitted(**given):
+    model = MLP((2, 2), rng=0)
+    adam = optim.Adam(model.named_parameters(), lr=0.1)
+    train = (np.ones((4, 2)), np.array([0, 1, 0, 1]))
+    return fit(model, adam, cross_entropy, **{"train": train, "epochs": 1, "progress": False} | given)
+
+
+def stepped(gradient):
+    w = Tensor(np.ones(2), requires_grad=True, name="w")
+    w.grad = gradient
+    optim.SGD([w], lr=0.1).step()
+
+
+def square(x):
+    return np.sum(x * x)
+
+
+LABELS = np.array([0, 1, 0, 1])
+BESIDE_THE_GRAPH = {
+    "fit, x": lambda: fitted(train=(masked(4, 2), LABELS)),
+    "fit, y": lambda: fitted(train=(np.ones((4, 2)), np.ma.array(LABELS, mask=LABELS))),
+    "fit, validation": lambda: fitted(validation=(masked(4, 2), LABELS)),
+    "Dropout": lambda: Dropout(0.5)(masked(4, 2)),
+    "load_state_dict": lambda: Linear(1, 1).load_state_dict({"weight": masked(1, 1), "bias": np.zeros(1)}),
+    "Dataset": lambda: Dataset(masked(4, 2), LABELS),
+    "train_test_split": lambda: train_test_split((masked(4, 2), LABELS)),
+    "batches": lambda: next(batches(masked(4, 2), batch_size=2)),
+    "standardize": lambda: standardize(masked(4, 2)),
+    "one_hot": lambda: one_hot(np.ma.array([0, 1], mask=[0, 1]), 2),
+    "a gradient": lambda: stepped(masked(2)),
+    "minimize, x0": lambda: optim.minimize(square, masked(2)),
+    "minimize, fun": lambda: optim.minimize(lambda x: masked(1), np.ones(2), jac=lambda x: x, method="lbfgs"),
+    "minimize, jac": lambda: optim.minimize(
+        lambda x: 1.0, np.ones(2), jac=lambda x: masked(2), method="lbfgs"
+    ),
+    "sharpness": lambda: optim.sharpness(square, masked(2)),
+    "preconditioned_sharpness": lambda: optim.preconditioned_sharpness(square, np.ones(2), masked(2)),
+    "preconditioner": lambda: optim.minimize(square, np.ones(2), options={"preconditioner": masked(2)}),
+}
+
+
+@pytest.mark.parametrize("enter", BESIDE_THE_GRAPH.values(), ids=BESIDE_THE_GRAPH)
+def test_a_mask_is_refused_also_where_nothing_is_recorded(enter):
+    with pytest.raises(TypeError, match="MaskedArray"):
+        enter()
