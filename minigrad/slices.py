@@ -42,7 +42,8 @@ def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
         nodes: list[Any] = []
         leaves: list[Any] = []
         for index in sorted(seen):
-            (nodes if seen[index].live else leaves).append(seen[index])
+            node = seen[index]
+            (nodes if node.live else leaves).append(node)
         if HANDED:
             _check_written(nodes)
         return Slice(nodes, leaves, set(seen), False, guards)

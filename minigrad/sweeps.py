@@ -56,7 +56,8 @@ def pull_back(  # noqa: C901  # the hot path: no calls
                         continue
                     pull = op.pulls[position]
                     if not lead or op.batched:
-                        c = pull(g, y, *args, **node.params)
+                        params = node.params  # `**` costs a dict, and most ops have none
+                        c = pull(g, y, *args, **params) if params else pull(g, y, *args)
                     else:
                         c = np.stack([pull(row, y, *args, **node.params) for row in g])
                     value = x.primal

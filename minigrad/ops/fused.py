@@ -40,7 +40,7 @@ def _summed(x: Any, like: Any) -> Any:
 
 def _mse(p: Any, q: Any) -> Any:
     d = (p - q).ravel()
-    return np.dot(d, d) / d.size if d.dtype != np.float16 else np.mean(d * d)
+    return d.dot(d) / d.size if d.dtype != np.float16 else np.mean(d * d)
 
 
 mse_op = Op(
@@ -93,7 +93,7 @@ def _exponentials(x: Any) -> tuple[Any, Any, Any]:
     """z = x − shift, eᶻ, and Σeᶻ of each row."""
     z = centred_op(x)
     e = np.exp(z)
-    return z, e, np.dot(e, ones(x.shape[1], e.dtype))
+    return z, e, e.dot(ones(x.shape[1], e.dtype))
 
 
 def _cross_entropy(x: Any, places: Any, _saves: list[Any] | None = None) -> Any:

@@ -162,7 +162,7 @@ def _dense(x: Any, w: Any, b: Any) -> Any:
             f"needs x (..., n_in), w (n_in, n_out) and b (n_out,), got {x.shape}, {w.shape} and {b.shape}; "
             "the last axis of x has to fit the first of w, and the size of b its second."
         )
-    y = np.dot(x, w)
+    y = x.dot(w)  # `np.dot` first looks for overriding types, which takes 0.2 to 0.4 µs
     if y.dtype != b.dtype:
         return y + b
     y += b
@@ -170,8 +170,10 @@ def _dense(x: Any, w: Any, b: Any) -> Any:
 
 
 def _product(a: Any, b: Any) -> Any:
-    """a·b over the last axis of a and the last but one of b; np.dot is quicker where it computes the same."""
-    return np.dot(a, b) if b.ndim == 2 else np.matmul(a, b)
+    """a·b over the last axis of a and the last but one of b; `dot` is quicker where it computes the same."""
+    if b.ndim != 2:
+        return np.matmul(a, b)
+    return a.dot(b) if b.__class__ is np.ndarray else np.dot(a, b)  # an array's method would not see a Tensor
 
 
 def _rows(z: Any, like: Any) -> Any:
@@ -182,7 +184,7 @@ def _rows(z: Any, like: Any) -> Any:
 def _over_rows(g: Any) -> Any:
     """Σ over the last axis but one."""
     return (
-        np.dot(ones(g.shape[0], g.dtype), g)
+        ones(g.shape[0], g.dtype).dot(g)
         if g.__class__ is np.ndarray and g.ndim == 2
         else total(g, axis=(-2,))
     )

@@ -66,7 +66,7 @@ def _sum(x: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
         return np.matmul(ones(x.shape[-2], x.dtype), x)
     right = along_rows(x, axis, keepdims)
     if right is not None:
-        return np.dot(x, right) if x.ndim == 2 else np.matmul(x, right)
+        return x.dot(right) if x.ndim == 2 else np.matmul(x, right)
     return np.add.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]  # the stubs want a literal bool
 
 

@@ -82,14 +82,13 @@ def printed(op: Op, template: Template | None = None, **facts: bool) -> None:
 
 printed(scale, lambda y, g, d: ("{scale}({0}, {1}, {y})", {"scale": scale.forward}))
 printed(e.power_const_op, lambda y, x, p: ("np.power({0}, {p}, {y})", {"p": p}))
-printed(matmul_op, lambda y, a, b: f"np.{'dot' if a.ndim == b.ndim == 2 else 'matmul'}({{0}}, {{1}}, {{y}})")
-printed(inner_op, lambda y, a, b: "np.dot({0}, {1}, {y})")
-printed(matvec_op, lambda y, a, x: "np.dot({0}, {1}, {y})")
+_DOT, _MATMUL = "{0}.dot({1}, {y})", "np.matmul({0}, {1}, {y})"  # `np.dot` takes 0.4 µs more than `x.dot`
+printed(matmul_op, lambda y, a, b: _DOT if a.ndim == b.ndim == 2 else _MATMUL)
+printed(inner_op, lambda y, a, b: _DOT)
+printed(matvec_op, lambda y, a, x: _DOT)
 printed(
     linear,
-    lambda y, x, w, b: (
-        "np.dot({0}, {1}, {y}); np.add({y}, {2}, {y})" if x.dtype == w.dtype == b.dtype else None
-    ),
+    lambda y, x, w, b: f"{_DOT}; np.add({{y}}, {{2}}, {{y}})" if x.dtype == w.dtype == b.dtype else None,
 )
 printed(
     max_op,
@@ -128,12 +127,12 @@ def _gather(y: Any, x: Any, *arrays: Any, index: tuple[Any, ...]) -> str | None:
 
 def _sum(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
     if axis == (-2,) and not keepdims and x.dtype.kind == "f" and x.shape[-2]:
-        return ("np.dot({n}, {0}, {y})" if x.ndim == 2 else "np.matmul({n}, {0}, {y})"), {
+        return ("{n}.dot({0}, {y})" if x.ndim == 2 else "np.matmul({n}, {0}, {y})"), {
             "n": ones(x.shape[-2], x.dtype)
         }
     right = along_rows(x, axis, keepdims)
     if right is not None:
-        return ("np.dot({0}, {n}, {y})" if x.ndim == 2 else "np.matmul({0}, {n}, {y})"), {"n": right}
+        return ("{0}.dot({n}, {y})" if x.ndim == 2 else "np.matmul({0}, {n}, {y})"), {"n": right}
     return f"np.add.reduce({{0}}, axis={axis}, keepdims={keepdims}, out={{y}})"
 
 
