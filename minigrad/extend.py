@@ -52,4 +52,5 @@ from minigrad.tensor import data_of as data_of
 from minigrad.tensor import is_live as is_live
 from minigrad.tensor import traced_if_capturing as traced_if_capturing
 from minigrad.trees import flatten as flatten
+from minigrad.trees import leaves_like as leaves_like
 from minigrad.trees import tree_map as tree_map

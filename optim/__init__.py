@@ -26,6 +26,7 @@ from optim.schedules import OneCycleLR as OneCycleLR
 from optim.schedules import ReduceLROnPlateau as ReduceLROnPlateau
 from optim.schedules import SequentialLR as SequentialLR
 from optim.schedules import StepLR as StepLR
+from optim.second_order.cg import cg as cg
 from optim.second_order.eigen_directions import SingularHessianError as SingularHessianError
 from optim.second_order.lanczos import lanczos as lanczos
 from optim.second_order.results import OptimizeResult as OptimizeResult

@@ -66,6 +66,11 @@ class Adagrad(FirstOrder):
         return float(options["initial_accumulator_value"])
 
     @staticmethod
+    def second_moment(state: Values, t: int, options: Values) -> Array:
+        s: Array = state["s"]
+        return s
+
+    @staticmethod
     def rule(
         w: Array,
         g: Array,

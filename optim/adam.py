@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from optim.base.first_order import Array, FirstOrder, Params
+from optim.base.first_order import Array, FirstOrder, Params, Values
 
 __all__ = ["Adam"]
 
@@ -57,6 +57,12 @@ class Adam(FirstOrder):
         super().__init__(
             params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize
         )
+
+    @staticmethod
+    def second_moment(state: Values, t: int, options: Values) -> Array:
+        v: Array = state["v_max" if options["amsgrad"] else "v"]
+        correction: float = 1 / (1 - options["betas"][1] ** t)
+        return correction * v
 
     @staticmethod
     def rule(

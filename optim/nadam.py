@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from optim.base.first_order import Array, FirstOrder, Params
+from optim.base.first_order import Array, FirstOrder, Params, Values
 
 __all__ = ["NAdam"]
 
@@ -61,6 +61,12 @@ class NAdam(FirstOrder):
             params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay,
             decoupled_weight_decay=decoupled_weight_decay, maximize=maximize,
         )  # fmt: skip
+
+    @staticmethod
+    def second_moment(state: Values, t: int, options: Values) -> Array:
+        correction: float = 1 / (1 - options["betas"][1] ** t)
+        v: Array = state["v"]
+        return correction * v
 
     @staticmethod
     def rule(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from optim.base.first_order import Array, FirstOrder, Params
+from optim.base.first_order import Array, FirstOrder, Params, Values
 
 __all__ = ["RMSprop"]
 
@@ -60,6 +60,12 @@ class RMSprop(FirstOrder):
             centered=centered,
             maximize=maximize,
         )  # fmt: skip
+
+    @staticmethod
+    def second_moment(state: Values, t: int, options: Values) -> Array:
+        v: Array = state["v"]
+        m = state["g_mean"]
+        return np.maximum(v - m * m, 0) if options["centered"] else v
 
     @staticmethod
     def rule(

@@ -30,7 +30,8 @@ from minigrad import Tensor, gradient_and_hvp
 from minigrad.extend import Packing, between, data_of, entry, flatten, portion, portions, require_plain, scope
 from optim.base.loss import not_one_number
 from optim.base.options import COUNT, NON_NEGATIVE, WHOLE, Kind, checked
-from optim.second_order.lanczos import Krylov, lanczos
+from optim.second_order.lanczos import Krylov, krylov
+from optim.second_order.operator import as_tree
 
 __all__ = [
     "Estimate", "Spectrum", "hessian_diagonal", "hessian_spectrum", "hessian_trace",
@@ -189,7 +190,7 @@ def hessian_spectrum(
         return Spectrum(np.linalg.eigvalsh(H.dense()), np.full(n, 1 / n), n, True, H.products)
     values, weights = [], []
     for _ in range(vectors):
-        run = lanczos(H, n, steps, rng=rng, start=_signs(rng, n), stop=lambda run: bool(run.beta[-1] == 0))
+        run = krylov(H, n, steps, rng=rng, start=_signs(rng, n), stop=lambda run: bool(run.beta[-1] == 0))
         θ, s, _ = run.ritz()
         values.append(θ)
         weights.append(s[0] ** 2 / vectors)
@@ -324,7 +325,7 @@ class _Hessian:
 
     def positive(self, P: Any) -> Array:
         """A preconditioner's diagonal as a vector, checked."""
-        given = flatten(_tree(P))[0]
+        given = flatten(as_tree(P))[0]
         require_plain(given, "`preconditioned_sharpness(f, x, P)`")
         parts = [np.asarray(data_of(part), dtype=np.float64) for part in given]
         shapes, wanted = [part.shape for part in parts], self.packing.shapes
@@ -347,7 +348,7 @@ def _recorded(call: str, f: Any, x: Any) -> tuple[list[Tensor], Callable[[Any], 
     """The leaves, the function that builds a tree like x, and the loss as a graph on the leaves."""
     if not callable(f):
         raise TypeError(f"`{call}(f, x)`: f must be a function or a closure, got {f!r:.60}.")
-    given, build = flatten(_tree(x))
+    given, build = flatten(as_tree(x))
     if not sum(np.size(data_of(a)) for a in given):
         raise ValueError(
             f"`{call}(f, x)`: x must hold at least one number, got {x!r:.60}. Has an iterator been used up?"
@@ -386,15 +387,6 @@ def _recorded(call: str, f: Any, x: Any) -> tuple[list[Tensor], Callable[[Any], 
     if loss.size != 1 or loss.dtype.kind == "c":
         raise not_one_number(f"{call}(f, x)", "f", loss)
     return leaves, build, loss
-
-
-def _tree(x: Any) -> Any:
-    """x; an iterator as a list, and (name, array) pairs as a dict."""
-    x = list(x) if isinstance(x, Iterator) else x
-    pairs = isinstance(x, list) and all(
-        isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str) for item in x
-    )
-    return dict(x) if pairs else x
 
 
 def _parameters(call: str, given: list[Any]) -> list[Tensor]:
@@ -485,7 +477,7 @@ def _largest(H: _Hessian, k: int, tol: float, budget: int, rng: np.random.Genera
         limits: Array = np.maximum(tol * np.abs(θ), H.rounding * np.abs(θ).max())
         return limits
 
-    run = lanczos(H, H.n, budget, rng=rng, stop=_now_and_then(settled, k))
+    run = krylov(H, H.n, budget, rng=rng, stop=_now_and_then(settled, k))
     θ, s, residual = run.ritz()
     steps, slack = len(θ), float(allowed(θ)[-k])
     if (residual[-k:] > allowed(θ)[-k:]).any():
@@ -501,7 +493,7 @@ def _largest(H: _Hessian, k: int, tol: float, budget: int, rng: np.random.Genera
         if (left := budget - H.products) < 1:
             return np.sort(found)[::-1][:k], "copies of repeated eigenvalues were not all looked for"
         away = np.linalg.qr(vectors.T)[0].T
-        run = lanczos(H, H.n, left, rng=rng, orthogonal_to=away, stop=_now_and_then(answered, 1))
+        run = krylov(H, H.n, left, rng=rng, orthogonal_to=away, stop=_now_and_then(answered, 1))
         if len(run.alpha) < H.n - len(away) and not answered(run):
             return np.sort(found)[::-1][:k], "copies of repeated eigenvalues were not all looked for"
         θ, s, _ = run.ritz()

@@ -107,6 +107,50 @@ class FirstOrder(Optimizer):
             hide_our_frames(error)
             raise
 
+    @staticmethod
+    def second_moment(state: Values, t: int, options: Values) -> Array | None:
+        """v̂, whose root the last step was divided by; None for a rule without one."""
+        return None
+
+    @entry
+    def preconditioner(self) -> list[Array]:
+        """The diagonal P of the last step: what each slope, or its average, was divided by.
+
+            P = √v̂ + ε,   w ← w − lr·m̂/P;   for `RMSprop` and `Adagrad` without the corrections of v̂ and m̂
+
+        `preconditioned_sharpness(f, x, P)` and `cg(hv, b, preconditioner=P)` take it.
+
+        Returns:
+            A new array for each parameter that is not frozen, in its shape, in the order of `param_groups`.
+
+        Raises:
+            TypeError: the rule divides by no second moment.
+            ValueError: a parameter has taken no step.
+
+        >>> import optim
+        >>> p = Tensor([3.0, 4.0], requires_grad=True)
+        >>> adam = optim.Adam([p], lr=0.1)
+        >>> _ = adam.step(lambda: (p * p).sum())
+        >>> adam.preconditioner()
+        [array([6.00000001, 8.00000001])]
+        """
+        call, found = f"{type(self).__name__}.preconditioner()", []
+        for group in self.param_groups:
+            for param in group.slices:
+                if not param.tensor.requires_grad:
+                    continue
+                state = {name: vector[param.lo : param.hi] for name, vector in group.state.items()}
+                t = param.counters["t"]
+                if not t:
+                    raise ValueError(f"`{call}`: {param.name!r} has taken no step. Call `step` first.")
+                v = self.second_moment(state, t, group.for_rule)
+                if v is None:
+                    raise TypeError(
+                        f"`{call}`: this rule divides by no second moment. Use `optim.sharpness`, or Adam."
+                    )
+                found.append((np.sqrt(v) + group.for_rule["eps"]).reshape(param.shape))
+        return found
+
     @entry
     def preview(self) -> dict[str, Values]:
         """All that the rule computes from the present weights, gradients and state, by parameter name;

@@ -8,32 +8,37 @@ eigenvectors; `m` steps taken."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.extend import entry
+from minigrad.extend import entry, flatten
 from optim.base.options import COUNT, checked
+from optim.second_order.operator import Form, SymmetricProduct, as_tree
 
-__all__ = ["Krylov", "lanczos"]
+__all__ = ["Krylov", "krylov", "lanczos"]
 
 Array = NDArray[Any]
 ORTHONORMAL = 1e-8  # the products of the rows `orthogonal_to` may be so far from 0 and 1
 
 
-class Krylov(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Krylov:
     """The result of m Lanczos steps; each step was one product.
 
     alpha: (m,), the diagonal of T.
     beta: (m,), the norms of what remained after each step; `beta[:-1]` lies beside the diagonal of T,
         `beta[-1]` says how far the basis is from being invariant. It is exactly 0 if the basis is.
     basis: (m, n), orthonormal rows.
+    form: what the caller's vectors look like.
     """
 
     alpha: Array
     beta: Array
     basis: Array
+    form: Form | None = None
 
     def ritz(self) -> tuple[Array, Array, Array]:
         """Ritz values θ, ascending; the eigenvectors s of T as columns; the residuals ‖Hu − θu‖ = β|s₋₁| of u
@@ -45,16 +50,29 @@ class Krylov(NamedTuple):
         θ, s = np.linalg.eigh(T)
         return θ, s, self.beta[-1] * np.abs(s[-1])
 
+    @entry
+    def vectors(self) -> Any:
+        """The approximate eigenvectors u = Qᵀs in the form that `lanczos` was given, each of length 1.
+
+        For every array of the form there is one of shape (m, *shape), whose row i belongs to θ[i] of `ritz`.
+
+        >>> run = lanczos(lambda v: [3 * v[0], -v[1]], [np.zeros(2), np.zeros(1)], 2)
+        >>> [u.shape for u in run.vectors()]
+        [(2, 2), (2, 1)]
+        """
+        u = self.ritz()[1].T @ self.basis
+        return u if self.form is None else self.form.tree(u)
+
 
 @entry
 def lanczos(
-    hv: Callable[[Array], Array],
-    n: int,
+    hv: Callable[[Any], Any],
+    n: Any,
     k: int,
     *,
-    rng: np.random.Generator,
-    start: Array | None = None,
-    orthogonal_to: Array | None = None,
+    rng: np.random.Generator | None = None,
+    start: Any = None,
+    orthogonal_to: Any = None,
     stop: Callable[[Krylov], bool] | None = None,
 ) -> Krylov:
     """Up to k steps of the Lanczos process with full reorthogonalisation, in float64.
@@ -67,18 +85,26 @@ def lanczos(
     in; `stop=lambda run: run.beta[-1] == 0` ends it there instead.
 
     Args:
-        hv: v ↦ Hv, (n,) to (n,), for a symmetric H.
-        n: the dimension, ≥ 1.
-        k: how many steps at most, ≥ 1; never more than n, or than `orthogonal_to` leaves room for.
-        rng: draws the start vector, unless given, and new ones after a breakdown.
-        start: q₁ up to its length, (n,), finite and not zero.
-        orthogonal_to: orthonormal rows (p, n) to stay away from: the process sees H on their complement only.
+        hv: v ↦ Hv for a symmetric H, from vectors in the form of `n` to the same.
+        n: what vectors look like: an array, or a list or tree of arrays or parameters, whose values do not
+            matter; or a dimension ≥ 1, for arrays of shape (n,).
+        k: how many steps at most, ≥ 1; never more than numbers in a vector, or than `orthogonal_to` leaves
+            room for.
+        rng: draws the start vector, unless given, and new ones after a breakdown; by default
+            np.random.default_rng(0).
+        start: q₁ up to its length, in the form of `n`, finite and not zero.
+        orthogonal_to: p orthonormal vectors to stay away from, as `Krylov.vectors` gives them: (p, *shape)
+            for each array. The process sees H on their complement only.
         stop: looks at the run after each step and ends it with True. The run it gets is valid during the
             call.
 
+    Returns:
+        A `Krylov`: its `ritz()` are eigenvalues, its `vectors()` eigenvectors in the form of `n`.
+
     Raises:
-        TypeError: rng is not a `numpy.random.Generator`.
-        ValueError: a wrong shape, n or k < 1, a start without direction.
+        TypeError: rng is not a `numpy.random.Generator`, or hv no function.
+        ValueError: a wrong structure or shape, n or k < 1, a start without direction, an H that is not
+            symmetric beyond a thousandth of its norm.
         FloatingPointError: a product is not finite.
 
     Reference: Golub and Van Loan 2013, section 10.3; Parlett 1998, chapter 13.
@@ -87,23 +113,43 @@ def lanczos(
     >>> print(f"{run.ritz()[0][-1]:.9f}")
     99.000000000
     """
-    n, k = checked("lanczos", "n", n, COUNT), checked("lanczos", "k", k, COUNT)
-    if not callable(hv):
-        raise TypeError(
-            f"`lanczos(hv, ...)`: hv must be a function v ↦ Hv, got {hv!r:.60}. For a matrix pass lambda v: "
-            "H @ v."
-        )
+    if np.isscalar(n):
+        n = np.empty(checked("lanczos", "n", n, COUNT))
+    form = Form(n, "`lanczos(hv, n, ...)`: n")
+    k = checked("lanczos", "k", k, COUNT)
+    H = SymmetricProduct("lanczos", hv, form)
+    if start is not None:
+        start = form.vector(start, "`lanczos(start=...)`")
+    if orthogonal_to is not None:
+        first = np.shape(flatten(as_tree(orthogonal_to))[0][0])
+        orthogonal_to = form.vector(orthogonal_to, "`lanczos(orthogonal_to=...)`", first[:1])
+    rng = np.random.default_rng(0) if rng is None else rng
+    return krylov(H, form.n, k, rng=rng, start=start, orthogonal_to=orthogonal_to, stop=stop, form=form)
+
+
+def krylov(
+    hv: Callable[[Array], Array],
+    n: int,
+    k: int,
+    *,
+    rng: np.random.Generator,
+    start: Array | None = None,
+    orthogonal_to: Array | None = None,
+    stop: Callable[[Krylov], bool] | None = None,
+    form: Form | None = None,
+) -> Krylov:
+    """`lanczos` on vectors (n,) and rows (p, n); it does not ask whether hv is symmetric."""
     if not isinstance(rng, np.random.Generator):
         raise TypeError(
             f"`lanczos(rng=...)` must be a numpy.random.Generator, got {rng!r:.60}. Use "
             "np.random.default_rng(0)."
         )
     away = np.zeros((0, n)) if orthogonal_to is None else np.asarray(orthogonal_to, dtype=np.float64)
-    if away.ndim != 2 or away.shape[1] != n or len(away) >= n:
-        raise ValueError(
-            f"`lanczos(orthogonal_to=...)` must be fewer than n = {n} rows of that length, got {away.shape}."
-        )
     p = len(away)
+    if p >= n:
+        raise ValueError(
+            f"`lanczos(orthogonal_to=...)` must hold fewer than n = {n} vectors of that size, got {p}."
+        )
     skew = float(np.abs(away @ away.T - np.eye(p)).max(initial=0.0))
     if not skew <= ORTHONORMAL:
         raise ValueError(
@@ -119,13 +165,7 @@ def lanczos(
     size = 0.0  # the largest ‖Hq‖ yet: below n·eps of it a remainder is rounding
     for m in range(1, k + 1):
         q, held = rows[p + m - 1], rows[: p + m]
-        w = np.asarray(hv(q.copy()))
-        if w.shape != (n,) or w.dtype.kind not in "fiub":
-            kind = "" if w.dtype.kind in "fiub" else f"{w.dtype} of shape "
-            raise ValueError(
-                f"`lanczos(hv, ...)`: hv must return real numbers of shape {(n,)}, got {kind}{w.shape}."
-            )
-        w = w.astype(np.float64)
+        w = hv(q.copy())
         norm = _norm(w)
         if not np.isfinite(norm):
             raise FloatingPointError(
@@ -136,20 +176,17 @@ def lanczos(
         complete = p + m == n  # then there is no further direction, and the remainder is rounding
         invariant = complete or not remains > n * np.finfo(np.float64).eps * size
         beta[m - 1] = 0.0 if invariant else remains
-        if m == k or (stop is not None and stop(Krylov(alpha[:m], beta[:m], rows[p : p + m]))):
+        if m == k or (stop is not None and stop(Krylov(alpha[:m], beta[:m], rows[p : p + m], form))):
             break
         if p + m == len(rows):
             rows = np.concatenate([rows, np.empty((min(m, k - m), n))])
         rows[p + m] = _random(n, rows[: p + m], rng) if invariant else w / remains
-    return Krylov(alpha[:m].copy(), beta[:m].copy(), rows[p : p + m])
+    return Krylov(alpha[:m].copy(), beta[:m].copy(), rows[p : p + m], form)
 
 
-def _first(start: Array | None, n: int, away: Array, rng: np.random.Generator) -> Array:
-    if start is None:
+def _first(w: Array | None, n: int, away: Array, rng: np.random.Generator) -> Array:
+    if w is None:
         return _random(n, away, rng)
-    w = np.asarray(start, dtype=np.float64)
-    if w.shape != (n,):
-        raise ValueError(f"`lanczos(start=...)` must have shape {(n,)}, got {w.shape}.")
     largest = float(np.abs(w).max())
     if not 0 < largest < np.inf:
         raise ValueError(

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from optim.second_order.evaluation import Evaluation, Objective, Vector, symmetric
-from optim.second_order.lanczos import lanczos
+from optim.second_order.lanczos import krylov
 from optim.second_order.steihaug_cg import steihaug_cg
 from optim.second_order.trial import EPS, FAINT, NEGATIVE, Trial, evaluated, natural_length, norm, tried
 
@@ -78,7 +78,7 @@ def curvature_at(
     n = here.x.size
     if n > DENSE:
         try:
-            run = lanczos(here.hv, n, PRODUCTS, rng=rng)
+            run = krylov(here.hv, n, PRODUCTS, rng=rng)
         except FloatingPointError:
             return None
         values, s, _ = run.ritz()

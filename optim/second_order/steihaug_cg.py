@@ -67,15 +67,17 @@ class CGPath:
     products: int = 0
 
     def at(self, radius: float) -> Solution:
-        """The minimizer along the path inside ‖p‖ ≤ radius."""
+        """The minimizer along the path inside ‖p‖ ≤ radius; before the negative curvature if that is ∞."""
         if not self.iterations:  # no product was finite, so only the slope is known
             z = self.d * (radius / math.sqrt(self.dd))
             return Solution(z, np.zeros_like(z), -float(self.g @ z), radius, self.end, 0)
         z, Hz = np.zeros_like(self.g), np.zeros_like(self.g)
         why, norm, taken = self.end, 0.0, 0
         for step in self.iterations:
-            taken += 1
             a = step.a
+            if a == radius == math.inf:
+                break
+            taken += 1
             if outside := not step.after < radius * radius:
                 why, norm = "boundary" if a < math.inf else "negative curvature", radius
                 a = _to_boundary(step.zz, step.zd, step.dd, radius)
