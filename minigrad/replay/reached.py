@@ -294,6 +294,8 @@ def _names(code: types.CodeType) -> Iterator[str]:
 def _is_library(module: str) -> bool:
     """Whether a module belongs to Python, to us or to an installed package, and so is not looked into."""
     top = module.partition(".")[0]
+    if top == "__main__":  # `python -m pytest` gives it an installed file, but its functions are the user's
+        return False
     if top in _OURS or top in sys.stdlib_module_names or top == builtins.__name__:
         return True
     file = getattr(sys.modules.get(top), "__file__", None) or ""

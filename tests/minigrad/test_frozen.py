@@ -6,6 +6,7 @@ import functools
 import gc
 import linecache
 import random
+import sys
 import types
 import warnings
 import weakref
@@ -19,6 +20,7 @@ import models
 import optim
 from minigrad import CaptureError, Tensor, compile, grad, no_grad, uniform
 from minigrad.extend import UpdateProgram
+from minigrad.replay import reached
 
 X = np.array([0.5, -1.5])
 
@@ -459,3 +461,17 @@ def test_a_number_below_zero_keeps_its_sign_under_a_power():
     w = np.ones(2)
     program([(w,)], {"t": 2})
     np.testing.assert_array_equal(w, [-1.0, -1.0])
+
+
+def test_functions_of_main_are_the_users_whoever_started_python(monkeypatch):
+    """`python -m pytest` makes an installed file `__main__`, to which the functions of a doctest belong."""
+    monkeypatch.setattr(
+        sys.modules["__main__"], "__file__", "/x/site-packages/pytest/__main__.py", raising=False
+    )
+    reached._is_library.cache_clear()
+    names = {"np": np, "options": SimpleNamespace(weight=2.0), "__name__": "__main__"}
+    f = compile(eval("lambda x: options.weight * np.sum(x * x)", names))
+    assert f(np.ones(2)) == 4
+    names["options"].weight = 3.0
+    assert f(np.ones(2)) == 6
+    reached._is_library.cache_clear()
