@@ -144,6 +144,8 @@ def _users(traceback: TracebackType | None) -> TracebackType | None:
     within = False
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename
+        if file == "<string>":  # the __init__ of a dataclass belongs to the file of its class
+            file = traceback.tb_frame.f_globals.get("__file__", file)
         within = file.startswith(_OURS) or (within and file.startswith(_HELPERS))
         if not within:
             kept.append(traceback)

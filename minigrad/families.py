@@ -27,6 +27,7 @@ __all__ = ["bilinear", "constant_op", "elementwise", "linear_op", "register"]
 Rule = Callable[..., Any]
 
 
+@entry
 def register(function: Any, rule: Callable[..., Any], *, keywords: Sequence[str] = ()) -> Any:
     """Let a NumPy function that is called on Tensors run `rule`; returns the rule.
 
@@ -93,6 +94,7 @@ def _times(partial: Any, product: Any) -> Rule | None:
     return masked
 
 
+@entry
 def constant_op(function: Any, name: str = "") -> Op:
     """An op whose derivative is zero wherever it exists (sign, floor, comparisons): its result is a
     constant."""
@@ -102,6 +104,7 @@ def constant_op(function: Any, name: str = "") -> Op:
     return op
 
 
+@entry
 def linear_op(
     name: str,
     function: Rule,
@@ -137,6 +140,7 @@ def linear_op(
     return op
 
 
+@entry
 def bilinear(
     name: str, function: Rule, first: Rule, second: Rule, *, broadcasts: bool = False, batched: bool = False
 ) -> Op:

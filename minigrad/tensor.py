@@ -77,6 +77,7 @@ class Op:
     Calling an Op on ndarrays just computes; on Tensors it computes and records.
     """
 
+    @entry
     def __init__(
         self,
         name: str,

@@ -2,8 +2,9 @@
 them.
 
 This file knows NumPy and the files in `models/data`, whose README gives the source and licence of each set;
-it knows nothing of Tensors. A file is read when its function is called, and every array returned is the
-caller's own. Randomness comes from `rng` alone: an int is a seed; a Generator is drawn from, so it moves on.
+of minigrad it takes only that errors show no frames of ours. A file is read when its function is called, and
+every array returned is the caller's own. Randomness comes from `rng` alone: an int is a seed; a Generator is
+drawn from, so it moves on.
 
     X      inputs: (n, features), float64
     y      targets: (n,), int64 classes 0 … classes−1, or float64 values
@@ -22,6 +23,8 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from minigrad.extend import entry
 
 Array = NDArray[Any]
 Rng = int | np.random.Generator
@@ -55,6 +58,9 @@ class Dataset:
     def __repr__(self) -> str:
         x, y = self.X, self.y
         return f"Dataset(X: {x.shape} {x.dtype}, y: {y.shape} {y.dtype}, {self.description!r})"
+
+
+Dataset.__init__ = entry(Dataset.__init__)  # type: ignore[method-assign]
 
 
 # Real data
@@ -164,6 +170,7 @@ def _load(name: str, classes: tuple[str, ...] | None, description: str, source: 
 # Generators
 
 
+@entry
 def moons(n: int = 100, noise: float = 0.1, *, rng: Rng = 0) -> Dataset:
     """Two interleaved half circles, in random order.
 
@@ -182,6 +189,7 @@ def moons(n: int = 100, noise: float = 0.1, *, rng: Rng = 0) -> Dataset:
     return _planar("moons", X, noise, rng, ("upper", "lower"), "two interleaved half circles")
 
 
+@entry
 def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, *, rng: Rng = 0) -> Dataset:
     """A circle of radius 1 around one of radius `factor`, in random order.
 
@@ -201,6 +209,7 @@ def circles(n: int = 100, noise: float = 0.05, factor: float = 0.5, *, rng: Rng 
     return _planar("circles", X, noise, rng, ("outer", "inner"), "a circle around a smaller one")
 
 
+@entry
 def spirals(
     n: int = 300, classes: int = 3, turns: float = 0.75, noise: float = 0.02, *, rng: Rng = 0
 ) -> Dataset:
@@ -227,6 +236,7 @@ def spirals(
     return _planar("spirals", X, noise, rng, names, f"{classes} spiral arms, {turns} turns")
 
 
+@entry
 def blobs(
     n: int = 100,
     centers: int | ArrayLike = 3,
@@ -263,6 +273,7 @@ def blobs(
     return _planar("blobs", X, std, generator, names, f"{k} round clouds", "std")
 
 
+@entry
 def xor(n: int = 4, noise: float = 0.0, *, rng: Rng = 0) -> Dataset:
     """Exclusive or: the corners (a, b) of the unit square in turn, y = a ⊕ b.
 
@@ -281,6 +292,7 @@ def xor(n: int = 4, noise: float = 0.0, *, rng: Rng = 0) -> Dataset:
     )
 
 
+@entry
 def chebyshev(k: int = 6, n: int = 20) -> Dataset:
     """The Chebyshev polynomial of degree k on an even grid: y = T_k(x) = cos(k arccos x).
 
@@ -347,6 +359,7 @@ def train_test_split(
 ) -> tuple[tuple[Array, ...], tuple[Array, ...]]: ...
 
 
+@entry
 def train_test_split(
     data: Dataset | Sequence[ArrayLike], test_size: float = 0.2, rng: Rng = 0, stratify: bool = False
 ) -> tuple[Dataset, Dataset] | tuple[tuple[Array, ...], tuple[Array, ...]]:
@@ -427,6 +440,7 @@ def _stratified(labels: Array, n_test: int) -> NDArray[np.bool_]:
     return in_test
 
 
+@entry
 def batches(
     *arrays: ArrayLike, batch_size: int, rng: Rng | None = None, drop_last: bool = False
 ) -> Iterator[tuple[Array, ...]]:
@@ -461,6 +475,7 @@ class Scaling(NamedTuple):
     scale: Array
 
 
+@entry
 def standardize(train: ArrayLike, *others: ArrayLike) -> tuple[tuple[Array, ...], Scaling]:
     """Scale columns to mean 0 and standard deviation 1 in train: ((train, *others), Scaling(mean, scale)).
 
@@ -503,6 +518,7 @@ def standardize(train: ArrayLike, *others: ArrayLike) -> tuple[tuple[Array, ...]
     return scaled, Scaling(mean, scale)
 
 
+@entry
 def one_hot(y: ArrayLike, n: int) -> Array:
     """Classes as unit vectors: out[..., j] = 1 if y[...] = j, else 0.
 

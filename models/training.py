@@ -129,6 +129,7 @@ class EarlyStopping:
     [None, None, 'no better val_loss for 1 epochs']
     """
 
+    @entry
     def __init__(
         self,
         column: str = "val_loss",

@@ -48,6 +48,7 @@ class Optimizer:
         super().__init_subclass__(**kwargs)
         cls.__init__ = entry(cls.__init__)  # type: ignore[method-assign]
 
+    @entry
     def __init__(self, params: Params, **options: Any) -> None:
         self.defaults = self._checked(options)
         self.param_groups: list[ParamGroup] = []

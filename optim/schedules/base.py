@@ -60,6 +60,7 @@ class LRSchedule:
         super().__init_subclass__(**kwargs)
         cls.__init__ = entry(cls.__init__)  # type: ignore[method-assign]
 
+    @entry
     def __init__(self, optimizer: Optimizer) -> None:
         if not all("lr" in group for group in self._groups_of(optimizer)):
             raise TypeError(

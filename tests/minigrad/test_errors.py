@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import inspect
 import re
 import traceback
 
@@ -10,7 +11,7 @@ import pytest
 from scipy import sparse, special
 
 import minigrad as mg
-import models
+import models.datasets
 import optim
 from minigrad import Tensor, trace_source
 from minigrad.arraylike import RULES, dispatch
@@ -150,6 +151,12 @@ ENTRIES = {
     "layer": lambda: models.Linear(0, 3),
     "model": lambda: models.MLP((3, 2), rng=0)(np.ones((4, 5))),
     "loss": lambda: models.mse_loss(parameter(), np.ones(3)),
+    "data set": lambda: models.datasets.moons(1),
+    "Dataset": lambda: models.datasets.Dataset(np.ones((3, 2)), np.ones(4)),
+    "batches": lambda: models.datasets.batches([1.0, 2.0], batch_size=0),
+    "train_test_split": lambda: models.datasets.train_test_split(([1.0, 2.0],), 2.0),
+    "standardize": lambda: models.datasets.standardize([1.0, np.nan]),
+    "one_hot": lambda: models.datasets.one_hot([5], 2),
     "fit": lambda: models.fit(Nowhere(), None, None, (np.ones(2), np.ones(3)), epochs=1),
 }  # fmt: skip
 
@@ -163,6 +170,46 @@ def test_a_traceback_shows_none_of_our_frames(name, monkeypatch):
     with pytest.raises(Exception) as caught:
         ENTRIES[name]()
     assert ours(caught.value) != []
+
+
+# Every public function and class, with every argument that is wrong
+
+OWN = ("minigrad", "models", "optim")
+PUBLIC = {
+    f"{module.__name__}.{name}": f
+    for module in (mg, models, models.datasets, optim)
+    for name, f in vars(module).items()
+    if not name.startswith("_") and callable(f) and (f.__module__ or "").split(".")[0] in OWN
+    if not (isinstance(f, type) and issubclass(f, BaseException | dict))
+}
+
+
+def wrong_calls(f, wrong):
+    """Calls of f in which all required arguments are `wrong`, and one of the others or none."""
+    parameters = inspect.signature(f).parameters.values()
+    required = [p for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    args = [wrong for p in required if p.kind is not p.KEYWORD_ONLY]
+    words = {p.name: wrong for p in required if p.kind is p.KEYWORD_ONLY}
+    yield lambda: f(*args, **words)
+    for p in parameters:
+        if p.default is not p.empty and p.kind is not p.POSITIONAL_ONLY:
+            yield lambda p=p: f(*args, **words, **{p.name: wrong})
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_no_public_function_shows_our_frames(name):
+    for wrong in (Nowhere(), -1, np.ones(3), "x"):
+        for call in wrong_calls(PUBLIC[name], wrong):
+            with pytest.raises(Exception) as caught:  # noqa: PT012  # of any kind
+                call()
+                raise AnyFits
+            assert ours(caught.value) == [], repr(caught.value)
+
+
+def test_the_init_of_a_dataclass_is_ours():
+    with pytest.raises(ValueError, match="one length") as caught:
+        models.datasets.Dataset(np.ones((3, 2)), np.ones(4))
+    assert set(frames(caught.value)) == {__file__}
 
 
 def test_frames_of_the_function_that_was_given_stay():
