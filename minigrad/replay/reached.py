@@ -2,8 +2,8 @@
 
 `reached` walks from a function to closure cells, to the globals and attributes that its code names, to
 defaults, and to whatever lists, dicts, objects, classes and functions these hold. A capture compares what was
-found at each call (`Capture.guard`), and a generator of random numbers that moved while the function ran is
-refused, for its numbers would be the same at each call.
+found at each call (`Capture.guard`), and a generator of random numbers that moved while the function ran, or
+was made without a seed, is refused, for its numbers would be the same at each call.
 
 Not looked into: functions of installed libraries, attributes whose names are put together at run time, and
 more than `MOST` objects. `compile(check=True)` notices these.
@@ -12,10 +12,12 @@ more than `MOST` objects. `compile(check=True)` notices these.
 from __future__ import annotations
 
 import builtins
+import dis
 import sys
 import types
 from collections.abc import Callable, Iterator
 from functools import cached_property, lru_cache, partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,6 +45,18 @@ ABSENT = object()
 _SCALARS = (int, float, complex, str, bytes, type(None), np.generic)
 _OURS = ("minigrad", "models", "optim", "numpy")
 _UNNAMED = ("__init__", "__new__", "__repr__", "__init_subclass__", "__set_name__", "__doc__", "__module__")
+_NOTING = ("append", "appendleft", "add", "extend", "insert", "update")
+_MAKERS = (
+    "default_rng",
+    "RandomState",
+    "SeedSequence",
+    "MT19937",
+    "PCG64",
+    "PCG64DXSM",
+    "Philox",
+    "SFC64",
+    "Random",
+)
 _WRAPPERS = {property: "fget", staticmethod: "__func__", classmethod: "__func__", cached_property: "func"}
 
 
@@ -86,14 +100,16 @@ class Reached:
         self.iterators: list[str] = []
         self.moving: dict[int, Moving] = {}
         self.names: set[str] = set()
+        self.uses: set[str] = set()  # the names that are not only noted in
+        self.makers: dict[types.CodeType, dict[int, str]] = {}  # where generators are made without a seed
         self._todo: list[tuple[Any, str]] = []
         self._seen: dict[int, Any] = {}
 
     def changes_by(self, later: Reached) -> str:
         """Name the first number that the function changed between this look and a later one; "" if none.
 
-        What else it changed (a list that it appends to, the last result it keeps) is taken out of `later`: it
-        is the function's own and is not compared.
+        What else it changed (a list that it only appends to, the last result it keeps) is taken out of
+        `later`: it is the function's own and is not compared.
         """
         for key, slot in self.slots.items():
             now = later.slots.get(key)
@@ -108,7 +124,9 @@ class Reached:
             _, new_keys, new, _ = later.containers.get(i, (None, keys, items, ""))
             if len(items) == len(new) and all(map(_same_item, items, new)):
                 continue
-            if len(items) == len(new) and keys == new_keys and all(is_scalar(a) for a in (*items, *new)):
+            scalars = keys == new_keys and all(is_scalar(a) for a in (*items, *new))
+            grows = len(items) != len(new) and what.rpartition(".")[2] in self.uses
+            if grows or (len(items) == len(new) and scalars):
                 return f"what {what} holds"
             del later.containers[i]
         changed = (
@@ -175,6 +193,10 @@ class Reached:
     def _code(self, f: types.FunctionType) -> None:
         names = list(_names(f.__code__))
         self.names.update(names)
+        for code in _codes(f.__code__):
+            uses, makers = _looked_at(code)
+            self.uses |= uses
+            self.makers |= {code: makers} if makers else {}
         for name in names:
             if name in f.__globals__:
                 value = f.__globals__[name]
@@ -282,12 +304,29 @@ def _same_item(a: Any, b: Any) -> bool:
     return a is b or same_scalar(a, b)
 
 
-def _names(code: types.CodeType) -> Iterator[str]:
-    """The globals and attributes that some code names, and the code inside it."""
-    yield from code.co_names
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    """Some code, and the code inside it."""
+    yield code
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):
-            yield from _names(inner)
+            yield from _codes(inner)
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    """The globals and attributes that some code names, and the code inside it."""
+    for each in _codes(code):
+        yield from each.co_names
+
+
+@lru_cache(maxsize=4096)
+def _looked_at(code: types.CodeType) -> tuple[frozenset[str], dict[int, str]]:
+    """The names that some code does more with than call `append` and its like, and where it makes generators
+    of random numbers without a seed: offset of the call → the call as it is written."""
+    steps = [s for s in dis.get_instructions(code) if s.opname not in ("PRECALL", "PUSH_NULL")]
+    pairs = list(pairwise(steps))
+    uses = {a.argval for a, b in pairs if a.opname.startswith("LOAD") and b.argval not in _NOTING}
+    made = [(a, b) for a, b in pairs if a.argval in _MAKERS and b.opname.startswith("CALL") and b.arg == 0]
+    return frozenset(x for x in uses if isinstance(x, str)), {b.offset: f"{a.argval}()" for a, b in made}
 
 
 @lru_cache(maxsize=4096)

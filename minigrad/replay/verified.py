@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
+from types import CodeType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,7 +74,8 @@ def _captured_twice(
         ]
         marks = [(x, _mark(x)) for x in {id(x): x for x in constants}.values()]
         middle = reached((f, build))
-        again, results, build_again, other = captured(f, values, names, build, call)
+        with _noticing(middle.makers) as made:
+            again, results, build_again, other = captured(f, values, names, build, call)
         after = reached((f, build))
     first = _Run([*inputs, *leaves], outputs, nodes, capture)
     difference = _Comparison(
@@ -87,7 +91,7 @@ def _captured_twice(
     difference = difference or (capture.changed() and f"it changes {capture.changed()}")
     changed = middle.changes_by(after)
     difference = difference or (changed and f"it changes {changed}")
-    drawn = _drawn(before, middle, after) or (capture.drew_directly and "a generator")
+    drawn = _drawn(before, middle, after) or ", ".join(made) or (capture.drew_directly and "a generator")
     capture.follow(after, any(_computed(x, after) for line in lines.lines for x in _constants(line)))
     capture.close()
     del again, results  # so that `close` meets only Tensors that were kept elsewhere
@@ -111,6 +115,30 @@ def _captured_twice(
             "each call. Pass the item as an argument, or do not compile it."
         )
     return lines, outputs, build_out, capture
+
+
+@contextmanager
+def _noticing(makers: Mapping[CodeType, Mapping[int, str]]) -> Iterator[set[str]]:
+    """The calls that ran of those that make a generator of random numbers without a seed."""
+    made: set[str] = set()
+
+    def look(frame: Any, event: str, _: Any) -> Any:
+        calls = makers.get(frame.f_code)
+        if calls is None:
+            return None
+        frame.f_trace_lines, frame.f_trace_opcodes = False, True
+        if event == "opcode" and frame.f_lasti in calls:
+            made.add(calls[frame.f_lasti])
+        return look
+
+    tracer = sys.gettrace()
+    if makers:
+        sys.settrace(look)
+    try:
+        yield made
+    finally:
+        if makers:
+            sys.settrace(tracer)
 
 
 def _drawn(before: dict[int, Moving], middle: Reached, after: Reached) -> str:

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from numpy.random import default_rng
 
 import minigrad as mg
 import models
@@ -265,6 +266,46 @@ def test_drawing_beside_uniform_is_refused():
             compile(f)(X)
 
 
+def helper_that_draws():
+    return np.random.default_rng().random()
+
+
+def with_own_generator(x, rng=None):
+    rng = np.random.default_rng() if rng is None else rng
+    return x if rng is not None else -x
+
+
+def with_a_generator_inside(x):
+    return next(x if np.random.RandomState().rand() < 0.99 else -x for _ in range(2))
+
+
+MADE_ANEW = {  # all agree, twice in a row, with probability 0.98 or more
+    "default_rng": lambda x: x if np.random.default_rng().random() < 0.99 else -x,
+    "a name of its own": lambda x: x if default_rng().random() < 0.99 else -x,
+    "RandomState": lambda x: x if np.random.RandomState().rand() < 0.99 else -x,
+    "bit generator": lambda x: x if np.random.Generator(np.random.PCG64()).random() < 0.99 else -x,
+    "random.Random": lambda x: x if random.Random().random() < 0.99 else -x,
+    "helper": lambda x: x if helper_that_draws() < 0.99 else -x,
+    "default": with_own_generator,
+    "nested": with_a_generator_inside,
+    "differentiated": grad(lambda x: np.sum(x * x) if np.random.default_rng().random() < 0.99 else np.sum(x)),
+}
+
+
+@pytest.mark.parametrize("f", MADE_ANEW.values(), ids=MADE_ANEW)
+def test_a_generator_that_the_function_makes_without_a_seed_is_refused(f):
+    with pytest.raises(CaptureError, match=r"random numbers from \w+\(\) itself"):
+        compile(f)(X)
+
+
+def test_a_seeded_generator_and_one_that_is_not_made_are_no_random_numbers():
+    given = np.random.default_rng(0)
+    for f in (lambda x: x * np.random.default_rng(0).random(), lambda x: with_own_generator(x, given)):
+        compiled = compile(f)
+        for _ in range(3):
+            np.testing.assert_array_equal(compiled(X), f(X))
+
+
 # Counters
 
 
@@ -278,6 +319,28 @@ def counter_of(kind):
             return x if box.n < 1000 else -x
         box[key] += 1
         return x if box[key] < 1000 else -x
+
+    return f
+
+
+def growing(kind):
+    """What grows at each call, and is counted."""
+    box = {"list": [], "dict": {}, "set": set(), "attribute": SimpleNamespace(log=[]), "alias": []}[kind]
+
+    def f(x):
+        if kind == "list":
+            box.append(x.shape)
+        elif kind == "dict":
+            box[len(box)] = 0
+        elif kind == "set":
+            box.add(len(box))
+        elif kind == "attribute":
+            box.log.append(0)
+        else:
+            same = box
+            same.append(0)
+            return x if len(same) < 1000 else -x
+        return x if len(box.log if kind == "attribute" else box) < 1000 else -x
 
     return f
 
@@ -303,8 +366,10 @@ def in_a_global(x):
 
 
 @pytest.mark.parametrize(
-    "f", [*map(counter_of, ("object", "list", "dict", "array")), in_a_cell(), in_a_global],
-    ids=["object", "list", "dict", "array", "cell", "global"],
+    "f", [*map(counter_of, ("object", "list", "dict", "array")), in_a_cell(), in_a_global,
+          *map(growing, ("list", "dict", "set", "attribute", "alias"))],
+    ids=["object", "list", "dict", "array", "cell", "global",
+         "growing list", "growing dict", "growing set", "growing attribute", "growing alias"],
 )  # fmt: skip
 def test_a_function_that_counts_its_calls_is_refused(f):
     with pytest.raises(CaptureError, match="changes"):
