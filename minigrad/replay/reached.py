@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import builtins
 import dis
+import io
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -97,10 +98,11 @@ class Reached:
         self.slots: dict[tuple[int, Any], Slot] = {}
         self.containers: dict[int, tuple[Any, tuple[Any, ...], tuple[Any, ...], str]] = {}
         self.arrays: dict[int, tuple[Any, bytes | None, str]] = {}  # with the contents of small ones
-        self.iterators: list[str] = []
+        self.iterators: list[tuple[str, bool]] = []  # and whether it is a file
         self.moving: dict[int, Moving] = {}
         self.names: set[str] = set()
         self.uses: set[str] = set()  # the names that are not only noted in
+        self.handed: set[str] = set()  # the names of which not only attributes are read
         self.makers: dict[types.CodeType, dict[int, str]] = {}  # where generators are made without a seed
         self._todo: list[tuple[Any, str]] = []
         self._seen: dict[int, Any] = {}
@@ -133,6 +135,14 @@ class Reached:
             what for i, (_, data, what) in self.arrays.items() if later.arrays.get(i, (0, data))[1] != data
         )
         return next((f"the array `{what}`" for what in changed), "")
+
+    def iterated(self) -> str:
+        """Name an iterator that the function takes items from, as far as its code shows; "" if none."""
+        for what, file in self.iterators:
+            known = what.rpartition(".")[2] in self.handed or " " in what  # it is a default
+            if self.names & {"next", "__next__"} or (known and not file):
+                return what
+        return ""
 
     # The walk
 
@@ -194,8 +204,9 @@ class Reached:
         names = list(_names(f.__code__))
         self.names.update(names)
         for code in _codes(f.__code__):
-            uses, makers = _looked_at(code)
+            uses, handed, makers = _looked_at(code)
             self.uses |= uses
+            self.handed |= handed
             self.makers |= {code: makers} if makers else {}
         for name in names:
             if name in f.__globals__:
@@ -251,7 +262,7 @@ class Reached:
                 self._push(value, f"{kind.__name__}.{key}")
             return
         if isinstance(x, Iterator):
-            self.iterators.append(what)
+            self.iterators.append((what, isinstance(x, io.IOBase)))
         if isinstance(attributes, dict):
             self._named_items(attributes, what)
             if _is_library(kind.__module__):  # a compiled function holds another
@@ -319,14 +330,16 @@ def _names(code: types.CodeType) -> Iterator[str]:
 
 
 @lru_cache(maxsize=4096)
-def _looked_at(code: types.CodeType) -> tuple[frozenset[str], dict[int, str]]:
-    """The names that some code does more with than call `append` and its like, and where it makes generators
-    of random numbers without a seed: offset of the call → the call as it is written."""
+def _looked_at(code: types.CodeType) -> tuple[set[str], set[str], dict[int, str]]:
+    """The names that some code does more with than call `append` and its like, those of which it reads not
+    only attributes, and where it makes generators without a seed: offset of the call → how it is written."""
     steps = [s for s in dis.get_instructions(code) if s.opname not in ("PRECALL", "PUSH_NULL")]
     pairs = list(pairwise(steps))
-    uses = {a.argval for a, b in pairs if a.opname.startswith("LOAD") and b.argval not in _NOTING}
+    loads = [(a.argval, b) for a, b in pairs if a.opname.startswith("LOAD") and isinstance(a.argval, str)]
+    uses = {name for name, then in loads if then.argval not in _NOTING}
+    handed = {name for name, then in loads if then.opname not in ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR")}
     made = [(a, b) for a, b in pairs if a.argval in _MAKERS and b.opname.startswith("CALL") and b.arg == 0]
-    return frozenset(x for x in uses if isinstance(x, str)), {b.offset: f"{a.argval}()" for a, b in made}
+    return uses, handed, {b.offset: f"{a.argval}()" for a, b in made}
 
 
 @lru_cache(maxsize=4096)

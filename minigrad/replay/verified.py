@@ -109,9 +109,9 @@ def _captured_twice(
             "minigrad.uniform(rng, shape), pass what changes as an argument and return what has changed, or "
             "do not compile it."
         )
-    if after.iterators and "next" in after.names:
+    if iterator := after.iterated():
         raise CaptureError(
-            f"{call}: the function takes the next item of {after.iterators[0]!r}, and would get the same at "
+            f"{call}: the function takes the next item of {iterator!r}, and would get the same at "
             "each call. Pass the item as an argument, or do not compile it."
         )
     return lines, outputs, build_out, capture

@@ -4,6 +4,7 @@ it is read, and what cannot be followed is refused."""
 import copy
 import functools
 import gc
+import itertools
 import linecache
 import random
 import sys
@@ -390,10 +391,57 @@ def test_what_is_set_up_at_the_first_call_and_what_is_noted_is_no_counter():
     assert len(notes) == 2
 
 
-def test_the_next_item_of_an_iterator_is_refused():
-    items = iter([1.0, 1.0, 1.0, 2.0])
-    with pytest.raises(CaptureError, match="next item of 'items'"):
-        compile(lambda x: x * next(items))(X)
+def equal_items():
+    return iter([1.0] * 8 + [2.0] * 8)
+
+
+def taking_by(how):
+    items, box = equal_items(), SimpleNamespace(items=equal_items())
+
+    def by_loop(x):
+        for k in items:
+            return x * k
+
+    def by_default(x, items=equal_items()):  # noqa: B008  # it is what is refused
+        return x * sum(k for k, _ in zip(items, range(2), strict=False))
+
+    return {
+        "next": lambda x: x * next(items),
+        "zip": lambda x: x * sum(k for k, _ in zip(items, range(2), strict=False)),
+        "loop": by_loop,
+        "default": by_default,
+        "islice": lambda x: x * max(itertools.islice(items, 2)),
+        "attribute": lambda x: x * next(box.items),
+        "attribute in a loop": lambda x: x * [k for k, _ in zip(box.items, range(2), strict=False)][0],  # noqa: RUF015
+        "method": lambda x: x * items.__next__(),
+        "differentiated": grad(lambda x: np.sum(x * x) * max(itertools.islice(items, 2))),
+    }[how]
+
+
+@pytest.mark.parametrize(
+    "how", ["next", "zip", "loop", "default", "islice", "attribute", "attribute in a loop", "method",
+            "differentiated"],
+)  # fmt: skip
+def test_the_next_item_of_an_iterator_is_refused(how):
+    with pytest.raises(CaptureError, match=r"next item of '.*(items|default of)"):
+        compile(taking_by(how))(X)
+
+
+def test_an_iterator_of_which_an_attribute_is_read_and_a_file_are_no_reason_to_refuse(tmp_path):
+    class Loader:
+        scale = 2.0
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            return 1.0
+
+    loader = Loader()
+    with open(tmp_path / "log", "w", encoding="utf-8") as file:
+        compiled = compile(lambda x: (print("called", file=file), x * loader.scale)[1])
+        for _ in range(3):
+            np.testing.assert_array_equal(compiled(X), 2 * X)
 
 
 def test_large_arrays_are_followed_where_plain_numpy_reads_them():
