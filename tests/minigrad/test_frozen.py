@@ -6,6 +6,7 @@ import functools
 import gc
 import itertools
 import linecache
+import pickle
 import random
 import sys
 import types
@@ -531,6 +532,17 @@ def test_compile_above_a_def_in_a_class():
     assert gone() is None
 
 
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_copy_of_an_object_has_compiled_methods_of_its_own(copied):
+    one = Line(3.0)
+    one.at(X)
+    new = copied(one)
+    new.k, one.k = 7.0, 11.0
+    for _ in range(2):
+        np.testing.assert_array_equal(new.at(X), X * 14)
+        np.testing.assert_array_equal(one.at(X), X * 22)
+
+
 def test_compile_above_a_method_of_a_module_trains():
     layer = Layer()
     with no_grad():
@@ -543,6 +555,18 @@ def test_compile_above_a_method_of_a_module_trains():
     layer.zero_grad()
     layer.loss(X).backward()
     np.testing.assert_allclose(layer.w.grad, [X.sum()])
+
+
+def test_a_compiled_method_may_be_called_for_the_first_time_inside_another():
+    for new in (Layer, lambda: Line(3.0)):
+        one = new()
+        method, expected = (one.loss, 2 * X.sum()) if isinstance(one, Layer) else (one.twice, 12 * X)
+        with no_grad():
+            for _ in range(3):
+                np.testing.assert_array_equal(method(X), expected)
+        assert [key for key in vars(one) if key.startswith("compiled ")] == [
+            f"compiled {method.function.__qualname__}"
+        ]
 
 
 # What a program leaves behind

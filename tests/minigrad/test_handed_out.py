@@ -55,6 +55,16 @@ def test_writing_before_the_forward_pass_is_fine(use):
     np.testing.assert_array_equal(w.grad, 2 * fresh.grad)
 
 
+def test_writing_what_was_there_before_an_assignment_is_noticed():
+    w = leaf()
+    kept = w.data.copy()
+    w.assign([5.0, 2.0, -3.0])
+    loss = np.sum(w * w)
+    w.data[...] = kept
+    with pytest.raises(StaleGraphError):
+        loss.backward()
+
+
 def test_writing_to_a_constant_of_the_graph_is_noticed_too():
     w, scale = leaf(), Tensor([1.0, 2.0, 3.0])
     loss = np.sum(w * w * scale)
@@ -106,6 +116,16 @@ def test_an_array_from_before_the_optimizer_follows_the_parameter(make):
     np.testing.assert_array_equal(seen[0], 0.0)
     with pytest.raises(ValueError, match="read-only"):
         seen[0][0] = 7.0
+
+
+@pytest.mark.parametrize("make", STEPS.values(), ids=STEPS)
+def test_an_array_from_before_the_optimizer_is_read_only_before_the_first_step(make):
+    w = leaf()
+    seen = w.data
+    make([w])
+    with pytest.raises(ValueError, match="read-only"):
+        seen[0] = 7.0
+    assert seen[0] == w.data[0] == 1.0
 
 
 def test_an_array_follows_through_several_optimizers():
