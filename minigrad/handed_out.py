@@ -2,7 +2,8 @@
 
 Whoever holds such an array can write to it at any time. So a leaf is remembered here with a checksum from the
 first time its `.data` is read. A sweep that finds another checksum evaluates the leaf's users once more: if
-one gives another value than was recorded, the array was written to after the forward pass.
+one gives another value than was recorded, the array was written to after the forward pass. (Not noticed is
+a write before the forward pass that is undone after it, with no sweep between: the checksum is as it was.)
 
 An optimizer moves a parameter into its own vector. The array that was handed out before is then read-only,
 and follows the parameter's values.

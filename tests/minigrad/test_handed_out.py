@@ -65,6 +65,24 @@ def test_writing_what_was_there_before_an_assignment_is_noticed():
         loss.backward()
 
 
+def test_writing_what_was_there_before_an_earlier_sweep_is_noticed():
+    w = leaf()
+    w.data[0] = 5.0
+    np.sum(w * w).backward()
+    loss = np.sum(w * w)
+    w.data[0] = 1.0
+    with pytest.raises(StaleGraphError):
+        loss.backward()
+
+
+def test_writing_where_the_graph_does_not_look_is_fine_beside_nan():
+    w = leaf((np.nan, 2.0, 3.0))
+    loss = np.sum(w[:2] * np.array([4.0, 5.0]))
+    w.data[2] = 9.0
+    loss.backward()
+    np.testing.assert_array_equal(w.grad, [4.0, 5.0, 0.0])
+
+
 def test_writing_to_a_constant_of_the_graph_is_noticed_too():
     w, scale = leaf(), Tensor([1.0, 2.0, 3.0])
     loss = np.sum(w * w * scale)
