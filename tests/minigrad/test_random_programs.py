@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from benchmarks import random_programs
 from benchmarks.random_programs import differences, programs
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -13,6 +14,32 @@ def test_plain_and_compiled_and_both_mixes_agree():
     for program in programs(12, seed=5):
         if np.all(np.isfinite(program.x)) and np.all(np.abs(program.x) < 1e100):
             assert [d for d in differences(program, None) if not d.rule] == [], program
+
+
+WRONG = {
+    "sign": lambda y: -y,
+    "factor": lambda y: y * y.dtype.type(1 + (1e-6 if y.dtype == np.float64 else 1e-2)),
+    "dtype": lambda y: y.astype(np.float32 if y.dtype == np.float64 else np.float64),
+    "NaN": lambda y: np.where(np.arange(y.size) == 1, np.nan, y).astype(y.dtype),
+    "infinite": lambda y: np.where(np.arange(y.size) == 1, np.inf, y).astype(y.dtype),
+    "zero": lambda y: 0 * y,
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize("name", ["gradient compiled", "Hv forward"])
+def test_no_rule_excuses_a_wrong_number(name, wrong, monkeypatch):
+    ours = random_programs._ours
+    monkeypatch.setattr(
+        random_programs,
+        "_ours",
+        lambda *a, **k: {n: wrong(y) if n == name else y for n, y in ours(*a, **k).items()},
+    )
+    for seed in (13, 4):  # smooth, and without a zero in the result; compiled in float64, and in float32
+        (program,) = programs(1, seed)
+        found = [d for d in differences(program, None) if d.what.startswith(name)]
+        assert found, program
+        assert [d.rule for d in found] == [""] * len(found), program
 
 
 def test_the_derivatives_are_what_difference_quotients_tend_to():
