@@ -54,8 +54,10 @@ class NewtonCG(ClosureOptimizer):
         globalization: "trust-region"; or "line-search", a backtracking search along a capped-CG direction.
         curvature: "hessian"; or "ggn", the Gauss–Newton matrix with Levenberg–Marquardt damping in place of
             the region, for which the closure returns (loss, outputs).
-        forcing: CG stops at ‖r‖ ≤ η‖g‖ with η = min(½, √(‖g‖/‖g₀‖)) for "superlinear", min(0.1, ‖g‖/‖g₀‖) for
-            "quadratic", from the last decrease of ‖g‖ for "eisenstat-walker"; or a number in (0, 1).
+        forcing: CG stops at ‖r‖ ≤ η‖g‖, with η = min(½, √(‖g‖/‖g₀‖)) for "superlinear", and beyond n = 50,
+            where a loose residual hides flat directions, min(0.1, √(least ‖g‖∞ yet/‖g₀‖∞)); min(0.1,
+            ‖g‖/‖g₀‖) for "quadratic"; for "eisenstat-walker" from the last decrease of ‖g‖; or a number in
+            (0, 1).
         preconditioner: M ≈ H, positive definite: its diagonal (n,), or a function r ↦ M⁻¹r of vectors (n,),
             the parameters that require a gradient one after another. With "ggn" the default is Martens' (mean
             gᵢ² + λ)^¾.

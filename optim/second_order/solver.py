@@ -35,6 +35,9 @@ FAST, NOTHING = 1e-3, 1e-20  # or, while a step leaves less than FAST of the pro
 SHRUNK = 1e-20  # or, where f goes to 0 slowly, this share of the promise where the gradient became small,
 SHORT = 1e-6  # and this share of the way that was to go then;
 UNSEEN, GONE = 1e-16, 1e-28  # or this one, or that of the first |f|, without second derivatives
+MANY = (
+    50  # beyond so many unknowns CG does not come to its end by itself, and is asked for a smaller residual
+)
 PATIENCE = 10  # the steps that may pass in which f cannot tell and the gradient does not shrink
 
 
@@ -169,7 +172,8 @@ class Solver(Method):
         if there is None:
             return here, replace(verified, status=Status.PRECISION_LOSS)
         self.method.after_escape(length, settings)
-        if not self.accepted:  # we began at a saddle point, whose gradient measures nothing
+        self.best = math.inf  # the gradient at a saddle point measures nothing
+        if not self.accepted:  # we began there
             self.g0, self.g0_max = max(self.g0, norm(there.g)), max(self.g0_max, _max(there.g))
         return there, replace(
             verified, accepted=True, status=Status.RUNNING, escaped=True, radius=length, step_norm=length,
@@ -282,7 +286,11 @@ class Solver(Method):
         """η: the residual of CG as a share of ‖g‖."""
         size = norm(here.g)
         share = size / self.g0 if self.g0 else 1.0
-        if forcing == "superlinear":
+        if forcing == "superlinear" and here.g.size > MANY and self.g0_max:
+            # In a bent valley ‖g‖ rises with each long step, and a residual that is small beside it hides the
+            # flat directions along which f still falls. The smallest gradient yet does not rise.
+            eta = min(0.1, math.sqrt(min(self.best, _max(here.g)) / self.g0_max))
+        elif forcing == "superlinear":
             eta = min(0.5, math.sqrt(share))
         elif forcing == "quadratic":
             eta = min(0.1, share)

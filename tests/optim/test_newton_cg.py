@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import optim
+from examples.newton_vs_saddle import network
 from minigrad import Tensor, grad, hessian
 from optim import NewtonCG, minimize
 from optim.base.options import KINDS
@@ -557,6 +558,35 @@ def test_the_order_of_convergence(forcing, order, globalization):
     errors = [e for e in (np.linalg.norm(point.x - best) for point in result.trace) if e > 1e-12]
     orders = [math.log(c / b) / math.log(b / a) for a, b, c in zip(errors[-4:], errors[-3:], errors[-2:])]
     assert np.median(orders) >= order
+
+
+# Many unknowns: a forcing that sees flat directions
+
+
+@pytest.mark.parametrize(
+    ("seed", "target"),
+    [(0, lambda x: np.sin(3 * x)), (1, lambda x: np.sin(3 * x)), (2, lambda x: np.sin(5 * x)),
+     (1, lambda x: np.cos(2 * x)), (2, np.abs)],
+)  # fmt: skip
+def test_a_network_with_more_weights_than_points_meets_them_to_rounding(seed, target):
+    """701 weights, 12 points: H has rank 12 at the end, and the least of its 12 eigenvalues is tiny."""
+    x = np.linspace(-1, 1, 12)[:, None]
+    model, y = network(seed), target(x)
+    optimizer = NewtonCG(model.named_parameters())
+    for _ in range(300):
+        if float(optimizer.step(lambda: np.mean((model(x) - y) ** 2)).data) <= 1e-25:
+            return
+    pytest.fail(f"the loss is {float(np.mean((model(x) - y) ** 2).data)} after 300 steps")
+
+
+def test_a_saddle_point_met_on_the_way_does_not_set_the_forcing():
+    """From x₀ = 0 the steps go to the saddle point at 0, where the gradient is next to nothing."""
+    scales = np.linspace(1, 9, 59)
+    f = lambda x: x[0] ** 4 / 4 - x[0] ** 2 / 2 + (scales * (x[1:] ** 2 + x[1:] ** 4)).sum()  # noqa: E731
+    steps = [point.step for point in minimize(f, np.r_[0.0, np.ones(59)]).trace[1:]]
+    escape = [step.escaped for step in steps].index(True)
+    assert escape > 3
+    assert steps[escape + 1].eta > 1e-3
 
 
 # Closures: one function for a step, batches, determinism
