@@ -8,7 +8,8 @@
 A success is false if a local search from the point found reaches an f that is lower by 1e-4·(1 + |f|). The
 local search is scipy's if it is installed, else our own, from the point and from points beside it. Starts
 have sizes from 1e-9 to 1e3, and one coordinate may be far larger than the others. An honest "no success" is
-fine, and is counted.
+fine, and is counted. A start at which f or its gradient is not finite is refused; these runs are counted too,
+with the reason.
 """
 
 from __future__ import annotations
@@ -90,17 +91,20 @@ EVALUATIONS = 5000  # of f, in one run at most
 
 
 class Run(NamedTuple):
-    """A success or an honest end, with the fall of f that a local search still found."""
+    """A success or an honest end, with the fall of f that a local search still found; or the error raised.
+
+    Where there is a reason, there is no result."""
 
     problem: str
     method: str
     start: Any
     result: Any
-    fall: float
+    fall: float = 0.0
+    reason: str = ""
 
     @property
     def false(self) -> bool:
-        return bool(self.result.success and self.fall > 1e-4 * (1 + abs(self.result.fun)))
+        return bool(self.result and self.result.success and self.fall > 1e-4 * (1 + abs(self.result.fun)))
 
 
 def lower(f: Callable[[Any], Any], x: Any, seed: int = 0) -> float:
@@ -139,17 +143,22 @@ def runs(starts: int, seed: int = 0, methods: Any = METHODS, problems: Any = PRO
                 with np.errstate(all="ignore"):
                     try:
                         result = minimize(f, x, method, options=limit | options)
-                    except (FloatingPointError, np.linalg.LinAlgError):
+                    except (FloatingPointError, np.linalg.LinAlgError) as error:
+                        yield Run(problem, name, x, None, reason=f"{type(error).__name__}: {error}")
                         continue
                     fall = result.fun - lower(f, result.x) if result.success else 0.0
                 yield Run(problem, name, x, result, fall)
 
 
-def main(starts: int, seed: int = 0) -> int:
+def main(starts: int, seed: int = 0, methods: Any = METHODS, problems: Any = PROBLEMS) -> int:
     """Print the false successes as they are found, and how the runs of each method ended."""
-    table: dict[str, Counter[str]] = {name: Counter() for name in METHODS}
-    said = 0
-    for done, run in enumerate(runs(starts, seed), 1):
+    table: dict[str, Counter[str]] = {name: Counter() for name in methods}
+    said, reasons = 0, Counter[str]()
+    for done, run in enumerate(runs(starts, seed, methods, problems), 1):
+        if run.reason:
+            table[run.method]["raised"] += 1
+            reasons[f"{run.problem}: {run.reason}"] += 1
+            continue
         table[run.method][run.result.status.name] += 1
         table[run.method]["false"] += run.false
         if run.false:
@@ -162,6 +171,8 @@ def main(starts: int, seed: int = 0) -> int:
     print(f"{sum(n for counts in table.values() for key, n in counts.items() if key != 'false')} runs")
     for name, counts in table.items():
         print(f"{name:24}", dict(counts))
+    for reason, n in reasons.items():
+        print(f"{n} raised in {reason}")
     return sum(counts["false"] for counts in table.values())
 
 

@@ -14,7 +14,12 @@ __all__ = ["OptimizeResult", "Status", "StepInfo"]
 
 class Status(StrEnum):
     """Why a step or a run ended; only the first two are success. Each equals its name: `status ==
-    "MAXITER"`."""
+    "MAXITER"`.
+
+    A success speaks of f near x. Ten times as far out as usual, Osborne's second problem ends SECOND_ORDER at
+    f = 1.79, with a minimum of 0.0401 elsewhere: its Gaussians underflow over all the data there, λmin is 0,
+    and local searches from there find f lower by 4e-15 at most.
+    """
 
     SECOND_ORDER = "SECOND_ORDER"
     FIRST_ORDER = "FIRST_ORDER"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import optim
-from benchmarks import least_squares
+from benchmarks import false_success, least_squares
 from benchmarks.false_success import METHODS, PROBLEMS, lower, runs
 from optim import minimize
 from tests.optim.test_problems import OPEN_SET
@@ -75,7 +75,7 @@ def test_small_and_large_parameters_arrive_together(problem, modification):
 
 FITS = [
     "helical valley (7)", "scaled Rosenbrock", "scales of 1e12, curved", "offset of 1e3", "Bard", "Misra1a",
-    "BoxBOD", "Rat42", "DanWood", "condition 1e12, with residual",
+    "BoxBOD", "Rat42", "DanWood", "condition 1e12, with residual", "Osborne 2 (19)",
 ]  # fmt: skip
 
 
@@ -84,6 +84,28 @@ def test_least_squares_arrive_or_say_no_success(problem):
     found = [*least_squares.runs([problem])]
     assert all(run.right for run in found)
     assert sum(run.arrived for run in found) >= len(found) - 1
+
+
+@pytest.mark.parametrize("by", [*least_squares.METHODS])
+@pytest.mark.parametrize("times", [10, 100])
+def test_a_success_on_a_plateau_is_that_of_a_local_minimum(by, times):
+    fit, (method, options) = least_squares.PROBLEMS["Osborne 2 (19)"], least_squares.METHODS[by]
+    with np.errstate(all="ignore"):
+        result = minimize(fit.f, times * fit.start, method, options=options | {"trace": False})
+        assert result.status == "SECOND_ORDER"
+        assert result.fun - lower(fit.f, result.x) <= 1e-12
+
+
+def test_a_run_that_raises_is_counted_with_its_reason(capsys):
+    methods = ["lbfgs", "newton-cg"]
+    problems = {"wall": (lambda x: np.sum(np.exp(np.exp(x * x + 7))), 2, False)}
+    found = [*runs(2, methods=methods, problems=problems)]
+    assert [run.false for run in found] == [False] * 4
+    assert all(run.result is None and "the loss is inf" in run.reason for run in found)
+    assert false_success.main(2, methods=methods, problems=problems) == 0
+    out = capsys.readouterr().out
+    assert "4 runs\n" in out
+    assert "4 raised in wall: FloatingPointError: `minimize(fun, x0)`: the loss is inf" in out
 
 
 def test_the_digits_found_agree_with_those_published():
