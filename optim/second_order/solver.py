@@ -259,9 +259,11 @@ class Solver(Method):
             return True  # H is singular up to rounding here, and says nothing more
         if not abs(here.f) <= (1.98 if newton is not None else 10) * hoped:
             return False
+        # One quick step may have been that of a single coordinate, while another is still to go.
+        again = self.quick > 0
         self.quick = max(self.quick, before) if hoped <= FAST * before else 0.0
         if known is None and self.quick:
-            return hoped <= NOTHING * self.quick
+            return again and hoped <= NOTHING * self.quick
         share = SHRUNK * self.first if known is None else max(UNSEEN * self.first, GONE * abs(self.f0))
         shrunk = hoped <= share and not (known is None and newton is not None and abs(here.f) < 1.25 * hoped)
         rounded = known is not None and length <= NOISE * norm(here.x)
