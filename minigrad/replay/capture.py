@@ -54,6 +54,11 @@ class Capture:
         self._made: list[weakref.ref[Tensor]] = []
         self._sources: dict[int, tuple[Any, Any]] = {}
 
+    @property
+    def operations(self) -> int:
+        """How many operations have been recorded, up to those of the inputs."""
+        return len(self._made)
+
     # Dependencies
 
     def reaches(self, leaf: Tensor) -> None:

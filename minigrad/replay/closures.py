@@ -19,7 +19,7 @@ from minigrad.errors import CaptureError
 from minigrad.mode import current, scope
 from minigrad.packing import portion, portions
 from minigrad.replay.arguments import key_of, plain, traced
-from minigrad.replay.compiled import Bound, Compiled, Replay, Request, titled
+from minigrad.replay.compiled import Bound, Compiled, NotYet, Replay, Request, is_long, titled
 from minigrad.replay.passes import simplified
 from minigrad.replay.stages import Run, Stages
 from minigrad.replay.verified import captured_twice
@@ -30,6 +30,7 @@ from minigrad.tensor import Tensor
 __all__ = ["CurvaturePoint", "CurvatureRequest", "GradientRequest"]
 
 Function = Callable[..., Any]
+FEW = 8  # so many products of a long function, one by one, cost less than a capture for all of them together
 
 
 def _require_no_capture(call: str) -> None:
@@ -78,7 +79,8 @@ class CurvatureRequest(Request):
     """A second-order optimizer's request: loss, gradient and Hessian-vector products of a bound function.
 
     `curvature.at(bound)` is the `CurvaturePoint` at the present values of the leaves; the leaves may change
-    afterwards.
+    afterwards. It is None as long as a capture is not worth its cost (see `LONG` in `compiled`): then run the
+    function, and take its products through `counted`.
 
     Args:
         compiled: the function that is bound.
@@ -89,18 +91,28 @@ class CurvatureRequest(Request):
     def __init__(self, compiled: Compiled, leaves: Sequence[Tensor], owner: Any) -> None:
         super().__init__(compiled, owner, *leaves)
         self.leaves = list(leaves)
+        self._kinds: Any = ()
 
-    def at(self, bound: Bound) -> CurvaturePoint:
+    def counted(self, product: Function) -> Function:
+        """The products at the last point, computed without a replay, as a function that counts them."""
+        return self.compiled.counted((self, (), *self._kinds), product)
+
+    def at(self, bound: Bound) -> CurvaturePoint | None:
         values: list[Any] = []
         of = self.compiled
         _require_no_capture(of.call)
-        kinds = key_of(bound.args, values, of.call), key_of(bound.kwargs, values, of.call)
+        kinds = self._kinds = key_of(bound.args, values, of.call), key_of(bound.kwargs, values, of.call)
+
+        def made(lead: tuple[int, ...], patient: bool = False) -> SecondOrder:
+            return SecondOrder(of.function, of.call, bound.args, bound.kwargs, self.leaves, lead, patient)
 
         def replay(lead: tuple[int, ...]) -> SecondOrder:
-            make = lambda: SecondOrder(of.function, of.call, bound.args, bound.kwargs, self.leaves, lead)  # noqa: E731
-            return of.replay_for((self, lead, *kinds), make)  # type: ignore[no-any-return]  # what make gives
+            return of.replay_for((self, lead, *kinds), lambda: made(lead))  # type: ignore[no-any-return]
 
-        point = CurvaturePoint(replay, [*plain(values), *(p.primal.copy() for p in self.leaves)])
+        one = of.replay_if_worth((self, (), *kinds), lambda patient: made((), patient))
+        if one is None:
+            return None
+        point = CurvaturePoint(one, replay, [*plain(values), *(p.primal.copy() for p in self.leaves)])
         bound.checked(point.loss)
         return point
 
@@ -135,10 +147,14 @@ class LossAndGradient(Replay):
         return self.program(*plain(values))[0]
 
 
-def _pulled_back(call: str, loss: Any, leaves: Sequence[Tensor]) -> tuple[Tensor, list[Any]]:
+def _require_loss(call: str, loss: Any) -> None:
     if not isinstance(loss, Tensor) or loss.size != 1:
         got = f"shape {loss.shape}" if isinstance(loss, Tensor) else type(loss).__name__
         raise TypeError(f"{call}: the function must return the loss, a scalar Tensor, got {got}.")
+
+
+def _pulled_back(call: str, loss: Any, leaves: Sequence[Tensor]) -> tuple[Tensor, list[Any]]:
+    _require_loss(call, loss)
     path = between(leaves, [loss])
     one = np.ones_like(loss.primal)
     one.flags.writeable = False
@@ -153,6 +169,7 @@ class SecondOrder(Replay):
     Args:
         leaves: Tensors that f reaches from outside.
         lead: () for one direction at a time, (k,) for k.
+        patient: raise NotYet if f is LONG; f has then been recorded and checked, but not its derivatives.
     """
 
     def __init__(
@@ -163,13 +180,20 @@ class SecondOrder(Replay):
         kwargs: Any,
         leaves: Sequence[Tensor],
         lead: tuple[int, ...] = (),
+        patient: bool = False,
     ) -> None:
         arrays, names, build = traced((args, kwargs), f)
-        n, m = len(arrays), len(leaves)
+        n, m, long = len(arrays), len(leaves), False
 
         def everything(*given: Any) -> Any:
+            nonlocal long
             args, kwargs = build(given[:n])
-            loss, found = _pulled_back(call, f(*args, **kwargs), leaves)
+            loss = f(*args, **kwargs)
+            _require_loss(call, loss)
+            long = is_long()
+            if long and patient and loss.active:
+                return [loss]
+            loss, found = _pulled_back(call, loss, leaves)
             gradient = [
                 np.zeros_like(p.primal) if g is None else g for g, p in zip(found, leaves, strict=True)
             ]
@@ -186,6 +210,9 @@ class SecondOrder(Replay):
         lines, outputs, _, capture = captured_twice(
             everything, [*arrays, *tangents], names, lambda new: (new, {}), call, leaves
         )
+        if long and patient and len(outputs) == 1:  # the loss alone
+            raise NotYet
+        self.long = long
         inputs = [lines.inputs[:n] + lines.inputs[n + m :], [], [], lines.inputs[n : n + m]]
         stages = Stages(simplified(lines), inputs, [1, m, 0, m])
         title = titled("loss, gradient, Hv: ", f, names, arrays)
@@ -196,15 +223,18 @@ class CurvaturePoint:
     """A loss at one point, with gradient and Hessian-vector products on demand.
 
     Args:
-        replay: gives the `SecondOrder` for a `lead`: () for one direction at a time, (k,) for k.
+        one: the `SecondOrder` for one direction at a time.
+        replay: gives that for a `lead` (k,), for k directions at a time.
         values: the arrays of the arguments and after them those of the leaves; they must not be changed.
     """
 
-    __slots__ = ("_done", "_gradient", "_replay", "_runs", "_values", "loss")
+    __slots__ = ("_done", "_gradient", "_one", "_replay", "_runs", "_values", "loss")
 
-    def __init__(self, replay: Callable[[tuple[int, ...]], SecondOrder], values: Sequence[Any]) -> None:
-        self._replay, self._values = replay, values
-        self._runs: dict[tuple[int, ...], Run] = {(): replay(()).stages.start()}
+    def __init__(
+        self, one: SecondOrder, replay: Callable[[tuple[int, ...]], SecondOrder], values: Sequence[Any]
+    ) -> None:
+        self._one, self._replay, self._values = one, replay, values
+        self._runs: dict[tuple[int, ...], Run] = {(): one.stages.start()}
         self.loss = self._runs[()](0, values)[0]
         self._done = 0
 
@@ -227,7 +257,10 @@ class CurvaturePoint:
 
     def _products(self, vectors: Sequence[Any], n: int) -> list[Any]:
         """The products of n directions, in portions that fit a cache; zeros fill up the last one."""
-        one = self._replay(()).stages.programs[-1]
+        if self._one.long and n <= FEW:
+            rows = [self.product(row) for row in zip(*vectors, strict=True)]
+            return [np.stack(found) for found in zip(*rows, strict=True)]
+        one = self._one.stages.programs[-1]
         k = portion(n, one.bytes + one.result_bytes)
         if (k,) not in self._runs:
             run = self._runs[(k,)] = self._replay((k,)).stages.start()

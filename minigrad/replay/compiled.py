@@ -13,6 +13,7 @@ Python compiles. The second call makes the texts that take arguments apart, ask 
 
 from __future__ import annotations
 
+import math
 import threading
 import warnings
 import weakref
@@ -38,6 +39,15 @@ __all__ = ["Bound", "Compiled", "Memory", "Replay", "Request", "compile", "title
 
 Function = Callable[..., Any]
 MANY = 32  # so many captures of one function are probably a mistake
+# If a function has thousands of operations on small arrays, a capture for products costs as much as a replay
+# saves in 75 products. So a function of more than LONG operations is captured for products only when work
+# worth WAIT products has been done without: 1 for each point and direction, FIRST more where a point is asked
+# for its first product, since the gradient and the part of the work that all products share come with it.
+LONG, WAIT, FIRST = 500, 100, 10
+
+
+class NotYet(Exception):
+    """A function is LONG and has not been asked for derivatives often enough to be captured."""
 
 
 class Memory(NamedTuple):
@@ -106,6 +116,7 @@ class Compiled:
         self._replays: dict[Any, Any] = {}
         self._last: Any = None
         self._vain = 0  # captures in a row that were hardly used
+        self._asked: dict[Any, int] = {}  # for a key of a long function: the work done without a replay
         self._lock = threading.RLock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -178,10 +189,14 @@ class Compiled:
             return None
         if len(flatten(primals)[0]) != len(values):  # a Python number among them has a tangent too
             return None
-        replay = self.replay_for(
-            ("linearize", kind), lambda: Linearized(self.function, self.call, primals, kind)
+        key = "linearize", kind
+        replay = self.replay_if_worth(
+            key, lambda patient: Linearized(self.function, self.call, primals, kind, patient)
         )
-        return None if replay.asked_for_derivatives() else replay(values)  # type: ignore[no-any-return]  # a pair
+        if replay is None:
+            out, pushforward = linearize(self.function, *primals)
+            return out, self.counted(key, pushforward)
+        return None if replay.asked_for_derivatives() else replay(values)  # a pair
 
     @property
     def source(self) -> str:
@@ -206,6 +221,59 @@ class Compiled:
         """A copy captures for itself."""
         return Compiled, (self.function, self.check)
 
+    def replay_if_worth(self, key: Any, make: Callable[[bool], Replay]) -> Any:
+        """As `replay_for`, but None while the function is LONG and less than WAIT was done for `key`.
+
+        Args:
+            make: makes the replay; given True, it raises NotYet if the function is LONG.
+        """
+        replay = self._replays.get(key)
+        if replay is not None and replay.holds():
+            return replay
+        with self._lock:
+            asked = self._asked.get(key, 0)
+            if 0 < asked < WAIT:
+                self._asked[key] += 1
+                return None
+            try:
+                replay = self.replay_for(key, lambda: make(not asked))
+            except NotYet:
+                self._asked[key] = 1
+                self._tidy()
+                return None
+        return replay
+
+    def counted(self, key: Any, product: Function) -> Function:
+        """`product`, which works without the replay that `key` waits for, as a function that counts its work.
+
+        With `lead=(k,)` it is asked for k directions.
+        """
+        first = FIRST
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            nonlocal first
+            with self._lock:
+                if key in self._asked:
+                    self._asked[key] += first + math.prod(kwargs.get("lead", ()))
+            first = 0
+            return product(*args, **kwargs)
+
+        return counted
+
+    def _tidy(self) -> None:
+        """Drop what belongs to optimizers that are gone, and warn of too many kinds of arguments."""
+        for known in (self._replays, self._asked):
+            for old in [k for k in known if isinstance(k[0], Request) and k[0].owner() is None]:
+                del known[old]
+        if len(self._replays) + len(self._asked) == MANY:
+            warnings.warn(
+                f"{self.call} has been captured {MANY} times, for other shapes or Python numbers "
+                "each time. Pass a number that changes as np.asarray(number, dtype), and pad "
+                "batches to one shape.",
+                RuntimeWarning,
+                stacklevel=5,
+            )
+
     def replay_for(self, key: Any, make: Callable[[], Replay]) -> Any:
         """The replay for this key, captured now if there is none or it no longer holds."""
         replay = self._replays.get(key)
@@ -216,17 +284,9 @@ class Compiled:
             if replay is None or not replay.holds():
                 new = make()
                 self._notice(self._replays.pop(key, None))
-                for old in [k for k in self._replays if isinstance(k[0], Request) and k[0].owner() is None]:
-                    del self._replays[old]
                 replay = self._replays[key] = new
-                if len(self._replays) == MANY:
-                    warnings.warn(
-                        f"{self.call} has been captured {MANY} times, for other shapes or Python numbers "
-                        "each time. Pass a number that changes as np.asarray(number, dtype), and pad "
-                        "batches to one shape.",
-                        RuntimeWarning,
-                        stacklevel=4,
-                    )
+                self._asked.pop(key, None)
+                self._tidy()
         return replay
 
     def _notice(self, old: Replay | None) -> None:
@@ -245,6 +305,11 @@ class Compiled:
             )
 
     def _require_a_call(self) -> None:
+        if self._asked and not self._replays:
+            raise ValueError(
+                f"{self.call} has more than {LONG} operations, so it is captured for products only after "
+                f"work worth {WAIT} products, and nothing is captured yet."
+            )
         if not self._replays:
             raise ValueError(f"{self.call} has not been called yet, so nothing is captured.")
 
@@ -308,6 +373,12 @@ def titled(prefix: str, f: Function, names: Sequence[str], arrays: Sequence[Any]
     return Title(
         prefix, getattr(f, "__name__", type(f).__name__), names, [(a.dtype, a.shape) for a in arrays]
     )
+
+
+def is_long() -> bool:
+    """Whether more than LONG operations have been captured so far."""
+    capture = current.mode.capturing
+    return capture is not None and capture.operations > LONG
 
 
 class Replay:
@@ -432,22 +503,28 @@ def _alike(x: Any, y: Any) -> bool:
 class Linearized(Replay):
     """The replay of f's value and push forward; for new tangents only lines that depend on them run again."""
 
-    def __init__(self, f: Function, call: str, primals: tuple[Any, ...], key: Any) -> None:
+    def __init__(
+        self, f: Function, call: str, primals: tuple[Any, ...], key: Any, patient: bool = False
+    ) -> None:
         arrays, names, build = traced((primals, {}), f)
         n = len(arrays)
-        own = 0
+        own, long = 0, False
 
         def both(*given: Any) -> Any:
-            nonlocal own
+            nonlocal own, long
             out, pushforward = linearize(f, *build(given[:n])[0])
             results, self._build_out = flatten(out)
             own = len(results)
+            if long := patient and is_long():
+                return results
             return [*results, *flatten(pushforward(*build(given[n:])[0]))[0]]
 
         everything = [*arrays, *(np.zeros_like(a) for a in plain(arrays))]
         lines, outputs, _, capture = captured_twice(
             both, everything, [*names, *(f"d_{name}" for name in names)], lambda new: (new, {}), call
         )
+        if long:
+            raise NotYet
         inputs = [lines.inputs[:n], [], lines.inputs[n:]]
         stages = Stages(simplified(lines), inputs, [own, 0, len(outputs) - own])
         title = titled("linearize: ", f, names, arrays)

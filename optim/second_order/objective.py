@@ -37,10 +37,18 @@ class Graph:
         self.leaves, self.counts = list(leaves), counts
         self.packing = Packing(self.leaves)
 
-    def derivatives(self, loss: Tensor, outputs: Any = None, decay: Any = 0.0) -> Derivatives:
-        """The derivatives of loss + ½Σ decay·w²."""
+    def derivatives(
+        self,
+        loss: Tensor,
+        outputs: Any = None,
+        decay: Any = 0.0,
+        curvature: CurvatureRequest | None = None,
+    ) -> Derivatives:
+        """The derivatives of loss + ½Σ decay·w²; a `curvature` that does not replay yet counts products."""
         with np.errstate(all="ignore"):
             gradients, product = gradient_and_hvp(loss, self.leaves)
+        if curvature is not None:
+            product = curvature.counted(product)
         found = self._found(gradients, product, decay)
         if outputs is None:
             return found
@@ -112,14 +120,9 @@ class FunctionObjective:
         self.counts.value()
         with np.errstate(all="ignore"):
             if self.jac is None and isinstance(self.fun, Compiled):
-                return self._replayed(self.fun, x)
+                return self._replayed(self.fun, x) or self._recorded(self.fun.function, x)
             if self.jac is None:
-                leaf = Tensor(self._given(x), requires_grad=True)
-                with scope(recording=True):
-                    loss = self.fun(leaf, *self.args)
-                return Evaluation(
-                    x, _scalar(loss), lambda: self._own(x, self._differentiated(loss, leaf)), self.counts
-                )
+                return self._recorded(self.fun, x)
             f = self.fun(self._given(x), *self.args)
             if self.jac is True:
                 f, g = _pair(f)
@@ -129,8 +132,18 @@ class FunctionObjective:
                 x, _scalar(f), lambda: self._own(x, Derivatives(self._gradient(x), _missing)), self.counts
             )
 
-    def _replayed(self, fun: Compiled, x: Vector) -> Evaluation:
-        """Value and, when asked for, derivatives of a compiled function, from one capture for all points."""
+    def _recorded(self, fun: Callable[..., Any], x: Vector) -> Evaluation:
+        """Value and, when asked for, derivatives of a function that minigrad records anew."""
+        leaf = Tensor(self._given(x), requires_grad=True)
+        with scope(recording=True):
+            loss = fun(leaf, *self.args)
+        return Evaluation(
+            x, _scalar(loss), lambda: self._own(x, self._differentiated(loss, leaf)), self.counts
+        )
+
+    def _replayed(self, fun: Compiled, x: Vector) -> Evaluation | None:
+        """Value and, when asked for, derivatives of a compiled function, from one capture for all points;
+        None if it is not captured yet."""
         if self._curvature is None:
             leaf = Tensor(self._given(x), requires_grad=True, name="x")
             self._curvature = CurvatureRequest(
@@ -139,6 +152,8 @@ class FunctionObjective:
         curvature = self._curvature
         curvature.leaves[0].assign(self._given(x))
         point = curvature.at(curvature.compiled.at(*self.args))
+        if point is None:
+            return None
 
         def derivatives() -> Derivatives:
             curvature.leaves[0].assign(self._given(x))
@@ -164,7 +179,7 @@ class FunctionObjective:
                 f"got {loss!r:.60}. Write it with NumPy's functions on x itself, or give jac= (and hessp= or "
                 "hess=)."
             )
-        return Graph([leaf], self.counts).derivatives(loss)
+        return Graph([leaf], self.counts).derivatives(loss, curvature=self._curvature)
 
     def _own(self, x: Vector, found: Derivatives) -> Derivatives:
         """`found`, with the caller's hess or hessp, if given, in place of our products."""
@@ -282,16 +297,31 @@ class ClosureObjective:
         """The evaluation at the parameters as they are."""
         self.counts.value()
         x = self.x
-        if isinstance(self.closure, Bound) and self._curvature is not None:
-            with np.errstate(all="ignore"):
-                point = self._curvature.at(self.closure)
-                self.loss = Tensor(point.loss)
-                f = point.loss.item() + 0.5 * float(self.decay @ (x * x))
-            return Evaluation(x, f, lambda: self._graph.replayed(point, self.decay), self.counts)
+        decay, curvature = self.decay, self._curvature
         with np.errstate(all="ignore"):
+            penalty = 0.5 * float(decay @ (x * x))
+            if isinstance(self.closure, Bound) and curvature is not None:
+                point = curvature.at(self.closure)
+                if point is not None:
+                    self.loss = Tensor(point.loss)
+                    f = point.loss.item() + penalty
+                    return Evaluation(x, f, lambda: self._graph.replayed(point, decay), self.counts)
+            loss, outputs = self._recorded()
+        return Evaluation(
+            x,
+            loss.item() + penalty,
+            lambda: self._graph.derivatives(loss, outputs, decay, curvature),
+            self.counts,
+        )
+
+    def _recorded(self) -> tuple[Tensor, Any]:
+        """As `run`; for a closure that is not replayed yet, with recording on and its own check, as then."""
+        if not isinstance(self.closure, Bound) or self._curvature is None:
+            return self.run()
+        with scope(recording=True):
             loss, outputs = self.run()
-            f = loss.item() + 0.5 * float(self.decay @ (x * x))
-        return Evaluation(x, f, lambda: self._graph.derivatives(loss, outputs, self.decay), self.counts)
+        self.closure.checked(loss.primal)
+        return loss, outputs
 
     def run(self) -> tuple[Tensor, Any]:
         """(loss, outputs or None) of the closure, checked."""
