@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from minigrad.calls import as_written, fitting, refusal
 from minigrad.errors import entry, hide_our_frames, not_called, without_inner_name
 
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
+
 __all__ = ["REDUCTIONS", "RULES", "SQUARES", "ArrayLike", "defers", "dispatch", "squared"]
 
-RULES: dict[Any, Callable[..., Any]] = {}
+RULES: dict[Any, Callable[..., Tensor]] = {}
 """NumPy function or ufunc → the rule to run when it is called on a Tensor. The tables under `ops` fill it."""
 
 SQUARES: dict[Any, Callable[..., Any]] = {}
@@ -97,7 +100,7 @@ def defers(x: Any) -> bool:
     return own is not np.ndarray.__array_ufunc__ and not isinstance(x, ArrayLike)
 
 
-def _operator(ufunc: Any) -> Callable[[Any, Any], Any]:
+def _operator(ufunc: Any) -> Callable[[Any, Any], Tensor]:
     """The method `self ∘ other`."""
 
     def method(self: Any, other: Any) -> Any:
@@ -114,7 +117,7 @@ def _operator(ufunc: Any) -> Callable[[Any, Any], Any]:
     return method
 
 
-def _reflected(ufunc: Any) -> Callable[[Any, Any], Any]:
+def _reflected(ufunc: Any) -> Callable[[Any, Any], Tensor]:
     """The method for `other ∘ self`, which Python calls if `other` does not implement it."""
 
     def method(self: Any, other: Any) -> Any:
@@ -135,19 +138,19 @@ class ArrayLike:
     __slots__ = ()
 
     @property
-    def T(self) -> Any:
+    def T(self) -> Tensor:
         return RULES[np.transpose](self)
 
     @property
-    def mT(self) -> Any:
+    def mT(self) -> Tensor:
         return RULES[np.swapaxes](self, -1, -2)
 
     @property
-    def real(self) -> Any:
+    def real(self) -> Tensor:
         return RULES[np.real](self)
 
     @property
-    def imag(self) -> Any:
+    def imag(self) -> Tensor:
         return RULES[np.imag](self)
 
     # Operators: each is the ufunc of the same meaning
@@ -170,18 +173,18 @@ class ArrayLike:
     __rmatmul__ = _reflected(np.matmul)
 
     @entry
-    def __neg__(self) -> Any:
+    def __neg__(self) -> Tensor:
         return RULES[np.negative](self)
 
-    def __pos__(self) -> Any:
+    def __pos__(self) -> Self:
         return self
 
     @entry
-    def __abs__(self) -> Any:
+    def __abs__(self) -> Tensor:
         return RULES[np.absolute](self)
 
     @entry
-    def __invert__(self) -> Any:
+    def __invert__(self) -> Tensor:
         return RULES[np.invert](self)
 
     __and__ = _operator(np.bitwise_and)
@@ -194,7 +197,7 @@ class ArrayLike:
     __ne__ = _operator(np.not_equal)  # type: ignore[assignment]
     __hash__ = object.__hash__  # Python drops it from a class that defines __eq__
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Any) -> Tensor:
         try:
             return RULES["getitem"](self, index)
         except Exception as error:
@@ -205,47 +208,47 @@ class ArrayLike:
     # NumPy's own methods take `dtype` and `out` at those positions.
 
     @entry
-    def astype(self, dtype: Any) -> Any:
+    def astype(self, dtype: Any) -> Tensor:
         return RULES["astype"](self, dtype)
 
     @entry
-    def reshape(self, *shape: Any) -> Any:
+    def reshape(self, *shape: Any) -> Tensor:
         return RULES[np.reshape](self, shape[0] if len(shape) == 1 else shape)
 
     @entry
-    def ravel(self) -> Any:
+    def ravel(self) -> Tensor:
         return RULES[np.reshape](self, (-1,))
 
     flatten = ravel
 
     @entry
-    def transpose(self, *axes: Any) -> Any:
+    def transpose(self, *axes: Any) -> Tensor:
         return RULES[np.transpose](self, None if not axes else axes[0] if len(axes) == 1 else axes)
 
     @entry
-    def swapaxes(self, axis1: int, axis2: int) -> Any:
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
         return RULES[np.swapaxes](self, axis1, axis2)
 
     @entry
-    def squeeze(self, axis: Any = None) -> Any:
+    def squeeze(self, axis: Any = None) -> Tensor:
         return RULES[np.squeeze](self, axis)
 
     @entry
-    def dot(self, other: Any) -> Any:
+    def dot(self, other: Any) -> Tensor:
         return RULES[np.dot](self, other)
 
     @entry
-    def clip(self, min: Any = None, max: Any = None) -> Any:
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:
         return RULES[np.clip](self, min, max)
 
-    def sum(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+    def sum(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
         try:
             return RULES[np.sum](self, axis, keepdims=keepdims)
         except Exception as error:
             hide_our_frames(error)
             raise
 
-    def mean(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+    def mean(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
         try:
             return RULES[np.mean](self, axis, keepdims=keepdims)
         except Exception as error:
@@ -253,39 +256,39 @@ class ArrayLike:
             raise
 
     @entry
-    def prod(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+    def prod(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
         return RULES[np.prod](self, axis, keepdims=keepdims)
 
     @entry
-    def max(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+    def max(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
         return RULES[np.max](self, axis, keepdims=keepdims)
 
     @entry
-    def min(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+    def min(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
         return RULES[np.min](self, axis, keepdims=keepdims)
 
     @entry
-    def var(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
+    def var(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Tensor:
         return RULES[np.var](self, axis, ddof=ddof, keepdims=keepdims)
 
     @entry
-    def std(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
+    def std(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Tensor:
         return RULES[np.std](self, axis, ddof=ddof, keepdims=keepdims)
 
     @entry
-    def argmax(self, axis: Any = None) -> Any:
+    def argmax(self, axis: Any = None) -> Tensor:
         return RULES[np.argmax](self, axis)
 
     @entry
-    def argmin(self, axis: Any = None) -> Any:
+    def argmin(self, axis: Any = None) -> Tensor:
         return RULES[np.argmin](self, axis)
 
     @entry
-    def all(self, axis: Any = None) -> Any:
+    def all(self, axis: Any = None) -> Tensor:
         return RULES[np.all](self, axis)
 
     @entry
-    def any(self, axis: Any = None) -> Any:
+    def any(self, axis: Any = None) -> Tensor:
         return RULES[np.any](self, axis)
 
     # NumPy's protocol for functions

@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,16 @@ from minigrad.arraylike import RULES, defers
 from minigrad.errors import entry
 from minigrad.handed_out import HANDED, follow, hand_out
 from minigrad.mode import Mode, current
+
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
+
+    class Element(Tensor, np.object_):  # type: ignore[misc]  # pyright: ignore
+        """What NumPy's stubs take for the elements of a Tensor, and so for the type of np.sum(x).
+
+        np.sum(x) is a Tensor; as objects, the elements also let np.mean(x) and np.ones(2) * x be Any.
+        """
+
 
 __all__ = [
     "Leaving",
@@ -129,7 +139,7 @@ def without_lists(call: str, inputs: Sequence[Any]) -> list[Any]:
     return [operand(call, x) if x.__class__ is list else x for x in inputs]
 
 
-def _in_place(ufunc: np.ufunc, sign: str) -> Callable[[Any, Any], Any]:
+def _in_place(ufunc: np.ufunc, sign: str) -> Callable[[Any, Any], Tensor]:
     """The method `self ∘= other`, which changes a live leaf; other Tensors are bound anew, as numbers are."""
 
     def method(self: Any, other: Any) -> Any:
@@ -299,7 +309,7 @@ class Leaving:
         return int(self.primal)
 
     @entry
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Element]:
         leave_graph(self, "np.asarray()")
         if self.active:
             raise TypeError(

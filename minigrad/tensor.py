@@ -102,14 +102,14 @@ class Op:
         # None makes pickle search for the module that has this op, which is not that of the class
         self.__module__ = None  # type: ignore[assignment]
 
-    def __call__(self, *inputs: Any, **params: Any) -> Any:
+    def __call__(self, *inputs: Any, **params: Any) -> Tensor:
         try:
             for x in inputs:
                 if isinstance(x, Tensor):
                     return apply(self, inputs, params)
                 if x.__class__ is list:
                     return self(*without_lists(self.name, inputs), **params)
-            return self.forward(*inputs, **params)
+            return self.forward(*inputs, **params)  # type: ignore[no-any-return]
         except Exception as error:
             if not_called(error):
                 error.args = (f"{self.name} {without_inner_name(error)}.",)

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal, Protocol, TypeVar, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minigrad.errors import StaleGraphError, entry
 from minigrad.leaving import leave_graph
@@ -39,8 +40,42 @@ __all__ = [
 ]
 
 Function = Callable[..., Any]
+T = TypeVar("T")
 
 
+class _Gradient(Protocol):
+    """The type of `grad(f)`: it gives arrays in the structure of its first argument."""
+
+    @overload
+    def __call__(self, x: NDArray[Any] | float, /, *args: Any, **kwargs: Any) -> NDArray[Any]: ...
+    @overload
+    def __call__(self, x: Tensor, /, *args: Any, **kwargs: Any) -> Any: ...
+    @overload
+    def __call__(self, x: T, /, *args: Any, **kwargs: Any) -> T: ...
+
+
+class _ValueAndGradient(Protocol):
+    @overload
+    def __call__(
+        self, x: NDArray[Any] | float, /, *args: Any, **kwargs: Any
+    ) -> tuple[NDArray[Any], NDArray[Any]]: ...
+    @overload
+    def __call__(self, x: Tensor, /, *args: Any, **kwargs: Any) -> tuple[Any, Any]: ...
+    @overload
+    def __call__(self, x: T, /, *args: Any, **kwargs: Any) -> tuple[NDArray[Any], T]: ...
+
+
+class _Hessian(Protocol):
+    @overload
+    def __call__(self, x: NDArray[Any] | float, /, *args: Any, **kwargs: Any) -> NDArray[Any]: ...
+    @overload
+    def __call__(self, x: Any, /, *args: Any, **kwargs: Any) -> Any: ...
+
+
+@overload
+def value_and_grad(f: Function, argnums: int = 0, has_aux: Literal[False] = False) -> _ValueAndGradient: ...
+@overload
+def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function: ...
 @entry
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
     """The function `(*args) -> (f(*args), gradient)`, from one forward pass and one pull back.
@@ -105,6 +140,10 @@ def _scalar(out: Any, call: str) -> Tensor:
     return y
 
 
+@overload
+def grad(f: Function, argnums: int = 0, has_aux: Literal[False] = False) -> _Gradient: ...
+@overload
+def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function: ...
 @entry
 def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
     """The gradient of a scalar function: `grad(f)(x)` has x's shape, structure and dtype.
@@ -263,6 +302,10 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     return wrapped
 
 
+@overload
+def hessian(f: Function, argnums: int = 0) -> _Hessian: ...
+@overload
+def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function: ...
 @entry
 def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """The matrix of second derivatives of a scalar function, by batched push forwards through the recorded

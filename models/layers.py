@@ -54,7 +54,7 @@ class Linear(Module):
         )
         self.bias = Tensor(np.zeros(n_out, dtype), requires_grad=True) if bias else None
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         return x @ self.weight if self.bias is None else linear(x, self.weight, self.bias)
 
     def extra_repr(self) -> str:
@@ -83,9 +83,9 @@ class Dropout(Module):
         self.p = float(p)
         self.rng = np.random.default_rng(rng)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         if not self.training or not self.p:
-            return x
+            return x  # type: ignore[no-any-return]
         x = in_floats(x if isinstance(x, Tensor) else numeric(x, "Dropout"))
         kept = uniform(self.rng, x.shape) >= self.p
         return select((kept / (1 - self.p)).astype(x.dtype), x)
@@ -109,7 +109,7 @@ class Sequential(Module):
                 )
         self.layers = list(layers)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         for layer in self.layers:
             x = layer(x)
-        return x
+        return x  # type: ignore[no-any-return]

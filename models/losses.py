@@ -5,6 +5,7 @@ The fused ops behind them, with their derivatives, stand beside the other ops in
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from minigrad.extend import (
 __all__ = ["accuracy", "binary_cross_entropy_with_logits", "cross_entropy", "hinge_loss", "mse_loss"]
 
 
-def _in_float32(loss: Any, x: Any, *rest: Any) -> Any:
+def _in_float32(loss: Callable[..., Tensor], x: Any, *rest: Any) -> Tensor:
     """The loss, with the sums of a float16 x in float32, because float16 ends at 65504."""
     if x.dtype != np.float16:
         return loss(x, *rest)
@@ -63,7 +64,7 @@ def _with_checked(check: Op, x: Any, **params: Any) -> Any:
 
 
 @entry
-def mse_loss(prediction: Any, target: Any) -> Any:
+def mse_loss(prediction: Any, target: Any) -> Tensor:
     """mean (prediction − target)², over all elements. No ½.
 
     Args:
@@ -92,7 +93,7 @@ def mse_loss(prediction: Any, target: Any) -> Any:
 
 
 @entry
-def cross_entropy(logits: Any, labels: Any) -> Any:
+def cross_entropy(logits: Any, labels: Any) -> Tensor:
     """−mean log softmax(logits)[label], for classes numbered from 0.
 
     Its derivative at the label is p − 1, which is 0 where p is rounded to 1: for a row sure by 37 or more.
@@ -143,7 +144,7 @@ _targets_are_probabilities = elementwise(_require_probabilities, 1, name="target
 
 
 @entry
-def binary_cross_entropy_with_logits(logits: Any, targets: Any) -> Any:
+def binary_cross_entropy_with_logits(logits: Any, targets: Any) -> Tensor:
     """mean (log(1 + eᶻ) − y·z), the negative log-likelihood of targets y under probabilities σ(z).
 
     Args:
@@ -157,7 +158,7 @@ def binary_cross_entropy_with_logits(logits: Any, targets: Any) -> Any:
     """
     z, y = _same_shape("binary_cross_entropy_with_logits", logits, targets)
     y = _with_checked(_targets_are_probabilities, y)
-    return np.mean(logistic_op(z, y))
+    return np.mean(logistic_op(z, y))  # type: ignore[no-any-return]
 
 
 def _require_signs(y: Any) -> Any:
@@ -170,7 +171,7 @@ _labels_are_signs = elementwise(_require_signs, 1, name="labels_are_signs")
 
 
 @entry
-def hinge_loss(scores: Any, labels: Any) -> Any:
+def hinge_loss(scores: Any, labels: Any) -> Tensor:
     """mean max(0, 1 − y·s), the margin loss of support vector machines, with derivative 0 at the corner.
 
     Args:
@@ -184,7 +185,7 @@ def hinge_loss(scores: Any, labels: Any) -> Any:
     """
     s, y = _same_shape("hinge_loss", scores, labels)
     y = _with_checked(_labels_are_signs, y)
-    return np.mean(np.maximum(1 - y * s, 0))
+    return np.mean(np.maximum(1 - y * s, 0))  # type: ignore[no-any-return]
 
 
 @entry

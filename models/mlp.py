@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad import Tensor
 from models.activations import ACTIVATIONS
 from models.initializers import Initializer
 from models.layers import Linear
@@ -80,7 +81,7 @@ class MLP(Module):
             for n_in, n_out in pairwise(sizes)
         ]
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         for layer in self.layers[:-1]:
             x = self.activation(layer(x))
         return self.layers[-1](x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from os import PathLike
-from typing import Any, Self
+from typing import Any, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,18 @@ from minigrad.extend import Mode, Watched, current, entry, hide_our_frames, requ
 from models.files import load_tree, save_tree
 
 __all__ = ["Module"]
+
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
+
+
+class _Forward(Protocol[P, R]):
+    """A module as type checkers see it: a call of it takes and gives what its `forward` does."""
+
+    _labels: tuple[Mode, Mode] | None
+
+    def _labelled(self, before: Mode) -> Mode: ...
+    def forward(self, *inputs: P.args, **named: P.kwargs) -> R: ...
 
 
 class Module(Watched):
@@ -46,16 +58,16 @@ class Module(Watched):
         super().__init_subclass__(**kwargs)
         cls.__init__ = entry(cls.__init__)  # type: ignore[method-assign]
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, *inputs: Any, **named: Any) -> Any:
         """The output for these inputs. Each module defines its own `forward`."""
         raise TypeError(f"{type(self).__name__} defines no forward(self, ...) and cannot be called.")
 
-    def __call__(self, *inputs: Any, **named: Any) -> Any:
+    def __call__(self: _Forward[P, R], *inputs: P.args, **named: P.kwargs) -> R:
         before = current.mode
         known = self._labels
         switch(known[1] if known is not None and known[0] is before else self._labelled(before))
         try:
-            return self.forward(*inputs, **named) if named else self.forward(*inputs)
+            return self.forward(*inputs, **named) if named else self.forward(*inputs)  # type: ignore[call-arg]
         except Exception as error:
             hide_our_frames(error)
             raise
@@ -131,7 +143,7 @@ class Module(Watched):
         """(path, generator) for each random generator that a module holds, as Dropout does."""
         return [(path, r) for path, r in _walk(self, "") if isinstance(r, np.random.Generator)]
 
-    def train(self, on: bool = True) -> Module:
+    def train(self, on: bool = True) -> Self:
         """Switch this module and all below it to training, or with `on=False` to evaluation.
 
         Dropout does nothing in evaluation.
@@ -140,7 +152,7 @@ class Module(Watched):
             module.training = bool(on)
         return self
 
-    def eval(self) -> Module:
+    def eval(self) -> Self:
         return self.train(False)
 
     def zero_grad(self) -> None:

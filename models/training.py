@@ -44,7 +44,7 @@ Metrics = Mapping[str, Callable[[Any, Any], float]]  # metric(model(x), y) by na
 
 class Stateful(Protocol):
     def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: Any) -> None: ...
+    def load_state_dict(self, state: Any, /) -> None: ...
 
 
 class Stepper(Stateful, Protocol):
@@ -54,7 +54,7 @@ class Stepper(Stateful, Protocol):
     (loss, outputs); `NewtonCG` has one when it uses the Gauss–Newton matrix.
     """
 
-    def step(self, closure: Callable[[], Any]) -> Any: ...
+    def step(self, closure: Callable[[], Any], /) -> Any: ...
 
 
 class Schedule(Stateful, Protocol):

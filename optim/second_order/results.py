@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["OptimizeResult", "Status", "StepInfo"]
 
@@ -106,6 +107,25 @@ class OptimizeResult(dict[str, Any]):
     >>> result.success, result["x"]
     (True, array([0., 0.]))
     """
+
+    x: NDArray[Any]
+    fun: float
+    jac: NDArray[Any]
+    success: bool
+    status: Status
+    message: str
+    nit: int
+    nfev: int
+    njev: int
+    nhev: int
+    ncg: int
+    nreject: int
+    nnegcurv: int
+    nescape: int
+    radius: float
+    lambda_min: float
+    tolerance: float
+    trace: list[OptimizeResult]
 
     def __getattr__(self, name: str) -> Any:
         try:
