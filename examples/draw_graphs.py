@@ -29,7 +29,7 @@ def neuron() -> Any:
     )
     n = x1 * w1 + x2 * w2 + b
     n.name = "n"
-    o = np.tanh(n)
+    o: Any = np.tanh(n)  # a Tensor; NumPy's stubs call it an array
     o.name = "o"
     return draw(
         o, show={"value", "grad"}, title="A neuron: every value, and every derivative of the output (grad)"

@@ -62,6 +62,7 @@ def draw(found: dict[str, optim.OptimizeResult], path: Path) -> None:
     f = rosenbrock(np.stack(np.meshgrid(x, y)))
     levels = 10.0 ** np.arange(-2, 3.5, 0.5)
     fig, axes = plt.subplots(2, 3, figsize=(11, 6.6), sharex=True, sharey=True)
+    filled: Any = None
     for ax, (method, r), colour in zip(axes.flat, found.items(), plotting.COLOURS, strict=True):
         # The scale of greys ends far above the drawn levels, so that the darkest grey drawn is lighter than
         # the paths.

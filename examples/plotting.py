@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito 2008
-STYLE = {
+STYLE: dict[Any, Any] = {
     "figure.constrained_layout.use": True, "savefig.dpi": 150, "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 11, "axes.titlelocation": "left", "legend.frameon": False, "legend.fontsize": 9,
@@ -18,11 +18,12 @@ MISSING = "no picture: matplotlib is not installed (pip install -e '.[plot]')"
 def pyplot() -> Any:
     """matplotlib.pyplot in our style, drawing into files. Raises ImportError if it is not installed."""
     import matplotlib as mpl
+    from cycler import cycler
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    plt.rcParams.update(STYLE | {"axes.prop_cycle": mpl.cycler(color=COLOURS)})
+    plt.rcParams.update({**STYLE, "axes.prop_cycle": cycler(color=COLOURS)})
     return plt
 
 

@@ -28,6 +28,8 @@ class Linear(Module):
     (5, 2)
     """
 
+    bias: Tensor  # or None; only those who ask for that have to know
+
     def __init__(
         self,
         n_in: int,
@@ -52,7 +54,7 @@ class Linear(Module):
         self.weight = Tensor(
             make(np.random.default_rng(rng), self.n_in, self.n_out, dtype), requires_grad=True
         )
-        self.bias = Tensor(np.zeros(n_out, dtype), requires_grad=True) if bias else None
+        self.bias = Tensor(np.zeros(n_out, dtype), requires_grad=True) if bias else None  # type: ignore[assignment]
 
     def forward(self, x: Any) -> Tensor:
         return x @ self.weight if self.bias is None else linear(x, self.weight, self.bias)
