@@ -10,7 +10,7 @@ import numpy as np
 
 from minigrad import Tensor
 from minigrad.extend import require_plain
-from models.module import Module
+from models.module import FOUND_IN, Module
 
 __all__ = [
     "checked_pair",
@@ -54,8 +54,7 @@ def require_optimizer(model: Module, optimizer: Any) -> None:
     """Require an optimizer that has a `step` and holds every parameter to be trained."""
     if isinstance(model, Module) and (hidden := model.hidden_parameters()):
         raise ValueError(
-            f"`fit(model=...)` would not train {', '.join(hidden)}: parameters are found in "
-            "attributes, lists, tuples and dicts of Modules only. Make the object "
+            f"`fit(model=...)` would not train {', '.join(hidden)}. {FOUND_IN} Make the object "
             "that holds them a Module, or freeze them: p.requires_grad = False."
         )
     if isinstance(optimizer, type) or not hasattr(optimizer, "step"):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
 
 from minigrad import Tensor, linear, uniform
-from minigrad.extend import in_floats, numeric, select
+from minigrad.extend import entry, in_floats, numeric, select
 from models.initializers import INITIALIZERS, Initializer
-from models.module import Module
+from models.module import Module, titled
 
 __all__ = ["Dropout", "Linear", "Sequential"]
 
@@ -99,9 +99,19 @@ class Dropout(Module):
 class Sequential(Module):
     """Call the layers one after the other. A layer is a Module or any function, such as np.tanh.
 
-    >>> Sequential(Linear(2, 3), np.tanh, Linear(3, 1))(np.ones((4, 2))).shape
+    It is indexed as a list is; a slice is a Sequential of the same layers.
+
+    >>> net = Sequential(Linear(2, 3), np.tanh, Linear(3, 1))
+    >>> net(np.ones((4, 2))).shape
     (4, 1)
+    >>> net[:2]
+    Sequential(Linear(2 → 3), tanh)
+      layers.0.weight  (2, 3)       float64
+      layers.0.bias    (3,)         float64
+      9 parameters
     """
+
+    layers: list[Any]
 
     def __init__(self, *layers: Callable[[Any], Any]) -> None:
         for i, layer in enumerate(layers):
@@ -115,3 +125,29 @@ class Sequential(Module):
         for layer in self.layers:
             x = layer(x)
         return x  # type: ignore[no-any-return]
+
+    @overload
+    def __getitem__(self, i: SupportsIndex) -> Any: ...
+    @overload
+    def __getitem__(self, i: slice) -> Sequential: ...
+    @entry
+    def __getitem__(self, i: Any) -> Any:
+        if isinstance(i, slice):
+            return Sequential(*self.layers[i])
+        if not hasattr(i, "__index__"):
+            raise TypeError(f"Sequential[...] takes a whole number or a slice, got {i!r:.60}.")
+        if not -len(self) <= i.__index__() < len(self):
+            raise IndexError(f"Sequential[{i}]: there are {len(self)} layers.")
+        return self.layers[i]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def extra_repr(self) -> str:
+        return ", ".join(map(titled, self.layers))

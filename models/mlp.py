@@ -12,7 +12,7 @@ from minigrad import Tensor
 from models.activations import ACTIVATIONS
 from models.initializers import Initializer
 from models.layers import Linear
-from models.module import Module
+from models.module import Module, titled
 
 __all__ = ["MLP"]
 
@@ -88,5 +88,4 @@ class MLP(Module):
 
     def extra_repr(self) -> str:
         sizes = [self.layers[0].n_in, *(layer.n_out for layer in self.layers)]
-        name = getattr(self.activation, "name", getattr(self.activation, "__name__", "activation"))
-        return f"{' → '.join(map(str, sizes))}, {name}"
+        return f"{' → '.join(map(str, sizes))}, {titled(self.activation)}"

@@ -1,20 +1,30 @@
-"""`Module`: an object whose Tensors are its parameters, found by name through attributes, lists and dicts."""
+"""`Module`: an object whose Tensors are its parameters, found by name through attributes and containers."""
 
 from __future__ import annotations
 
+import types
+from collections import deque
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from functools import partial
 from os import PathLike
-from typing import Any, ParamSpec, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor
-from minigrad.extend import Mode, Watched, current, entry, hide_our_frames, require_plain, switch
+from minigrad.extend import Mode, Op, Watched, current, entry, hide_our_frames, require_plain, switch
 from models.files import load_tree, save_tree
 
-__all__ = ["Module"]
+if TYPE_CHECKING:
+    from models.summary import Summary
 
+__all__ = ["FOUND_IN", "Module", "holder_of", "titled", "walk"]
+
+FOUND_IN = (
+    "Parameters are found in attributes, lists, tuples, dicts, dataclasses and object arrays of Modules only."
+)
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
 
@@ -31,9 +41,11 @@ class _Forward(Protocol[P, R]):
 class Module(Watched):
     """Base class of layers and networks: assign Tensors and Modules as attributes and define `forward`.
 
-    A parameter is any leaf Tensor held by the module, directly or in nested modules, lists, tuples and dicts.
-    Its name is the path to it: "layers.0.weight". Calling the module or asking for its parameters writes the
-    name on each Tensor that has none, so pictures, errors and saved files can use it.
+    A parameter is any leaf Tensor held by the module, directly or in nested modules, lists, tuples, dicts,
+    dataclasses and object arrays. Its name is the path to it: "layers.0.weight". Calling the module or asking
+    for its parameters writes the name on each Tensor that has none, so pictures, errors and saved files can
+    use it. A live leaf elsewhere, in a set or in an object of another class, is refused where parameters are
+    asked for.
 
     >>> class Scale(Module):
     ...     def __init__(self): self.factor = Tensor([2.0], requires_grad=True)
@@ -84,7 +96,7 @@ class Module(Watched):
         if self._labels is not None and self._labels[0] == before:
             return self._labels[1]
         if not before.module:
-            for path, x in _walk(self, ""):
+            for path, x in walk(self, ""):
                 if isinstance(x, Module):
                     x._path = path
                 elif isinstance(x, Tensor) and x.op is None and x.name is None:
@@ -97,9 +109,22 @@ class Module(Watched):
 
     @entry
     def named_parameters(self) -> list[tuple[str, Tensor]]:
-        """(path, parameter) in the order of definition; a parameter held in two places has the first path."""
+        """(path, parameter) in the order of definition; a parameter held in two places has the first path.
+
+        Raises:
+            ValueError: two parameters have one path, or there are `hidden_parameters`.
+        """
+        if hidden := self.hidden_parameters():
+            raise ValueError(
+                f"{type(self).__name__}: a training would not train {', '.join(hidden)}, and a file would "
+                f"not hold it. {FOUND_IN} Make the object that holds it a Module, or freeze it: "
+                "p.requires_grad = False."
+            )
+        return self._named()
+
+    def _named(self) -> list[tuple[str, Tensor]]:
         found: dict[int, tuple[str, Tensor]] = {}
-        for path, x in _walk(self, ""):
+        for path, x in walk(self, ""):
             if isinstance(x, Tensor) and x.op is None:  # a result kept for inspection is not a parameter
                 found.setdefault(id(x), (path, x))
         names = [path for path, _ in found.values()]
@@ -118,30 +143,28 @@ class Module(Watched):
         return [p for _, p in self.named_parameters()]
 
     def hidden_parameters(self) -> list[str]:
-        """The paths of live leaves in sets and in attributes of plain objects, which are not parameters.
+        """The paths of live leaves that are held but are no parameters: in sets, deques, plain objects.
 
-        `fit` refuses a model that has some.
+        `fit` and `named_parameters` refuse a model that has some. Objects are looked into as deep as they go,
+        but not functions: a leaf that only a closure holds is not noticed.
         """
-        known, found = {id(p) for p in self.parameters()}, []
-        for path, x in _walk(self, ""):
-            inner: dict[str, Any] = {}
-            if isinstance(x, set | frozenset):
-                inner = {f"{{{i}}}": each for i, each in enumerate(x)}
-            elif not isinstance(x, Module | Tensor | type) and not callable(x):
-                inner = getattr(x, "__dict__", {})
-            for name, p in inner.items():
-                leaf = isinstance(p, Tensor) and p.op is None and p.requires_grad
-                if leaf and id(p) not in known:
-                    found.append(f"{path}.{name}")
-        return found
+        known, found = {}, dict[int, str]()
+        for _, x in walk(self, ""):
+            known[id(x)] = x
+        if all(isinstance(x, _KNOWN) or _children(x) for x in known.values()):  # the usual case
+            return []
+        for path, x in walk(self, "", everywhere=True):
+            if isinstance(x, Tensor) and x.op is None and x.requires_grad and id(x) not in known:
+                found.setdefault(id(x), path)
+        return list(found.values())
 
     def named_modules(self) -> list[tuple[str, Module]]:
         """(path, module) for this module (path "") and all below it."""
-        return [(path, m) for path, m in _walk(self, "") if isinstance(m, Module)]
+        return [(path, m) for path, m in walk(self, "") if isinstance(m, Module)]
 
     def named_generators(self) -> list[tuple[str, np.random.Generator]]:
         """(path, generator) for each random generator that a module holds, as Dropout does."""
-        return [(path, r) for path, r in _walk(self, "") if isinstance(r, np.random.Generator)]
+        return [(path, r) for path, r in walk(self, "") if isinstance(r, np.random.Generator)]
 
     def train(self, on: bool = True) -> Self:
         """Switch this module and all below it to training, or with `on=False` to evaluation.
@@ -156,7 +179,7 @@ class Module(Watched):
         return self.train(False)
 
     def zero_grad(self) -> None:
-        for p in self.parameters():
+        for _, p in self._named():
             p.zero_grad()
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
@@ -211,41 +234,123 @@ class Module(Watched):
         self.load_state_dict(tree["parameters"] if isinstance(tree, dict) and "parameters" in tree else tree)
         return self
 
+    @entry
+    def summary(self, *inputs: Any, **named: Any) -> Summary:
+        """A table of what a call does: layers in the order of their calls, outputs, parameters, products.
+
+        Each input is a batch: a Tensor, an array, or the shape of one, as a tuple. The model itself is not
+        called but a copy of it, in evaluation, so modes, generators and names stay as they are. `print` the
+        table; its `rows` are dicts. Functions of a `Sequential` or an `MLP` have rows of their own.
+
+        "multiplications" counts those of numbers that lead to the output, for this batch: n·k·m for a matrix
+        product, the size of the result for `*` and squares.
+
+        Raises:
+            TypeError: the model cannot be copied, or an input does not fit.
+
+        >>> import models
+        >>> print(models.MLP((2, 16, 1)).summary((32, 2)))
+        layer                     output    parameters  multiplications
+        layers.0  Linear(2 → 16)  (32, 16)          48            1,024
+                  tanh            (32, 16)           0                0
+        layers.1  Linear(16 → 1)  (32, 1)           17              512
+        MLP(2 → 16 → 1, tanh)     (32, 1)           65            1,536
+        """
+        from models.summary import summary
+
+        return summary(self, inputs, named)
+
     def extra_repr(self) -> str:
         """The text between the brackets of the repr."""
         return ""
 
     def __repr__(self) -> str:
-        lines = [f"{type(self).__name__}({self.extra_repr()})"]
-        parameters = self.named_parameters()
+        lines = [titled(self)]
+        parameters = self._named()
         width = max((len(name) for name, _ in parameters), default=0)
         for name, p in parameters:
             frozen = "" if p.requires_grad else "  frozen"
             lines.append(f"  {name:<{width}}  {p.shape!s:<12} {p.dtype}{frozen}")
         lines.append(f"  {sum(p.size for _, p in parameters):,} parameters")
+        lines += [f"  {path} is no parameter, see hidden_parameters" for path in self.hidden_parameters()]
         return "\n".join(lines)
 
 
-def _walk(x: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """(path, object) for everything reachable through attributes of Modules, lists, tuples and dicts.
+# What a module holds
 
-    Objects of other classes are yielded but not entered.
+MOST = 10_000  # objects that are looked into where parameters should not be
+_KNOWN: tuple[type, ...] = (  # are not looked into
+    types.NoneType, str, bytes, int, float, complex, type, types.FunctionType, types.BuiltinFunctionType,
+    types.MethodType, types.ModuleType, np.ufunc, np.generic, np.random.Generator, Tensor, np.ndarray, Op,
+)  # fmt: skip
+
+
+def walk(x: Any, path: str, everywhere: bool = False) -> Iterator[tuple[str, Any]]:
+    """(path, object) for everything reachable through attributes of Modules and dataclasses, lists, tuples,
+    dicts and object arrays.
+
+    Objects of other classes are yielded but not entered, unless one looks `everywhere`.
     """
     seen: set[int] = set()
     stack = [(path, x)]
-    while stack:
+    while stack and (not everywhere or len(seen) < MOST):
         path, x = stack.pop()
-        if isinstance(x, Module | dict | list):
+        children = _children(x)
+        if not children and everywhere:
+            children = _insides(x)
+        if children and not isinstance(x, tuple):
             if id(x) in seen:
                 continue
             seen.add(id(x))
-        if isinstance(x, Module):
-            children = list(vars(x).items())
-        elif isinstance(x, dict):
-            children = [(str(key), value) for key, value in x.items()]
-        elif isinstance(x, list | tuple):
-            children = [(str(i), value) for i, value in enumerate(x)]
-        else:
-            children = []
         yield path, x
         stack += [(f"{path}.{key}" if path else key, value) for key, value in reversed(children)]
+
+
+def _children(x: Any) -> list[tuple[str, Any]]:
+    if isinstance(x, Module):
+        return list(vars(x).items())
+    if isinstance(x, Tensor):
+        return []
+    if isinstance(x, dict):
+        return [(str(key), value) for key, value in x.items()]
+    if isinstance(x, list | tuple):
+        return [(str(i), value) for i, value in enumerate(x)]
+    if isinstance(x, np.ndarray):
+        return [(".".join(map(str, i)), x[i]) for i in np.ndindex(x.shape)] if x.dtype.hasobject else []
+    if hasattr(type(x), "__dataclass_fields__"):
+        return [(f.name, getattr(x, f.name, None)) for f in fields(x)]
+    return []
+
+
+def _insides(x: Any) -> list[tuple[str, Any]]:
+    """What is in an object of some other class."""
+    if isinstance(x, _KNOWN):
+        return []
+    if isinstance(x, set | frozenset | deque):
+        return [(f"{{{i}}}", each) for i, each in enumerate(x)]
+    if isinstance(x, partial):
+        return [*((str(i), each) for i, each in enumerate(x.args)), *x.keywords.items()]
+    names = [name for kind in type(x).__mro__ for name in _slots(kind)]
+    return [*getattr(x, "__dict__", {}).items(), *((name, getattr(x, name, None)) for name in names)]
+
+
+def _slots(kind: type) -> list[str]:
+    slots = vars(kind).get("__slots__", ())
+    return [name for name in ([slots] if isinstance(slots, str) else slots) if not name.startswith("__")]
+
+
+def holder_of(path: str, modules: Mapping[str, Any]) -> str:
+    """The longest path of `modules` that the path of a parameter begins with."""
+    while path and path not in modules:
+        path = path.rpartition(".")[0]
+    return path
+
+
+def titled(x: Any) -> str:
+    """A module with its `extra_repr`, a function by its name: "Linear(2 → 3)", "tanh", "partial(clip, 0)"."""
+    if isinstance(x, Module):
+        return f"{type(x).__name__}({x.extra_repr()})"
+    if isinstance(x, partial):
+        given = [*map(repr, x.args), *(f"{key}={value!r}" for key, value in x.keywords.items())]
+        return f"partial({', '.join([titled(x.func), *given])})"
+    return getattr(x, "__name__", None) or getattr(x, "name", None) or type(x).__name__
