@@ -36,7 +36,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class CaptureError(TypeError):
-    """A function cannot be replayed: replays would repeat what it did during capture and be wrong."""
+    """A function cannot be replayed: replays would repeat what it did during capture and be wrong.
+
+    `left` names what the capture changed and could not put back; mostly it is empty.
+    """
+
+    left: str = ""
 
 
 class StaleGraphError(RuntimeError):

@@ -26,8 +26,16 @@ __all__ = [
 
 
 def checked_pair(argument: str, pair: Any) -> tuple[Any, Any]:
+    """x and y as arrays, from a pair of them or from a `Dataset`, which is known by its X and y."""
+    if hasattr(pair, "X") and hasattr(pair, "y"):
+        pair = (pair.X, pair.y)
     if not isinstance(pair, tuple | list) or len(pair) != 2:
-        raise TypeError(f"`{argument}` must be a pair of arrays (x, y), got {type(pair).__name__}.")
+        got = f"{len(pair)} of them" if isinstance(pair, tuple | list) else type(pair).__name__
+        raise TypeError(f"`{argument}` must be a pair of arrays (x, y) or a Dataset, got {got}.")
+    if any(hasattr(each, "X") and hasattr(each, "y") for each in pair):
+        raise TypeError(
+            f"`{argument}` must be one Dataset, got a pair with one in it; give the second to validation=."
+        )
     require_plain(pair, f"`{argument}`")
     x, y = (np.asarray(a.data if isinstance(a, Tensor) else a) for a in pair)
     if not x.ndim or not y.ndim or len(x) != len(y) or not len(x):

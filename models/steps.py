@@ -8,6 +8,8 @@ added to those of other batches, and clipped. Raising `NotTaken` there leaves ou
 from __future__ import annotations
 
 import math
+import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -21,6 +23,7 @@ from models.module import Module
 
 __all__ = ["Batches", "Handling", "Trainer", "batches", "loss_of_batch", "step_all"]
 
+PACKAGES = ("minigrad", "models", "optim")
 Loss = Callable[[Any, Any], Any]  # loss(model(x), y), a scalar Tensor; or of a batch, loss(x, y)
 Augment = Callable[[Any, np.random.Generator], Any]  # augment(x, rng), an x
 Batches = Iterator[tuple[Any, Any]]  # the pairs (x, y) of an epoch
@@ -69,6 +72,7 @@ class Trainer:
     compile: bool
     schedules: Sequence[Any]  # are stepped after each step of the optimizer
     handling: Handling
+    written: tuple[Any, Module]  # the loss and the model, as the user wrote them
     skipped: int = 0  # steps of this epoch that were not taken
 
     def epoch(self, number: int, batches: Batches, interrupted: Callable[[], bool]) -> float | None:
@@ -101,7 +105,11 @@ class Trainer:
             except NotTaken:
                 loss = batch.loss
             except CaptureError as error:
-                raise CaptureError(f"{error} `fit(compile=False)` trains without compiling.") from error
+                if not self.compile or error.left or i:  # gradients of batches before are kept in vectors
+                    raise CaptureError(f"{error} `fit(compile=False)` trains without compiling.") from error
+                self.compile = False
+                _warn_of_eager(*self.written, error)
+                return self.step(parts, where)
             if math.isfinite(loss) or not self.handling.skip_nonfinite:
                 found.append((loss, len(y)))
         self.skipped += not taken
@@ -215,6 +223,29 @@ class Batch(Bound):
                 group.g.fill(0)
         for p in () if self._compile else self._parameters():
             p.grad = None
+
+
+def _warn_of_eager(loss: Any, model: Module, error: CaptureError) -> None:
+    """Tell once that the training goes on without replays, at the line that called `fit`."""
+    depth, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals["__name__"].split(".")[0] in PACKAGES:
+        depth, frame = depth + 1, frame.f_back
+    users = [f for f in (loss, model.forward) if str(f.__module__).split(".")[0] not in PACKAGES]
+    places = map(_place_of, users or [loss])
+    warnings.warn(
+        f"fit trains without compiling, and more slowly, because the loss cannot be replayed. {error} "
+        f"({'; '.join(places)}.) "
+        "`fit(compile=False)` does the same without this warning.",
+        RuntimeWarning,
+        stacklevel=depth + 1,
+    )
+
+
+def _place_of(f: Any) -> str:
+    """The name of a function and the line where its text begins."""
+    code = getattr(getattr(f, "__func__", f), "__code__", None) or getattr(type(f).__call__, "__code__", None)
+    name = getattr(f, "__qualname__", type(f).__name__)
+    return f"{name} at {code.co_filename}:{code.co_firstlineno}" if code is not None else name
 
 
 def _norm(gradients: Mapping[int, Any], squares: Sequence[float]) -> float:

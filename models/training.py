@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
@@ -35,6 +35,9 @@ from models.fit_arguments import (
 )
 from models.module import Module
 from models.steps import Handling, Trainer, batches, loss_of_batch, step_all
+
+if TYPE_CHECKING:
+    from models.datasets import Dataset
 
 __all__ = ["EarlyStopping", "Epoch", "History", "evaluate", "fit"]
 
@@ -175,7 +178,7 @@ def fit(
     model: Module,
     optimizer: Stepper,
     loss: Callable[[Any, Any], Tensor],
-    train: tuple[Any, Any],
+    train: tuple[Any, Any] | Dataset,
     *,
     epochs: int,
     batch_size: int | None = 32,
@@ -183,7 +186,7 @@ def fit(
     clip_norm: float | None = None,
     skip_nonfinite: bool = False,
     keep_best: bool = False,
-    validation: tuple[Any, Any] | None = None,
+    validation: tuple[Any, Any] | Dataset | None = None,
     metrics: Mapping[str, Callable[[Any, Any], float]] | None = None,
     schedule: Schedule | Sequence[Schedule] | None = None,
     schedule_every: str = "epoch",
@@ -202,7 +205,7 @@ def fit(
     Args:
         optimizer: holds every parameter of the model that is not frozen.
         loss: loss(model(x), y), a scalar Tensor.
-        train, validation: pairs of arrays (x, y) with equally many rows.
+        train, validation: pairs of arrays (x, y) with equally many rows, or each a `Dataset` with X and y.
         epochs: their number, at least 1. A resumed run counts the epochs before the stop too.
         batch_size: rows for each step; None takes all rows at once. Each epoch visits all rows, in a new
             random order.
@@ -221,13 +224,15 @@ def fit(
             loss of the epoch, or without validation the training loss.
         augment: augment(x, rng) is applied to the inputs of each training batch.
         callbacks: are called with an `Epoch` after each epoch. One that returns True or a text ends training,
-            and the text becomes `History.stopped`; a dict of numbers adds columns; None and False go on. See
-            `EarlyStopping`, which begins anew with each `fit` that does not resume.
+            and the text becomes `History.stopped`; a dict of numbers adds columns; None, False and "" go on.
+            See `EarlyStopping`, which begins anew with each `fit` that does not resume.
         rng: a seed or a Generator, for the order of the rows and the augmentation.
         compile: replay loss and gradients (see `minigrad.compile`) instead of recording them for each batch;
             the history is the same. Weights, options and objects that the loss reads, and callbacks or
-            schedules change, are followed. Pass False if the loss or the model branches on values, draws
-            random numbers without `minigrad.uniform`, or counts its calls; otherwise CaptureError says so.
+            schedules change, are followed. A loss or a model that branches on values, draws random numbers
+            without `minigrad.uniform`, or counts its calls cannot be replayed: a warning names its line, and
+            the training goes on as with False. What the attempt did to variables, random generators and
+            arrays of up to 64 kB is undone first.
         checkpoint: a file, written after each epoch, whole or not at all. Its folder must exist.
         resume: go on from `checkpoint` if that file exists; the result is bit-identical to a run that never
             stopped. A run that a callback ended stays ended.
@@ -237,7 +242,9 @@ def fit(
         KeyboardInterrupt.
 
     Raises:
-        CaptureError: the loss or the model does something that cannot be replayed; pass compile=False.
+        CaptureError: the loss or the model cannot be replayed, and the attempt could not be undone (an
+            iterator that moved on, a counter in a class, a batch in the middle of `accumulate`); pass
+            compile=False.
         FloatingPointError: the loss or its gradient became NaN or infinite; the step that would have used it
             was not taken. Or a step led to weights that are not finite; no checkpoint was written of them.
         ValueError, TypeError: an argument does not fit. This is found out before anything is changed.
@@ -274,7 +281,7 @@ def fit(
     handling = Handling(
         None if clip_norm is None else float(clip_norm), int(accumulate), bool(skip_nonfinite)
     )
-    trainer = Trainer(optimizer, compiled, bool(compile), each_batch, handling)
+    trainer = Trainer(optimizer, compiled, bool(compile), each_batch, handling, (loss, model))
     with _progress_bar(len(history), epochs, progress) as bar, _deferred_interrupt() as interrupted:
         while len(history) < epochs and history.stopped == "epochs":
             began, number = time.perf_counter(), len(history) + 1
@@ -307,7 +314,7 @@ def fit(
 def evaluate(
     model: Module,
     loss: Loss,
-    data: tuple[Any, Any],
+    data: tuple[Any, Any] | Dataset,
     metrics: Metrics | None = None,
     batch_size: int = 4096,
 ) -> dict[str, float]:
@@ -363,6 +370,11 @@ def _tell(callbacks: Sequence[Callable[[Epoch], Any]], epoch: Epoch) -> None:
         if isinstance(answer, dict):
             epoch.row.update(_new_columns(callback, answer, epoch.row))
         elif isinstance(answer, str):
+            if answer == "epochs":  # `stopped` would say that all epochs were done
+                raise ValueError(
+                    f"`fit(callbacks=...)`: the callback {_title(callback)} must return a text that says why "
+                    "training ends, other than 'epochs'."
+                )
             reasons.append(answer)
         elif isinstance(answer, bool | np.bool_):
             reasons += ["callback"] if answer else []
@@ -377,7 +389,7 @@ def _tell(callbacks: Sequence[Callable[[Epoch], Any]], epoch: Epoch) -> None:
 
 def _new_columns(callback: Any, answer: dict[Any, Any], row: dict[str, Any]) -> dict[str, Any]:
     for name, value in answer.items():
-        number = isinstance(value, int | float | np.integer | np.floating)
+        number = isinstance(value, int | float | np.bool_ | np.integer | np.floating)
         if not isinstance(name, str) or name in row or not number:
             raise ValueError(
                 f"`fit(callbacks=...)`: the callback {_title(callback)} must return new columns as a dict of "

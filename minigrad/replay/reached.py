@@ -78,6 +78,21 @@ class Slot(NamedTuple):
         except ValueError:  # an empty cell
             return ABSENT
 
+    def put_back(self) -> bool:
+        """Give the place its value again; False if that cannot be done, as in a class."""
+        if isinstance(self.owner, types.MappingProxyType):
+            return False
+        absent = self.value is ABSENT
+        if self.kind == "item" and absent:
+            del self.owner[self.key]
+        elif self.kind == "item":
+            self.owner[self.key] = self.value
+        elif absent:
+            delattr(self.owner, self.key)
+        else:
+            setattr(self.owner, self.key, self.value)
+        return True
+
 
 class Moving(NamedTuple):
     """A source of random numbers, with the state that it had."""
@@ -98,6 +113,7 @@ class Reached:
         self.slots: dict[tuple[int, Any], Slot] = {}
         self.containers: dict[int, tuple[Any, tuple[Any, ...], tuple[Any, ...], str]] = {}
         self.arrays: dict[int, tuple[Any, bytes | None, str]] = {}  # with the contents of small ones
+        self.attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []  # of `Watched` objects
         self.iterators: list[tuple[str, bool]] = []  # and whether it is a file
         self.moving: dict[int, Moving] = {}
         self.names: set[str] = set()
@@ -143,6 +159,26 @@ class Reached:
             if self.names & {"next", "__next__"} or (known and not file):
                 return what
         return ""
+
+    def put_back(self) -> str:
+        """Undo what a function did since this look, and name what cannot be undone; "" if all was.
+
+        Arrays of more than `SMALL` bytes, and what lies outside of Python's variables, are not followed.
+        """
+        for source in self.moving.values():
+            source.put(source.state)
+        for attributes, before in self.attributes:
+            if list(attributes) != list(before) or any(attributes[k] is not v for k, v in before.items()):
+                attributes.clear()
+                attributes.update(before)
+        for container, keys, items, _ in self.containers.values():
+            _refill(container, keys, items)
+        for array, data, _ in self.arrays.values():
+            if data is not None and array.tobytes() != data and array.flags.writeable:
+                array[...] = np.frombuffer(data, array.dtype).reshape(array.shape)
+        slots = (slot for slot in self.slots.values() if slot.now() is not slot.value)
+        lost = [slot.what for slot in slots if not slot.put_back()]
+        return lost[0] if lost else self.iterated()
 
     # The walk
 
@@ -258,6 +294,7 @@ class Reached:
         attributes = getattr(x, "__dict__", None)
         if isinstance(x, Watched):  # every change of its `__dict__` is noticed
             self.names.add("forward")
+            self.attributes.append((vars(x), dict(vars(x))))
             for key, value in vars(x).items():
                 self._push(value, f"{kind.__name__}.{key}")
             return
@@ -281,6 +318,20 @@ class Reached:
 
     def _slot(self, owner: Any, kind: str, key: Any, value: Any, what: str, place: int = 0) -> None:
         self.slots[place or id(owner), key] = Slot(owner, kind, key, value, f"`{what}`")
+
+
+def _refill(container: Any, keys: tuple[Any, ...], items: tuple[Any, ...]) -> None:
+    """Let a dict, list or set hold these items again."""
+    if isinstance(container, dict):
+        if list(container) != list(keys) or any(container[k] is not v for k, v in zip(keys, items)):
+            container.clear()
+            container.update(zip(keys, items, strict=True))
+    elif isinstance(container, set):
+        if len(container) != len(items) or not container.issuperset(items):
+            container.clear()
+            container.update(items)
+    elif len(container) != len(items) or any(a is not b for a, b in zip(container, items)):
+        container[:] = items
 
 
 def reached(f: Any) -> Reached:

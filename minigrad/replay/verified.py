@@ -44,11 +44,14 @@ def captured_twice(
         CaptureError: the runs differ, or f changed something.
     """
     values = [a.primal if isinstance(a, Tensor) else np.asarray(a) for a in arrays]
-    before = reached((f, build)).moving
+    before = reached((f, build))
     try:
-        return _captured_twice(f, values, names, build, call, leaves, before)
-    except BaseException:
-        for source in before.values():
+        return _captured_twice(f, values, names, build, call, leaves, before.moving)
+    except CaptureError as error:
+        error.left = before.put_back()
+        raise
+    except BaseException:  # what the user's function did before it failed may help to find out why
+        for source in before.moving.values():
             source.put(source.state)
         raise
 

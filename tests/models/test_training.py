@@ -272,11 +272,44 @@ def test_what_cannot_be_replayed_says_how_to_train_it():
         value = cross_entropy(out, y)
         return value if value.item() > 0 else value * 2
 
-    with pytest.raises(CaptureError, match=r"\.item\(\).*fit\(compile=False\)"):
+    with pytest.warns(
+        RuntimeWarning, match=r"\.item\(\).*test_training\.py:\d+ in loss.*fit\(compile=False\)"
+    ) as told:
         fit(model, optimizer, loss, data, epochs=1, **common)
+    assert [each.filename for each in told] == [__file__]
+    found, (model, optimizer, _, data, common) = model.state_dict(), setup()
+    fit(model, optimizer, loss, data, epochs=1, compile=False, **common)
+    for name, p in model.state_dict().items():
+        np.testing.assert_array_equal(p, found[name])
+        assert not np.array_equal(p, before[name])
+
+
+def test_in_the_middle_of_a_step_of_several_batches_it_is_refused():
+    model, optimizer, _, data, common = setup()
+    loss = lambda out, y: cross_entropy(out, y) * (1 if len(y) == 16 else out.sum().item())  # noqa: E731
+    before = model.state_dict()
+    with pytest.raises(CaptureError, match=r"fit\(compile=False\)"):
+        fit(model, optimizer, loss, data, epochs=1, accumulate=4, **common)
     for name, p in model.state_dict().items():
         np.testing.assert_array_equal(p, before[name])
-    fit(model, optimizer, loss, data, epochs=1, compile=False, **common)
+
+
+def test_a_data_set_stands_for_its_pair():
+    train, test = train_test_split(moons(60, rng=0), rng=0)
+    found = []
+    for a, b in (((train.X, train.y), (test.X, test.y)), (train, test)):
+        model = MLP((2, 4, 2), rng=0)
+        history = fit(
+            model, optim.Adam(model.parameters()), cross_entropy, a, epochs=2, validation=b, progress=False
+        )
+        found.append((history["train_loss"], history["val_loss"], evaluate(model, cross_entropy, b)))
+    assert found[0] == found[1]
+    with pytest.raises(TypeError, match=r"fit\(train=...\)` must be one Dataset.*validation="):
+        fit(model, optim.Adam(model.parameters()), cross_entropy, (train, test), epochs=1)
+    with pytest.raises(
+        TypeError, match=r"evaluate\(data=...\)` must be a pair of arrays \(x, y\) or a Dataset, got 3"
+    ):
+        evaluate(model, cross_entropy, (1, 2, 3))
 
 
 def test_a_second_ctrl_c_stops_at_once():
@@ -560,7 +593,9 @@ def test_resuming_with_other_options_of_the_schedule_is_told(tmp_path):
 
 @pytest.mark.parametrize(("answer", "says"), [
     (np.array([1.0, 2.0]), "callback .*lambda"), (0.5, "must return None"), (3, "must return None"),
-    ({"train_loss": 1.0}, "not yet in"), ({"more": "x"}, "name: number"), ({1: 1.0}, "name: number"),
+    (np.float64(1), "got .*1.0"), (b"why", "must return None"), ("epochs", "other than 'epochs'"),
+    ([], "must return None"), ({"train_loss": 1.0}, "not yet in"),
+    ({"more": "x"}, "name: number"), ({1: 1.0}, "name: number"),
 ])  # fmt: skip
 def test_what_a_callback_may_not_return(answer, says):
     with pytest.raises((TypeError, ValueError), match=says):
@@ -568,9 +603,12 @@ def test_what_a_callback_may_not_return(answer, says):
 
 
 def test_what_a_callback_may_return():
-    for answer, stopped in ((None, "epochs"), (False, "epochs"), (np.True_, "callback"), ("why", "why")):
+    goes_on = [(answer, "epochs") for answer in (None, False, np.False_, "")]
+    ends = [(np.True_, "callback"), ("why", "why"), (np.str_("why"), "why")]
+    for answer, stopped in goes_on + ends:
         assert run(1, callbacks=[lambda epoch, answer=answer: answer])[2].stopped == stopped
     assert run(2, callbacks=[lambda epoch: {"twice": 2 * epoch.row["epoch"]}])[2]["twice"] == [2, 4]
+    assert run(1, callbacks=[lambda epoch: {"a": np.float32(0.5), "b": np.True_}])[2].rows[0]["b"] is True
 
 
 # What is done with a gradient before the step
