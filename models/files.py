@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FileError", "load_tree", "require_writable", "save_tree"]
+__all__ = ["FileError", "is_tree", "load_tree", "require_writable", "save_tree", "write_whole"]
 
 _FORMAT = "minigrad-tree-1"
 
@@ -47,6 +47,12 @@ def save_tree(path: str | PathLike[str], tree: Any) -> None:
             np.lib.format.write_array(buffer, array, allow_pickle=False)
             archive.writestr(f"{i}.npy", buffer.getvalue())
     body = blob.getvalue()
+    # A file that was cut or changed at any byte no longer matches the digest at its end.
+    write_whole(path, body + hashlib.sha256(body).digest())
+
+
+def write_whole(path: str | PathLike[str], body: bytes) -> None:
+    """Write a file that appears under its name only when it is complete and on disk."""
     target = Path(os.path.realpath(path))
     known = target.exists()
     if known and not target.is_file():  # the rename below would replace the device by the file
@@ -57,8 +63,7 @@ def save_tree(path: str | PathLike[str], tree: Any) -> None:
     file = temporary.open("xb")
     try:
         with file:
-            # A file that was cut or changed at any byte no longer matches the digest at its end.
-            file.write(body + hashlib.sha256(body).digest())
+            file.write(body)
             file.flush()
             os.fsync(file.fileno())
         if known:
@@ -82,6 +87,11 @@ def require_writable(path: str | PathLike[str]) -> None:
         raise PermissionError(f"{os.fspath(path)!r} cannot be written: no right to write to {target.parent}.")
 
 
+def is_tree(raw: bytes) -> bool:
+    """Whether the bytes of a file are those of a tree, undamaged."""
+    return hashlib.sha256(raw[:-32]).digest() == raw[-32:]
+
+
 def load_tree(path: str | PathLike[str]) -> Any:
     """Read what `save_tree` wrote.
 
@@ -89,12 +99,11 @@ def load_tree(path: str | PathLike[str]) -> Any:
         FileError: the file is truncated, damaged or of another kind. A missing file is a FileNotFoundError.
     """
     raw = Path(path).read_bytes()
-    body, digest = raw[:-32], raw[-32:]
-    if hashlib.sha256(body).digest() != digest:
+    if not is_tree(raw):
         raise FileError(
             f"{os.fspath(path)!r} is truncated, damaged, or was not written by minigrad ({len(raw)} bytes)."
         )
-    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+    with zipfile.ZipFile(io.BytesIO(raw[:-32])) as archive:
         content = json.loads(archive.read("tree.json"))
         if content.get("format") != _FORMAT:
             raise FileError(

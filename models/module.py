@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from minigrad import Tensor
 from minigrad.extend import Mode, Op, Watched, current, entry, hide_our_frames, require_plain, switch
-from models.files import load_tree, save_tree
+from models.weights import read_weights, write_weights
 
 if TYPE_CHECKING:
     from models.summary import Summary
@@ -219,19 +219,26 @@ class Module(Watched):
 
     @entry
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the parameters to a file, without pickle. Only a complete file replaces an older one."""
-        save_tree(path, {"parameters": self.state_dict()})
+        """Write the parameters to a file, without pickle. Only a complete file replaces an older one.
 
-    @entry
-    def load(self, path: str | PathLike[str]) -> Module:
-        """Read parameters written by `save`.
+        A path that ends in .npz or .safetensors gets that format, which other programs read; the arrays have
+        the names of `state_dict`. Other paths get our own format, which notices every damage.
 
         Raises:
-            FileError: the file is damaged, or `save` did not write it.
-            ValueError: the file was saved from a model of another structure.
+            ImportError: the path ends in .safetensors, and the package of that name is not installed.
         """
-        tree = load_tree(path)
-        self.load_state_dict(tree["parameters"] if isinstance(tree, dict) and "parameters" in tree else tree)
+        write_weights(path, self.state_dict(), f"{type(self).__name__}.save")
+
+    @entry
+    def load(self, path: str | PathLike[str]) -> Self:
+        """Read parameters written by `save`, or arrays with their names from an .npz or .safetensors file.
+
+        Raises:
+            FileError: the file is damaged, or it holds something else.
+            ValueError: the file was saved from a model of another structure.
+            ImportError: as for `save`.
+        """
+        self.load_state_dict(read_weights(path, f"{type(self).__name__}.load"))
         return self
 
     @entry
