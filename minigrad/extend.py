@@ -43,6 +43,9 @@ from minigrad.replay.update_program import UpdateProgram as UpdateProgram
 from minigrad.replay.update_program import recorded_rule as recorded_rule
 from minigrad.replay.watched import Watched as Watched
 from minigrad.slices import between as between
+from minigrad.tables import html_curves as html_curves
+from minigrad.tables import html_table as html_table
+from minigrad.tables import html_title as html_title
 from minigrad.tensor import RULES as RULES
 from minigrad.tensor import ForEach as ForEach
 from minigrad.tensor import Op as Op

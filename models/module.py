@@ -14,7 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor
-from minigrad.extend import Mode, Op, Watched, current, entry, hide_our_frames, require_plain, switch
+from minigrad.extend import (
+    Mode,
+    Op,
+    Watched,
+    current,
+    entry,
+    hide_our_frames,
+    html_table,
+    html_title,
+    require_plain,
+    switch,
+)
 from models.weights import read_weights, write_weights
 
 if TYPE_CHECKING:
@@ -281,6 +292,20 @@ class Module(Watched):
         lines.append(f"  {sum(p.size for _, p in parameters):,} parameters")
         lines += [f"  {path} is no parameter, see hidden_parameters" for path in self.hidden_parameters()]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The same for notebooks."""
+        rows = [
+            [name, str(p.shape), str(p.dtype), f"{p.size:,}", "" if p.requires_grad else "frozen"]
+            for name, p in self._named()
+        ]
+        total = f"{sum(p.size for _, p in self._named()):,}"
+        note = "no parameter, see hidden_parameters"
+        rows += [[path, "", "", "", note] for path in self.hidden_parameters()]
+        rows.append(["all", "", "", total, ""])
+        return html_title(titled(self)) + html_table(
+            ("", "shape", "dtype", "parameters", ""), rows, last_is_total=True
+        )
 
 
 # What a module holds

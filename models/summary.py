@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import Tensor
-from minigrad.extend import flatten, numeric, scope
-from models.html import table_of
+from minigrad.extend import flatten, html_table, numeric, scope
 from models.layers import Sequential
 from models.mlp import MLP
 from models.module import Module, holder_of, titled, walk
@@ -53,7 +52,7 @@ class Summary:
 
     def _repr_html_(self) -> str:
         lines = [[row["path"], row["layer"], *_texts(row)] for row in self.rows]
-        return table_of(("", *COLUMNS), lines, last_is_total=True)
+        return html_table(("", *COLUMNS), lines, last_is_total=True)
 
 
 def _texts(row: Mapping[str, Any]) -> list[str]:

@@ -5,9 +5,11 @@ This file knows optimizers and schedules only by their methods (`Stepper`, `Stat
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,10 +19,9 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from tqdm import tqdm
 
 from minigrad import Tensor, no_grad
-from minigrad.extend import Compiled, entry
+from minigrad.extend import Compiled, entry, html_curves, html_table, html_title
 from models.files import load_tree, require_writable, save_tree
 from models.fit_arguments import (
     checked_pair,
@@ -90,6 +91,16 @@ class History:
     def __repr__(self) -> str:
         return f"<History of {len(self)} epochs, stopped: {self.stopped}>"
 
+    def _repr_html_(self) -> str:
+        """For notebooks: the losses as curves, and the table, of which a long one shows both ends."""
+        columns = self.columns()
+        losses = {name: self[name] for name in ("train_loss", "val_loss") if name in columns}
+        rows = [[_cell(row.get(name, "")) for name in columns] for row in self.rows]
+        if len(rows) > 16:
+            rows = [*rows[:5], ["…"] * len(columns), *rows[-10:]]
+        table = html_table(columns, rows) if rows else ""
+        return html_title(repr(self).strip("<>")) + html_curves(losses) + table
+
     def table(self) -> str:
         """The rows as an aligned text.
 
@@ -102,12 +113,15 @@ class History:
         columns = self.columns()
         cells = [columns]
         for row in self.rows:
-            values = [row.get(name, "") for name in columns]
-            cells.append([f"{v:.4f}" if isinstance(v, float) else str(v) for v in values])
+            cells.append([_cell(row.get(name, "")) for name in columns])
         widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
         return "\n".join(
             "  ".join(f"{cell:>{w}}" for cell, w in zip(line, widths, strict=True)) for line in cells
         )
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True)
@@ -353,11 +367,15 @@ def _require_watched_columns(callbacks: Any, columns: set[str]) -> None:
 # After an epoch: the progress bar, the callbacks; and at the end
 
 
-def _progress_bar(done: int, epochs: int, shown: bool) -> tqdm[Any]:
-    return tqdm(initial=done, total=epochs, desc="epochs", unit="epoch", disable=not shown, leave=False)
+def _progress_bar(done: int, epochs: int, shown: bool) -> Any:
+    """tqdm's bar: in a notebook its widget, elsewhere that of terminals, which is imported faster."""
+    library = importlib.import_module("tqdm.auto" if "IPython" in sys.modules else "tqdm")
+    return library.tqdm(
+        initial=done, total=epochs, desc="epochs", unit="epoch", disable=not shown, leave=False
+    )
 
 
-def _show(bar: tqdm[Any], row: dict[str, Any]) -> None:
+def _show(bar: Any, row: dict[str, Any]) -> None:
     bar.update()
     bar.set_postfix({k: f"{v:.4g}" for k, v in row.items() if k not in ("epoch", "seconds")}, refresh=False)
 

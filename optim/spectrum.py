@@ -27,7 +27,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor, gradient_and_hvp
-from minigrad.extend import Packing, between, data_of, entry, flatten, portion, portions, require_plain, scope
+from minigrad.extend import (
+    Packing,
+    between,
+    data_of,
+    entry,
+    flatten,
+    html_curves,
+    html_table,
+    html_title,
+    portion,
+    portions,
+    require_plain,
+    scope,
+)
 from optim.base.loss import not_one_number
 from optim.base.options import COUNT, NON_NEGATIVE, WHOLE, Kind, checked
 from optim.second_order.lanczos import Krylov, krylov
@@ -126,6 +139,21 @@ class Spectrum:
     n: int
     exact: bool
     products: int
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the density as a curve, and the extreme eigenvalues."""
+        kind = "all eigenvalues" if self.exact else "an estimate"
+        rows = [[str(i), f"{λ:.6g}", f"{w:.3g}"] for i, (λ, w) in enumerate(zip(self.values, self.weights))]
+        if len(rows) > 12:
+            rows = [*rows[:5], ["…"] * 3, *rows[-5:]]
+        spread = len(self.values) > 1 and float(self.values[0]) < float(self.values[-1])
+        curve = {f"density from {self.values[0]:.3g} to {self.values[-1]:.3g}": self.density()[1][::5]}
+        title = f"Spectrum: {kind} of {self.n:,}, by {self.products:,} Hessian products"
+        return (
+            html_title(title)
+            + (html_curves(curve, linear=True) if spread else "")
+            + html_table(("", "λ", "share"), rows)
+        )
 
     @entry
     def density(self, grid: Array | None = None, width: float | None = None) -> tuple[Array, Array]:

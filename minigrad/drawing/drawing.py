@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import tempfile
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from os import PathLike, fspath
@@ -143,6 +145,17 @@ class Drawing:
         target.write_bytes(data)
         return target
 
+    def show(self) -> Path:
+        """Open the page `html` in the browser, from a temporary file; say and return where that is."""
+        handle, name = tempfile.mkstemp(".html", "minigrad-")
+        os.close(handle)
+        path = self.save(name)
+        print(f"The drawing is in {path}")
+        webbrowser: Any = importlib.import_module("webbrowser")  # is slow to import
+        if not webbrowser.open(path.as_uri()):
+            print("No browser could be opened; open that file in one.")
+        return path
+
     def _repr_mimebundle_(
         self, include: Sequence[str] | None = None, exclude: Sequence[str] | None = None
     ) -> dict[str, str]:
@@ -160,4 +173,7 @@ class Drawing:
             return f"Drawing({len(self.full.nodes)} boxes; no text: {error})"
 
     def __repr__(self) -> str:
-        return f"<Drawing of {self.full.total:,} operations and leaves>"
+        return (
+            f"<Drawing of {self.full.total:,} operations and leaves; .show() opens it in the browser, "
+            ".save('graph.svg') writes it, print() shows it as text>"
+        )

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from minigrad import Tensor
-from minigrad.extend import entry
+from minigrad.extend import entry, html_table, html_title
 from optim.base.groups import Array, ParamGroup, ParamSlice, Values
 from optim.base.options import NON_NEGATIVE, WHOLE, checked
 
@@ -141,6 +141,20 @@ class Optimizer:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.param_groups))})"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the options and parameters of each group, and the names of the state."""
+        rows = []
+        for i, group in enumerate(self.param_groups):
+            names = [p.name or f"parameter of shape {p.shape}" for p in group["params"]]
+            names = [*names[:6], f"… {len(names)} in all"] if len(names) > 7 else names
+            size = sum(p.size for p in group["params"])
+            head = f"group {i}" if len(self.param_groups) > 1 else ""
+            rows += [[head, "parameters", f"{', '.join(names)} ({size:,} numbers)"]]
+            rows += [["", key, str(value)] for key, value in group.items() if key != "params"]
+        if self.state_names:
+            rows.append(["", "state", ", ".join(self.state_names)])
+        return html_title(type(self).__name__) + html_table(("", "", ""), rows)
 
     # The parts
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minigrad.extend import html_curves, html_table, html_title
+
 __all__ = ["OptimizeResult", "Status", "StepInfo"]
 
 
@@ -143,7 +145,17 @@ class OptimizeResult(dict[str, Any]):
         if not self:
             return "OptimizeResult()"
         width = max(map(len, self))
-        lines = []
+        indent = "\n" + " " * (width + 2)
+        return "\n".join(f"{key:>{width}}: " + text.replace("\n", indent) for key, text in self._texts())
+
+    def _repr_html_(self) -> str:
+        """For notebooks: f along the trace as a curve, and the table."""
+        values = [point.fun for point in self.get("trace", ())]
+        curve = html_curves({"fun": values}) if len(values) > 1 else ""
+        return html_title("OptimizeResult") + curve + html_table(("", ""), self._texts())
+
+    def _texts(self) -> list[tuple[str, str]]:
+        found = []
         for key, value in self.items():
             if key == "trace":
                 text = f"{len(value)} points"
@@ -151,6 +163,5 @@ class OptimizeResult(dict[str, Any]):
                 text = np.array2string(value, threshold=20, edgeitems=3, precision=6)
             else:
                 text = f"{value:.6g}" if isinstance(value, float) else str(value)
-            indent = "\n" + " " * (width + 2)
-            lines.append(f"{key:>{width}}: " + text.replace("\n", indent))
-        return "\n".join(lines)
+            found.append((key, text))
+        return found
