@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 import optim
 from examples import plotting
@@ -71,7 +72,7 @@ def chebyshev(x: Any) -> Any:
     return np.cos(6 * np.arccos(x))
 
 
-def train(method: str, seed: int = 0) -> Run:
+def train(method: str, seed: int = 0, progress: bool = False) -> Run:
     x, y = X[:, None], chebyshev(X)[:, None]
     model = network(seed)
     make, steps = METHODS[method]
@@ -81,11 +82,12 @@ def train(method: str, seed: int = 0) -> Run:
         return 0.5 * np.mean((model(x) - y) ** 2)
 
     losses = [loss().item()]
-    for _ in range(steps):
-        if losses[-1] <= DONE:
-            break
-        optimizer.step(loss)
-        losses.append(loss().item())
+    with tqdm(total=steps, desc=method, unit="step", leave=False, disable=not progress) as bar:
+        while len(losses) <= steps and losses[-1] > DONE:
+            optimizer.step(loss)
+            losses.append(loss().item())
+            bar.set_postfix(loss=f"{losses[-1]:.1e}", refresh=False)
+            bar.update()
     curve = model(FINE[:, None]).numpy()[:, 0]
     # One more step, whose result is not used, measures the spectrum at the point reached.
     probe = optim.Newton(model.named_parameters(), modification="pinv", line_search=None)
@@ -129,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"{'':20} steps          loss      ‖gradient‖   λmin       negative λ", flush=True)
     runs = {}
     for name, (_, most) in METHODS.items():
-        run = runs[name] = train(name, args.seed)
+        run = runs[name] = train(name, args.seed, progress=True)
         steps = len(run.losses) - 1
         print(
             f"{name:20} {steps:5d} {'(all)' if steps == most else '     '}    {run.losses[-1]:.2e}  "

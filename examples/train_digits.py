@@ -10,7 +10,7 @@ on all images at once, each in three versions.
 
     python -m examples.train_digits                          Adam, 80 epochs, a few seconds
     python -m examples.train_digits --optimizer newton-cg    Gauss-Newton by conjugate gradients, 35 steps
-    python -m examples.train_digits --optimizer all          every optimizer, one table
+    python -m examples.train_digits --optimizer all          every optimizer, a table and a picture
 """
 
 from __future__ import annotations
@@ -148,10 +148,6 @@ def one(name: str, epochs: int | None, seed: int, out: Path) -> float:
     if not history.rows:
         raise SystemExit("no epoch was completed")
     out.mkdir(parents=True, exist_ok=True)
-    try:
-        pictures(name, history, confusion(model, data[1]), out)
-    except ImportError:
-        print(plotting.MISSING)
     model.save(out / "model.mg")
     again = network(name).load(out / "model.mg")
     images, labels = data[1]
@@ -160,24 +156,63 @@ def one(name: str, epochs: int | None, seed: int, out: Path) -> float:
         f"reloaded {out / 'model.mg'}: reads {' '.join(map(str, reads))}, truth "
         f"{' '.join(map(str, labels[:12]))}"
     )
+    try:
+        pictures(name, history, confusion(model, data[1]), out)
+    except ImportError:
+        print(plotting.MISSING)
     right = accuracy(again(images), labels)
     print(f"test accuracy {right:.4f}")
     return right
 
 
-def race(epochs: int | None, seed: int) -> None:
-    """Every optimizer on the same task, best first."""
+def comparison(histories: dict[str, History], out: Path) -> None:
+    """The race as one picture: the loss of each optimizer, and what it still misreads, over the epochs."""
+    plt = plotting.pyplot()
+    fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4.4))
+    fig.get_layout_engine().set(w_pad=0.15)
+    fig.suptitle(
+        f"{len(histories)} optimizers train a {'-'.join(map(str, SIZES))} network on 8×8 digits",
+        x=0.02, ha="left", fontsize=12,
+    )  # fmt: skip
+    for i, (name, history) in enumerate(histories.items()):
+        look = {"color": f"C{i % len(plotting.COLOURS)}", "linewidth": 1.4}
+        look["linestyle"] = ("-", "--", ":")[i // len(plotting.COLOURS)]
+        left.semilogy(history["epoch"], history["train_loss"], **look)
+        misread = 100 * (1 - np.array(history["val_accuracy"]))
+        right.semilogy(history["epoch"], np.maximum(misread, 0.1), label=name, **look)
+    left.set(xlabel="epoch", title="cross-entropy of the training images, shifted")
+    right.set(xlabel="epoch", title="test digits misread, %")
+    ticks = [share for share in (0.5, 1, 2, 5, 10, 20, 50, 90) if right.get_ylim()[0] <= share]
+    right.set_yticks(ticks, [f"{share:g}" for share in ticks])
+    right.minorticks_off()
+    fig.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    plotting.save(fig, out / "race.png")
+
+
+def race(epochs: int | None, seed: int, out: Path) -> None:
+    """Every optimizer on the same task, best first, and a picture of all."""
     data = load(seed)
-    results = []
+    results, histories = [], {}
     for name in OPTIMIZERS:
         began = time.perf_counter()
+        print(f"{name} trains …", file=sys.stderr, flush=True)
         _, history = train(name, epochs, seed, data, progress=sys.stderr.isatty())
+        if history.rows:
+            histories[name] = history
+        if history.stopped == "interrupted":
+            break
         results.append(
             (history["val_accuracy"][-1], history["train_loss"][-1], time.perf_counter() - began, name)
         )
+    if not histories:
+        raise SystemExit("no epoch was completed")
     print("optimizer   test accuracy  train loss  seconds")
     for right, loss, seconds, name in sorted(results, key=lambda r: (-r[0], r[1])):
         print(f"{name:<10}  {right:13.4f}  {loss:10.4f}  {seconds:7.2f}")
+    try:
+        comparison(histories, out)
+    except ImportError:
+        print(plotting.MISSING)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -192,7 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options = command.parse_args(arguments)
     if options.optimizer == "all":
-        race(options.epochs, options.seed)
+        race(options.epochs, options.seed, options.out)
     else:
         one(options.optimizer, options.epochs, options.seed, options.out)
 

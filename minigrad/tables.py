@@ -88,7 +88,8 @@ def html_curves(curves: Mapping[Any, Any], linear: bool = False) -> str:
     text = 'font-size="10" font-family="sans-serif" fill="currentColor" text-anchor="end"'
     parts.append(f'<text x="{_LEFT - 8}" y="{_PAD + 4}" {text}>{high:.3g}</text>')
     if span > 0:
-        parts.append(f'<text x="{_LEFT - 8}" y="{_HEIGHT - _PAD + 3}" {text}>{low:.3g}</text>')
+        least = 0 if linear and abs(low) < 1e-9 * high else low
+        parts.append(f'<text x="{_LEFT - 8}" y="{_HEIGHT - _PAD + 3}" {text}>{least:.3g}</text>')
     parts.append(
         f'<path d="M{_LEFT - 3},{_PAD}V{_HEIGHT - _PAD + 3}H{_WIDTH - _PAD}" fill="none" '
         'stroke="currentColor" stroke-opacity="0.3"/>'

@@ -55,6 +55,27 @@ def test_the_race_runs_every_optimizer(tmp_path, capsys):
     train_digits.main(["--optimizer", "all", "--epochs", "2", "--out", str(tmp_path)])
     out = capsys.readouterr().out
     assert all(name in out for name in train_digits.OPTIMIZERS)
+    assert out.splitlines()[-1] == f"picture: {tmp_path / 'race.png'}"
+    assert (tmp_path / "race.png").stat().st_size > 20_000
+
+
+def test_a_race_without_matplotlib_says_so(tmp_path, capsys, monkeypatch):
+    def missing():
+        raise ImportError("matplotlib")
+
+    monkeypatch.setattr(train_digits.plotting, "pyplot", missing)
+    monkeypatch.setattr(train_digits, "OPTIMIZERS", {"sgd": train_digits.OPTIMIZERS["sgd"]})
+    train_digits.main(["--optimizer", "all", "--epochs", "1", "--out", str(tmp_path)])
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1] == train_digits.plotting.MISSING
+    assert err.startswith("sgd trains")
+
+
+def test_pictures_are_named_in_the_closing_lines(tmp_path, capsys):
+    train_digits.main(["--epochs", "1", "--out", str(tmp_path)])
+    lines = capsys.readouterr().out.strip().splitlines()
+    names = ("learning_curves.png", "confusion.png")
+    assert lines[-3:-1] == [f"picture: {tmp_path / name}" for name in names]
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,17 @@ def test_pure_newton_stops_at_the_saddle(pure):
     assert pure.lambda_min < 0
 
 
+def test_the_long_example_tells_what_it_does(monkeypatch, capsys, tmp_path):
+    make, _ = newton_vs_saddle.METHODS["L-BFGS"]
+    monkeypatch.setattr(newton_vs_saddle, "METHODS", {"L-BFGS": (make, 3)})
+    newton_vs_saddle.main(["--out", str(tmp_path)])
+    out, err = capsys.readouterr()
+    assert "L-BFGS:" in err
+    assert "/3 [" in err
+    assert "/3 [" not in out
+    assert out.splitlines()[-1] == f"picture: {tmp_path / 'losses.png'}"
+
+
 def test_saddle_free_newton_does_not(pure):
     run = newton_vs_saddle.train("saddle-free Newton")
     assert run.losses[0] == pure.losses[0]
