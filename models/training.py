@@ -62,7 +62,7 @@ class Stepper(Stateful, Protocol):
 
 
 class Schedule(Stateful, Protocol):
-    def step(self) -> None: ...
+    def step(self, *metric: Any, **named: Any) -> None: ...  # some take the metric of an epoch
 
 
 @dataclass(repr=False)
