@@ -1,16 +1,64 @@
-"""minigrad: reverse- and forward-mode differentiation of NumPy code, on one graph."""
+"""minigrad: reverse- and forward-mode differentiation of NumPy code, on one graph.
 
-from typing import TYPE_CHECKING
+The graph
+    Tensor        a NumPy array that remembers how it was made
+    no_grad       a block that records nothing
+    trace_source  a block whose errors name the line that made a node
+    draw          a picture of a graph, a function or an optimizer's formula
+
+Derivatives of functions
+    grad               the gradient of a scalar function
+    value_and_grad     its value and its gradient, in one pass
+    jvp                value and derivative along a direction: forward mode
+    vjp                value and pull back: reverse mode
+    linearize          value and push forward, for many directions
+    jacobian           all first derivatives
+    hessian            all second derivatives of a scalar function
+    hvp                the Hessian times a vector
+    gradient_and_hvp   gradient and Hessian-vector product of a recorded scalar
+    ggn_vp             the Gauss–Newton matrix times a vector
+    check_derivatives  compares the derivatives of a function with differences
+    compile            the same function, replayed as plain NumPy: faster
+
+Functions that NumPy lacks
+    relu         max(x, 0)
+    sigmoid      1/(1 + e⁻ˣ)
+    softplus     log(1 + eˣ)
+    softmax      exp(x)/Σ exp(x)
+    log_softmax  x − logsumexp(x)
+    logsumexp    log Σ exp(x)
+    linear       x·w + b, the dense layer
+    index_add    x with values added at an index
+    index_set    x with values at an index replaced
+    uniform      random numbers that a compiled function draws anew
+
+Operations of your own
+    Op           an operation with its derivative rules
+    elementwise  makes an op that acts on each element by itself
+    linear_op    makes an op from a linear map and its transpose
+    bilinear     makes an op from a product
+    register     connects a NumPy function with a rule
+
+Errors
+    CaptureError     a function cannot be replayed
+    DerivativeError  a derivative rule is wrong
+    StaleGraphError  a leaf was changed after its graph was recorded
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from minigrad.check import check_derivatives as check_derivatives
 from minigrad.errors import CaptureError as CaptureError
 from minigrad.errors import DerivativeError as DerivativeError
 from minigrad.errors import StaleGraphError as StaleGraphError
+from minigrad.errors import entry
 from minigrad.families import bilinear as bilinear
 from minigrad.families import elementwise as elementwise
 from minigrad.families import linear_op as linear_op
 from minigrad.families import register as register
 from minigrad.gauss_newton import ggn_vp as ggn_vp
+from minigrad.habits import PACKAGE
+from minigrad.hints import missing
 from minigrad.mode import no_grad as no_grad
 from minigrad.mode import trace_source as trace_source
 from minigrad.ops.elementwise import relu as relu
@@ -39,12 +87,28 @@ from minigrad.transforms import vjp as vjp
 if TYPE_CHECKING:
     from minigrad.drawing.draw import draw as draw
 
+__all__ = [
+    "CaptureError", "DerivativeError", "Op", "StaleGraphError", "Tensor", "bilinear", "check_derivatives",
+    "compile", "draw", "elementwise", "ggn_vp", "grad", "gradient_and_hvp", "hessian", "hvp", "index_add",
+    "index_set", "jacobian", "jvp", "linear", "linear_op", "linearize", "log_softmax", "logsumexp",
+    "no_grad", "register", "relu", "sigmoid", "softmax", "softplus", "trace_source", "uniform",
+    "value_and_grad", "vjp",
+]  # fmt: skip
 
-def __getattr__(name: str) -> object:
+__version__ = "0.1.0"  # pyproject.toml reads it here
+_missing = missing(__name__, __all__, PACKAGE, numpys=True)
+
+
+@entry
+def __getattr__(name: str) -> Any:
     """Load `minigrad.draw` when it is first used, because most programs draw nothing."""
     if name == "draw":
         from minigrad.drawing.draw import draw
 
         globals()["draw"] = draw
         return draw
-    raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
+    return _missing(name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

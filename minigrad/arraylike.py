@@ -15,6 +15,7 @@ import numpy as np
 
 from minigrad.calls import as_written, fitting, refusal
 from minigrad.errors import entry, hide_our_frames, not_called, without_inner_name
+from minigrad.hints import visible
 
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
@@ -100,6 +101,11 @@ def defers(x: Any) -> bool:
     return own is not np.ndarray.__array_ufunc__ and not isinstance(x, ArrayLike)
 
 
+_INSIDE = {
+    "active", "args", "gradient", "index", "inputs", "live", "mode", "params", "primal", "touch", "watched",
+}  # fmt: skip  # what the graph and the optimizers read of a Tensor, which `dir` does not list
+
+
 def _operator(ufunc: Any) -> Callable[[Any, Any], Tensor]:
     """The method `self ∘ other`."""
 
@@ -139,18 +145,22 @@ class ArrayLike:
 
     @property
     def T(self) -> Tensor:
+        """The axes in reverse order; for a matrix, its transpose."""
         return RULES[np.transpose](self)
 
     @property
     def mT(self) -> Tensor:
+        """The last two axes swapped: each matrix of a stack transposed."""
         return RULES[np.swapaxes](self, -1, -2)
 
     @property
     def real(self) -> Tensor:
+        """The real part."""
         return RULES[np.real](self)
 
     @property
     def imag(self) -> Tensor:
+        """The imaginary part."""
         return RULES[np.imag](self)
 
     # Operators: each is the ufunc of the same meaning
@@ -209,87 +219,106 @@ class ArrayLike:
 
     @entry
     def astype(self, dtype: Any) -> Tensor:
+        """The values in another dtype."""
         return RULES["astype"](self, dtype)
 
     @entry
     def reshape(self, *shape: Any) -> Tensor:
+        """The same elements in another shape, given as numbers or a tuple; one of them may be -1."""
         return RULES[np.reshape](self, shape[0] if len(shape) == 1 else shape)
 
     @entry
     def ravel(self) -> Tensor:
+        """All elements along one axis."""
         return RULES[np.reshape](self, (-1,))
 
-    flatten = ravel
+    @entry
+    def flatten(self) -> Tensor:
+        """All elements along one axis."""
+        return self.ravel()
 
     @entry
     def transpose(self, *axes: Any) -> Tensor:
+        """The axes in another order, by default reversed."""
         return RULES[np.transpose](self, None if not axes else axes[0] if len(axes) == 1 else axes)
 
     @entry
     def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        """Two axes interchanged."""
         return RULES[np.swapaxes](self, axis1, axis2)
 
     @entry
     def squeeze(self, axis: Any = None) -> Tensor:
+        """Without the axes of length one, or without those given."""
         return RULES[np.squeeze](self, axis)
 
     @entry
     def dot(self, other: Any) -> Tensor:
+        """The product with another array; of matrices, the matrix product."""
         return RULES[np.dot](self, other)
 
     @entry
     def clip(self, min: Any = None, max: Any = None) -> Tensor:
+        """Values below `min` or above `max` are replaced by it."""
         return RULES[np.clip](self, min, max)
 
+    @entry
     def sum(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
-        try:
-            return RULES[np.sum](self, axis, keepdims=keepdims)
-        except Exception as error:
-            hide_our_frames(error)
-            raise
+        """The sum of all elements, or along axes."""
+        return RULES[np.sum](self, axis, keepdims=keepdims)
 
+    @entry
     def mean(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
-        try:
-            return RULES[np.mean](self, axis, keepdims=keepdims)
-        except Exception as error:
-            hide_our_frames(error)
-            raise
+        """The mean of all elements, or along axes."""
+        return RULES[np.mean](self, axis, keepdims=keepdims)
 
     @entry
     def prod(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
+        """The product of all elements, or along axes."""
         return RULES[np.prod](self, axis, keepdims=keepdims)
 
     @entry
     def max(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
+        """The largest element, or the largest along axes. Equal ones share the derivative."""
         return RULES[np.max](self, axis, keepdims=keepdims)
 
     @entry
     def min(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
+        """The smallest element, or the smallest along axes. Equal ones share the derivative."""
         return RULES[np.min](self, axis, keepdims=keepdims)
 
     @entry
     def var(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Tensor:
+        """The variance of all elements, or along axes, divided by n − ddof."""
         return RULES[np.var](self, axis, ddof=ddof, keepdims=keepdims)
 
     @entry
     def std(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Tensor:
+        """The standard deviation of all elements, or along axes: the root of `var`."""
         return RULES[np.std](self, axis, ddof=ddof, keepdims=keepdims)
 
     @entry
     def argmax(self, axis: Any = None) -> Tensor:
+        """The index of the largest element, or of the largest along an axis."""
         return RULES[np.argmax](self, axis)
 
     @entry
     def argmin(self, axis: Any = None) -> Tensor:
+        """The index of the smallest element, or of the smallest along an axis."""
         return RULES[np.argmin](self, axis)
 
     @entry
     def all(self, axis: Any = None) -> Tensor:
+        """Whether all elements are true, or all along an axis."""
         return RULES[np.all](self, axis)
 
     @entry
     def any(self, axis: Any = None) -> Tensor:
+        """Whether any element is true, or any along an axis."""
         return RULES[np.any](self, axis)
+
+    def __dir__(self) -> list[str]:
+        return visible(self, _INSIDE)
 
     # NumPy's protocol for functions
 

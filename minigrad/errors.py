@@ -19,16 +19,20 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from minigrad.habits import KEYWORDS, instead
+
 __all__ = [
     "CaptureError",
     "DerivativeError",
     "StaleGraphError",
+    "as_sentence",
     "described",
     "entry",
     "hide_our_frames",
     "line_of",
     "not_called",
     "rephrased",
+    "unexpected",
     "without_inner_name",
 ]
 
@@ -98,7 +102,10 @@ def without_inner_name(error: BaseException) -> str:
     >>> without_inner_name(TypeError("_make.<locals>.rule() takes 1 positional argument but 2 were given"))
     'takes 1 positional argument but 2 were given'
     """
-    return re.sub(r"^\S*\(\) (?=takes|got|missing)", "", str(error))
+    text = re.sub(r"^\S*\(\) (?=takes|got|missing)", "", str(error))
+    unknown = _UNKNOWN.search(text)
+    remedy = unknown and instead(unknown[1], (), KEYWORDS)
+    return f"{text}: {remedy}" if remedy else text
 
 
 # Tracebacks
@@ -116,10 +123,49 @@ def entry(f: F) -> F:
         try:
             return f(*args, **kwargs)
         except Exception as error:
+            if not_called(error):
+                error.args = (_with_remedy(f, str(error)),)
             hide_our_frames(error)
             raise
 
     return called  # type: ignore[return-value]  # it has the signature of f
+
+
+def _with_remedy(f: Callable[..., Any], text: str) -> str:
+    """Python's text for arguments that do not fit a function of ours, and what to write instead."""
+    if not re.match(r"\S+\(\) (takes|got|missing)", text) or text.endswith("."):
+        return text  # an inner entry has said what to write
+    import inspect  # takes long to import, and is needed for an error only
+
+    call = re.sub(r"^(ArrayLike|Leaving)\.", "Tensor.", f.__qualname__.rpartition("<locals>.")[2])
+    call, text = call.removesuffix(".__init__"), text.removeprefix(f.__qualname__)
+    given = {name: p for name, p in inspect.signature(f).parameters.items() if name != "self"}
+    if unknown := _UNKNOWN.search(text):
+        remedy = unexpected(call, unknown[1], given) or f"it takes {', '.join(given) or 'nothing'}"
+        return f"{call}{text}: {as_sentence(remedy)}"
+    needed = [
+        f"{name}=..." if p.kind is p.KEYWORD_ONLY else str(p).partition(":")[0]
+        for name, p in given.items()
+        if p.kind is not p.KEYWORD_ONLY or p.default is p.empty or len(given) < 5
+    ]
+    return f"{call}{text}; write {call}({', '.join(needed)})."
+
+
+_UNKNOWN = re.compile(r"unexpected keyword argument '(\w+)'")
+
+
+def unexpected(call: str, name: str, known: Iterable[str]) -> str:
+    """What to write instead of an option that `call` does not have; "" if there is no guess.
+
+    >>> unexpected("Tensor.sum", "dim", ["axis", "keepdims"])
+    'axes are called as in NumPy, write axis=0'
+    """
+    own = f"{call.rpartition('.')[2]}.{name}"
+    return instead(own, (), KEYWORDS) or instead(name, known, KEYWORDS)
+
+
+def as_sentence(remedy: str) -> str:
+    return remedy if remedy.endswith("?") else f"{remedy}."
 
 
 def hide_our_frames(error: BaseException) -> None:

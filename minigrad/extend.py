@@ -4,15 +4,22 @@
 run, or asks a compiled function for derivatives. Names that are not listed here may change without notice.
 """
 
+from minigrad.errors import as_sentence as as_sentence
 from minigrad.errors import entry as entry
 from minigrad.errors import hide_our_frames as hide_our_frames
+from minigrad.errors import unexpected as unexpected
 from minigrad.families import bilinear as bilinear
 from minigrad.families import constant_op as constant_op
 from minigrad.families import elementwise as elementwise
 from minigrad.families import linear_op as linear_op
 from minigrad.families import register as register
 from minigrad.gauss_newton import GaussNewton as GaussNewton
+from minigrad.habits import table as table
 from minigrad.handed_out import move_on as move_on
+from minigrad.hints import Hint as Hint
+from minigrad.hints import add_hints as add_hints
+from minigrad.hints import missing as missing
+from minigrad.hints import visible as visible
 from minigrad.leaving import numeric as numeric
 from minigrad.leaving import require_plain as require_plain
 from minigrad.leaving import touch as touch

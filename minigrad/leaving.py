@@ -78,7 +78,14 @@ def numeric(x: Any, call: str) -> NDArray[Any]:
     given = x
     if x.__class__ is not np.ndarray:
         require_plain(x, call)
-        x = np.asarray(x)
+        try:
+            x = np.asarray(x)
+        except ValueError as error:
+            if "inhomogeneous" not in str(error):
+                raise
+            raise ValueError(
+                f"{call} needs rows of one length, got {given!r:.60}. Pad them, or make a list of arrays."
+            ) from None
     if x.dtype.kind not in "biufc":
         if given is not x:
             _refuse_object(given, call)

@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 
 from minigrad.arraylike import REDUCTIONS, RULES, SQUARES, ArrayLike, defers, dispatch, squared
 from minigrad.errors import described, entry, hide_our_frames, not_called, rephrased, without_inner_name
+from minigrad.habits import TENSOR
+from minigrad.hints import add_hints
 from minigrad.leaving import Leaving, leave_graph, next_index, numeric, operand, without_lists
 from minigrad.mode import Mode, current, scope, users_line
 from minigrad.slices import between
@@ -276,18 +278,22 @@ class Tensor(ArrayLike, Leaving):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes."""
         return self.primal.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """The NumPy dtype of the values."""
         return self.primal.dtype
 
     @property
     def ndim(self) -> int:
+        """The number of axes."""
         return self.primal.ndim
 
     @property
     def size(self) -> int:
+        """The number of elements."""
         return self.primal.size
 
     @entry
@@ -299,6 +305,7 @@ class Tensor(ArrayLike, Leaving):
 
     @entry
     def zero_grad(self) -> None:
+        """Forget the gradient: `.grad` is None."""
         leave_graph(self, "zero_grad()")
         self.grad = None
 
@@ -393,6 +400,7 @@ class Tensor(ArrayLike, Leaving):
         return dispatch(REDUCTIONS[ufunc], inputs, {"axis": 0} | kwargs, called)
 
 
+add_hints(Tensor, "a Tensor", TENSOR)
 detach_op = Op("detach", lambda x: x)  # without rules, so no derivative passes
 
 

@@ -373,6 +373,11 @@ def gradient_and_hvp(
 
 
 def _called(transform: str, f: Any) -> str:
+    if not callable(f):
+        raise TypeError(
+            f"`{transform}(f)` needs a function of arrays, got {type(f).__name__}. Pass the function itself, "
+            f"as in {transform}(lambda x: (x * x).sum())."
+        )
     return f"{transform}({getattr(f, '__name__', type(f).__name__)})"
 
 

@@ -1,6 +1,34 @@
-"""Models on top of minigrad: layers, losses, data sets and the training loop."""
+"""Models on top of minigrad: layers, losses, data sets and the training loop.
 
+Data sets are in `models.datasets`, activations in `models.activations`, initializers in
+`models.initializers`.
+
+Layers and networks
+    Module      the base of layers and networks; holds and finds their parameters
+    Linear      the dense layer x·W + b
+    Dropout     zeroes elements at random while training
+    Sequential  calls layers one after the other
+    MLP         dense layers with an activation between them
+
+Losses and metrics
+    mse_loss                          the mean of the squared differences
+    cross_entropy                     the loss of class numbers under logits
+    binary_cross_entropy_with_logits  the loss of labels 0 and 1 under logits
+    hinge_loss                        the margin loss of labels −1 and 1
+    accuracy                          the share of rows that are classified rightly
+
+Training
+    fit            the training loop
+    evaluate       loss and metrics over data, without recording
+    History        what `fit` returns: a row for each epoch
+    EarlyStopping  a callback that stops when a column no longer improves
+    FileError      a file is damaged or is none of ours
+"""
+
+from minigrad import __version__ as __version__
+from minigrad.extend import missing
 from models.files import FileError as FileError
+from models.habits import PACKAGE
 from models.layers import Dropout as Dropout
 from models.layers import Linear as Linear
 from models.layers import Sequential as Sequential
@@ -15,3 +43,15 @@ from models.training import EarlyStopping as EarlyStopping
 from models.training import History as History
 from models.training import evaluate as evaluate
 from models.training import fit as fit
+
+__all__ = [
+    "MLP", "Dropout", "EarlyStopping", "FileError", "History", "Linear", "Module", "Sequential",
+    "accuracy", "binary_cross_entropy_with_logits", "cross_entropy", "evaluate", "fit", "hinge_loss",
+    "mse_loss",
+]  # fmt: skip
+
+__getattr__ = missing(__name__, __all__, PACKAGE)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

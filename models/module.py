@@ -18,6 +18,7 @@ from minigrad.extend import (
     Mode,
     Op,
     Watched,
+    add_hints,
     current,
     entry,
     hide_our_frames,
@@ -25,7 +26,9 @@ from minigrad.extend import (
     html_title,
     require_plain,
     switch,
+    visible,
 )
+from models.habits import MODULE
 from models.weights import read_weights, write_weights
 
 if TYPE_CHECKING:
@@ -150,7 +153,9 @@ class Module(Watched):
                 p.name = path
         return list(found.values())
 
+    @entry
     def parameters(self) -> list[Tensor]:
+        """The parameters in the order of definition, each once."""
         return [p for _, p in self.named_parameters()]
 
     def hidden_parameters(self) -> list[str]:
@@ -177,6 +182,7 @@ class Module(Watched):
         """(path, generator) for each random generator that a module holds, as Dropout does."""
         return [(path, r) for path, r in walk(self, "") if isinstance(r, np.random.Generator)]
 
+    @entry
     def train(self, on: bool = True) -> Self:
         """Switch this module and all below it to training, or with `on=False` to evaluation.
 
@@ -186,10 +192,14 @@ class Module(Watched):
             module.training = bool(on)
         return self
 
+    @entry
     def eval(self) -> Self:
+        """Switch this module and all below it to evaluation."""
         return self.train(False)
 
+    @entry
     def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
         for _, p in self._named():
             p.zero_grad()
 
@@ -282,6 +292,9 @@ class Module(Watched):
         """The text between the brackets of the repr."""
         return ""
 
+    def __dir__(self) -> list[str]:
+        return visible(self)
+
     def __repr__(self) -> str:
         lines = [titled(self)]
         parameters = self._named()
@@ -306,6 +319,9 @@ class Module(Watched):
         return html_title(titled(self)) + html_table(
             ("", "shape", "dtype", "parameters", ""), rows, last_is_total=True
         )
+
+
+add_hints(Module, "a Module", MODULE)
 
 
 # What a module holds

@@ -153,7 +153,7 @@ class EarlyStopping:
         patience: int = 5,
         min_delta: float = 0.0,
         higher_is_better: bool = False,
-    ):
+    ) -> None:
         if isinstance(patience, bool) or not isinstance(patience, int | np.integer) or patience < 1:
             raise ValueError(
                 f"`EarlyStopping(patience=...)` must be a whole number of at least 1, got {patience!r}."
@@ -181,9 +181,11 @@ class EarlyStopping:
         return f"no better {self.column} for {self.patience} epochs" if self.waited >= self.patience else None
 
     def state_dict(self) -> dict[str, Any]:
+        """The best value so far, and how many epochs ago it was; `fit` saves it in checkpoints."""
         return {"best": self.best, "waited": self.waited}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over the result of `state_dict`."""
         self.best, self.waited = float(state["best"]), int(state["waited"])
 
 

@@ -1,6 +1,54 @@
 """Optimizers of first and second order, learning-rate schedules, gradient clipping, and curvature for
-study."""
+study.
 
+First order
+    SGD         walks against the gradient, with momentum if asked for
+    Momentum    walks against the average of the gradients
+    RMSprop     divides by the root of the running mean square
+    Adagrad     divides by the root of the sum of squares
+    Adam        momentum divided by the recent size of the gradient
+    AdamW       Adam with decay that is not divided
+    NAdam       Adam with Nesterov's look-ahead
+    Lion        moves each weight by lr against a sign
+    FirstOrder  the base of those with an update rule, also of your own
+    Optimizer   the base of all optimizers
+
+Second order
+    Newton                Newton's method with the whole Hessian
+    NewtonCG              Newton's method by Hessian-vector products
+    LBFGS                 quasi-Newton steps from the last few gradients
+    minimize              finds a minimum of a function of an array
+    OptimizeResult        what `minimize` returns
+    SingularHessianError  the Newton direction does not exist
+
+Curvature
+    sharpness                 the largest eigenvalues of the Hessian
+    preconditioned_sharpness  the same as an adaptive optimizer sees them
+    hessian_spectrum          all eigenvalues, or their density
+    hessian_trace             their sum, estimated
+    hessian_diagonal          the diagonal, estimated
+    cg                        solves Hx = b by conjugate gradients
+    lanczos                   the Lanczos process
+
+Learning rates
+    LRSchedule                   the base of all schedules
+    StepLR                       multiplies the rate every few epochs
+    MultiStepLR                  multiplies it at given epochs
+    LambdaLR                     multiplies it by a function of the epoch
+    LinearLR                     warm-up
+    CosineAnnealingLR            falls along half a cosine
+    CosineAnnealingWarmRestarts  falls along half a cosine, again and again
+    OneCycleLR                   rises and falls once
+    ReduceLROnPlateau            falls when a metric no longer improves
+    SequentialLR                 one schedule after the other
+
+Gradients
+    clip_grad_norm_   limits their joint norm
+    clip_grad_value_  limits each element
+"""
+
+from minigrad import __version__ as __version__
+from minigrad.extend import missing
 from optim.adagrad import Adagrad as Adagrad
 from optim.adam import Adam as Adam
 from optim.adamw import AdamW as AdamW
@@ -8,6 +56,7 @@ from optim.base.first_order import FirstOrder as FirstOrder
 from optim.base.optimizer import Optimizer as Optimizer
 from optim.clip import clip_grad_norm_ as clip_grad_norm_
 from optim.clip import clip_grad_value_ as clip_grad_value_
+from optim.habits import PACKAGE
 from optim.lbfgs import LBFGS as LBFGS
 from optim.lion import Lion as Lion
 from optim.minimize import minimize as minimize
@@ -36,3 +85,18 @@ from optim.spectrum import hessian_spectrum as hessian_spectrum
 from optim.spectrum import hessian_trace as hessian_trace
 from optim.spectrum import preconditioned_sharpness as preconditioned_sharpness
 from optim.spectrum import sharpness as sharpness
+
+__all__ = [
+    "LBFGS", "SGD", "Adagrad", "Adam", "AdamW", "CosineAnnealingLR", "CosineAnnealingWarmRestarts",
+    "FirstOrder", "LRSchedule", "LambdaLR", "LinearLR", "Lion", "Momentum", "MultiStepLR", "NAdam",
+    "Newton", "NewtonCG", "OneCycleLR", "OptimizeResult", "Optimizer", "RMSprop", "ReduceLROnPlateau",
+    "SequentialLR", "SingularHessianError", "StepLR", "cg", "clip_grad_norm_", "clip_grad_value_",
+    "hessian_diagonal", "hessian_spectrum", "hessian_trace", "lanczos", "minimize",
+    "preconditioned_sharpness", "sharpness",
+]  # fmt: skip
+
+__getattr__ = missing(__name__, __all__, PACKAGE)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -31,7 +31,7 @@ from minigrad.extend import (
     touch,
 )
 from optim.base.groups import Array, ParamGroup, Segment, Values
-from optim.base.loss import no_loss
+from optim.base.loss import no_closure, no_loss
 from optim.base.optimizer import Optimizer, Params
 
 __all__ = ["Array", "FirstOrder", "Params", "Values"]
@@ -204,6 +204,8 @@ class FirstOrder(Optimizer):
 
     def _pulled_back(self, closure: Callable[[], Tensor]) -> Tensor:
         """Return the closure's loss, and set all gradients."""
+        if not callable(closure):
+            raise no_closure(f"{type(self).__name__}.step(closure)", closure)
         self.zero_grad()
         loss = closure()
         if not isinstance(loss, Tensor) or loss.size != 1:

@@ -8,7 +8,15 @@ import numpy as np
 
 from minigrad import Tensor
 
-__all__ = ["no_loss", "not_one_number"]
+__all__ = ["no_closure", "no_loss", "not_one_number"]
+
+
+def no_closure(call: str, given: Any) -> TypeError:
+    """The error for a closure that is no function, such as the loss itself."""
+    return TypeError(
+        f"`{call}` needs a function that computes the loss, got {type(given).__name__}: {given!r:.60}. Write "
+        "step(lambda: loss(model(x), y)), or loss.backward() and then step()."
+    )
 
 
 def no_loss(call: str, result: Any) -> TypeError | ValueError:

@@ -13,9 +13,10 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from minigrad import Tensor
-from minigrad.extend import entry, html_table, html_title
+from minigrad.extend import Hint, add_hints, as_sentence, entry, html_table, html_title, unexpected, visible
 from optim.base.groups import Array, ParamGroup, ParamSlice, Values
 from optim.base.options import NON_NEGATIVE, WHOLE, checked
+from optim.habits import OPTIMIZER, SETTINGS
 
 __all__ = ["Optimizer", "Params"]
 
@@ -84,6 +85,7 @@ class Optimizer:
         """Add a group `{"params": ..., **options}`; options not given are the optimizer's own."""
         self._add([self._described(param_group)])
 
+    @entry
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for param in self._slices():
@@ -139,6 +141,9 @@ class Optimizer:
                         np.ravel(vectors[name]) if name in vectors else self.initial(name, new)
                     )
 
+    def __dir__(self) -> list[str]:
+        return visible(self)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.param_groups))})"
 
@@ -165,8 +170,10 @@ class Optimizer:
         call = type(self).__name__
         known = getattr(self, "defaults", options).keys() | {"initial_lr"}
         if unknown := sorted(options.keys() - known):
+            remedy = unexpected(call, unknown[0], known)
             raise ValueError(
                 f"`{call}` has no option {', '.join(unknown)}; it has {', '.join(sorted(known))}."
+                + (f" For {unknown[0]}: {as_sentence(remedy)}" if remedy else "")
             )
         options = {name: checked(call, name, value) for name, value in options.items()}
         self.consistent(options)
@@ -289,6 +296,31 @@ class Optimizer:
                 )
         kinds = {key: WHOLE if isinstance(now, int) else NON_NEGATIVE for key, now in param.counters.items()}
         return {key: checked(call, key, saved[key], kind) for key, kind in kinds.items()}, vectors
+
+
+class _Setting(Hint):
+    """A hint that also refuses to be set on optimizers of this package, where that would have no effect."""
+
+    __slots__ = ()
+
+    @entry
+    def __set__(self, optimizer: Optimizer, value: Any) -> None:
+        if type(optimizer).__module__.startswith("optim."):
+            raise AttributeError(
+                f"setting `{self.name}` on {type(optimizer).__name__} would change nothing: {self.remedy} = "
+                f"{value!r:.60}."
+            )
+        vars(optimizer)[self.name] = value
+
+    @entry
+    def __get__(self, found: Any, kind: Any = None) -> Any:
+        if self.name in getattr(found, "__dict__", ()):
+            return vars(found)[self.name]
+        return super().__get__(found, kind)
+
+
+add_hints(Optimizer, "an Optimizer", OPTIMIZER)
+add_hints(Optimizer, "an Optimizer", SETTINGS, _Setting)
 
 
 def _saved(group: ParamGroup, param: ParamSlice) -> Values:

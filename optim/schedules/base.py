@@ -75,6 +75,7 @@ class LRSchedule:
 
     @property
     def groups(self) -> Sequence[Any]:
+        """The optimizer's groups of parameters, each with a rate of its own."""
         return self.optimizer.param_groups
 
     def rates(self) -> list[float]:

@@ -136,6 +136,7 @@ class LinearLR(LRSchedule):
         super().__init__(optimizer)
 
     def factor(self, epoch: int) -> float:
+        """What the initial rate is multiplied by."""
         done = min(1.0, epoch / self.total_iters)
         return float(self.start_factor + (self.end_factor - self.start_factor) * done)
 
@@ -174,6 +175,7 @@ class CosineAnnealingLR(LRSchedule):
         super().__init__(optimizer)
 
     def height(self, epoch: int) -> float:
+        """The height of the cosine above its lowest point: from 2 to 0."""
         return 1 + math.cos(math.pi * epoch / self.T_max)
 
     def rates(self) -> list[float]:

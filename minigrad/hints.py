@@ -1,0 +1,101 @@
+"""How a habit of another library (`habits.py`) meets its hint, at no cost for names that exist.
+
+A class gets one descriptor for each name, because a `__getattr__` would slow down all its attributes. A
+package has a `__getattr__`, which Python calls for missing names only. `hasattr` stays False everywhere.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection
+from types import ModuleType
+from typing import Any
+
+from minigrad.errors import as_sentence, entry
+from minigrad.habits import instead, table
+
+__all__ = ["Hint", "add_hints", "missing", "visible"]
+
+
+class Hint:
+    """A name that a class does not have. Without a `__set__`, attributes of subclasses and objects win."""
+
+    __slots__ = ("name", "owner", "remedy")
+
+    def __init__(self, owner: str, name: str, remedy: str) -> None:
+        self.owner, self.name, self.remedy = owner, name, remedy
+
+    @entry
+    def __get__(self, found: Any, kind: Any = None) -> Any:
+        raise AttributeError(f"{self.owner} has no `{self.name}`: {self.remedy}.", name=self.name)
+
+    def __repr__(self) -> str:  # help() of the class lists it
+        return f"<not here: {self.remedy}>"
+
+
+def add_hints(cls: type, owner: str, habits: str, kind: type[Hint] = Hint) -> None:
+    """Put a `Hint` on the class for each name; `owner` is the class in errors, as "a Tensor"."""
+    for name, remedy in table(habits).items():
+        setattr(cls, name, kind(owner, name, remedy))
+
+
+def visible(x: Any, hidden: Collection[str] = ()) -> list[str]:
+    """What `dir(x)` lists: no hints, and none of the names in `hidden`."""
+    names = object.__dir__(x)
+    found = {name: value for c in reversed(type(x).__mro__) for name, value in vars(c).items()}
+    own = getattr(x, "__dict__", {})
+    return [n for n in names if n not in hidden and (n in own or not isinstance(found.get(n), Hint))]
+
+
+class _NoFunction(ModuleType):
+    """A file of ours whose name is called as if it were a class: `minigrad.tensor([1, 2])`."""
+
+    @entry
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        package, _, name = self.__name__.rpartition(".")
+        public = next(each for each in sys.modules[package].__all__ if each.lower() == name)
+        raise TypeError(
+            f"`{self.__name__}` is a file of ours, not a function: write {package}.{public}(...)."
+        )
+
+
+def missing(package: str, public: Collection[str], habits: str, numpys: bool = False) -> Callable[[str], Any]:
+    """The `__getattr__` of a package: raises AttributeError, with what to write instead where that is known.
+
+    Args:
+        habits: a table as in `habits.py`.
+        numpys: whether any other name of NumPy's is answered with that.
+    """
+    for name in public:
+        file = sys.modules.get(f"{package}.{name.lower()}")
+        if file is not None and file is not getattr(sys.modules[package], name, file):
+            file.__class__ = _NoFunction
+
+    @entry
+    def __getattr__(name: str) -> Any:
+        text = f"module {package!r} has no attribute {name!r}"
+        remedy = "" if name.startswith("_") else instead(name, (), habits)
+        if not remedy and not name.startswith("_"):
+            its = numpys and name in vars(sys.modules["numpy"])
+            remedy = f"functions are NumPy's, write np.{name}" if its else instead(name, public)
+        if not remedy:
+            raise AttributeError(text, name=name)
+        if _is_imported(package, name):
+            raise ImportError(
+                f"cannot import name {name!r} from {package!r}: {as_sentence(remedy)}", name=package
+            )
+        raise AttributeError(f"{text}: {as_sentence(remedy)}", name=name)
+
+    return __getattr__
+
+
+def _is_imported(package: str, name: str) -> bool:
+    """Whether `from package import name` asks, which would replace the text of an AttributeError."""
+    asks: Any = sys._getframe(1)
+    while asks is not None and asks.f_code.co_name in ("__getattr__", "called"):
+        asks = asks.f_back
+    if asks is None or asks.f_code.co_name != "_handle_fromlist":
+        return False
+    from importlib.util import find_spec
+
+    return find_spec(f"{package}.{name}") is None
