@@ -12,7 +12,7 @@ STYLE: dict[Any, Any] = {
     "axes.titlesize": 11, "axes.titlelocation": "left", "legend.frameon": False, "legend.fontsize": 9,
     "lines.linewidth": 1.8,
 }  # fmt: skip
-MISSING = "no picture: matplotlib is not installed (pip install -e '.[plot]')"
+MISSING = 'no picture: Matplotlib is not installed (pip install -e ".[plot]")'
 
 
 def pyplot() -> Any:

@@ -1,4 +1,4 @@
-"""minigrad: reverse- and forward-mode differentiation of NumPy code, on one graph.
+"""Reverse- and forward-mode differentiation of NumPy code, on one graph.
 
 The graph
     Tensor        a NumPy array that remembers how it was made

@@ -1,4 +1,5 @@
-"""`python -m minigrad.doctor`: what minigrad runs on here, and whether a setting would make it faster.
+"""`python -m minigrad.doctor`: what minigrad runs on here, which files a script would import, and whether a
+setting would make it faster.
 
 OpenBLAS picks its kernels by the processor's model, and for a model that it does not know it may pick kernels
 of half the speed. So a matrix product is timed with each family of kernels that the processor's instruction
@@ -9,22 +10,27 @@ from __future__ import annotations
 
 import ctypes
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
+import webbrowser
 from pathlib import Path
 from typing import Any
 
-__all__ = ["blas", "families", "main", "measured", "report"]
+from minigrad import __version__
+
+__all__ = ["blas", "families", "main", "measured", "packages", "report"]
 
 FAMILIES = {  # OPENBLAS_CORETYPE: the instructions it needs
     "NEHALEM": {"sse4_2"}, "SANDYBRIDGE": {"avx"}, "HASWELL": {"avx2", "fma"}, "ZEN": {"avx2", "fma"},
     "SKYLAKEX": {"avx512vl"}, "COOPERLAKE": {"avx512_bf16"}, "SAPPHIRERAPIDS": {"amx_bf16"},
     "NEOVERSEN1": {"asimddp"}, "NEOVERSEV1": {"sve"},
 }  # fmt: skip
+_ROOT = Path(__file__).resolve().parent.parent
 WORTH = 1.15  # a setting is recommended if it is faster by at least this factor
 _TIMED = """
 import json, time, numpy as np
@@ -58,6 +64,25 @@ def blas() -> dict[str, str]:
             corename.restype = ctypes.c_char_p
             kernels = corename().decode()
     return {"numpy": np.__version__, "blas": f"{built['name']} {built['version']}", "kernels": kernels}
+
+
+def packages() -> list[str]:
+    """A line on where a script in the present folder finds minigrad, models and optim, or what hides them."""
+    lines = []
+    for name in ("minigrad", "models", "optim"):
+        ours = _ROOT / name / "__init__.py"
+        spec = None if name == "minigrad" else importlib.util.find_spec(name)  # minigrad is this one
+        found = ours if name == "minigrad" else Path(spec.origin) if spec and spec.origin else None
+        if found is not None and found.resolve() == ours.resolve():
+            lines.append(f"{name:<10} {ours.parent}")
+        elif found is None:
+            lines.append(f"{name:<10} not found; write pip install -e . in {_ROOT}")
+        else:
+            lines.append(
+                f"{name:<10} {found} HIDES OURS, {ours.parent}: `from {name} import ...` fails here; "
+                "give that file another name"
+            )
+    return lines
 
 
 def families() -> list[str]:
@@ -97,13 +122,16 @@ def report(speeds: dict[str, Any]) -> str:
     """
     here = blas()
     lines = [
-        f"minigrad {_version('minigrad')}, Python {platform.python_version()}, NumPy {here['numpy']}, "
+        f"minigrad {__version__}, Python {platform.python_version()}, NumPy {here['numpy']}, "
         f"{platform.machine()}",
+        *packages(),
         f"BLAS       {here['blas']}, kernels {here['kernels']}",
         f"threads    {os.cpu_count()} processors; " + _settings(),
-        f"pictures   dot {_yes(shutil.which('dot'))}, graphviz {_version('graphviz')}, pygraphviz "
-        f"{_version('pygraphviz')}, matplotlib {_version('matplotlib')}; SVG, HTML, DOT and Mermaid need "
-        "none of them",
+        f"matplotlib {_version('matplotlib')}: for PNG, PDF and the pictures of the examples",
+        f"Graphviz   dot {_yes(shutil.which('dot'))}, graphviz {_version('graphviz')}, pygraphviz "
+        f"{_version('pygraphviz')}: for PNG and PDF by their layout",
+        f"browser    {_browser()}: for the pages of drawings (HTML); SVG, HTML, DOT and Mermaid are written "
+        "without any of these",
         "",
     ]
     for i, (name, speed) in enumerate(speeds.items()):
@@ -126,8 +154,7 @@ def advice(speeds: dict[str, Any]) -> str:
 
 
 def _timed(settings: dict[str, str]) -> dict[str, Any]:
-    root = str(Path(__file__).resolve().parent.parent)
-    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
     command = [sys.executable, "-c", _TIMED]
     said = subprocess.run(
         command, env=os.environ | {"PYTHONPATH": path} | settings, capture_output=True, text=True, check=True
@@ -156,6 +183,13 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
+
+
+def _browser() -> str:
+    try:
+        return getattr(webbrowser.get(), "name", "found")
+    except webbrowser.Error:
+        return "not found"
 
 
 def _yes(found: Any) -> str:

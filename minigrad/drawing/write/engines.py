@@ -23,7 +23,7 @@ ENGINES = ("auto", "builtin", "graphviz", "pygraphviz")
 _REMEDY = {
     "graphviz": "install Graphviz, the program `dot` (Debian: apt-get install graphviz)",
     "pygraphviz": "pip install pygraphviz",
-    "builtin": "pip install minigrad[plot], which brings Matplotlib",
+    "builtin": 'in the checkout of minigrad, pip install -e ".[plot]", which brings Matplotlib',
 }
 
 
