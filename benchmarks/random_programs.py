@@ -30,12 +30,12 @@ RULES = {
     "square of a length": "PyTorch has 0 for |x|·|x| at 0; difference quotients tend to ours, not to it",
     "infinite curvature": "PyTorch has NaN or 0; ours is ±∞, and difference quotients grow to it",
     "out of range": "numbers near the ends of the range; ours is as in extended precision, or NaN or ±∞",
-    "of NaN": "the value is NaN, and so is ours or PyTorch's",
+    "of NaN": "the value is NaN, and so is ours or PyTorch's; or PyTorch has slope 1 at relu or max of NaN",
     "pole": "PyTorch has NaN; the value is infinite, and ours is ±∞",
     "sign of zero": "NumPy and PyTorch differ in the sign of a 0, which a pole shows; with others they agree",
     "limit": "PyTorch has NaN, and at large numbers in place of ±∞ what ours is there",
     "infinite logits": "PyTorch has NaN; in softmax and logsumexp of ours +∞ share equally",
-    "at infinity": "x is infinite; PyTorch has NaN = 0·∞, and ours takes 0·∞ as 0; nothing confirms it",
+    "at infinity": "a number is infinite; PyTorch has NaN = 0·∞, ours takes 0·∞ as 0; nothing confirms it",
 }
 SPECIAL = (0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 1e200, -1e200, 1e-200)
 MATRIX = np.array([[1, -2, 0, 0.5], [0, 1, 1, -1], [2, 0, -0.5, 1], [0.3, 0, 1, 0]])
@@ -73,6 +73,9 @@ BINARY: dict[str, Pair] = {
     "select": (lambda a, b: np.where(a > b, a, b * b), lambda t, a, b: t.where(a > b, a, b * b)),
     "dot": (lambda a, b: a * (a @ b), lambda t, a, b: a * (a @ b)),
 }
+
+
+CHOICES = ("relu", "maximum", "minimum")
 
 
 def _clip(t: Any, x: Any) -> Any:
@@ -191,7 +194,7 @@ def _excuses(
 ) -> Iterator[tuple[str, Any]]:
     """The rules in turn, each with the elements that it explains."""
     kind, nan = name.split()[0], np.isnan(want)
-    for e in 4 * np.finfo(x.dtype).eps * np.random.default_rng(0).normal(size=(2, 4)):
+    for e in 4 * np.finfo(x.dtype).eps * np.random.default_rng(0).normal(size=(6, 4)):
         a, b = x * (1 + e).astype(x.dtype), x * (1 + 2 * e).astype(x.dtype)
         changes = [_ours(program.run, a, v)[name] - _ours(program.run, b, v)[name]]
         if torch:
@@ -217,7 +220,9 @@ def _excuses(
         yield "square of a length", ours & ~theirs
         yield "infinite curvature", np.isinf(y) & np.any((np.sign(y) * near > 5 * np.abs(far)) | (near == y))
     yield "out of range", _is_exact(program, name, x, v, y, want)
-    yield "of NaN", (np.isnan(y) | nan) & np.isnan(value)
+    choices = [values[i] for step, operands in program.steps if step in CHOICES for i in operands]
+    chosen = any(np.any(np.isnan(z)) for z in choices)
+    yield "of NaN", (np.isnan(y) | nan | chosen) & np.isnan(value)
     yield "pole", nan & np.isinf(y) & np.isinf(value)
     for zero in (-x, 0.0, -0.0) if torch else ():
         z = _theirs(torch, program, np.where(x == 0, zero, x).astype(x.dtype), v)[kind]
@@ -228,7 +233,7 @@ def _excuses(
         yield "limit", nan & np.isfinite(y) & (np.abs(limit - y) <= 1e-3 * (1 + np.abs(y)))
     logits = [values[i] for step, (i, *_) in program.steps if step in ("softmax", "logsumexp")]
     yield "infinite logits", nan & any(np.any(z == np.inf) for z in logits)
-    yield "at infinity", nan & np.isfinite(y) & np.any(np.isinf(x))
+    yield "at infinity", nan & np.isfinite(y) & any(np.any(np.isinf(z)) for z in values)
     wide = np.float64 if x.dtype == np.float32 else np.longdouble
     changes = [_ours(program.run, x.astype(wide), v.astype(wide), compiled=False)[name.split(" comp")[0]] - y]
     if torch and wide == np.float64:
