@@ -63,7 +63,7 @@ Trainer train: write fit(model, optimizer, loss, (x, y), epochs=10)
 compile: `fit` compiles by itself; for functions write minigrad.compile(f)
 save: a model saves itself, write model.save("model.npz")
 load load_model: a model loads itself, write model.load("model.npz")
-ModelCheckpoint: `fit` has it, write checkpoint="run.npz"
+ModelCheckpoint: `fit` has it, write checkpoint="run.mg"
 to_categorical: write from models.datasets import one_hot
 """
 
