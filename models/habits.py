@@ -45,17 +45,17 @@ Input: sizes are given to the layers, so leave it out
 init: they are in a file of their own, write from models.initializers import he_normal
 functional: write from models import cross_entropy
 nn: write from models import Linear
-datasets moons: they are in a file of their own, write from models.datasets import moons
-digits: they are in a file of their own, write from models.datasets import digits
-iris: they are in a file of their own, write from models.datasets import iris
-wine: they are in a file of their own, write from models.datasets import wine
-circles: they are in a file of their own, write from models.datasets import circles
-spirals: they are in a file of their own, write from models.datasets import spirals
-blobs: they are in a file of their own, write from models.datasets import blobs
-xor: they are in a file of their own, write from models.datasets import xor
-train_test_split: they are in a file of their own, write from models.datasets import train_test_split
-standardize: they are in a file of their own, write from models.datasets import standardize
-one_hot: they are in a file of their own, write from models.datasets import one_hot
+datasets moons: they are in a package of their own, write from models.datasets import moons
+digits: they are in a package of their own, write from models.datasets import digits
+iris: they are in a package of their own, write from models.datasets import iris
+wine: they are in a package of their own, write from models.datasets import wine
+circles: they are in a package of their own, write from models.datasets import circles
+spirals: they are in a package of their own, write from models.datasets import spirals
+blobs: they are in a package of their own, write from models.datasets import blobs
+xor: they are in a package of their own, write from models.datasets import xor
+train_test_split: they are in a package of their own, write from models.datasets import train_test_split
+standardize: they are in a package of their own, write from models.datasets import standardize
+one_hot: they are in a package of their own, write from models.datasets import one_hot
 Adam: optimizers are in a package of their own, write from optim import Adam
 SGD: optimizers are in a package of their own, write from optim import SGD
 AdamW: optimizers are in a package of their own, write from optim import AdamW
