@@ -31,7 +31,8 @@ def _scale(g: Any, d: Any, out: Any = None) -> Any:
 
     So a zero cotangent and a zero tangent do not promise the same. Through `np.sqrt(x)**2` at 0 the pull back
     meets 0·∞ with the zero first and gives 0; the push forward meets ∞·0 and gives NaN. Neither finds the
-    true value, 1.
+    true value, 1. A cotangent that underflowed to 0 counts as a zero too: 1 / (1 / x) at 1e-200 has the
+    derivative 1 and gets 0, as x² of a float64 must stay between 1e-308 and 1e308 there.
     """
     r = np.multiply(g, d, out=out)  # `out` is neither g nor d
     # Nearly always everything is finite, and one dot product shows it. NaN fails the test as well; a square
