@@ -45,20 +45,21 @@ Errors
     StaleGraphError  a leaf was changed after its graph was recorded
 """
 
-from typing import TYPE_CHECKING, Any
+import typing
 
 from minigrad.check import check_derivatives as check_derivatives
 from minigrad.errors import CaptureError as CaptureError
 from minigrad.errors import DerivativeError as DerivativeError
 from minigrad.errors import StaleGraphError as StaleGraphError
-from minigrad.errors import entry
+from minigrad.errors import entry as _entry
 from minigrad.families import bilinear as bilinear
 from minigrad.families import elementwise as elementwise
 from minigrad.families import linear_op as linear_op
 from minigrad.families import register as register
 from minigrad.gauss_newton import ggn_vp as ggn_vp
-from minigrad.habits import PACKAGE
-from minigrad.hints import missing
+from minigrad.habits import PACKAGE as _HABITS
+from minigrad.hints import listed as _listed
+from minigrad.hints import missing as _missing
 from minigrad.mode import no_grad as no_grad
 from minigrad.mode import trace_source as trace_source
 from minigrad.ops.elementwise import relu as relu
@@ -84,30 +85,24 @@ from minigrad.transforms import linearize as linearize
 from minigrad.transforms import value_and_grad as value_and_grad
 from minigrad.transforms import vjp as vjp
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from minigrad.drawing.draw import draw as draw
 
-__all__ = [
-    "CaptureError", "DerivativeError", "Op", "StaleGraphError", "Tensor", "bilinear", "check_derivatives",
-    "compile", "draw", "elementwise", "ggn_vp", "grad", "gradient_and_hvp", "hessian", "hvp", "index_add",
-    "index_set", "jacobian", "jvp", "linear", "linear_op", "linearize", "log_softmax", "logsumexp",
-    "no_grad", "register", "relu", "sigmoid", "softmax", "softplus", "trace_source", "uniform",
-    "value_and_grad", "vjp",
-]  # fmt: skip
+__all__ = list(_listed(globals(), "draw"))
 
 __version__ = "0.1.0"  # pyproject.toml reads it here
-_missing = missing(__name__, __all__, PACKAGE, numpys=True)
+_others = _missing(__name__, __all__, _HABITS, numpys=True)
 
 
-@entry
-def __getattr__(name: str) -> Any:
+@_entry
+def __getattr__(name: str) -> typing.Any:
     """Load `minigrad.draw` when it is first used, because most programs draw nothing."""
     if name == "draw":
         from minigrad.drawing.draw import draw
 
         globals()["draw"] = draw
         return draw
-    return _missing(name)
+    return _others(name)
 
 
 def __dir__() -> list[str]:

@@ -18,6 +18,7 @@ from minigrad.habits import table as table
 from minigrad.handed_out import move_on as move_on
 from minigrad.hints import Hint as Hint
 from minigrad.hints import add_hints as add_hints
+from minigrad.hints import listed as listed
 from minigrad.hints import missing as missing
 from minigrad.hints import visible as visible
 from minigrad.leaving import numeric as numeric

@@ -14,7 +14,7 @@ from typing import Any
 from minigrad.errors import as_sentence, entry
 from minigrad.habits import instead, table
 
-__all__ = ["Hint", "add_hints", "missing", "visible"]
+__all__ = ["Hint", "add_hints", "listed", "missing", "visible"]
 
 
 class Hint:
@@ -57,6 +57,13 @@ class _NoFunction(ModuleType):
         raise TypeError(
             f"`{self.__name__}` is a file of ours, not a function: write {package}.{public}(...)."
         )
+
+
+def listed(names: dict[str, Any], *later: str) -> tuple[str, ...]:
+    """The `__all__` of a package: what it imports under a name without an underscore, and names it loads
+    later."""
+    found = [name for name, x in names.items() if name[0] != "_" and not isinstance(x, ModuleType)]
+    return tuple(sorted([*found, *later]))
 
 
 def missing(package: str, public: Collection[str], habits: str, numpys: bool = False) -> Callable[[str], Any]:

@@ -26,9 +26,10 @@ Training
 """
 
 from minigrad import __version__ as __version__
-from minigrad.extend import missing
+from minigrad.extend import listed as _listed
+from minigrad.extend import missing as _missing
 from models.files import FileError as FileError
-from models.habits import PACKAGE
+from models.habits import PACKAGE as _HABITS
 from models.layers import Dropout as Dropout
 from models.layers import Linear as Linear
 from models.layers import Sequential as Sequential
@@ -44,13 +45,9 @@ from models.training import History as History
 from models.training import evaluate as evaluate
 from models.training import fit as fit
 
-__all__ = [
-    "MLP", "Dropout", "EarlyStopping", "FileError", "History", "Linear", "Module", "Sequential",
-    "accuracy", "binary_cross_entropy_with_logits", "cross_entropy", "evaluate", "fit", "hinge_loss",
-    "mse_loss",
-]  # fmt: skip
+__all__ = list(_listed(globals()))
 
-__getattr__ = missing(__name__, __all__, PACKAGE)
+__getattr__ = _missing(__name__, __all__, _HABITS)
 
 
 def __dir__() -> list[str]:

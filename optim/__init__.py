@@ -48,7 +48,8 @@ Gradients
 """
 
 from minigrad import __version__ as __version__
-from minigrad.extend import missing
+from minigrad.extend import listed as _listed
+from minigrad.extend import missing as _missing
 from optim.adagrad import Adagrad as Adagrad
 from optim.adam import Adam as Adam
 from optim.adamw import AdamW as AdamW
@@ -56,7 +57,7 @@ from optim.base.first_order import FirstOrder as FirstOrder
 from optim.base.optimizer import Optimizer as Optimizer
 from optim.clip import clip_grad_norm_ as clip_grad_norm_
 from optim.clip import clip_grad_value_ as clip_grad_value_
-from optim.habits import PACKAGE
+from optim.habits import PACKAGE as _HABITS
 from optim.lbfgs import LBFGS as LBFGS
 from optim.lion import Lion as Lion
 from optim.minimize import minimize as minimize
@@ -86,16 +87,9 @@ from optim.spectrum import hessian_trace as hessian_trace
 from optim.spectrum import preconditioned_sharpness as preconditioned_sharpness
 from optim.spectrum import sharpness as sharpness
 
-__all__ = [
-    "LBFGS", "SGD", "Adagrad", "Adam", "AdamW", "CosineAnnealingLR", "CosineAnnealingWarmRestarts",
-    "FirstOrder", "LRSchedule", "LambdaLR", "LinearLR", "Lion", "Momentum", "MultiStepLR", "NAdam",
-    "Newton", "NewtonCG", "OneCycleLR", "OptimizeResult", "Optimizer", "RMSprop", "ReduceLROnPlateau",
-    "SequentialLR", "SingularHessianError", "StepLR", "cg", "clip_grad_norm_", "clip_grad_value_",
-    "hessian_diagonal", "hessian_spectrum", "hessian_trace", "lanczos", "minimize",
-    "preconditioned_sharpness", "sharpness",
-]  # fmt: skip
+__all__ = list(_listed(globals()))
 
-__getattr__ = missing(__name__, __all__, PACKAGE)
+__getattr__ = _missing(__name__, __all__, _HABITS)
 
 
 def __dir__() -> list[str]:
