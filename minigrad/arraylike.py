@@ -8,6 +8,7 @@ more often, is in `tensor.py` beside the `apply` that it calls.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,10 +21,14 @@ from minigrad.hints import visible
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
 
-__all__ = ["REDUCTIONS", "RULES", "SQUARES", "ArrayLike", "defers", "dispatch", "squared"]
+__all__ = ["LATE", "REDUCTIONS", "RULES", "SQUARES", "ArrayLike", "defers", "dispatch", "rule_of", "squared"]
 
 RULES: dict[Any, Callable[..., Tensor]] = {}
 """NumPy function or ufunc → the rule to run when it is called on a Tensor. The tables under `ops` fill it."""
+
+LATE: list[str] = []
+"""The modules of rules that are imported when a function is met that `RULES` lacks: rare topics cost nothing
+before."""
 
 SQUARES: dict[Any, Callable[..., Any]] = {}
 """An op with a kink → the square of its result, which has none."""
@@ -33,6 +38,15 @@ REDUCTIONS: dict[Any, Any] = {
     np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min,
     np.logical_and: np.all, np.logical_or: np.any,
 }  # fmt: skip
+
+
+def rule_of(func: Any) -> Callable[..., Any] | None:
+    """The rule of a NumPy function, from the late modules too; None if there is none."""
+    if func not in RULES and LATE:
+        for module in LATE:
+            import_module(module)
+        LATE.clear()
+    return RULES.get(func)
 
 
 def dispatch(func: Any, args: Sequence[Any], kwargs: dict[str, Any], called: str = "") -> Any:
@@ -46,7 +60,7 @@ def dispatch(func: Any, args: Sequence[Any], kwargs: dict[str, Any], called: str
         TypeError: the function has no rule, or its rule does not take one of the arguments. Guessing a rule
             would give wrong numbers silently.
     """
-    rule = RULES.get(func)
+    rule = RULES.get(func) or rule_of(func)
     if rule is None:
         raise TypeError(
             f"{called or as_written(func)} has no derivative rule in minigrad. Use functions that do, call "
