@@ -230,10 +230,7 @@ non_blocking: everything is computed at once, so leave it out
 device: everything is computed on the CPU, so leave it out
 inplace: nothing is changed in place, so leave it out
 out: the result is a new Tensor, so leave it out
-reduction: losses are means over the batch; for a sum multiply by the number of rows, write len(x) * loss
 size_average: losses are means over the batch, so leave it out
-label_smoothing: labels are class numbers; for soft ones write -np.mean(targets * log_softmax(logits)) * k
-ignore_index: choose the rows first, write cross_entropy(logits[kept], labels[kept])
 from_logits: the losses take logits, so leave it out
 learning_rate alpha step_size lr_rate eta init_lr: the learning rate is called lr, write lr=0.01
 beta beta1 beta2 beta_1 beta_2 b1 b2: both memories come as a pair, write betas=(0.9, 0.999)

@@ -12,7 +12,11 @@ Layers and networks
 
 Losses and metrics
     mse_loss                          the mean of the squared differences
+    l1_loss                           the mean of the absolute differences
+    huber_loss                        squares near 0, absolute values beyond
     cross_entropy                     the loss of class numbers under logits
+    nll_loss                          the same under logarithms of probabilities
+    kl_div                            the divergence of two distributions
     binary_cross_entropy_with_logits  the loss of labels 0 and 1 under logits
     hinge_loss                        the margin loss of labels −1 and 1
     accuracy                          the share of rows that are classified rightly
@@ -37,7 +41,11 @@ from models.losses import accuracy as accuracy
 from models.losses import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
 from models.losses import cross_entropy as cross_entropy
 from models.losses import hinge_loss as hinge_loss
+from models.losses import huber_loss as huber_loss
+from models.losses import kl_div as kl_div
+from models.losses import l1_loss as l1_loss
 from models.losses import mse_loss as mse_loss
+from models.losses import nll_loss as nll_loss
 from models.mlp import MLP as MLP
 from models.module import Module as Module
 from models.training import EarlyStopping as EarlyStopping

@@ -23,13 +23,16 @@ GELU: activations are plain functions, write models.activations.gelu
 SiLU: activations are plain functions, write models.activations.silu
 ELU: activations are plain functions, write models.activations.elu
 LeakyReLU: activations are plain functions, write models.activations.leaky_relu
-CrossEntropyLoss NLLLoss nll_loss: losses are functions, write models.cross_entropy
+CrossEntropyLoss: losses are functions, write models.cross_entropy
+NLLLoss: losses are functions, write models.nll_loss
+KLDivLoss KLDivergence: losses are functions, write models.kl_div
+HuberLoss SmoothL1Loss Huber huber smooth_l1_loss: losses are functions, write models.huber_loss
 SparseCategoricalCrossentropy CategoricalCrossentropy: losses are functions, write models.cross_entropy
 MSELoss MeanSquaredError mse: losses are functions, write models.mse_loss
 BCEWithLogitsLoss BCELoss: losses are functions, write models.binary_cross_entropy_with_logits
 BinaryCrossentropy binary_cross_entropy: losses are functions, write models.binary_cross_entropy_with_logits
 HingeEmbeddingLoss: losses are functions, write models.hinge_loss
-L1Loss: a loss is any function, write lambda p, y: np.mean(np.abs(p - y))
+L1Loss MeanAbsoluteError mae: losses are functions, write models.l1_loss
 Dense Lazy: the dense layer says both its sizes, write models.Linear(2, 3)
 Identity: activations are plain functions, write models.activations.identity
 Flatten Lambda: a layer may be any function, write lambda x: x.reshape(len(x), -1)
