@@ -18,6 +18,7 @@ Derivatives of functions
     gradient_and_hvp   gradient and Hessian-vector product of a recorded scalar
     ggn_vp             the Gauss–Newton matrix times a vector
     check_derivatives  compares the derivatives of a function with differences
+    vmap               a function of one sample, for a batch of them
     compile            the same function, replayed as plain NumPy: faster
 
 Functions that NumPy lacks
@@ -84,6 +85,7 @@ from minigrad.transforms import jvp as jvp
 from minigrad.transforms import linearize as linearize
 from minigrad.transforms import value_and_grad as value_and_grad
 from minigrad.transforms import vjp as vjp
+from minigrad.vmap import vmap as vmap
 
 if typing.TYPE_CHECKING:
     from minigrad.drawing.draw import draw as draw

@@ -25,6 +25,7 @@ from minigrad.tensor import RULES, Op
 __all__ = ["bilinear", "constant_op", "elementwise", "linear_op", "register"]
 
 Rule = Callable[..., Any]
+LINEAR: set[Op] = set()  # the ops that `linear_op` has made
 
 
 @entry
@@ -137,6 +138,7 @@ def linear_op(
         pushes=[lambda t, y, *args, **params: forward_push(t, *args, **params), *rest],
         batched=batched,
     )
+    LINEAR.add(op)
     return op
 
 

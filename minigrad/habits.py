@@ -201,7 +201,6 @@ leaky_relu: activations are in a file of models, write from models.activations i
 autograd GradientTape: write minigrad.grad(f)
 backward: write loss.backward()
 jit function script: write minigrad.compile(f)
-vmap: functions of NumPy take a whole batch; to get the slope at each row write minigrad.jacobian(f)
 jacfwd jacrev: one function serves both modes, write minigrad.jacobian(f)
 stop_gradient: write x.detach()
 tree_map: write from minigrad.extend import tree_map

@@ -4,11 +4,12 @@ Data sets are in `models.datasets`, activations in `models.activations`, initial
 `models.initializers`.
 
 Layers and networks
-    Module      the base of layers and networks; holds and finds their parameters
-    Linear      the dense layer x·W + b
-    Dropout     zeroes elements at random while training
-    Sequential  calls layers one after the other
-    MLP         dense layers with an activation between them
+    Module           the base of layers and networks; holds and finds their parameters
+    Linear           the dense layer x·W + b
+    Dropout          zeroes elements at random while training
+    Sequential       calls layers one after the other
+    MLP              dense layers with an activation between them
+    functional_call  a model as a function of its parameters
 
 Losses and metrics
     mse_loss                          the mean of the squared differences
@@ -33,6 +34,7 @@ from minigrad import __version__ as __version__
 from minigrad.extend import listed as _listed
 from minigrad.extend import missing as _missing
 from models.files import FileError as FileError
+from models.functional import functional_call as functional_call
 from models.habits import PACKAGE as _HABITS
 from models.layers import Dropout as Dropout
 from models.layers import Linear as Linear

@@ -149,7 +149,6 @@ KERAS_AND_JAX = [
     ("minigrad.GradientTape()", "write minigrad.grad(f)"),
     ("x.assign_add(x)", "write x.assign(x.data + 1)"),
     ("minigrad.jit(np.sin)", "write minigrad.compile(f)"),
-    ("minigrad.vmap(np.sin)", "write minigrad.jacobian(f)"),
     ("minigrad.jacfwd(np.sin)", "one function serves both modes, write minigrad.jacobian(f)"),
     ("from minigrad import jit", "cannot import name 'jit' from 'minigrad': write minigrad.compile(f)"),
     ("minigrad.random.PRNGKey(0)", "random numbers come from a NumPy generator"),

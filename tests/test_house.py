@@ -21,7 +21,7 @@ LAYERS = [  # inside minigrad, each may import only from the lines above its own
     {"leaving", "slices"}, {"sweeps"},
     {"tensor", "linear_program"}, {"products", "trees"}, {"families"},
     {"ops"}, {"recording"}, {"transforms"}, {"gauss_newton", "replay"},
-    {"check", "doctor", "drawing", "extend"},
+    {"check", "doctor", "drawing", "extend", "vmap"},
 ]  # fmt: skip
 
 

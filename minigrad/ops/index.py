@@ -228,18 +228,18 @@ def _add_along(g: Any, indices: Any, *, axis: int, shape: tuple[int, ...]) -> An
     return z
 
 
-_take_along: Op = linear_op(
+take_along_op: Op = linear_op(
     "take_along_axis",
     _along,
-    lambda g, x, indices, axis: _put_along(g, indices, axis=axis, shape=x.shape),
-    push=lambda t, x, indices, axis: _take_along(t, indices, axis=axis),
+    lambda g, x, indices, axis: put_along_op(g, indices, axis=axis, shape=x.shape),
+    push=lambda t, x, indices, axis: take_along_op(t, indices, axis=axis),
     others=1,
 )
-_put_along: Op = linear_op(
+put_along_op: Op = linear_op(
     "add_along_axis",
     _add_along,
-    lambda g, x, indices, axis, shape: _take_along(g, indices, axis=axis),
-    push=lambda t, x, indices, axis, shape: _put_along(t, indices, axis=axis, shape=shape),
+    lambda g, x, indices, axis, shape: take_along_op(g, indices, axis=axis),
+    push=lambda t, x, indices, axis, shape: put_along_op(t, indices, axis=axis, shape=shape),
     others=1,
 )
 
@@ -251,7 +251,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     shape = [n if i != axis else data_of(indices).shape[axis] for i, n in enumerate(x.shape)]
     if list(data_of(indices).shape) != shape:
         indices = np.broadcast_to(indices, shape)
-    return _take_along(x, indices, axis=axis)
+    return take_along_op(x, indices, axis=axis)
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
@@ -262,14 +262,14 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     return x[(slice(None),) * normalize_axis_index(axis, x.ndim) + (picked,)]
 
 
-_argsort = constant_op(lambda x, axis, kind: np.argsort(x, axis=axis, kind=kind), "argsort")
+argsort_op = constant_op(lambda x, axis, kind: np.argsort(x, axis=axis, kind=kind), "argsort")
 
 
 def sort(x: Any, axis: int | None = -1, kind: str | None = None, *, stable: bool = True) -> Any:
     """x sorted, always by a stable sort: it gives the values that every `kind` gives."""
     if axis is None:
         return sort(np.reshape(x, (-1,)), 0)
-    return take_along_axis(x, _argsort(x, axis=axis, kind="stable"), axis)
+    return take_along_axis(x, argsort_op(x, axis=axis, kind="stable"), axis)
 
 
 register(np.take_along_axis, take_along_axis, keywords=("axis",))
@@ -285,7 +285,9 @@ for _f in (np.argmax, np.argmin, np.all, np.any, np.count_nonzero):
     )
 register(
     np.argsort,
-    lambda x, axis=-1, kind=None, *, stable=False: _argsort(x, axis=axis, kind="stable" if stable else kind),
+    lambda x, axis=-1, kind=None, *, stable=False: argsort_op(
+        x, axis=axis, kind="stable" if stable else kind
+    ),
     keywords=("axis", "kind", "stable"),
 )
 register(

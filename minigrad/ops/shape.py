@@ -148,7 +148,7 @@ def _placed(i: int, t: Any, y: Any, *args: Any, axis: int) -> Any:
     return np.concatenate(parts, axis=axis)
 
 
-_concatenate = Op(
+concatenate_op = Op(
     "concatenate",
     lambda *args, axis: np.concatenate(args, axis=axis),
     pulls=ForEach(_piece),
@@ -162,7 +162,7 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
         return concatenate([reshape(traced_if_capturing(a), (-1,)) for a in arrays])
     first = data_of(arrays[0])
     axis = normalize_axis_index(axis, np.ndim(first)) - np.ndim(first)
-    return _concatenate(
+    return concatenate_op(
         *(a if isinstance(a, Tensor) else traced_if_capturing(np.asarray(a)) for a in arrays), axis=axis
     )
 
