@@ -20,6 +20,7 @@ from minigrad.products import scale, select
 from minigrad.tensor import Op, Tensor, data_of
 
 Axis = int | tuple[int, ...] | None
+FEW = 4096  # so many elements are filled with a number in less time than NumPy needs to broadcast it
 
 
 def from_the_end(axis: Axis, ndim: int) -> tuple[int, ...]:
@@ -35,6 +36,10 @@ def with_axes(g: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 
 def _spread(g: Any, x: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
+    if g.__class__ is np.ndarray and not g.ndim and x.size <= FEW:
+        full = np.empty(x.shape, g.dtype)
+        full.fill(g)
+        return full
     g = with_axes(g, axis, keepdims)
     return np.broadcast_to(g, g.shape[: g.ndim - x.ndim] + x.shape)
 
