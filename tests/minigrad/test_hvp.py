@@ -29,7 +29,8 @@ def targets(loss, rng):
     return rng.random((ROWS, SIZES[-1]))
 
 
-LOSSES = [name for name in losses.__all__ if name != "accuracy"]
+# the other losses are composed of ops that have rows of their own
+LOSSES = ["binary_cross_entropy_with_logits", "cross_entropy", "hinge_loss", "mse_loss"]
 EVERY = list(itertools.product(ACTIVATIONS, LOSSES))
 every = pytest.mark.parametrize(("activation", "loss"), EVERY)
 
