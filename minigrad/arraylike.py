@@ -17,6 +17,7 @@ import numpy as np
 from minigrad.calls import as_written, fitting, refusal
 from minigrad.errors import entry, hide_our_frames, not_called, without_inner_name
 from minigrad.hints import visible
+from minigrad.refused import why_refused
 
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
@@ -62,8 +63,11 @@ def dispatch(func: Any, args: Sequence[Any], kwargs: dict[str, Any], called: str
     """
     rule = RULES.get(func) or rule_of(func)
     if rule is None:
+        name = called or as_written(func)
+        if why := why_refused(name):
+            raise TypeError(f"{name} is not supported on Tensors: {why}.")
         raise TypeError(
-            f"{called or as_written(func)} has no derivative rule in minigrad. Use functions that do, call "
+            f"{name} has no derivative rule in minigrad. Use functions that do, call "
             "it on .numpy() if no derivative is needed, or add a rule: make an op with minigrad.elementwise, "
             "minigrad.linear_op or minigrad.Op and connect it with minigrad.register(function, op)."
         )
