@@ -4,8 +4,12 @@ would spend their time waiting for one another, because the threads of OpenBLAS 
 The packages are imported here, so that pytest, which imports a file by its path, takes these modules when it
 runs the examples in their docstrings, and does not make a second one of each. The generator that tests draw
 from is here too.
+
+What collecting the tests has made stays until the end. It is set aside for Python's garbage collector, which
+would otherwise walk through thousands of tests each time that one of them asks it to collect.
 """
 
+import gc
 import importlib
 import os
 import zlib
@@ -16,6 +20,11 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 for name in ("minigrad", "models", "optim"):
     importlib.import_module(name)
+
+
+def pytest_collection_finish():
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
