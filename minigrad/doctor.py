@@ -32,16 +32,18 @@ FAMILIES = {  # OPENBLAS_CORETYPE: the instructions it needs
 }  # fmt: skip
 _ROOT = Path(__file__).resolve().parent.parent
 WORTH = 1.15  # a setting is recommended if it is faster by at least this factor
+PRODUCTS, ROUNDS = 60, 3  # how many products a process times, and how often each setting is timed again
 _TIMED = """
-import json, time, numpy as np
+import json, sys, time, numpy as np
 from minigrad.doctor import blas
 rng = np.random.default_rng(0)
 a, b = (rng.standard_normal(shape).astype(np.float32) for shape in ((512, 768), (768, 1024)))
 out = np.empty((512, 1024), np.float32)
 times = []
-for _ in range(60):
+for _ in range(int(sys.argv[1])):
     start = time.perf_counter(); np.dot(a, b, out); times.append(time.perf_counter() - start)
-print(json.dumps({"gflops": 2 * 512 * 768 * 1024 / sorted(times)[15] / 1e9, "kernels": blas()["kernels"]}))
+seconds = sorted(times)[len(times) // 4]
+print(json.dumps({"gflops": 2 * 512 * 768 * 1024 / seconds / 1e9, "kernels": blas()["kernels"]}))
 """
 
 
@@ -103,7 +105,7 @@ def measured() -> dict[str, Any]:
         result = _timed({"OPENBLAS_CORETYPE": family})
         if result["kernels"] not in [other["kernels"] for other in found.values()]:
             found[family] = result
-    for name, speed in [*found.items()] * 3:  # the best of several rounds: other programs may disturb one
+    for name, speed in [*found.items()] * ROUNDS:  # the best of several: other programs may disturb one
         again = _timed({"OPENBLAS_CORETYPE": name} if name else {})
         speed["gflops"] = max(speed["gflops"], again["gflops"])
     return found
@@ -155,7 +157,7 @@ def advice(speeds: dict[str, Any]) -> str:
 
 def _timed(settings: dict[str, str]) -> dict[str, Any]:
     path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
-    command = [sys.executable, "-c", _TIMED]
+    command = [sys.executable, "-c", _TIMED, str(PRODUCTS)]
     said = subprocess.run(
         command, env=os.environ | {"PYTHONPATH": path} | settings, capture_output=True, text=True, check=True
     )

@@ -1,8 +1,10 @@
 """The doctor describes the machine, and recommends a setting only if it is measured to help."""
 
 import importlib.util
+import json
 import os
 import platform
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -60,11 +62,35 @@ def test_families_need_the_instructions(monkeypatch):
     assert doctor.families() == []
 
 
-def test_the_command_measures(monkeypatch):
+def test_the_speeds_are_those_of_processes_with_each_setting(monkeypatch):
+    """With few products and one more round: how exact the speeds are is not what is asked here."""
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
-    done = subprocess.run(
-        [sys.executable, "-m", "minigrad.doctor"], capture_output=True, text=True, check=True
-    )
-    assert "GFLOP/s" in done.stdout
-    assert "(as it is now)" in done.stdout
-    assert done.stdout.strip().endswith((".", "nothing to set."))
+    monkeypatch.setattr(doctor, "PRODUCTS", 2)
+    monkeypatch.setattr(doctor, "ROUNDS", 1)
+    now = doctor.blas()["kernels"]
+    others = [name for name in doctor.families() if name.lower() != now.lower()][:1]
+    monkeypatch.setattr(doctor, "families", lambda: others)
+    speeds = doctor.measured()
+    assert speeds[""]["kernels"] == now
+    if now != "unknown":
+        assert {name: speed["kernels"].upper() for name, speed in speeds.items() if name} == {
+            name: name for name in others
+        }
+    assert all(1e-3 < speed["gflops"] < 1e5 for speed in speeds.values())
+
+
+def test_the_command_measures_and_reports(monkeypatch, capsys):
+    asked = []
+
+    def run(command, env, **options):
+        asked.append((command[0], env.get("OPENBLAS_CORETYPE")))
+        return subprocess.CompletedProcess(command, 0, json.dumps({"gflops": 50.0, "kernels": "unknown"}))
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    runpy.run_path(doctor.__file__, run_name="__main__")
+    out, err = capsys.readouterr()
+    assert asked == [(sys.executable, None)] * 4  # once, and three times again
+    assert "GFLOP/s with kernels unknown (as it is now)" in out
+    assert out.strip().endswith("nothing to set.")
+    assert err.startswith("measuring")
