@@ -65,8 +65,9 @@ def test_an_error_in_the_middle_leaves_nothing_behind(no_collector):
     assert mg.mode.current.mode.recording
 
 
-def test_a_chain_of_a_million_ops_is_recorded_pulled_back_and_freed():
-    n = 1_000_000
+def test_a_chain_of_200000_ops_is_recorded_pulled_back_and_freed():
+    """Recursion ends far below: in Python at 1,000 calls, in C at tens of thousands."""
+    n = 200_000
     limit = sys.getrecursionlimit()
     x = Tensor(1.0, requires_grad=True)
     y = x
