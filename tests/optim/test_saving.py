@@ -50,7 +50,7 @@ def train(opt, schedule, params, steps):
     for k in steps:
         if k % 4 == 1:  # one parameter rests now and then, so the step counts differ
             params["b"].requires_grad = False
-        loss = opt.step(lambda k=k: sum((np.cos(p) * np.sin(1.3 * p + k)).sum() for p in params.values()))
+        loss = opt.step(lambda k=k: sum(np.sin(1.3 * p + k).sum() for p in params.values()))
         params["b"].requires_grad = True
         losses.append(loss.item())
         if isinstance(schedule, optim.ReduceLROnPlateau):
@@ -66,7 +66,7 @@ def train(opt, schedule, params, steps):
 def test_resuming_is_bit_identical(name, kind, optimizer_first):
     straight = parameters()
     opt = make(name, straight)
-    whole = train(opt, SCHEDULES[kind](opt), straight, range(14))
+    whole = train(opt, SCHEDULES[kind](opt), straight, range(11))
 
     params = parameters()
     opt = make(name, params)
@@ -85,7 +85,7 @@ def test_resuming_is_bit_identical(name, kind, optimizer_first):
         schedule.load_state_dict(saved[1])
     if not optimizer_first:
         opt.load_state_dict(saved[0])
-    tail = train(opt, schedule, params, range(6, 14))
+    tail = train(opt, schedule, params, range(6, 11))
     np.testing.assert_allclose(head + tail, whole, rtol=1e-12)  # sums in the loss run in another order
     for n in params:
         np.testing.assert_array_equal(params[n].data, straight[n].data)
