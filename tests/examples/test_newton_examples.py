@@ -41,7 +41,11 @@ def test_newton_1d_prints_its_numbers_and_draws(tmp_path, capsys):
 
 @pytest.fixture(scope="module")
 def pure():
-    return newton_vs_saddle.train("pure Newton")
+    """After 16 of its 40 steps: it has stayed at the saddle since the twelfth."""
+    with pytest.MonkeyPatch.context() as patch:
+        make, _ = newton_vs_saddle.METHODS["pure Newton"]
+        patch.setitem(newton_vs_saddle.METHODS, "pure Newton", (make, 16))
+        return newton_vs_saddle.train("pure Newton")
 
 
 def test_pure_newton_stops_at_the_saddle(pure):
@@ -70,9 +74,8 @@ def test_saddle_free_newton_does_not(pure):
     assert run.negative == 0
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_saddle_free_newton_needs_few_steps_from_other_weights(seed):
-    run = newton_vs_saddle.train("saddle-free Newton", seed)
+def test_saddle_free_newton_needs_few_steps_from_other_weights():
+    run = newton_vs_saddle.train("saddle-free Newton", seed=1)
     assert run.losses[-1] < 1e-25
     assert len(run.losses) - 1 <= 36
 
