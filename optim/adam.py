@@ -42,6 +42,7 @@ class Adam(FirstOrder):
     """
 
     state_names = ("m", "v", "v_max")
+    state_needs = {"v_max": "amsgrad"}  # noqa: RUF012  # a constant, typed by the base
 
     def __init__(
         self,

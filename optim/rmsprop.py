@@ -42,6 +42,7 @@ class RMSprop(FirstOrder):
     """
 
     state_names = ("v", "g_mean", "b")
+    state_needs = {"g_mean": "centered", "b": "momentum"}  # noqa: RUF012  # a constant, typed by the base
 
     def __init__(
         self,

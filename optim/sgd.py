@@ -36,6 +36,7 @@ class SGD(FirstOrder):
     """
 
     state_names = ("b",)
+    state_needs = {"b": "momentum"}  # noqa: RUF012  # a constant, typed by the base
     scalars = {"started": 0}  # noqa: RUF012  # a constant, typed by the base; b has been set, not the same as t > 1
 
     def __init__(

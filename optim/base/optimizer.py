@@ -41,6 +41,7 @@ class Optimizer:
     """
 
     state_names: ClassVar[tuple[str, ...]] = ()
+    state_needs: ClassVar[dict[str, str]] = {}  # state: the option without which it stays 0
     """The names of the state vectors, which hold one number for each weight."""
     scalars: ClassVar[dict[str, Any]] = {}
     """The initial values of the state that is one number for each parameter, beside the step count `t`."""
@@ -148,7 +149,7 @@ class Optimizer:
         return f"{type(self).__name__}({', '.join(map(repr, self.param_groups))})"
 
     def _repr_html_(self) -> str:
-        """For notebooks: the options and parameters of each group, and the names of the state."""
+        """For notebooks: the options and parameters of each group, and the names of the state in use."""
         rows = []
         for i, group in enumerate(self.param_groups):
             names = [p.name or f"parameter of shape {p.shape}" for p in group["params"]]
@@ -157,8 +158,10 @@ class Optimizer:
             head = f"group {i}" if len(self.param_groups) > 1 else ""
             rows += [[head, "parameters", f"{', '.join(names)} ({size:,} numbers)"]]
             rows += [["", key, str(value)] for key, value in group.items() if key != "params"]
-        if self.state_names:
-            rows.append(["", "state", ", ".join(self.state_names)])
+        groups, needs = self.param_groups, self.state_needs
+        used = [n for n in self.state_names if n not in needs or any(group[needs[n]] for group in groups)]
+        if used:
+            rows.append(["", "state", ", ".join(used)])
         return html_title(type(self).__name__) + html_table(("", "", ""), rows)
 
     # The parts

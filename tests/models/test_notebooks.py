@@ -117,7 +117,9 @@ def test_an_optimizer_shows_options_parameters_and_state():
     groups = [{"params": [model.layers[0].weight], "lr": 0.5}, {"params": [model.layers[1].weight]}]
     text = Strict(optim.Adam(groups, lr=0.25)._repr_html_()).text
     assert text.index("0.5") < text.index("group 1") < text.index("0.25")
-    assert text[-2:] == ["state", ", ".join(optim.Adam.state_names)]
+    assert text[-2:] == ["state", "m, v"]
+    assert Strict(optim.Adam(groups, amsgrad=True)._repr_html_()).text[-2:] == ["state", "m, v, v_max"]
+    assert "state" not in Strict(optim.SGD(groups)._repr_html_()).text
     many = optim.SGD(MLP((2,) * 9).named_parameters())
     assert "layers.2.bias, … 16 in all (48 numbers)" in "".join(Strict(many._repr_html_()).text)
 
