@@ -4,7 +4,7 @@ gradient descent.
 Andrej Karpathy's micrograd trains this network one scalar at a time; here it is trained on whole arrays. The
 gradients are the same, so the printed losses agree with micrograd's to 1e-13.
 
-    python -m examples.micrograd_demo
+    python -m examples.micrograd_demo         the losses, and the moons told apart in runs/micrograd/moons.png
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from examples.command import parser
+from examples import plotting
+from examples.command import folder, parser
 from minigrad import Tensor
 from models import MLP, hinge_loss
 
@@ -53,10 +55,10 @@ def start(seed: int) -> MLP:
     return model
 
 
-def train(steps: int = 100) -> list[tuple[float, int]]:
-    """(loss, accuracy in %) before each step."""
+def train(steps: int = 100, model: MLP | None = None) -> list[tuple[float, int]]:
+    """(loss, accuracy in %) before each step of the model, by default that of `start`."""
     x, y = two_moons(100, 0.1, seed=1337)
-    model = start(seed=1337)
+    model = model or start(seed=1337)
     trace = []
     for k in range(steps):
         scores = model(x)[:, 0]
@@ -69,13 +71,49 @@ def train(steps: int = 100) -> list[tuple[float, int]]:
     return trace
 
 
+def draw(model: MLP, trace: list[tuple[float, int]], path: Path) -> None:
+    plt = plotting.pyplot()
+    x, y = two_moons(100, 0.1, seed=1337)
+    across, up = np.linspace(-1.6, 2.6, 240), np.linspace(-1.2, 1.7, 200)
+    grid = np.stack(np.meshgrid(across, up), axis=-1)
+    scores = model(grid.reshape(-1, 2)).numpy().reshape(grid.shape[:2])
+    fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2))
+    left.semilogy([loss for loss, _ in trace])
+    left.set(xlabel="step", title="loss")
+    colours = plotting.COLOURS[1::-1]  # of the class −1, and of 1
+    right.contourf(across, up, scores, levels=[-np.inf, 0, np.inf], colors=colours, alpha=0.2)
+    right.contour(across, up, scores, levels=[0], colors="black", linewidths=1.2)
+    right.contour(across, up, scores, levels=[-1, 1], colors="grey", linewidths=0.8, linestyles="--")
+    for sign, colour in zip((-1, 1), colours, strict=True):
+        right.plot(
+            *x[y == sign].T,
+            "o",
+            color=colour,
+            markersize=4.5,
+            markeredgecolor="white",
+            label=f"{sign:+d}".replace("-", "−"),
+        )
+    right.set(
+        title="where the score is 0 (black) and ±1 (the margins)", xticks=[-1, 0, 1, 2], yticks=[-1, 0, 1]
+    )
+    fig.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    plotting.save(fig, path)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser("examples.micrograd_demo", __doc__).parse_args(arguments)
-    trace = train()
+    command = parser("examples.micrograd_demo", __doc__)
+    command.add_argument("--out", type=folder, default="runs/micrograd", help="folder for the picture")
+    args = command.parse_args(arguments)
+    model = start(seed=1337)
+    trace = train(model=model)
     print("step   loss                  accuracy   difference from the published loss")
     for step, (loss, _) in PUBLISHED.items():
         mine, right = trace[step]
         print(f"{step:4d}   {mine:<20.17f}  {right:3d} %      {mine - loss:+.1e}")
+    try:
+        draw(model, trace, args.out / "moons.png")
+    except ImportError:
+        print(plotting.MISSING)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,14 @@ def test_micrograds_published_trace_to_13_digits():
         assert trace[step][1] == accuracy
 
 
+def test_micrograds_demo_prints_its_table_and_draws(tmp_path, capsys):
+    micrograd_demo.main(["--out", str(tmp_path)])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len(micrograd_demo.PUBLISHED) + 1
+    assert lines[-1] == f"picture: {tmp_path / 'moons.png'}"
+    assert (tmp_path / "moons.png").stat().st_size > 20_000
+
+
 def test_a_short_digits_run_ends_with_its_accuracy(tmp_path, capsys):
     train_digits.main(["--epochs", "8", "--seed", "1", "--out", str(tmp_path)])
     lines = capsys.readouterr().out.strip().splitlines()
@@ -90,6 +98,7 @@ def test_pictures_are_named_in_the_closing_lines(tmp_path, capsys):
         (newton_vs_saddle, ["--out", __file__ + "/below"], "--out: must be a folder to write into, got"),
         (minimize_rosenbrock, ["--gtol", "nan"], "--gtol: must be a number above 0, got 'nan'"),
         (minimize_rosenbrock, ["--gtol", "0"], "--gtol: must be a number above 0, got '0'"),
+        (micrograd_demo, ["--out", __file__], "--out: must be a folder to write into, got"),
         (micrograd_demo, ["--seed", "1"], "unrecognized arguments"),
     ],
 )
