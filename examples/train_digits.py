@@ -114,6 +114,8 @@ def pictures(name: str, history: History, table: Any, out: Path) -> None:
     left.legend()
     right.semilogy(epochs, 100 * (1 - accuracies), color=plotting.COLOURS[1])  # accuracies look like 100 %
     right.set(xlabel="epoch", title="test digits misread, %")
+    for ax in (left, right):
+        ax.xaxis.get_major_locator().set_params(integer=True)
     ticks = [share for share in (0.5, 1, 2, 5, 10, 20, 50, 90) if share >= 50 * (1 - accuracies[-1])]
     right.set_yticks(ticks, [f"{share:g}" for share in ticks])
     right.minorticks_off()
@@ -182,6 +184,8 @@ def comparison(histories: dict[str, History], out: Path) -> None:
         right.semilogy(history["epoch"], np.maximum(misread, 0.1), label=name, **look)
     left.set(xlabel="epoch", title="cross-entropy of the training images, shifted")
     right.set(xlabel="epoch", title="test digits misread, %")
+    for ax in (left, right):
+        ax.xaxis.get_major_locator().set_params(integer=True)
     ticks = [share for share in (0.5, 1, 2, 5, 10, 20, 50, 90) if right.get_ylim()[0] <= share]
     right.set_yticks(ticks, [f"{share:g}" for share in ticks])
     right.minorticks_off()
