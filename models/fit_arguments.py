@@ -37,7 +37,12 @@ def checked_pair(argument: str, pair: Any) -> tuple[Any, Any]:
             f"`{argument}` must be one Dataset, got a pair with one in it; give the second to validation=."
         )
     require_plain(pair, f"`{argument}`")
-    x, y = (np.asarray(a.data if isinstance(a, Tensor) else a) for a in pair)
+    try:
+        x, y = (np.asarray(a.data if isinstance(a, Tensor) else a) for a in pair)
+    except ValueError as error:
+        if "inhomogeneous" not in str(error):
+            raise
+        raise ValueError(f"`{argument}` needs rows of one length, got {pair!r:.60}. Pad them.") from None
     if not x.ndim or not y.ndim or len(x) != len(y) or not len(x):
         shapes = f"{x.shape} and {y.shape}"
         raise ValueError(f"`{argument}` needs x and y with equally many rows, at least 1, got {shapes}.")
