@@ -127,7 +127,7 @@ def test_a_fault_at_any_call_leaves_the_last_accepted_point(name, fault):
     calm = parameters()
     optimizer = MAKERS[name](calm)
     points = [values(calm)]
-    for _ in range(3):
+    for _ in range(4):
         optimizer.step(lambda: loss_of(calm))
         points.append(values(calm))
     at, seen, reached = 0, set(), True
@@ -138,7 +138,7 @@ def test_a_fault_at_any_call_leaves_the_last_accepted_point(name, fault):
         closure, calls = faulty(optimizer, ps, at, fault)
         befores = []
         try:
-            while len(befores) < 3 and len(calls) < at:
+            while len(befores) < 4 and len(calls) < at:
                 befores.append(values(ps))
                 optimizer.step(closure)
         except (Fault, KeyboardInterrupt, FloatingPointError, ValueError) as error:
