@@ -8,4 +8,5 @@ from minigrad.ops import linalg as linalg
 from minigrad.ops import reduce as reduce
 from minigrad.ops import shape as shape
 
-LATE += []  # "minigrad.ops.topic"
+LATE += ["minigrad.ops.einsum", "minigrad.ops.multilinear"]
+LATE += ["minigrad.ops.decompositions", "minigrad.ops.solving"]
