@@ -198,7 +198,7 @@ FIRST_HOUR = [
     ("len(x.sum())", "len() of a 0-d Tensor"),
     ("x.sum(1, True)", "write Tensor.sum(axis, keepdims=...)"),
     ("x.sum", RIGHT),
-    ("np.einsum('ij->i', x)", "np.einsum has no derivative rule in minigrad"),
+    ("np.array_equal(np.einsum('ij->i', x), x.sum(1))", RIGHT),
     ("np.cumsum(x)", "np.cumsum"),
     ("x.item()", "item() needs a Tensor of one element"),
     ("grad(lambda a: a * 2)(np.ones(3))", "scalar"),

@@ -149,7 +149,11 @@ def einsum(
         )
     arrays, subscripts = _explicit(operands)
     shapes = tuple(a.shape for a in arrays)
-    squeezed, pairs = _planned(subscripts, shapes)
+    try:
+        squeezed, pairs = _planned(subscripts, shapes)
+    except ValueError as error:
+        written = ", ".join(map(str, shapes))
+        raise ValueError(f"np.einsum({subscripts!r}) of shapes {written}: {error}") from None
     arrays = [a if s is None else np.reshape(a, s) for a, s in zip(arrays, squeezed, strict=True)]
     for places, names, made in pairs:
         y = einsum_op(*(arrays[p] for p in places), subscripts=_joined(names, made))
@@ -180,9 +184,7 @@ def _letters(axes: Any) -> str:
     """
     for axis in axes:
         if axis is not Ellipsis and not 0 <= axis.__index__() < len(ascii_letters):
-            raise ValueError(
-                f"np.einsum: axis numbers lie between 0 and {len(ascii_letters) - 1}, got {axis}."
-            )
+            raise ValueError(f"np.einsum: axes have numbers from 0 to {len(ascii_letters) - 1}, got {axis}.")
     return "".join("..." if axis is Ellipsis else ascii_letters[axis] for axis in axes)
 
 

@@ -115,9 +115,7 @@ def trace(x: Any, /, *, offset: int = 0) -> Any:
 
 def matrix_transpose(x: Any, /) -> Any:
     if x.ndim < 2:
-        raise ValueError(
-            f"np.linalg.matrix_transpose needs matrices on the last two axes, got shape {x.shape}."
-        )
+        raise ValueError(f"np.linalg.matrix_transpose needs at least two axes, got shape {x.shape}.")
     return np.swapaxes(x, -1, -2)
 
 

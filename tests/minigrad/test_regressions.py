@@ -120,7 +120,7 @@ def test_tensordot_compares_the_summed_axes():
 
 
 @pytest.mark.parametrize(
-    ("shape", "ord", "axis"), [((2, 3), 2, (0, 1)), ((3,), "fro", None), ((2, 2, 2), None, (0, 1, 2))]
+    ("shape", "ord", "axis"), [((2, 3), 3, (0, 1)), ((3,), "fro", None), ((2, 2, 2), None, (0, 1, 2))]
 )
 def test_norms_that_are_not_there_raise(shape, ord, axis):
     with pytest.raises((TypeError, ValueError)):
