@@ -66,6 +66,7 @@ def rephrased(error: Exception, message: str) -> Exception:
     """An exception with a better message that the handlers written for `error` still catch."""
     for kind in type(error).__mro__:
         if kind in (
+            np.exceptions.AxisError,
             ValueError,
             TypeError,
             IndexError,

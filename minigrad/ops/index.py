@@ -111,7 +111,7 @@ def _split(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
         if isinstance(value, list):
             value = i = np.asarray(value, dtype=None if value else np.intp)
         if isinstance(value, bool | np.bool_) or (isinstance(value, np.ndarray) and value.dtype == bool):
-            mask = np.asarray(_known(i))
+            mask = np.asarray(known(i))
             if not mask.ndim:
                 raise IndexError(
                     "a bare bool is not supported as an index of a Tensor; use x[None] or x[None][:0]."
@@ -191,7 +191,7 @@ def index_set(x: Any, index: Any, values: Any) -> Any:
     [0.0, 7.0, 7.0]
     """
     hit = np.zeros(x.shape, np.intp)
-    np.add.at(hit, tuple(map(_known, index)) if isinstance(index, tuple) else _known(index), 1)
+    np.add.at(hit, tuple(map(known, index)) if isinstance(index, tuple) else known(index), 1)
     if hit.max(initial=0) > 1:
         raise ValueError(
             "index_set(x, index, values): an element is set twice, so which value stays is undefined."
@@ -199,7 +199,7 @@ def index_set(x: Any, index: Any, values: Any) -> Any:
     return index_add(np.where(hit > 0, 0, x), index, values)
 
 
-def _known(index: Any) -> Any:
+def known(index: Any) -> Any:
     """The values of an index. They decide what is recorded, so a capture depends on them."""
     if isinstance(index, Tensor):
         return index.data
@@ -254,12 +254,20 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     return take_along_op(x, indices, axis=axis)
 
 
-def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") -> Any:
     picked = indices if isinstance(indices, Tensor) else np.asarray(indices)
     picked = picked.astype(np.intp) if picked.dtype == bool else picked  # np.take reads booleans as 0 and 1
     if axis is None or (not x.ndim and axis in (0, -1)):
-        return np.reshape(x, (-1,))[picked]
-    return x[(slice(None),) * normalize_axis_index(axis, x.ndim) + (picked,)]
+        x, axis = np.reshape(x, (-1,)), 0
+    axis = normalize_axis_index(axis, x.ndim)
+    picked = traced_if_capturing(picked)
+    if mode == "wrap":
+        picked = picked % x.shape[axis]
+    elif mode == "clip":
+        picked = np.clip(picked, 0, x.shape[axis] - 1)
+    elif mode != "raise":
+        raise ValueError(f"np.take(mode=...) must be 'raise', 'wrap' or 'clip', got {mode!r}.")
+    return x[(slice(None),) * axis + (picked,)]
 
 
 argsort_op = constant_op(lambda x, axis, kind: np.argsort(x, axis=axis, kind=kind), "argsort")
@@ -273,7 +281,7 @@ def sort(x: Any, axis: int | None = -1, kind: str | None = None, *, stable: bool
 
 
 register(np.take_along_axis, take_along_axis, keywords=("axis",))
-register(np.take, take, keywords=("axis",))
+register(np.take, take, keywords=("indices", "axis", "mode"))
 register(np.sort, sort, keywords=("axis", "kind", "stable"))
 
 # Results that are indices or truth values: constants
@@ -292,7 +300,7 @@ register(
 )
 register(
     np.allclose,
-    lambda a, b, **how: np.allclose(_known(a), _known(b), **{word: _known(x) for word, x in how.items()}),
+    lambda a, b, **how: np.allclose(known(a), known(b), **{word: known(x) for word, x in how.items()}),
     keywords=("rtol", "atol", "equal_nan"),
 )
-register(np.array_equal, lambda a, b: np.array_equal(_known(a), _known(b)))
+register(np.array_equal, lambda a, b: np.array_equal(known(a), known(b)))

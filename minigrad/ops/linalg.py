@@ -136,11 +136,6 @@ def _matrix(x: Any, axes: list[int], shape: tuple[int, int]) -> Any:
     return x if x.shape == shape else np.reshape(x, shape)
 
 
-def trace(x: Any) -> Any:
-    diagonal = np.arange(min(x.shape[:2]))
-    return np.sum(x[diagonal, diagonal], axis=0)
-
-
 register(np.matmul, matmul)
 register(np.dot, dot)
 register(
@@ -149,7 +144,6 @@ register(
 register(np.inner, lambda a, b: tensordot(a, b, ([-1], [-1])) if np.ndim(a) and np.ndim(b) else a * b)
 register(np.outer, outer)
 register(np.tensordot, tensordot, keywords=("axes",))
-register(np.trace, trace)
 
 # The dense layer
 

@@ -36,19 +36,39 @@ def lead_of(g: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
     return g.shape[: g.ndim - len(shape)]  # type: ignore[no-any-return]
 
 
-def reshape(x: Any, shape: Any, order: str = "C") -> Any:
-    if order != "C":
-        raise TypeError(
-            f"np.reshape(order={order!r}) is not supported on Tensors; transpose first, then reshape."
-        )
+def reshape(x: Any, shape: Any, order: Any = "C", *, copy: bool | None = None) -> Any:
+    if copy is False:
+        np.reshape(data_of(x), shape, order, copy=False)  # raises where NumPy would have to copy
     shape = (shape,) if isinstance(shape, int | np.integer) else tuple(int(n) for n in shape)
     if -1 in shape:
         shape = data_of(x).reshape(shape).shape
-    return reshape_op(x, shape=shape)
+    if _layout(x, order, "np.reshape") == "C":
+        return reshape_op(x, shape=shape)
+    return transpose(reshape(transpose(x), shape[::-1]))
 
 
-register(np.reshape, reshape, keywords=("shape", "order"))
-register(np.ravel, lambda x, order="C": reshape(x, (-1,), order), keywords=("order",))
+def _layout(x: Any, order: str, call: str) -> str:
+    """The order of elements, "C" or "F", that `order` means for x."""
+    flags = data_of(x).flags
+    meant = {"C": "C", "F": "F", "A": "F" if flags.fnc else "C"}
+    if order.upper() not in meant:
+        raise ValueError(f"{call}(order=...) must be 'C', 'F' or 'A', got {order!r}.")
+    return meant[order.upper()]
+
+
+def ravel(x: Any, order: str = "C") -> Any:
+    if order.upper() != "K":
+        return reshape(x, (-1,), order)
+    if data_of(x).flags.c_contiguous:
+        return reshape(x, (-1,))
+    strides = data_of(x).strides
+    if min(strides) <= 0:
+        raise TypeError("np.ravel(order='K') of a Tensor needs positive strides; write order='C'.")
+    return reshape(transpose(x, sorted(range(x.ndim), key=lambda axis: -strides[axis])), (-1,))
+
+
+register(np.reshape, reshape, keywords=("shape", "order", "copy"))
+register(np.ravel, ravel, keywords=("order",))
 
 
 def squeeze(x: Any, axis: Any = None) -> Any:
@@ -63,7 +83,7 @@ register(np.squeeze, squeeze, keywords=("axis",))
 register(np.expand_dims, expand_dims, keywords=("axis",))
 
 
-def _each(change: Any) -> Any:
+def each(change: Any) -> Any:
     def rule(*xs: Any) -> Any:
         found = [change(x if isinstance(x, Tensor) else traced_if_capturing(np.asarray(x))) for x in xs]
         return found[0] if len(found) == 1 else tuple(found)
@@ -71,8 +91,8 @@ def _each(change: Any) -> Any:
     return rule
 
 
-register(np.atleast_1d, _each(lambda x: x if np.ndim(x) else np.reshape(x, (1,))))
-register(np.atleast_2d, _each(lambda x: x if np.ndim(x) > 1 else np.reshape(x, (1, np.size(x)))))
+register(np.atleast_1d, each(lambda x: x if np.ndim(x) else np.reshape(x, (1,))))
+register(np.atleast_2d, each(lambda x: x if np.ndim(x) > 1 else np.reshape(x, (1, np.size(x)))))
 
 # Reordering axes
 
@@ -157,40 +177,46 @@ concatenate_op = Op(
 )
 
 
-def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
+def concatenate(
+    arrays: Sequence[Any], axis: int | None = 0, *, dtype: Any = None, casting: Any = "same_kind"
+) -> Any:
+    arrays = [a if isinstance(a, Tensor) else traced_if_capturing(np.asarray(a)) for a in arrays]
+    if dtype is not None or casting != "same_kind":
+        kinds = [np.empty(0, a.dtype) for a in arrays]
+        dtype = np.concatenate(kinds, dtype=dtype, casting=casting).dtype  # raises where the cast is refused
+        arrays = [a if a.dtype == dtype else astype(a, dtype) for a in arrays]
     if axis is None:
-        return concatenate([reshape(traced_if_capturing(a), (-1,)) for a in arrays])
-    first = data_of(arrays[0])
-    axis = normalize_axis_index(axis, np.ndim(first)) - np.ndim(first)
-    return concatenate_op(
-        *(a if isinstance(a, Tensor) else traced_if_capturing(np.asarray(a)) for a in arrays), axis=axis
-    )
+        return concatenate([reshape(a, (-1,)) for a in arrays])
+    if arrays:
+        axis = normalize_axis_index(axis, arrays[0].ndim) - arrays[0].ndim
+    return concatenate_op(*arrays, axis=axis)
 
 
-def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
+def stack(arrays: Sequence[Any], axis: int = 0, **cast: Any) -> Any:
     arrays = [a if isinstance(a, Tensor) else traced_if_capturing(np.asarray(a)) for a in arrays]
     if len({a.shape for a in arrays}) != 1:
         raise ValueError(
             f"np.stack needs arrays of one shape, got {', '.join(str(a.shape) for a in arrays)}."
         )
-    return concatenate([expand_dims(a, axis) for a in arrays], axis=axis)
+    return concatenate([expand_dims(a, axis) for a in arrays], axis=axis, **cast)
 
 
-def hstack(arrays: Sequence[Any]) -> Any:
+def hstack(arrays: Sequence[Any], **cast: Any) -> Any:
     arrays = [np.reshape(traced_if_capturing(a), (1,)) if np.ndim(data_of(a)) == 0 else a for a in arrays]
-    return concatenate(arrays, axis=0 if np.ndim(data_of(arrays[0])) == 1 else 1)
+    return concatenate(arrays, axis=0 if np.ndim(data_of(arrays[0])) == 1 else 1, **cast)
 
 
-def vstack(arrays: Sequence[Any]) -> Any:
+def vstack(arrays: Sequence[Any], **cast: Any) -> Any:
     return concatenate(
-        [np.reshape(traced_if_capturing(a), (1, -1)) if np.ndim(data_of(a)) < 2 else a for a in arrays]
+        [np.reshape(traced_if_capturing(a), (1, -1)) if np.ndim(data_of(a)) < 2 else a for a in arrays],
+        **cast,
     )
 
 
-register(np.concatenate, concatenate, keywords=("axis",))
-register(np.stack, stack, keywords=("axis",))
-register(np.hstack, hstack)
-register(np.vstack, vstack)
+register(np.concatenate, concatenate, keywords=("axis", "dtype", "casting"))
+register(np.stack, stack, keywords=("axis", "dtype", "casting"))
+register(np.hstack, hstack, keywords=("dtype", "casting"))
+register(np.vstack, vstack, keywords=("dtype", "casting"))
 
 # Selecting between two
 
@@ -241,21 +267,37 @@ register(np.astype, astype)
 # Constants shaped like a Tensor
 
 for _f in (np.zeros_like, np.ones_like, np.empty_like):
-    register(_f, lambda x, dtype=None, *, make=_f: make(data_of(x), dtype=dtype), keywords=("dtype",))
+    register(
+        _f,
+        lambda x, dtype=None, order="K", subok=True, shape=None, *, make=_f, **device: make(
+            data_of(x), dtype, order, subok, shape, **device
+        ),
+        keywords=("dtype", "order", "subok", "shape", "device"),
+    )
 
 
-def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
+def full_like(
+    x: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: bool = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
+) -> Any:
     """An array like x with every element `fill_value`, which may be an array or a Tensor and is broadcast."""
     fill_value = traced_if_capturing(fill_value)
     if isinstance(fill_value, Tensor):
-        return broadcast_to(astype(fill_value, dtype or x.dtype), x.shape)
-    return np.full_like(data_of(x), fill_value, dtype=dtype)
+        made = astype(fill_value, data_of(x).dtype if dtype is None else dtype)
+        return broadcast_to(made, np.shape(data_of(x)) if shape is None else shape)
+    return np.full_like(data_of(x), fill_value, dtype, order, subok, shape, device=device)
 
 
-register(np.full_like, full_like)
+register(np.full_like, full_like, keywords=("fill_value", "dtype", "order", "subok", "shape", "device"))
 register(np.shape, lambda x: x.shape)
 register(np.ndim, lambda x: x.ndim)
-register(np.size, lambda x: x.size)
+register(np.size, lambda x, axis=None: np.size(data_of(x), axis), keywords=("axis",))
 register(np.result_type, lambda *xs: np.result_type(*(data_of(x) for x in xs)))
 register(np.can_cast, lambda x, dtype, casting="safe": np.can_cast(data_of(x), dtype, casting))
 register(np.iscomplexobj, lambda x: np.iscomplexobj(data_of(x)))

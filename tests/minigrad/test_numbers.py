@@ -190,7 +190,6 @@ def test_the_mean_and_friends_stay_float32():
     (lambda x: x[np.array([0.5])], r"integers or booleans"),
     (lambda x: bool(x), r"ambiguous"),
     (lambda x: x.item(), r"one element"),
-    (lambda x: np.reshape(x, (2, 1), order="F"), r"order"),
 ])  # fmt: skip
 def test_what_is_not_supported_says_so(call, says):
     x = Tensor(np.array([1.0, 2.0]), requires_grad=True)

@@ -1,0 +1,260 @@
+"""NumPy's functions that only move elements: roll, tril, pad, insert, repeat and their like.
+
+One trick gives them all their derivatives. Apply such a function to the numbers 1, 2, 3, … of an input's
+elements instead of the elements, with 0 for everything else, and the result says for each of its places
+which element came there. A tangent is picked from those places, and a cotangent is added back into them:
+
+    y = [x, 0][at]        t ↦ [t, 0][at]        g ↦ Σ over the places that show an element
+
+So a function takes one line, its parameters with a star after the arrays, and keeps NumPy's own signature,
+options, shapes, dtypes and errors, because it is NumPy's function that computes the values. Its parameters
+must not be of the kind that compares or computes values.
+
+Names: `t` tangent, `g` cotangent, `at` the places, `xs` the arrays of a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from minigrad.calls import as_written
+from minigrad.families import linear_op, register
+from minigrad.ops.index import known
+from minigrad.tensor import ForEach, Op, Tensor
+
+# Picking and adding back
+
+
+class Places:
+    """For each element of a result, its place in a flattened input; the place behind the last one is a 0."""
+
+    def __init__(self, numbers: Any, shape: tuple[int, ...]) -> None:
+        self.shape, self.size = shape, int(np.prod(shape, dtype=int))
+        self.at = np.asarray((numbers - 1) % (self.size + 1))  # the number 0 becomes the last place
+        count = np.bincount(self.at.ravel(), minlength=self.size + 1)
+        self.with_zeros = bool(count[-1])
+        self.once = bool(count[:-1].max(initial=0) <= 1)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Places) and self.shape == other.shape and np.array_equal(self.at, other.at)
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.at.shape))
+
+    def __repr__(self) -> str:
+        return f"{self.at.shape} of {self.shape}"
+
+
+def _picked(x: Any, places: Places) -> Any:
+    lead = x.shape[: x.ndim - len(places.shape)]
+    pool = x.reshape(*lead, places.size)
+    if places.with_zeros:
+        pool = np.concatenate([pool, np.zeros((*lead, 1), x.dtype)], axis=-1)
+    return pool.take(places.at, axis=-1)
+
+
+def _added_back(g: Any, places: Places) -> Any:
+    lead, at = g.shape[: g.ndim - places.at.ndim], places.at.ravel()
+    pool = np.zeros((*lead, places.size + places.with_zeros), g.dtype)
+    flat = g.reshape(*lead, at.size)
+    if places.once:
+        pool[..., at] = flat
+    else:
+        rows = int(np.prod(lead, dtype=int))
+        for row, part in zip(pool.reshape(rows, -1), flat.reshape(rows, at.size), strict=True):
+            np.add.at(row, at, part)
+    return pool[..., : places.size].reshape(lead + places.shape)
+
+
+pick: Op = linear_op("pick", _picked, lambda g, x, places: add_back(g, places=places), batched=True)
+add_back: Op = linear_op("add_back", _added_back, lambda g, x, places: pick(g, places=places), batched=True)
+
+# Calls
+
+
+class Slot(NamedTuple):
+    """Stands for the i-th array in the arguments of a call."""
+
+    i: int
+
+    def __repr__(self) -> str:
+        return "·"
+
+
+class Call:
+    """A call of a NumPy function without its arrays: `call(*xs)` runs it on them."""
+
+    def __init__(self, function: Any, args: Sequence[Any], keywords: dict[str, Any]) -> None:
+        self.function, self.args, self.keywords = function, args, keywords
+
+    def __call__(self, *xs: Any) -> Any:
+        keywords = {word: _filled(x, xs) for word, x in self.keywords.items()}
+        return self.function(*[_filled(x, xs) for x in self.args], **keywords)
+
+    def places(self, i: int, xs: Sequence[Any]) -> Places:
+        """Where the elements of the i-th array go."""
+        shapes = tuple([x.shape if hasattr(x, "shape") else () for x in xs])
+        small = max([int(np.prod(shape)) for shape in shapes]) <= LARGEST_KEPT
+        return (_kept_places if small else _places)(self, i, shapes)
+
+    @cached_property
+    def key(self) -> Any:
+        return self.function, _key(self.args), tuple([(word, _key(x)) for word, x in self.keywords.items()])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Call) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The arguments beside the arrays, as text."""
+        plain = [_text(x) for x in self.args if not _has_slots(x)]
+        return (*plain, *(f"{word}={_text(x)}" for word, x in self.keywords.items() if not _has_slots(x)))
+
+    def __repr__(self) -> str:
+        words = [f"{word}={_text(x)}" for word, x in self.keywords.items()]
+        return f"{as_written(self.function)}({', '.join([*map(_text, self.args), *words])})"
+
+
+def _text(x: Any) -> str:
+    text = " ".join(repr(x).split())
+    return text if len(text) <= 20 else "…"
+
+
+LARGEST_KEPT = 1 << 14  # elements of an array up to which places are kept
+
+
+def _places(call: Call, i: int, shapes: tuple[tuple[int, ...], ...]) -> Places:
+    numbers = [np.zeros(shape, np.intp) for shape in shapes]
+    numbers[i] = np.arange(1, numbers[i].size + 1).reshape(shapes[i])
+    return Places(call(*numbers), shapes[i])
+
+
+_kept_places = lru_cache(maxsize=128)(_places)
+
+
+def _filled(x: Any, xs: Sequence[Any]) -> Any:
+    if x.__class__ is Slot:
+        return xs[x.i]
+    if x.__class__ in (list, tuple):
+        return x.__class__([_filled(item, xs) for item in x])
+    return x
+
+
+def _has_slots(x: Any) -> bool:
+    return isinstance(x, Slot) or (isinstance(x, list | tuple) and any(map(_has_slots, x)))
+
+
+def _key(x: Any) -> Any:
+    """A hashable value that two equal arguments share; 1 and True are not equal."""
+    if isinstance(x, np.ndarray):
+        return x.shape, x.dtype.str, x.tobytes()
+    if isinstance(x, list | tuple):
+        return (x.__class__, *map(_key, x))
+    if isinstance(x, dict):
+        return _key([*x.items()])
+    return (slice, x.start, x.stop, x.step) if isinstance(x, slice) else (x.__class__, x)
+
+
+def _holds_tensor(x: Any) -> bool:
+    return isinstance(x, Tensor) or (isinstance(x, list | tuple) and any(map(_holds_tensor, x)))
+
+
+def _with_slots(x: Any, xs: list[Any], nested: bool) -> Any:
+    """The argument x with a slot for each array in it; the arrays are appended to xs."""
+    if isinstance(x, list | tuple) and (nested or _holds_tensor(x)):
+        return [_with_slots(item, xs, nested) for item in x]
+    xs.append(np.asarray(x) if isinstance(x, list | tuple) else x)
+    return Slot(len(xs) - 1)
+
+
+def _option(x: Any) -> Any:
+    """An argument that is no array to move. It decides places, so a capture depends on its values."""
+    if isinstance(x, Tensor | np.ndarray):
+        return np.array(known(x))
+    return x.__class__([_option(item) for item in x]) if x.__class__ in (list, tuple) else x
+
+
+def moved(function: Any, parameters: str) -> Callable[..., Any]:
+    """The rule of a NumPy function that moves elements.
+
+    Args:
+        parameters: their names in NumPy's order, "arr* obj values* axis": a star after an array whose
+            elements are moved, two after lists of arrays in lists.
+    """
+    names = [word.rstrip("*") for word in parameters.split()]
+    stars = {word.rstrip("*"): word.count("*") for word in parameters.split()}
+    op = Op(function.__name__, _run, pulls=ForEach(_pull), pushes=ForEach(_push), batched=True)
+
+    def rule(*args: Any, **keywords: Any) -> Any:
+        xs: list[Any] = []
+
+        def argument(word: str, x: Any) -> Any:
+            return _with_slots(x, xs, stars[word] == 2) if stars.get(word) else _option(x)
+
+        places = [argument(word, x) for word, x in zip(names, args, strict=False)]
+        given = {word: argument(word, x) for word, x in keywords.items()}
+        y = op(*xs, call=Call(function, places, given))
+        # elements that were put among integers are rounded, so they have no derivative
+        return y.detach() if isinstance(y, Tensor) and y.active and y.dtype.kind in "iub" else y
+
+    rule.keywords = frozenset(names)  # type: ignore[attr-defined]  # functions carry attributes
+    return rule
+
+
+def _run(*xs: Any, call: Call) -> Any:
+    return call(*xs)
+
+
+def _pull(i: int, g: Any, y: Any, *xs: Any, call: Call) -> Any:
+    return add_back(g, places=call.places(i, xs))
+
+
+def _push(i: int, t: Any, y: Any, *xs: Any, call: Call) -> Any:
+    return pick(t, places=call.places(i, xs))
+
+
+# The table
+
+
+def moves(function: Any, parameters: str) -> Callable[..., Any]:
+    """Register the rule of a function; returns it."""
+    return register(function, moved(function, parameters))  # type: ignore[no-any-return]
+
+
+moves(np.roll, "a* shift axis")
+moves(np.flip, "m* axis")
+moves(np.fliplr, "m*")
+moves(np.flipud, "m*")
+moves(np.rot90, "m* k axes")
+moves(np.rollaxis, "a* axis start")
+moves(np.matrix_transpose, "x*")
+moves(np.linalg.matrix_transpose, "x*")
+moves(np.tril, "m* k")
+moves(np.triu, "m* k")
+moves(np.diag, "v* k")
+moves(np.diagflat, "v* k")
+diagonal = moves(np.diagonal, "a* offset axis1 axis2")
+moves(np.linalg.diagonal, "x* offset")
+moves(np.tile, "A* reps")
+moves(np.repeat, "a* repeats axis")
+moves(np.resize, "a* new_shape")
+moves(np.copy, "a* order subok")
+moves(np.append, "arr* values* axis")
+moves(np.insert, "arr* obj values* axis")
+moves(np.delete, "arr* obj axis")
+moves(np.column_stack, "tup*")
+moves(np.dstack, "tup*")
+moves(np.block, "arrays**")
+moves(np.compress, "condition a* axis")
+moves(np.extract, "condition arr*")
+moves(np.choose, "a choices* mode")
+moves(sliding_window_view, "x* window_shape axis subok writeable")
+padded = moved(np.pad, "array* pad_width mode constant_values* reflect_type")  # some modes: in `assembling`
