@@ -156,6 +156,19 @@ def _reflected(ufunc: Any) -> Callable[[Any, Any], Tensor]:
     return method
 
 
+def _called(function: Any, *args: Any, **options: Any) -> Tensor:
+    """A method that is the NumPy function of the same name; options that are None are left out."""
+    return dispatch(function, args, {word: x for word, x in options.items() if x is not None})  # type: ignore[no-any-return]
+
+
+def _reduced(function: Any, x: Any, axis: Any, keepdims: bool, **options: Any) -> Tensor:
+    """A reduction. Most calls have no further options, and then its rule is called straight away."""
+    for option in options.values():
+        if option is not None:
+            return _called(function, x, axis, keepdims=keepdims, **options)
+    return RULES[function](x, axis, keepdims=keepdims)
+
+
 class ArrayLike:
     """The operators and methods of an array; the subclass holds the values."""
 
@@ -215,8 +228,18 @@ class ArrayLike:
     def __invert__(self) -> Tensor:
         return RULES[np.invert](self)
 
+    __divmod__ = _operator(np.divmod)
+    __rdivmod__ = _reflected(np.divmod)
     __and__ = _operator(np.bitwise_and)
+    __rand__ = _reflected(np.bitwise_and)
     __or__ = _operator(np.bitwise_or)
+    __ror__ = _reflected(np.bitwise_or)
+    __xor__ = _operator(np.bitwise_xor)
+    __rxor__ = _reflected(np.bitwise_xor)
+    __lshift__ = _operator(np.left_shift)
+    __rlshift__ = _reflected(np.left_shift)
+    __rshift__ = _operator(np.right_shift)
+    __rrshift__ = _reflected(np.right_shift)
     __lt__ = _operator(np.less)
     __le__ = _operator(np.less_equal)
     __gt__ = _operator(np.greater)
@@ -241,19 +264,19 @@ class ArrayLike:
         return RULES["astype"](self, dtype)
 
     @entry
-    def reshape(self, *shape: Any) -> Tensor:
+    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Tensor:
         """The same elements in another shape, given as numbers or a tuple; one of them may be -1."""
-        return RULES[np.reshape](self, shape[0] if len(shape) == 1 else shape)
+        return RULES[np.reshape](self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
 
     @entry
-    def ravel(self) -> Tensor:
-        """All elements along one axis."""
-        return RULES[np.reshape](self, (-1,))
+    def ravel(self, order: str = "C") -> Tensor:
+        """All elements along one axis, in the order "C" (rows first) or "F" (columns first)."""
+        return RULES[np.ravel](self, order)
 
     @entry
-    def flatten(self) -> Tensor:
-        """All elements along one axis."""
-        return self.ravel()
+    def flatten(self, order: str = "C") -> Tensor:
+        """All elements along one axis, as `ravel`."""
+        return RULES[np.ravel](self, order)
 
     @entry
     def transpose(self, *axes: Any) -> Tensor:
@@ -281,59 +304,179 @@ class ArrayLike:
         return RULES[np.clip](self, min, max)
 
     @entry
-    def sum(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
+    def sum(
+        self,
+        axis: Any = None,
+        *,
+        keepdims: bool = False,
+        dtype: Any = None,
+        initial: Any = None,
+        where: Any = None,
+    ) -> Tensor:
         """The sum of all elements, or along axes."""
-        return RULES[np.sum](self, axis, keepdims=keepdims)
+        return _reduced(np.sum, self, axis, keepdims, dtype=dtype, initial=initial, where=where)
 
     @entry
-    def mean(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
+    def mean(
+        self, axis: Any = None, *, keepdims: bool = False, dtype: Any = None, where: Any = None
+    ) -> Tensor:
         """The mean of all elements, or along axes."""
-        return RULES[np.mean](self, axis, keepdims=keepdims)
+        return _reduced(np.mean, self, axis, keepdims, dtype=dtype, where=where)
 
     @entry
-    def prod(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
+    def prod(
+        self,
+        axis: Any = None,
+        *,
+        keepdims: bool = False,
+        dtype: Any = None,
+        initial: Any = None,
+        where: Any = None,
+    ) -> Tensor:
         """The product of all elements, or along axes."""
-        return RULES[np.prod](self, axis, keepdims=keepdims)
+        return _reduced(np.prod, self, axis, keepdims, dtype=dtype, initial=initial, where=where)
 
     @entry
-    def max(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
+    def max(
+        self, axis: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = None
+    ) -> Tensor:
         """The largest element, or the largest along axes. Equal ones share the derivative."""
-        return RULES[np.max](self, axis, keepdims=keepdims)
+        return _reduced(np.max, self, axis, keepdims, initial=initial, where=where)
 
     @entry
-    def min(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
+    def min(
+        self, axis: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = None
+    ) -> Tensor:
         """The smallest element, or the smallest along axes. Equal ones share the derivative."""
-        return RULES[np.min](self, axis, keepdims=keepdims)
+        return _reduced(np.min, self, axis, keepdims, initial=initial, where=where)
 
     @entry
-    def var(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Tensor:
+    def var(
+        self,
+        axis: Any = None,
+        *,
+        ddof: float = 0,
+        keepdims: bool = False,
+        dtype: Any = None,
+        where: Any = None,
+        mean: Any = None,
+    ) -> Tensor:
         """The variance of all elements, or along axes, divided by n − ddof."""
-        return RULES[np.var](self, axis, ddof=ddof, keepdims=keepdims)
+        return _reduced(np.var, self, axis, keepdims, ddof=ddof, dtype=dtype, where=where, mean=mean)
 
     @entry
-    def std(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Tensor:
+    def std(
+        self,
+        axis: Any = None,
+        *,
+        ddof: float = 0,
+        keepdims: bool = False,
+        dtype: Any = None,
+        where: Any = None,
+        mean: Any = None,
+    ) -> Tensor:
         """The standard deviation of all elements, or along axes: the root of `var`."""
-        return RULES[np.std](self, axis, ddof=ddof, keepdims=keepdims)
+        return _reduced(np.std, self, axis, keepdims, ddof=ddof, dtype=dtype, where=where, mean=mean)
 
     @entry
-    def argmax(self, axis: Any = None) -> Tensor:
+    def argmax(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
         """The index of the largest element, or of the largest along an axis."""
-        return RULES[np.argmax](self, axis)
+        return _reduced(np.argmax, self, axis, keepdims)
 
     @entry
-    def argmin(self, axis: Any = None) -> Tensor:
+    def argmin(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
         """The index of the smallest element, or of the smallest along an axis."""
-        return RULES[np.argmin](self, axis)
+        return _reduced(np.argmin, self, axis, keepdims)
 
     @entry
-    def all(self, axis: Any = None) -> Tensor:
+    def all(self, axis: Any = None, *, keepdims: bool = False, where: Any = None) -> Tensor:
         """Whether all elements are true, or all along an axis."""
-        return RULES[np.all](self, axis)
+        return _reduced(np.all, self, axis, keepdims, where=where)
 
     @entry
-    def any(self, axis: Any = None) -> Tensor:
+    def any(self, axis: Any = None, *, keepdims: bool = False, where: Any = None) -> Tensor:
         """Whether any element is true, or any along an axis."""
-        return RULES[np.any](self, axis)
+        return _reduced(np.any, self, axis, keepdims, where=where)
+
+    @entry
+    def cumsum(self, axis: Any = None, dtype: Any = None) -> Tensor:
+        """The sums of the elements up to each one, of all or along an axis."""
+        return _called(np.cumsum, self, axis, dtype=dtype)
+
+    @entry
+    def cumprod(self, axis: Any = None, dtype: Any = None) -> Tensor:
+        """The products of the elements up to each one, of all or along an axis."""
+        return _called(np.cumprod, self, axis, dtype=dtype)
+
+    @entry
+    def round(self, decimals: int = 0) -> Tensor:
+        """The elements rounded to a number of decimals; a constant."""
+        return _called(np.round, self, decimals)
+
+    @entry
+    def conj(self) -> Tensor:
+        """The complex conjugate."""
+        return RULES[np.conjugate](self)
+
+    @entry
+    def conjugate(self) -> Tensor:
+        """The complex conjugate."""
+        return RULES[np.conjugate](self)
+
+    @entry
+    def copy(self, order: str = "C") -> Tensor:
+        """The same values as the result of an operation, through which derivatives pass; see `detach`."""
+        return _called(np.copy, self, order)
+
+    @entry
+    def repeat(self, repeats: Any, axis: Any = None) -> Tensor:
+        """Each element repeated, `repeats` times or by counts of its own."""
+        return _called(np.repeat, self, repeats, axis)
+
+    @entry
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+        """The elements x[i, i + offset] of each matrix, whose axes are `axis1` and `axis2`."""
+        return _called(np.diagonal, self, offset, axis1, axis2)
+
+    @entry
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Tensor:
+        """The sum of the diagonal."""
+        return _called(np.trace, self, offset, axis1, axis2, dtype=dtype)
+
+    @entry
+    def take(self, indices: Any, axis: Any = None, *, mode: str = "raise") -> Tensor:
+        """The elements at integer positions, of all or along an axis."""
+        return RULES[np.take](self, indices, axis, mode=mode)
+
+    @entry
+    def compress(self, condition: Any, axis: Any = None) -> Tensor:
+        """The elements, or the slices along an axis, for which a list of booleans is true."""
+        return _called(np.compress, condition, self, axis)
+
+    @entry
+    def choose(self, choices: Any, *, mode: str = "raise") -> Tensor:
+        """For each element, which is an integer, the element of that one of the `choices`."""
+        return _called(np.choose, self, choices, mode=mode)
+
+    @entry
+    def nonzero(self) -> Any:
+        """The indices of the elements that are not 0, one array for each axis."""
+        return _called(np.nonzero, self)
+
+    @entry
+    def argsort(self, axis: int | None = -1, kind: Any = None, *, stable: bool = False) -> Tensor:
+        """The indices that sort the elements along an axis (None: of all)."""
+        return RULES[np.argsort](self, axis, kind, stable=stable)
+
+    @entry
+    def argpartition(self, kth: Any, axis: int | None = -1) -> Tensor:
+        """The indices that put the kth smallest element in its place, smaller ones before."""
+        return _called(np.argpartition, self, kth, axis)
+
+    @entry
+    def searchsorted(self, v: Any, side: str = "left", sorter: Any = None) -> Tensor:
+        """Where `v` would have to be inserted to keep the elements, which are sorted, in order."""
+        return _called(np.searchsorted, self, v, side=side, sorter=sorter)
 
     def __dir__(self) -> list[str]:
         return visible(self, _INSIDE)

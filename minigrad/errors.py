@@ -147,7 +147,7 @@ def _with_remedy(f: Callable[..., Any], text: str) -> str:
     needed = [
         f"{name}=..." if p.kind is p.KEYWORD_ONLY else str(p).partition(":")[0]
         for name, p in given.items()
-        if p.kind is not p.KEYWORD_ONLY or p.default is p.empty or len(given) < 5
+        if p.kind is not p.KEYWORD_ONLY or p.default is p.empty or len(given) < 6
     ]
     return f"{call}{text}; write {call}({', '.join(needed)})."
 

@@ -268,12 +268,20 @@ class Leaving:
         touch(self)
 
     @entry
-    def item(self) -> Any:
-        """The value of a Tensor of one element, as a Python number."""
+    def item(self, *index: Any) -> Any:
+        """The value of a Tensor of one element, or of the element at `index`, as a Python number."""
         leave_graph(self, ".item()")
-        if self.primal.size != 1:
-            raise ValueError(f"item() needs a Tensor of one element, got shape {self.primal.shape}.")
-        return self.primal.item()
+        if self.primal.size != 1 and not index:
+            raise ValueError(
+                f"item() needs a Tensor of one element, got shape {self.primal.shape}; write x.item(i)."
+            )
+        return self.primal.item(*index)
+
+    @entry
+    def tolist(self) -> Any:
+        """The values as nested lists of Python numbers, outside the graph."""
+        leave_graph(self, ".tolist()")
+        return self.primal.tolist()
 
     @entry
     def numpy(self) -> NDArray[Any]:

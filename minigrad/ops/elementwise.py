@@ -117,8 +117,11 @@ greater = constant_op(np.greater)
 for _f in (np.sign, np.floor, np.ceil, np.rint, np.trunc, np.floor_divide, np.signbit,
            np.less, np.less_equal, np.greater_equal, np.equal, np.not_equal,
            np.isfinite, np.isnan, np.isinf, np.logical_and, np.logical_or, np.logical_not, np.logical_xor,
-           np.invert, np.bitwise_and, np.bitwise_or, np.bitwise_xor):  # fmt: skip
+           np.invert, np.bitwise_and, np.bitwise_or, np.bitwise_xor,
+           np.left_shift, np.right_shift):  # fmt: skip
     constant_op(_f)
+
+register(np.divmod, lambda a, b: (np.floor_divide(a, b), np.remainder(a, b)))
 
 # Functions NumPy lacks
 

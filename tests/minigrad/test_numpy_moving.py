@@ -402,3 +402,74 @@ def test_against_torch():
         leaf = torch.tensor(x, requires_grad=True)
         torch.sin(theirs(leaf)).sum().backward()
         np.testing.assert_allclose(grad(lambda z, f=ours: np.sum(np.sin(f(z))))(x), leaf.grad, rtol=1e-14)
+
+
+# Methods of ndarrays
+
+METHODS = [
+    lambda x: x.repeat(2, axis=0), lambda x: x.repeat([1, 2, 0], 1), lambda x: x.diagonal(1),
+    lambda x: x.trace(), lambda x: x.trace(1, dtype=np.float32), lambda x: x.take([0, 5]),
+    lambda x: x.take([0, 4], axis=1, mode="wrap"), lambda x: x.compress([True, False, True], axis=1),
+    lambda x: x.astype(int).choose([x[0], 2 * x[0], x[0], x[0], x[0], x[0]]), lambda x: x.copy(),
+    lambda x: x.copy("F"), lambda x: x.flatten(), lambda x: x.flatten("F"), lambda x: x.ravel(order="F"),
+    lambda x: x.T.ravel("A"), lambda x: x.reshape(3, 2, order="F"), lambda x: x.reshape((3, 2), copy=True),
+    lambda x: x.argsort(axis=0, kind="stable"), lambda x: x.argsort(stable=True), lambda x: x.conj(),
+    lambda x: x.conjugate(), lambda x: x.var(ddof=1), lambda x: x.std(0, ddof=1),
+    lambda x: x.argmax(axis=1, keepdims=True), lambda x: x.argmin(keepdims=True),
+    lambda x: x.all(axis=0, keepdims=True), lambda x: x.any(keepdims=True),
+    lambda x: x.max(axis=1, keepdims=True),
+    lambda x: divmod(x, 2)[0], lambda x: divmod(x, 2)[1], lambda x: divmod(7, x + 1)[0],
+    lambda x: divmod(7, x + 1)[1], lambda x: x.astype(int) ^ 3, lambda x: 3 ^ x.astype(int),
+    lambda x: 3 & x.astype(int), lambda x: 3 | x.astype(int), lambda x: x.astype(int) << 2,
+    lambda x: 3 << x.astype(int), lambda x: x.astype(int) >> 1, lambda x: 100 >> x.astype(int),
+    lambda x: (x > 2) ^ (x > 3),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("f", METHODS)
+def test_methods_are_those_of_arrays(f):
+    same(f(Tensor(X, requires_grad=True)), np.asarray(f(X)))
+
+
+LATE_METHODS = {  # whose rules are in other topics
+    "cumsum": lambda x: x.cumsum(1), "cumprod": lambda x: x.cumprod(), "round": lambda x: x.round(1),
+    "nonzero": lambda x: x.nonzero(), "searchsorted": lambda x: x[1].searchsorted(4.5, side="right"),
+    "argpartition": lambda x: x.argpartition(1).shape,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LATE_METHODS)
+def test_methods_call_the_function_of_their_name(name):
+    x = Tensor(X, requires_grad=True)
+    if rule_of(getattr(np, name)) is None:
+        with pytest.raises(TypeError, match=rf"np\.{name} has no derivative rule"):
+            LATE_METHODS[name](x)
+    else:
+        found, expected = LATE_METHODS[name](x), LATE_METHODS[name](X)
+        several = isinstance(expected, tuple)
+        for y, z in zip(found if several else [found], expected if several else [expected], strict=True):
+            np.testing.assert_array_equal(y.data if isinstance(y, Tensor) else y, z)
+
+
+def test_values_leave_as_python_numbers():
+    x = Tensor(X, requires_grad=True)
+    assert x.tolist() == X.tolist()
+    assert x.item(4) == x.item(1, 1) == 4.0
+    assert Tensor(2.5).tolist() == 2.5
+    assert (x.nbytes, x.itemsize) == (48, 8)
+    with pytest.raises(IndexError, match="out of bounds"):
+        x.item(6)
+    with pytest.raises(mg.CaptureError, match="tolist"):
+        mg.compile(lambda z: z * len(z.tolist()))(X)
+
+
+@pytest.mark.parametrize("name", ["fill", "view", "sort", "partition", "put", "resize", "itemset", "ptp"])
+def test_methods_that_write_in_place_are_not_there(name):
+    with pytest.raises(AttributeError, match=f"a Tensor has no `{name}`.*write "):
+        getattr(Tensor(X), name)
+
+
+def test_derivatives_pass_through_methods():
+    slope = grad(lambda x: np.sum(x.repeat(2).copy().take([0, 1, 5]) * np.array([1, 2, 3])))(X)
+    np.testing.assert_array_equal(slope, [[3, 0, 3], [0, 0, 0]])
+    np.testing.assert_array_equal(grad(lambda x: np.sum(divmod(x, 2.0)[1]))(X), np.ones((2, 3)))
