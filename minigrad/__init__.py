@@ -47,6 +47,7 @@ Errors
 """
 
 import typing
+from importlib import import_module as _import_module
 
 from minigrad.check import check_derivatives as check_derivatives
 from minigrad.errors import CaptureError as CaptureError
@@ -99,6 +100,8 @@ _others = _missing(__name__, __all__, _HABITS, numpys=True)
 @_entry
 def __getattr__(name: str) -> typing.Any:
     """Load `minigrad.draw` when it is first used, because most programs draw nothing."""
+    if name == "numpy":  # NumPy for programs that fill arrays
+        return _import_module("minigrad.numpy")
     if name == "draw":
         from minigrad.drawing.draw import draw
 

@@ -41,6 +41,9 @@ REDUCTIONS: dict[Any, Any] = {
 }  # fmt: skip
 
 
+_WRITING = ("copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask")
+
+
 def rule_of(func: Any) -> Callable[..., Any] | None:
     """The rule of a NumPy function, from the late modules too; None if there is none."""
     if func not in RULES and LATE:
@@ -62,6 +65,11 @@ def dispatch(func: Any, args: Sequence[Any], kwargs: dict[str, Any], called: str
             would give wrong numbers silently.
     """
     rule = RULES.get(func) or rule_of(func)
+    if rule is None and func.__name__ in _WRITING:
+        raise TypeError(
+            f"{called or as_written(func)} writes into an array, which cannot hold Tensors unless it was made "
+            "by `import minigrad.numpy as np`."
+        )
     if rule is None:
         name = called or as_written(func)
         if why := why_refused(name):
@@ -484,6 +492,8 @@ class ArrayLike:
     # NumPy's protocol for functions
 
     def __array_function__(self, func: Any, types: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        if len(types) > 1 and any(hasattr(kind, "__recorded__") for kind in types):
+            return NotImplemented  # an array of minigrad.numpy takes over, and the result is one
         try:
             return dispatch(func, args, kwargs)
         except Exception as error:

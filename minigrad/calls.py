@@ -22,7 +22,8 @@ _ADVICE = {
     "where": "Select with np.where first.",
     "dtype": "Convert with .astype.",
     "initial": "Add or compare with the initial value afterwards.",
-    "out": "Write `y = {called}(...)` instead, because the graph needs the values that out= would overwrite.",
+    "out": "Write `y = {called}(...)` instead, because the graph needs the values that out= would overwrite, "
+    "or take an array of `import minigrad.numpy as np`.",
 }
 
 

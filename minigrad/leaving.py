@@ -12,6 +12,8 @@ written on purpose, do not refuse.
 from __future__ import annotations
 
 import itertools
+import os
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -40,11 +42,14 @@ __all__ = [
     "next_index",
     "numeric",
     "operand",
+    "present",
     "require_plain",
     "touch",
     "without_lists",
 ]
 
+
+FOLDER = os.path.dirname(os.path.abspath(__file__))
 
 next_index = itertools.count(1).__next__  # atomic in CPython, hence safe between threads
 
@@ -126,6 +131,11 @@ def _refuse_object(x: Any, call: str) -> None:
     )
 
 
+def present(x: Any) -> Any:
+    """What x stands for: an array of `minigrad.numpy` for its present value, anything else for itself."""
+    return x.__recorded__() if hasattr(x, "__recorded__") else x
+
+
 def operand(call: str, x: Any) -> Any:
     """`x` as an operand of `call`: an array or number itself, a list as an array; anything else is
     refused."""
@@ -163,6 +173,34 @@ def _in_place(ufunc: np.ufunc, sign: str) -> Callable[[Any, Any], Tensor]:
         return self
 
     return method
+
+
+IMPORT = "import minigrad.numpy as np"
+
+
+def _repeat_below(refusal: Exception) -> None:
+    """Add the text of a refusal to the error that NumPy puts in its place, so that it comes last.
+
+    In `a[0] = x` NumPy asks for `float(x)`, and on an error says no more than "setting an array element with
+    a sequence". An error can be given a note where it arrives, in the frame that called NumPy. A debugger
+    that follows the program keeps its place.
+    """
+    caller = sys._getframe(1)
+    while caller.f_code.co_filename.startswith(FOLDER) and caller.f_back is not None:
+        caller = caller.f_back
+    if sys.gettrace() is not None or caller.f_trace is not None:
+        return
+
+    def follow(frame: Any, event: str, raised: Any) -> Any:
+        if event != "exception":
+            return follow
+        sys.settrace(None)
+        caller.f_trace = None
+        if getattr(raised[1], "__cause__", None) is refusal:
+            raised[1].add_note(str(refusal))
+
+    caller.f_trace = follow
+    sys.settrace(lambda *event: None)
 
 
 class Leaving:
@@ -304,11 +342,13 @@ class Leaving:
     def __float__(self) -> float:
         leave_graph(self, "float()")
         if self.active:  # NumPy asks for it in `a[0] = x`, the math module in `math.sin(x)`
-            raise TypeError(
+            refusal = TypeError(
                 "turning a recorded Tensor into a float would drop its gradient without a word; use .item() "
-                "if that is meant, NumPy's functions instead of the math module's, and np.stack instead of "
-                "filling an array."
+                "if that is meant, and NumPy's functions instead of the math module's. To fill arrays, as in "
+                f"a[0] = x, write `{IMPORT}`."
             )
+            _repeat_below(refusal)
+            raise refusal
         return float(self.item())
 
     @entry
@@ -329,7 +369,8 @@ class Leaving:
         if self.active:
             raise TypeError(
                 "turning a recorded Tensor into an ndarray would drop its gradient without a word; use "
-                ".numpy() if that is meant, or the NumPy function itself (np.stack for a list of Tensors)."
+                ".numpy() if that is meant, or the NumPy function itself (np.stack for a list of Tensors). To "
+                f"make and fill arrays, as in np.array([x, y]) and a[:2] = x, write `{IMPORT}`."
             )
         return np.array(self.primal, dtype=dtype, copy=copy)
 
@@ -363,7 +404,8 @@ class Leaving:
         raise TypeError(
             "Tensors are not changed in place, because the graph would then be wrong. Write `x = "
             "minigrad.index_set(x, index, value)` (or index_add), or np.where(mask, value, x); to overwrite "
-            "a parameter outside the graph use `p.assign(array)`."
+            "a parameter outside the graph use `p.assign(array)`. For programs that assign, write "
+            f"`{IMPORT}`, and `y = np.array(x)` before `y[index] = value`."
         )
 
     # Text

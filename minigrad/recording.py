@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.leaving import numeric
+from minigrad.leaving import numeric, present
 from minigrad.linear_program import LinearProgram
 from minigrad.mode import current, scope
 from minigrad.ops.elementwise import positive
@@ -55,6 +55,7 @@ def _leaf(x: Any, call: str) -> Tensor:
 
 
 def output_of(out: Any, call: str) -> Tensor:
+    out = present(out)
     if isinstance(out, Tensor):
         return out
     if isinstance(out, np.ndarray | np.generic):

@@ -111,6 +111,8 @@ class Op:
                     return apply(self, inputs, params)
                 if x.__class__ is list:
                     return self(*without_lists(self.name, inputs), **params)
+                if x.__class__ is not np.ndarray and hasattr(x, "__apply__"):
+                    return x.__apply__(self, inputs, params)  # type: ignore[no-any-return]
             return self.forward(*inputs, **params)  # type: ignore[no-any-return]
         except Exception as error:
             if not_called(error):
@@ -141,6 +143,8 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:  # n
                 watched += (x,)
         elif x.__class__ in _PLAIN or (x.__class__ is np.ndarray and x.dtype.kind in "fibcu"):
             args.append(x)
+        elif hasattr(x, "__apply__"):  # an array of minigrad.numpy, and the result is to be one
+            return x.__apply__(op, inputs, params)  # type: ignore[no-any-return]
         else:
             x = operand(op.name, x)
             args.append(x)
@@ -398,14 +402,15 @@ class Tensor(ArrayLike, Leaving):
                     return apply(rule, inputs, _NO_PARAMS)
                 return dispatch(ufunc, inputs, kwargs)
             except Exception as error:
-                if any(map(defers, inputs)):
+                if any(map(defers, (*inputs, *kwargs.get("out", ())))):
                     return NotImplemented
                 hide_our_frames(error)
                 raise
         called = f"np.{ufunc.__name__}.{method}"
         if method != "reduce" or ufunc not in REDUCTIONS:
             raise TypeError(
-                f"{called} is not supported on Tensors; use the NumPy function for it (np.sum, np.prod, ...)."
+                f"{called} is not supported on Tensors; use the NumPy function for it (np.sum, np.prod, "
+                "...), and `import minigrad.numpy as np` to write into arrays."
             )
         return dispatch(REDUCTIONS[ufunc], inputs, {"axis": 0} | kwargs, called)
 

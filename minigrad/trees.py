@@ -6,6 +6,8 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from minigrad.leaving import present
+
 __all__ = ["flatten", "leaves_like", "tree_map"]
 
 
@@ -30,7 +32,7 @@ def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
         return _joined(list(tree), type(tree))
     if tree is None:
         return [], lambda leaves: None
-    return [tree], lambda leaves: leaves[0]
+    return [present(tree)], lambda leaves: leaves[0]
 
 
 def _dict(keys: tuple[Any, ...], parts: list[Any], like: Any) -> Any:
@@ -91,4 +93,4 @@ def leaves_like(tree: Any, like: Any, what: str) -> list[Any]:
         return [leaf for t, x in zip(tree, like, strict=True) for leaf in leaves_like(t, x, what)]
     if isinstance(tree, dict | list | tuple) and like is None:
         raise ValueError(f"{what} must have the structure of the values: None, got {type(tree).__name__}.")
-    return [] if like is None else [tree]
+    return [] if like is None else [present(tree)]

@@ -189,7 +189,7 @@ FIRST_HOUR = [
     ("float((x * 2).sum())", "use .item() if that is meant"),
     ("import math; math.sin(x.sum())", "NumPy's functions instead of the math module's"),
     ("np.asarray(x * 2)", "use .numpy() if that is meant"),
-    ("a = np.zeros(3); a[0] = x.sum()", "np.stack instead of filling an array"),
+    ("a = np.zeros(3); a[0] = x.sum()", "import minigrad.numpy as np"),
     ("x.sum().backward(); x.sum().backward(); x.grad[0, 0] == 2.0", RIGHT),
     ("h = x * 2; h.sum().backward(); x.grad[0, 0] == 2.0", RIGHT),
     ("x -= 0.1", "`p -= ...` would change a leaf"),

@@ -12,6 +12,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from minigrad.errors import entry
 from minigrad.families import constant_op, linear_op, register
+from minigrad.leaving import present
 from minigrad.mode import current
 from minigrad.tensor import RULES, ForEach, Op, Tensor, data_of, traced_if_capturing
 
@@ -107,6 +108,7 @@ def _split(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
     skeleton: list[Any] = []
     arrays: list[Any] = []
     for i in index if isinstance(index, tuple) else (index,):
+        i = present(i)
         value = data_of(i)
         if isinstance(value, list):
             value = i = np.asarray(value, dtype=None if value else np.intp)
@@ -209,7 +211,7 @@ def known(index: Any) -> Any:
 
 
 def _as_dtype_of(values: Any, x: Any) -> Any:
-    values = traced_if_capturing(values)
+    values = traced_if_capturing(present(values))
     return values if isinstance(values, Tensor) else np.asarray(values, dtype=x.dtype)
 
 

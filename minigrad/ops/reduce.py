@@ -15,6 +15,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from minigrad.arraylike import SQUARES
 from minigrad.errors import entry
 from minigrad.families import constant_op, linear_op, register
+from minigrad.leaving import present
 from minigrad.ops.elementwise import in_floats, ratio
 from minigrad.products import scale, select
 from minigrad.tensor import Op, Tensor, data_of
@@ -275,6 +276,7 @@ def logsumexp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     >>> float(logsumexp(np.array([1000.0, 1000.0]))) == 1000 + float(np.log(2))
     True
     """
+    x = present(x)
     x = in_floats(x if isinstance(x, Tensor) else np.asarray(x))
     axes = from_the_end(axis, x.ndim)
     return in_float32(lambda z: _logsumexp_op(z, axis=axes, keepdims=bool(keepdims)), x)
@@ -311,6 +313,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     >>> log_softmax(np.array([0.0, 1e4])).tolist()
     [-10000.0, 0.0]
     """
+    x = present(x)
     x = in_floats(x if isinstance(x, Tensor) else np.asarray(x))
     if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
         raise TypeError(

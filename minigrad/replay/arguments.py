@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.leaving import present
 from minigrad.tensor import Tensor
 from minigrad.trees import flatten
 
@@ -46,6 +47,8 @@ def key_of(tree: Any, values: list[Any], call: str) -> Any:  # noqa: C901  # one
         return (kind, *[(k, key_of(x, values, call)) for k, x in items])
     if isinstance(tree, float | complex):
         return (kind, repr(tree))  # the text tells −0.0 from 0.0, and that of NaN equals itself
+    if present(tree) is not tree:
+        return key_of(present(tree), values, call)
     try:
         hash(tree)
     except TypeError:
