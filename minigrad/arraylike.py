@@ -67,8 +67,8 @@ def dispatch(func: Any, args: Sequence[Any], kwargs: dict[str, Any], called: str
     rule = RULES.get(func) or rule_of(func)
     if rule is None and func.__name__ in _WRITING:
         raise TypeError(
-            f"{called or as_written(func)} writes into an array, which cannot hold Tensors unless it was made "
-            "by `import minigrad.numpy as np`."
+            f"{called or as_written(func)} writes into an array, which cannot hold Tensors unless it was "
+            "made by `import minigrad.numpy as np`."
         )
     if rule is None:
         name = called or as_written(func)

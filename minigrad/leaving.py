@@ -369,8 +369,8 @@ class Leaving:
         if self.active:
             raise TypeError(
                 "turning a recorded Tensor into an ndarray would drop its gradient without a word; use "
-                ".numpy() if that is meant, or the NumPy function itself (np.stack for a list of Tensors). To "
-                f"make and fill arrays, as in np.array([x, y]) and a[:2] = x, write `{IMPORT}`."
+                ".numpy() if that is meant, or the NumPy function itself (np.stack for a list of Tensors). "
+                f"To make and fill arrays, as in np.array([x, y]) and a[:2] = x, write `{IMPORT}`."
             )
         return np.array(self.primal, dtype=dtype, copy=copy)
 
