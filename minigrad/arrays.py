@@ -135,23 +135,22 @@ class Pool:
         value = self.read(source)
         if source is self.base:
             self._gather(value)
-        elif value.size and self._spread(source)[1] > 1:
+        elif value.size and not self._in_one_part(source):
             source[...] = self.add(value)
             self.clean = False
         return value
 
-    def _spread(self, at: Any) -> tuple[int, int]:
-        """The first part that some positions lie in, and in how many parts, counting those between."""
-        first = bisect_right(self.starts, int(at.min())) - 1
-        return first, bisect_right(self.starts, int(at.max()), first) - first
+    def _in_one_part(self, at: Any) -> bool:
+        last = bisect_right(self.starts, int(at.max())) - 1
+        return bool(at.min() >= self.starts[last])
 
     def read(self, at: Any) -> Any:
         """The values at some positions, in the shape of these."""
         if not at.size:
             return _frozen(np.empty(at.shape, self.dtype))
-        first, count = self._spread(at)
-        starts = np.array(self.starts[first : first + count])
-        if count == 1:
+        first = bisect_right(self.starts, int(at.min())) - 1
+        starts = np.array(self.starts[first : bisect_right(self.starts, int(at.max()))])
+        if len(starts) == 1:
             value = _picked(self.parts[first], at - starts[0])
         else:
             which = np.searchsorted(starts, at, "right") - 1
@@ -197,6 +196,8 @@ def held(value: Any, dtype: Any) -> Any:
     Raises:
         TypeError: a Tensor would lose its imaginary part, or its digits in an array of integers.
     """
+    if value.__class__ is float or value.__class__ is np.float64:
+        return _frozen(np.array(value, dtype))
     value = _operand(value)
     if value.__class__ is np.ndarray and value.flags.writeable:
         value = traced_if_capturing(value)

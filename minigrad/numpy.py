@@ -87,7 +87,7 @@ else:
 
         def __getitem__(self, key):
             key = tuple(map(present, key)) if isinstance(key, tuple) else (present(key),)
-            if not any(isinstance(x, Tensor) for x in key):
+            if not holds_tensors(key):
                 return recorded(self.plain[key])
             parts = [self.plain[x].ravel() if isinstance(x, slice) else array(x, ndmin=1) for x in key]
             if self.axis:
