@@ -1,5 +1,7 @@
 """Reverse- and forward-mode differentiation of NumPy code, on one graph.
 
+`import minigrad.numpy as np` is NumPy for programs that fill arrays.
+
 The graph
     Tensor        a NumPy array that remembers how it was made
     no_grad       a block that records nothing

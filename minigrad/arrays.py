@@ -22,7 +22,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from minigrad.calls import as_written
 from minigrad.errors import CaptureError, entry, hide_our_frames
-from minigrad.leaving import present
+from minigrad.leaving import NO_OPERANDS, present
 from minigrad.mode import current
 from minigrad.ops.index import index_add
 from minigrad.tensor import ForEach, Op, Tensor, traced_if_capturing
@@ -635,6 +635,9 @@ class Array(NDArrayOperatorsMixin):
 
     def __str__(self) -> str:
         return str(present(self))
+
+
+NO_OPERANDS.add(Array)
 
 
 def _filling(call: Any, given: list[Any], targets: list[Any], kwargs: dict[str, Any]) -> Sequence[Any]:

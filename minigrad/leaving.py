@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "NO_OPERANDS",
     "Leaving",
     "leave_graph",
     "next_index",
@@ -45,7 +46,7 @@ __all__ = [
     "present",
     "require_plain",
     "touch",
-    "without_lists",
+    "with_operands",
 ]
 
 
@@ -151,9 +152,16 @@ def operand(call: str, x: Any) -> Any:
     )
 
 
-def without_lists(call: str, inputs: Sequence[Any]) -> list[Any]:
-    """The operands of `call`, with each list as an array."""
-    return [operand(call, x) if x.__class__ is list else x for x in inputs]
+NO_OPERANDS: set[type] = {list}
+"""What ops do not take as it is: lists, and the arrays of `minigrad.numpy` once that is imported."""
+
+
+def with_operands(op: Any, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+    """`op` run by an array of `minigrad.numpy` among its inputs, or with lists as arrays."""
+    for x in inputs:
+        if hasattr(x, "__apply__"):
+            return x.__apply__(op, inputs, params)
+    return op(*[operand(op.name, x) if x.__class__ is list else x for x in inputs], **params)
 
 
 def _in_place(ufunc: np.ufunc, sign: str) -> Callable[[Any, Any], Tensor]:

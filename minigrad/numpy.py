@@ -96,6 +96,32 @@ else:
 
     r_, c_ = _Joining(numpy.r_, 0), _Joining(numpy.c_, -1)
 
+    # Loops that NumPy writes for its users
+
+    def ndenumerate(arr):
+        """np.ndenumerate."""
+        arr = asarray(arr)
+        return ((place, arr[place]) for place in numpy.ndindex(arr.shape))
+
+    def vectorize(pyfunc, **options):
+        """np.vectorize: a call for each element, of whatever the broadcast arguments hold."""
+
+        def called(*args):
+            args = [asarray(a) for a in args]
+            shape = numpy.broadcast_shapes(*[a.shape for a in args])
+            args = [numpy.broadcast_to(a, shape) for a in args]
+            return array([pyfunc(*[a[i] for a in args]) for i in numpy.ndindex(shape)]).reshape(shape)
+
+        return called
+
+    def apply_along_axis(func1d, axis, arr, *args, **kwargs):
+        """np.apply_along_axis."""
+        arr = numpy.moveaxis(asarray(arr), axis, -1)
+        lead = arr.shape[:-1]
+        made = array([func1d(arr[i], *args, **kwargs) for i in numpy.ndindex(lead)])
+        made = made.reshape(lead + made.shape[1:])
+        return numpy.moveaxis(made, -1, axis) if made.ndim > len(lead) else made
+
     # All other names
 
     class Function:

@@ -27,7 +27,7 @@ from minigrad.arraylike import REDUCTIONS, RULES, SQUARES, ArrayLike, defers, di
 from minigrad.errors import described, entry, hide_our_frames, not_called, rephrased, without_inner_name
 from minigrad.habits import TENSOR
 from minigrad.hints import add_hints
-from minigrad.leaving import Leaving, leave_graph, next_index, numeric, operand, without_lists
+from minigrad.leaving import NO_OPERANDS, Leaving, leave_graph, next_index, numeric, operand, with_operands
 from minigrad.mode import Mode, current, scope, users_line
 from minigrad.slices import between
 from minigrad.sweeps import own, pull_back
@@ -109,10 +109,8 @@ class Op:
             for x in inputs:
                 if isinstance(x, Tensor):
                     return apply(self, inputs, params)
-                if x.__class__ is list:
-                    return self(*without_lists(self.name, inputs), **params)
-                if x.__class__ is not np.ndarray and hasattr(x, "__apply__"):
-                    return x.__apply__(self, inputs, params)  # type: ignore[no-any-return]
+                if x.__class__ in NO_OPERANDS:
+                    return with_operands(self, inputs, params)  # type: ignore[no-any-return]
             return self.forward(*inputs, **params)  # type: ignore[no-any-return]
         except Exception as error:
             if not_called(error):
@@ -409,8 +407,12 @@ class Tensor(ArrayLike, Leaving):
         called = f"np.{ufunc.__name__}.{method}"
         if method != "reduce" or ufunc not in REDUCTIONS:
             raise TypeError(
-                f"{called} is not supported on Tensors; use the NumPy function for it (np.sum, np.prod, "
-                "...), and `import minigrad.numpy as np` to write into arrays."
+                f"{called} is not supported on Tensors; "
+                + (
+                    "write `import minigrad.numpy as np`."
+                    if method == "at"
+                    else "use the NumPy function for it (np.sum, np.prod, ...)."
+                )
             )
         return dispatch(REDUCTIONS[ufunc], inputs, {"axis": 0} | kwargs, called)
 
