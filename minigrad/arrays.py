@@ -13,7 +13,6 @@ Our entrances ask for it through two attributes: `__recorded__()` is the value, 
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -21,171 +20,14 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from minigrad.calls import as_written
-from minigrad.errors import CaptureError, entry, hide_our_frames
+from minigrad.errors import entry, hide_our_frames
 from minigrad.leaving import NO_OPERANDS, present
 from minigrad.mode import current
 from minigrad.ops.index import index_add
-from minigrad.tensor import ForEach, Op, Tensor, traced_if_capturing
+from minigrad.pool import Pool, frozen
+from minigrad.tensor import Op, Tensor, traced_if_capturing
 
 __all__ = ["SEQUENCES", "Array", "holds_tensors", "recorded", "values_of"]
-
-# Joining the parts of a pool
-
-WIDTH = 32  # parts in one op; more are joined in a tree, so that n parts cost about n steps in both modes
-
-
-def _place(i: int, args: Sequence[Any]) -> tuple[int, int]:
-    start = sum([a.size for a in args[:i]])
-    return start, start + args[i].size
-
-
-def _taken(i: int, g: Any, y: Any, *args: Any) -> Any:
-    start, stop = _place(i, args)
-    return np.reshape(g[..., start:stop], g.shape[:-1] + args[i].shape)
-
-
-def _put(i: int, t: Any, y: Any, *args: Any) -> Any:
-    start, stop = _place(i, args)
-    lead = t.shape[: t.ndim - args[i].ndim]
-    before, after = np.zeros((*lead, start), t.dtype), np.zeros((*lead, y.size - stop), t.dtype)
-    return np.concatenate([before, np.reshape(t, (*lead, stop - start)), after], axis=-1)
-
-
-array_op = Op(
-    "array",
-    lambda *args: np.concatenate([a.ravel() for a in args]),
-    pulls=ForEach(_taken),
-    pushes=ForEach(_put),
-    batched=True,
-    doc="The elements of all inputs along one axis.",
-)
-
-
-def _joined(parts: Sequence[Any]) -> Any:
-    while len(parts) > 1:
-        parts = [array_op(*parts[i : i + WIDTH]) for i in range(0, len(parts), WIDTH)]
-    return parts[0]
-
-
-def _picked(whole: Any, at: Any) -> Any:
-    """whole.ravel()[at], by a cheaper op if the positions follow each other or are all the same."""
-    first, n = int(at.flat[0]), at.size
-    if n > 1 and (at == first).all():
-        return np.broadcast_to(np.reshape(whole, (-1,))[first], at.shape)
-    if not (at.ravel() == np.arange(first, first + n)).all():
-        return np.reshape(whole, (-1,))[_frozen(np.array(at))]
-    if n != whole.size:
-        whole = np.reshape(whole, (-1,))[first : first + n]
-    return whole if whole.shape == at.shape else np.reshape(whole, at.shape)
-
-
-def _frozen(array: Any) -> Any:
-    array.flags.writeable = False
-    return array
-
-
-class Pool:
-    """The values that the elements of an array and of its views come from.
-
-    `parts` are Tensors and read-only ndarrays of one dtype; `starts` has the position where each begins.
-    `base` has the positions of the array itself, None as long as it is the only part and has no views. It is
-    `clean` while it counts through that part.
-    """
-
-    base: Any
-
-    __slots__ = ("base", "capturing", "clean", "dtype", "noticed", "parts", "size", "starts")
-
-    def __init__(self, parts: list[Any], shape: tuple[int, ...] | None = None) -> None:
-        self.parts, self.starts, self.size = parts, [0], 0
-        for part in parts:
-            self.size += part.size
-            self.starts.append(self.size)
-        del self.starts[-1]
-        self.dtype = parts[0].dtype
-        self.base = None if shape is None else np.arange(self.size).reshape(shape)
-        self.clean = shape is None
-        self.capturing = self.noticed = current.mode.capturing
-
-    def begin(self) -> Any:
-        if self.base is None:
-            self.base = np.arange(self.size).reshape(self.parts[0].shape)
-        return self.base
-
-    def add(self, value: Any) -> Any:
-        """The positions of a new value, which may be any that `held` returns."""
-        if self.size > 4 * self.base.size + 64:
-            self._gather(self.read(self.base))
-        start = self.size
-        self.parts.append(value)
-        self.starts.append(start)
-        self.size += value.size
-        return start if not value.ndim else np.arange(start, self.size).reshape(value.shape)
-
-    def _gather(self, value: Any) -> None:
-        self.parts, self.starts, self.size = [value], [0], value.size
-        self.base[...] = np.arange(value.size).reshape(self.base.shape)
-        self.clean = True
-
-    def value(self, source: Any) -> Any:
-        """The values at a view of `base`. Several parts become one, so that the next read finds that."""
-        self.notice()
-        if source is None or (self.clean and source is self.base):
-            return self.parts[0]
-        value = self.read(source)
-        if source is self.base:
-            self._gather(value)
-        elif value.size and not self._in_one_part(source):
-            source[...] = self.add(value)
-            self.clean = False
-        return value
-
-    def _in_one_part(self, at: Any) -> bool:
-        last = bisect_right(self.starts, int(at.max())) - 1
-        return bool(at.min() >= self.starts[last])
-
-    def read(self, at: Any) -> Any:
-        """The values at some positions, in the shape of these."""
-        if not at.size:
-            return _frozen(np.empty(at.shape, self.dtype))
-        first = bisect_right(self.starts, int(at.min())) - 1
-        starts = np.array(self.starts[first : bisect_right(self.starts, int(at.max()))])
-        if len(starts) == 1:
-            value = _picked(self.parts[first], at - starts[0])
-        else:
-            which = np.searchsorted(starts, at, "right") - 1
-            used, which = np.unique(which, return_inverse=True)
-            parts = [self.parts[first + i] for i in used.tolist()]
-            ends = np.cumsum([0, *[part.size for part in parts]])
-            at = at - (starts[used] - ends[:-1])[which.reshape(at.shape)]
-            value = _picked(_joined(parts), at)
-        return value if isinstance(value, Tensor) else _frozen(np.asarray(value))
-
-    def element(self, position: int) -> Any:
-        """The value at one position: a Tensor without axes, or a number."""
-        self.notice()
-        k = bisect_right(self.starts, position) - 1
-        part = self.parts[k]
-        if not part.ndim:
-            return part if isinstance(part, Tensor) else part[()]
-        place = np.unravel_index(position - self.starts[k], part.shape)
-        return part[tuple(map(int, place))]
-
-    def notice(self) -> None:
-        """Let a capture depend on the values of an array that was made before it."""
-        if current.mode.capturing is not self.noticed and current.mode.capturing is not None:
-            self.noticed = current.mode.capturing
-            current.mode.capturing.depends_on_values(Array(self, self.base))
-
-    def require_own(self) -> None:
-        """Raise CaptureError for an array that was made outside of the function that is being captured."""
-        if current.mode.capturing is not None and current.mode.capturing is not self.capturing:
-            raise CaptureError(
-                f"{current.mode.capturing.call}: an array of minigrad.numpy that was made outside of the "
-                "function is assigned to, which replays would not repeat. Make the array inside the "
-                "function and return it."
-            )
-
 
 # What is put into a pool, and what comes out of NumPy
 
@@ -197,7 +39,7 @@ def held(value: Any, dtype: Any) -> Any:
         TypeError: a Tensor would lose its imaginary part, or its digits in an array of integers.
     """
     if value.__class__ is float or value.__class__ is np.float64:
-        return _frozen(np.array(value, dtype))
+        return frozen(np.array(value, dtype))
     value = _operand(value)
     if value.__class__ is np.ndarray and value.flags.writeable:
         value = traced_if_capturing(value)
@@ -216,7 +58,7 @@ def held(value: Any, dtype: Any) -> Any:
         value = value.primal
     copy = np.empty(np.shape(value), dtype)
     copy[...] = value
-    return _frozen(copy)
+    return frozen(copy)
 
 
 def _operand(x: Any) -> Any:
@@ -278,7 +120,7 @@ def recorded(y: Any) -> Any:
             return Array(Pool([held(y, y.dtype)])) if y.ndim else y
         y = y.primal.copy()[()]
     if y.__class__ is np.ndarray and y.dtype.kind in "fc":
-        return Array(Pool([_frozen(y if y.base is None else y.copy())]))
+        return Array(Pool([frozen(y if y.base is None else y.copy())]))
     if isinstance(y, list | tuple):
         parts = map(recorded, y)
         return y._make(parts) if hasattr(y, "_make") else type(y)(parts)
@@ -347,7 +189,15 @@ class Array(NDArrayOperatorsMixin):
     def __recorded__(self) -> Any:
         if self.at is None:
             self.at = self.pool.base
-        return self.pool.value(self.at)
+        return self._known_pool().value(self.at)
+
+    def _known_pool(self) -> Pool:
+        """The pool to read from. A capture depends on the values of an array that was made before it."""
+        pool, capturing = self.pool, current.mode.capturing
+        if capturing is not pool.noticed and capturing is not None:
+            pool.noticed = capturing
+            capturing.depends_on_values(Array(pool, pool.base))
+        return pool
 
     def __apply__(self, op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         return recorded(op(*map(present, inputs), **params))
@@ -399,10 +249,11 @@ class Array(NDArrayOperatorsMixin):
                 value = present(self)
                 return recorded((value if isinstance(value, Tensor) else traced_if_capturing(value))[index])
         elif self.at is None and self.ndim == 1:
-            self.pool.notice()
-            return self.pool.parts[0][index]
+            return self._known_pool().parts[0][index]
         found = self.source[index]
-        return self._viewing(found) if found.__class__ is np.ndarray else self.pool.element(int(found))
+        return (
+            self._viewing(found) if found.__class__ is np.ndarray else self._known_pool().element(int(found))
+        )
 
     def _viewing(self, found: Any) -> Any:
         """What a function made of `source`, as arrays: a view if it is one of `source`, else a copy."""
@@ -412,8 +263,7 @@ class Array(NDArrayOperatorsMixin):
             return found
         if np.may_share_memory(found, self.source):
             return Array(self.pool, found)
-        self.pool.notice()
-        return Array(Pool([self.pool.read(found)]))
+        return Array(Pool([self._known_pool().read(found)]))
 
     @entry
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -516,7 +366,7 @@ class Array(NDArrayOperatorsMixin):
     @property
     def imag(self) -> Any:
         """The imaginary part, as a Tensor or a read-only array."""
-        return _frozen(np.zeros(self.shape, self.dtype)) if self.dtype.kind != "c" else present(self).imag
+        return frozen(np.zeros(self.shape, self.dtype)) if self.dtype.kind != "c" else present(self).imag
 
     @property
     def flat(self) -> Any:

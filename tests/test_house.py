@@ -20,7 +20,7 @@ LAYERS = [  # inside minigrad, each may import only from the lines above its own
     {"habits", "refused"}, {"calls", "errors", "handed_out", "mode", "packing", "tables"}, {"hints"},
     {"arraylike"}, {"leaving", "slices"}, {"sweeps"},
     {"tensor", "linear_program"}, {"products", "trees"}, {"families"},
-    {"ops"}, {"arrays"}, {"numpy"}, {"recording"}, {"transforms"}, {"gauss_newton", "replay"},
+    {"ops", "pool"}, {"arrays"}, {"numpy"}, {"recording"}, {"transforms"}, {"gauss_newton", "replay"},
     {"check", "coverage", "doctor", "drawing", "extend", "vmap"},
 ]  # fmt: skip
 

@@ -108,7 +108,6 @@ def _split(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
     skeleton: list[Any] = []
     arrays: list[Any] = []
     for i in index if isinstance(index, tuple) else (index,):
-        i = present(i)
         value = data_of(i)
         if isinstance(value, list):
             value = i = np.asarray(value, dtype=None if value else np.intp)
@@ -132,6 +131,8 @@ def _split(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
             try:
                 skeleton.append(i.__index__())
             except (AttributeError, TypeError):
+                if present(i) is not i:  # an array of minigrad.numpy
+                    return _split(tuple(map(present, index)) if isinstance(index, tuple) else present(index))
                 raise IndexError(
                     "a Tensor index is made of integers, slices, None, ... and integer or boolean arrays, "
                     f"got {i!r:.60}."

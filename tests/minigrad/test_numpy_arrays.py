@@ -33,7 +33,8 @@ INDICES = [
 ]  # fmt: skip
 VALUES = [
     lambda np, a, x: x[0], lambda np, a, x: 2.0, lambda np, a, x: a[..., :1] * x[1],
-    lambda np, a, x: a + x[2], lambda np, a, x: a[::-1], lambda np, a, x: np.sum(a) * x[0],
+    lambda np, a, x: a + x[2], lambda np, a, x: a[::-1], lambda np, a, x: a[..., 1:2],
+    lambda np, a, x: np.sum(a) * x[0],
     lambda np, a, x: [x[1]], lambda np, a, x: a, lambda np, a, x: a.copy()[..., ::-1],
     lambda np, a, x: np.sin(a) * x[2], lambda np, a, x: numpy.ones(a.shape[-1]),
 ]  # fmt: skip
@@ -552,5 +553,18 @@ def test_a_loop_of_writes_costs_a_few_operations_a_write():
 def test_a_pool_forgets_values_that_nothing_refers_to():
     a = mnp.zeros(3)
     for i in range(1000):
-        a[:] = a + i
+        a[0] = float(i)
     assert a.pool.size < 100
+    assert a.tolist() == [999.0, 0.0, 0.0]
+
+
+def test_a_copy_that_reshape_makes_stays_when_the_values_of_its_origin_are_gathered():
+    x = Tensor([1.0, 2.0, 3.0, 4.0], requires_grad=True)
+    a = mnp.zeros((2, 2))
+    for i in range(4):
+        a[divmod(3 - i, 2)] = x[i]
+    copied, view = a.T.reshape(-1), a.T
+    a[0, 0] = 9.0
+    a.sum()
+    assert copied.numpy().tolist() == [4.0, 2.0, 3.0, 1.0]
+    assert view.numpy().tolist() == [[9.0, 2.0], [3.0, 1.0]]
