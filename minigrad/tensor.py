@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.arraylike import REDUCTIONS, RULES, SQUARES, ArrayLike, defers, dispatch, squared
+from minigrad.arraylike import REDUCTIONS, RULES, SQUARES, ArrayLike, defers, dispatch, rule_of, squared
 from minigrad.errors import described, entry, hide_our_frames, not_called, rephrased, without_inner_name
 from minigrad.habits import TENSOR
 from minigrad.hints import add_hints
@@ -404,16 +404,9 @@ class Tensor(ArrayLike, Leaving):
                     return NotImplemented
                 hide_our_frames(error)
                 raise
-        called = f"np.{ufunc.__name__}.{method}"
         if method != "reduce" or ufunc not in REDUCTIONS:
-            raise TypeError(
-                f"{called} is not supported on Tensors; "
-                + (
-                    "write `import minigrad.numpy as np`."
-                    if method == "at"
-                    else "use the NumPy function for it (np.sum, np.prod, ...)."
-                )
-            )
+            return rule_of("ufunc.method")(ufunc, method, inputs, kwargs)  # type: ignore[misc]  # it is there
+        called = f"np.{ufunc.__name__}.{method}"
         return dispatch(REDUCTIONS[ufunc], inputs, {"axis": 0} | kwargs, called)
 
 
