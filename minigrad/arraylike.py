@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["LATE", "REDUCTIONS", "RULES", "SQUARES", "ArrayLike", "defers", "dispatch", "rule_of", "squared"]
 
 RULES: dict[Any, Callable[..., Tensor]] = {}
-"""NumPy function or ufunc → the rule to run when it is called on a Tensor. The tables under `ops` fill it."""
+"""NumPy function or ufunc → the rule to run when it is called on a Tensor. The tables under `ops` fill it.
+
+Under (function, "options") may stand a second, slower rule, for calls with arguments that the first lacks."""
 
 LATE: list[str] = []
 """The modules of rules that are imported when a function is met that `RULES` lacks: rare topics cost nothing
@@ -83,6 +85,7 @@ def dispatch(func: Any, args: Sequence[Any], kwargs: dict[str, Any], called: str
         known = getattr(rule, "keywords", ())
         for word in kwargs:
             if word not in known:
+                rule = rule_of((func, "options")) or rule
                 args, kwargs = fitting(func, called or as_written(func), rule, args, kwargs)
                 break
     try:
@@ -92,6 +95,7 @@ def dispatch(func: Any, args: Sequence[Any], kwargs: dict[str, Any], called: str
             raise
         reason = without_inner_name(error)
     called = called or as_written(func)
+    rule = rule_of((func, "options")) or rule
     args, kwargs = fitting(func, called, rule, args, kwargs)
     try:
         return rule(*args, **kwargs)

@@ -306,4 +306,8 @@ register(
     lambda a, b, **how: np.allclose(known(a), known(b), **{word: known(x) for word, x in how.items()}),
     keywords=("rtol", "atol", "equal_nan"),
 )
-register(np.array_equal, lambda a, b: np.array_equal(known(a), known(b)))
+register(
+    np.array_equal,
+    lambda a, b, equal_nan=False: np.array_equal(known(a), known(b), equal_nan),
+    keywords=("equal_nan",),
+)

@@ -103,13 +103,6 @@ def in_float32(f: Any, x: Any) -> Any:
     return f(x.astype(np.float32)).astype(np.float16) if x.dtype == np.float16 else f(x)
 
 
-def _real_only(call: str, x: Any) -> None:
-    if x.dtype.kind == "c":
-        raise TypeError(
-            f"{call} of a complex Tensor is not supported; write it with np.real, np.imag and np.abs."
-        )
-
-
 _whole_prod = constant_op(lambda x, axis, keepdims: np.prod(x, axis=axis, keepdims=keepdims), "prod")
 
 
@@ -187,7 +180,10 @@ def _centred(x: Any, axis: tuple[int, ...]) -> tuple[Any, int]:
 
 
 def var(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
-    _real_only("np.var", x)
+    if x.dtype.kind == "c":
+        return var(np.real(x), axis, ddof=ddof, keepdims=keepdims) + var(
+            np.imag(x), axis, ddof=ddof, keepdims=keepdims
+        )
     axes = from_the_end(axis, x.ndim)
 
     def of(z: Any) -> Any:
@@ -229,7 +225,9 @@ SQUARES[_std] = lambda x, axis, ddof, keepdims: _variance(x, axis, ddof, keepdim
 
 
 def std(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
-    _real_only("np.std", x)
+    if x.dtype.kind == "c":
+        real, imag = (std(part(x), axis, ddof=ddof, keepdims=keepdims) for part in (np.real, np.imag))
+        return np.hypot(real, imag)
     axes = from_the_end(axis, x.ndim)
     return in_float32(lambda z: _std(z, axis=axes, ddof=ddof, keepdims=bool(keepdims)), x)
 

@@ -1,0 +1,205 @@
+"""Results without a derivative: places, counts and truth values; and the ufuncs that the core does not have.
+
+A result that has one value for each element is an op without rules, so a compiled function computes it anew.
+One whose shape depends on values, or which is a Python number, is found from the values themselves (`known`),
+and a compiled function then holds for these values only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigrad.families import constant_op, elementwise, register
+from minigrad.ops.elementwise import power
+from minigrad.ops.index import index_add, known, take, take_along_axis
+from minigrad.tensor import RULES, Tensor, data_of, is_live
+
+# Ufuncs
+
+degrees = elementwise(np.degrees, lambda y, x: 180 / math.pi)
+radians = elementwise(np.radians, lambda y, x: math.pi / 180)
+copysign = elementwise(np.copysign, lambda y, a, b: np.sign(a) * np.sign(y), None, chooses=True)
+nextafter = elementwise(np.nextafter, 1, None)
+ldexp = elementwise(np.ldexp, lambda y, x, i: np.ldexp(1.0, i), None, bounded=True)
+_fraction = elementwise(lambda x: np.modf(x)[0], 1, name="fraction")
+_exponent = constant_op(lambda x: np.frexp(x)[1], "exponent")
+
+_f: Any
+for _f in (np.spacing, np.isnat, np.gcd, np.lcm, np.bitwise_count, np.left_shift, np.right_shift):
+    constant_op(_f)
+
+
+def float_power(a: Any, b: Any) -> Any:
+    """aᵇ in float64 at least."""
+    return power(*(_wide(x) for x in (a, b)))
+
+
+def _wide(x: Any) -> Any:
+    x = x if isinstance(x, Tensor) else np.asarray(x)
+    return x.astype(np.result_type(x.dtype, np.float64))
+
+
+def frexp(x: Any) -> Any:
+    exponent = _exponent(x)
+    return np.ldexp(x, -exponent), exponent
+
+
+register(np.float_power, float_power)
+register(np.frexp, frexp)
+register(np.modf, lambda x: (_fraction(x), np.trunc(x)))
+register(np.divmod, lambda a, b: (np.floor_divide(a, b), np.remainder(a, b)))
+
+# One value for each element, or for each along an axis
+
+
+def _constant(function: Any, inputs: int, *options: str) -> None:
+    op = constant_op(function, function.__name__)
+    rules: list[Callable[..., Any]] = [
+        lambda x, **more: op(x, **more),
+        lambda a, b, **more: op(a, b, **more),
+    ]
+    register(function, rules[inputs - 1], keywords=options)
+
+
+_constant(np.round, 1, "decimals")
+_constant(np.around, 1, "decimals")
+_constant(np.fix, 1)
+_constant(np.isclose, 2, "rtol", "atol", "equal_nan")
+_constant(np.isin, 2, "assume_unique", "invert")
+_constant(np.searchsorted, 2, "side", "sorter")
+_constant(np.digitize, 2, "right")
+_constant(np.argpartition, 2, "axis", "kind")
+_constant(np.nanargmax, 1, "axis", "keepdims")
+_constant(np.nanargmin, 1, "axis", "keepdims")
+for _f in (np.iscomplex, np.isreal, np.isposinf, np.isneginf):
+    _constant(_f, 1)
+
+# A shape that depends on values, or a Python number
+
+
+def _known_only(function: Any, *options: str, weights: str = "") -> None:
+    def rule(*xs: Any, **more: Any) -> Any:
+        if is_live(more.get("weights")):
+            raise TypeError(f"np.{function.__name__}(weights=...) has no derivative on Tensors; {weights}.")
+        return function(*map(_values, xs), **{word: _values(x) for word, x in more.items()})
+
+    register(function, rule, keywords=options)
+
+
+def _values(x: Any) -> Any:
+    return type(x)(map(known, x)) if isinstance(x, list | tuple) else known(x)
+
+
+for _f in (np.nonzero, np.argwhere, np.flatnonzero, np.array_equiv, np.isrealobj):
+    _known_only(_f)
+_known_only(np.lexsort, "axis")
+_known_only(np.histogram_bin_edges, "bins", "range")
+_known_only(
+    np.histogram,
+    *("bins", "range", "density", "weights"),
+    weights="write np.bincount(np.digitize(x, edges) - 1, weights)",
+)
+
+
+def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
+    """How often each whole number occurs in x, or the sum of its weights."""
+    if weights is None:
+        return np.bincount(known(x), minlength=minlength)
+    place = np.asarray(known(x))
+    n = max(int(place.max(initial=-1)) + 1, int(minlength))
+    return index_add(np.zeros(n), place, weights)
+
+
+register(np.bincount, bincount)
+
+# Chosen elements: the places are constants, the values are not
+
+
+def partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect") -> Any:
+    if axis is None:
+        a, axis = np.reshape(a, (-1,)), 0
+    return take_along_axis(a, np.argpartition(a, kth, axis=axis), axis)
+
+
+def unique(
+    ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
+    axis: int | None = None, *, equal_nan: bool = True, sorted: bool = True,
+) -> Any:  # fmt: skip
+    """The distinct values, each as the first element that has it; the other results are constants."""
+    which: dict[str, Any] = {"return_inverse": return_inverse, "return_counts": return_counts, "axis": axis}
+    _, first, *rest = np.unique(known(ar), return_index=True, equal_nan=equal_nan, **which)
+    y = take(ar, first, axis)
+    found = (y, *([first] if return_index else []), *rest)
+    return found if len(found) > 1 else y
+
+
+def real_if_close(a: Any, tol: float = 100) -> Any:
+    return np.real(a) if np.isrealobj(np.real_if_close(known(a), tol)) else a
+
+
+register(np.partition, partition, keywords=("axis", "kind"))
+register(
+    np.unique,
+    unique,
+    keywords=("return_index", "return_inverse", "return_counts", "axis", "equal_nan", "sorted"),
+)
+register(np.real_if_close, real_if_close)
+
+# Angles
+
+_unwrapped = elementwise(np.unwrap, 1, name="unwrap")
+_unwrapped.__doc__ = "Adds whole periods, so the derivative is that of the identity."
+
+
+def angle(z: Any, deg: bool = False) -> Any:
+    whole = z.dtype.kind != "c"
+    y = np.arctan2(np.zeros_like(z) if whole else np.imag(z), z if whole else np.real(z))
+    return y * (180 / math.pi) if deg else y
+
+
+def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * math.pi) -> Any:
+    return _unwrapped(p, discont=discont, axis=axis - p.ndim if axis >= 0 else axis, period=period)
+
+
+register(np.angle, angle, keywords=("deg",))
+register(np.unwrap, unwrap, keywords=("discont", "axis", "period"))
+
+# Numbers instead of NaN and infinities
+
+_finite = elementwise(np.nan_to_num, lambda y, x, **numbers: np.isfinite(x), name="nan_to_num", chooses=True)
+
+
+def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    numbers = {"nan": data_of(nan), "posinf": data_of(posinf), "neginf": data_of(neginf)}
+    if x.dtype.kind != "c":
+        return _finite(x, **numbers)
+    return _finite(np.real(x), **numbers) + 1j * _finite(np.imag(x), **numbers)
+
+
+register(np.nan_to_num, nan_to_num, keywords=("copy", "nan", "posinf", "neginf"))
+
+
+# Refused, with the reason
+
+
+def _refused(function: Any, reason: str) -> None:
+    def rule(*args: Any, **options: Any) -> Any:
+        raise TypeError(f"np.{function.__name__} is not supported on Tensors: {reason}.")
+
+    RULES[function] = rule
+
+
+_refused(
+    np.roots, "roots move infinitely fast where two meet; take np.roots(p.numpy()) and one Newton step "
+    "r - np.polyval(p, r) / np.polyval(np.polyder(p), r), which has the derivative",
+)  # fmt: skip
+_refused(np.polyfit, "write np.linalg.lstsq(np.vander(x, degree + 1), y)[0]")
+_refused(np.polydiv, "write np.convolve for products; a quotient's length depends on values")
+_refused(np.put, "it writes in place; write `x = minigrad.index_set(x, index, values)`")
+_refused(np.copyto, "it writes in place; write np.where(where, source, x)")
+_refused(np.place, "it writes in place; write np.where(mask, values, x)")
+_refused(np.putmask, "it writes in place; write np.where(mask, values, x)")
