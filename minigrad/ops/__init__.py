@@ -11,6 +11,4 @@ from minigrad.ops import shape as shape
 LATE += ["minigrad.ops.einsum", "minigrad.ops.multilinear"]
 LATE += ["minigrad.ops.decompositions", "minigrad.ops.solving"]
 LATE += ["minigrad.ops.moving", "minigrad.ops.assembling"]
-LATE += ["minigrad.ops.cumulative"]
-LATE += ["minigrad.ops.cumulative", "minigrad.ops.constants"]
-LATE += ["minigrad.ops.cumulative", "minigrad.ops.constants", "minigrad.ops.statistics"]
+LATE += ["minigrad.ops.cumulative", "minigrad.ops.constants", "minigrad.ops.statistics", "minigrad.ops.fft"]

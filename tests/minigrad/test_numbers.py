@@ -172,15 +172,10 @@ def test_the_mean_and_friends_stay_float32():
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(("call", "says"), [
-    (lambda x: np.sum(x, where=np.array([True, False])), r"np\.sum\(where=\.\.\.\).*np\.where"),
-    (lambda x: np.max(x, where=np.array([True, False]), initial=0), r"np\.max\((where|initial)"),
-    (lambda x: np.mean(x, dtype=np.float32), r"astype"),
+    (lambda x: np.all(x, where=np.array([True, False])), r"np\.all\(where=\.\.\.\).*np\.where"),
     (lambda x: np.add(x, 1, out=np.zeros(2)), r"out=\.\.\.\).*instead"),
     (lambda x: np.add(x, 1, where=np.array([True, False])), r"where"),
-    (lambda x: np.multiply.outer(x, x), r"np\.multiply\.outer"),
-    (lambda x: np.add.accumulate(x), r"accumulate"),
-    (lambda x: np.unique(x), r"np\.unique has no derivative rule"),
-    (lambda x: np.spacing(x), r"np\.spacing has no derivative rule"),
+    (lambda x: np.packbits(x), r"np\.packbits has no derivative rule"),
     (lambda x: np.asarray(x), r"drop its gradient"),
     (lambda x: np.array([x[0], x[1]]), r"np\.stack"),
     (lambda x: x + "a", r"numbers, got str"),
