@@ -34,6 +34,7 @@ Functions that NumPy lacks
     index_add    x with values added at an index
     index_set    x with values at an index replaced
     uniform      random numbers that a compiled function draws anew
+    special      a module of special functions: erf, gamma, Bessel functions, ...
 
 Operations of your own
     Op           an operation with its derivative rules
@@ -48,8 +49,8 @@ Errors
     StaleGraphError  a leaf was changed after its graph was recorded
 """
 
+import importlib
 import typing
-from importlib import import_module as _import_module
 
 from minigrad.check import check_derivatives as check_derivatives
 from minigrad.errors import CaptureError as CaptureError
@@ -91,9 +92,10 @@ from minigrad.transforms import vjp as vjp
 from minigrad.vmap import vmap as vmap
 
 if typing.TYPE_CHECKING:
+    from minigrad import special as special
     from minigrad.drawing.draw import draw as draw
 
-__all__ = list(_listed(globals(), "draw"))
+__all__ = list(_listed(globals(), "draw", "special"))
 
 __version__ = "0.1.0"  # pyproject.toml reads it here
 _others = _missing(__name__, __all__, _HABITS, numpys=True)
@@ -101,14 +103,15 @@ _others = _missing(__name__, __all__, _HABITS, numpys=True)
 
 @_entry
 def __getattr__(name: str) -> typing.Any:
-    """Load `minigrad.draw` when it is first used, because most programs draw nothing."""
-    if name == "numpy":  # NumPy for programs that fill arrays
-        return _import_module("minigrad.numpy")
+    """Load `draw`, `special` and `minigrad.numpy` when they are first used, because most programs need none
+    of them."""
     if name == "draw":
         from minigrad.drawing.draw import draw
 
         globals()["draw"] = draw
         return draw
+    if name in ("special", "numpy"):
+        return importlib.import_module(f"minigrad.{name}")
     return _others(name)
 
 

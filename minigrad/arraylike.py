@@ -22,7 +22,18 @@ from minigrad.refused import why_refused
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
 
-__all__ = ["LATE", "REDUCTIONS", "RULES", "SQUARES", "ArrayLike", "defers", "dispatch", "rule_of", "squared"]
+__all__ = [
+    "FINDERS",
+    "LATE",
+    "REDUCTIONS",
+    "RULES",
+    "SQUARES",
+    "ArrayLike",
+    "defers",
+    "dispatch",
+    "rule_of",
+    "squared",
+]
 
 RULES: dict[Any, Callable[..., Tensor]] = {}
 """NumPy function or ufunc → the rule to run when it is called on a Tensor. The tables under `ops` fill it.
@@ -32,6 +43,9 @@ Under (function, "options") may stand a second, slower rule, for calls with argu
 LATE: list[str] = []
 """The modules of rules that are imported when a function is met that `RULES` lacks: rare topics cost nothing
 before."""
+
+FINDERS: list[Callable[[Any], Any]] = []
+"""Functions that make the rule of a function which is in no table, or None."""
 
 SQUARES: dict[Any, Callable[..., Any]] = {}
 """An op with a kink → the square of its result, which has none."""
@@ -52,7 +66,7 @@ def rule_of(func: Any) -> Callable[..., Any] | None:
         for module in LATE:
             import_module(module)
         LATE.clear()
-    return RULES.get(func)
+    return RULES.get(func) or next(filter(None, (find(func) for find in FINDERS)), None)
 
 
 def dispatch(func: Any, args: Sequence[Any], kwargs: dict[str, Any], called: str = "") -> Any:

@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = [importlib.import_module(name) for name in ("minigrad", "models", "optim")]
-LAZY = {"minigrad": {"draw"}, "models": set(), "optim": set()}
+LAZY = {"minigrad": {"draw", "special"}, "models": set(), "optim": set()}
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)

@@ -259,7 +259,7 @@ register(np.absolute, absolute)
 
 _power = elementwise(
     np.power,
-    lambda y, a, b: b * np.power(a, np.where(np.equal(b, 0), 1, b - 1)),
+    lambda y, a, b: b * np.power(a, np.where(np.equal(b, 0) & np.equal(a, 0), 1, b - 1)),
     lambda y, a, b: scale(y, np.log(np.where(np.equal(a, 0) & np.greater_equal(b, 0), 1, a))),
 )
 power_const_op = elementwise(

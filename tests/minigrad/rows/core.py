@@ -78,6 +78,7 @@ TABLE = [
     ("power, 0", lambda x: x**0 + x, r(2, 3)),
     ("power, -1.5", lambda x: x**-1.5, r(2, 3, low=0.3)),
     ("power, live exponent", np.power, r(2, 3, low=0.3), r(3)),
+    ("power, live exponent 0", np.power, r(2, 3, low=0.3), np.zeros(3)),
     ("power, number to a Tensor", lambda x: 2.0**x, r(2, 3)),
     ("sinc", np.sinc, r(2, 3)),
     ("gap", mg.ops.elementwise.gap, r(2, 3), r(3)),
