@@ -13,3 +13,11 @@ LATE += ["minigrad.ops.decompositions", "minigrad.ops.solving"]
 LATE += ["minigrad.ops.moving", "minigrad.ops.assembling"]
 LATE += ["minigrad.ops.cumulative", "minigrad.ops.constants", "minigrad.ops.statistics", "minigrad.ops.fft"]
 LATE += ["minigrad.special"]
+LATE += [
+    "minigrad.ops.cumulative",
+    "minigrad.ops.constants",
+    "minigrad.ops.statistics",
+    "minigrad.ops.fft",
+    "minigrad.ops.calculus",
+    "minigrad.special",
+]
