@@ -16,7 +16,7 @@ import numpy as np
 from minigrad.families import constant_op, elementwise, register
 from minigrad.ops.elementwise import power
 from minigrad.ops.index import index_add, known, take, take_along_axis
-from minigrad.tensor import RULES, Tensor, data_of, is_live
+from minigrad.tensor import RULES, Tensor, data_of, is_live, traced_if_capturing
 
 # Ufuncs
 
@@ -98,6 +98,10 @@ for _f in (np.nonzero, np.argwhere, np.flatnonzero, np.array_equiv, np.isrealobj
     _known_only(_f)
 _known_only(np.lexsort, "axis")
 _known_only(np.histogram_bin_edges, "bins", "range")
+_known_only(np.unravel_index, "order")
+_known_only(np.ravel_multi_index, "mode", "order")
+for _f in (np.histogram2d, np.histogramdd):
+    _known_only(_f, "bins", "range", "density", "weights", weights="count with np.bincount(places, weights)")
 _known_only(
     np.histogram,
     *("bins", "range", "density", "weights"),
@@ -137,10 +141,48 @@ def unique(
     return found if len(found) > 1 else y
 
 
+def _unique_with(function: Any) -> Callable[..., Any]:
+    def rule(x: Any) -> Any:
+        return function(known(x))._replace(values=unique(x, equal_nan=False))
+
+    return rule
+
+
+def union1d(ar1: Any, ar2: Any) -> Any:
+    return unique(np.concatenate([np.reshape(x, (-1,)) for x in (ar1, ar2)]))
+
+
+def _members(wanted: bool) -> Callable[..., Any]:
+    """The distinct values of the first array that are, or are not, in the second."""
+
+    def rule(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
+        x = unique(traced_if_capturing(np.asarray(ar1)) if not isinstance(ar1, Tensor) else ar1)
+        y = x[np.isin(known(x), known(ar2), invert=not wanted)]
+        return y.astype(np.result_type(data_of(ar1), data_of(ar2))) if wanted else y
+
+    return rule
+
+
+def trim_zeros(filt: Any, trim: str = "fb") -> Any:
+    if filt.ndim != 1:
+        raise ValueError(f"np.trim_zeros on Tensors takes a vector, got shape {filt.shape}.")
+    there = np.flatnonzero(known(filt))
+    start = there[0] if there.size and "f" in trim.lower() else 0
+    stop = there[-1] + 1 if there.size and "b" in trim.lower() else filt.size if there.size else 0
+    return filt[int(start) : int(stop)]
+
+
 def real_if_close(a: Any, tol: float = 100) -> Any:
     return np.real(a) if np.isrealobj(np.real_if_close(known(a), tol)) else a
 
 
+register(np.unique_values, lambda x: unique(x, equal_nan=False))
+for _f in (np.unique_counts, np.unique_inverse, np.unique_all):
+    register(_f, _unique_with(_f))
+register(np.union1d, union1d)
+register(np.intersect1d, _members(True), keywords=("assume_unique",))
+register(np.setdiff1d, _members(False), keywords=("assume_unique",))
+register(np.trim_zeros, trim_zeros, keywords=("trim",))
 register(np.partition, partition, keywords=("axis", "kind"))
 register(
     np.unique,

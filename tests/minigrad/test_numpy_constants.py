@@ -40,6 +40,21 @@ CONSTANT = [
     ("spacing", np.spacing),
     ("unique", lambda x: np.unique(x, True, return_counts=True)),
     ("unique, axis", lambda x: np.unique(x, axis=0)),
+    ("unique_values", lambda x: np.unique_values(x)),
+    ("unique_counts", lambda x: tuple(np.unique_counts(x))),
+    ("unique_all", lambda x: tuple(np.unique_all(x))),
+    ("union1d", lambda x: np.union1d(LINE.astype(x.dtype), x)),
+    ("intersect1d", lambda x: np.intersect1d(x, LINE)),
+    ("setdiff1d", lambda x: np.setdiff1d(x, LINE)),
+    ("trim_zeros", lambda x: np.trim_zeros(np.concatenate([x[0, 2:], x[0]]), "f")),
+    ("unravel_index", lambda x: np.unravel_index(np.argmax(x), (2, 3))),
+    ("ravel_multi_index", lambda x: np.ravel_multi_index((np.argmax(x), 0), (9, 3))),
+    ("histogram2d", lambda x: np.histogram2d(x[0], x[0], bins=2)),
+    ("clip, None", lambda x: np.clip(x, None, x[0])),
+    ("clip, keywords", lambda x: np.clip(x, min=0.5, max=np.float32(1.0))),
+    ("sort", lambda x: np.sort(x, axis=None, kind="heapsort")),
+    ("sort, stable", lambda x: np.sort(x, stable=True)),
+    ("argsort", lambda x: np.argsort(x, axis=0, stable=True)),
     ("partition", lambda x: np.partition(x, 1, None)),
     ("real_if_close", np.real_if_close),
     ("angle", np.angle),
@@ -101,6 +116,8 @@ def test_special_points():
     assert grad(lambda x: np.copysign(x, [1.0, -1.0]), 0.0, 2.0) == [0.0, -1.0]
     assert grad(np.nan_to_num, np.nan, np.inf, 1.0) == [0.0, 0.0, 1.0]
     assert grad(np.unique, 3.0, 3.0, 1.0) == [1.0, 0.0, 1.0]
+    assert grad(lambda x: np.setdiff1d(x, [1.0]), 3.0, 1.0) == [1.0, 0.0]
+    assert grad(np.trim_zeros, 0.0, 2.0, 0.0) == [0.0, 1.0, 0.0]
     assert grad(np.frexp(2.0)[0].__mul__, 8.0) == [0.5]
     assert grad(lambda x: np.modf(x)[0], 1.5, -0.5) == [1.0, 1.0]
 
