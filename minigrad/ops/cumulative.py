@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.calls import as_written
 from minigrad.errors import entry
 from minigrad.families import constant_op, linear_op, register
 from minigrad.ops.index import known
@@ -129,7 +130,7 @@ def accumulate(ufunc: Any, x: Any, axis: int = 0, dtype: Any = None) -> Any:
     """The results of applying `ufunc` to ever more elements along an axis: x₀, x₀ ∘ x₁, (x₀ ∘ x₁) ∘ x₂, …"""
     x = _as(x, dtype)
     if not x.ndim:
-        raise TypeError(f"np.{ufunc.__name__}.accumulate needs an axis, got a number; use x[None].")
+        raise TypeError(f"{as_written(ufunc)}.accumulate needs an axis, got a number; use x[None].")
     last = from_the_end(axis, x.ndim)[0]
     if x.dtype.kind in "biu" or not x.shape[last]:
         return _whole(x, ufunc=ufunc, axis=last)
@@ -145,10 +146,10 @@ def _reduce(ufunc: Any, x: Any, axis: int | None = 0, keepdims: bool = False, dt
     if axis is None and x.ndim == 1:
         axis = 0
     if not isinstance(axis, int | np.integer):
-        raise TypeError(f"np.{ufunc.__name__}.reduce(axis={axis!r}) on Tensors takes one axis, an integer.")
+        raise TypeError(f"{as_written(ufunc)}.reduce(axis={axis!r}) on Tensors takes one axis, an integer.")
     last = from_the_end(int(axis), x.ndim)[0]
     if not x.shape[last]:
-        raise ValueError(f"np.{ufunc.__name__}.reduce of an empty axis: shape {x.shape}, axis {axis}.")
+        raise ValueError(f"{as_written(ufunc)}.reduce of an empty axis: shape {x.shape}, axis {axis}.")
     y = fold(ufunc, _each(x, last))
     return y if keepdims else np.squeeze(y, last)
 
@@ -159,7 +160,7 @@ def _reduceat(ufunc: Any, x: Any, indices: Any, axis: int = 0, dtype: Any = None
     starts = [int(i) for i in np.asarray(known(indices))]
     if any(not 0 <= i < x.shape[last] for i in starts):
         raise IndexError(
-            f"np.{ufunc.__name__}.reduceat(x, indices): indices must lie in [0, {x.shape[last]}), "
+            f"{as_written(ufunc)}.reduceat(x, indices): indices must lie in [0, {x.shape[last]}), "
             f"got {starts}."
         )
     ends = [*starts[1:], x.shape[last]]
@@ -178,7 +179,7 @@ def _at(ufunc: Any, *operands: Any) -> Any:
         np.add: "`x = minigrad.index_add(x, index, values)`",
         np.subtract: "`x = minigrad.index_add(x, index, -values)`",
     }
-    named = f"np.{ufunc.__name__}"
+    named = as_written(ufunc)
     remedy = remedies.get(ufunc, f"`x = minigrad.index_set(x, index, {named}(x[index], values))`")
     raise TypeError(f"{named}.at writes into its first argument, which no graph can record. Write {remedy}.")
 
@@ -194,7 +195,7 @@ _METHODS: dict[str, Callable[..., Any]] = {
 
 @entry
 def _method(ufunc: Any, method: str, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
-    called = f"np.{ufunc.__name__}.{method}"
+    called = f"{as_written(ufunc)}.{method}"
     for word in ("out", "where", "initial"):
         if (given := options.pop(word, None)) is not None and given is not True and given is not np._NoValue:
             raise TypeError(

@@ -43,6 +43,10 @@ def _is_all(where: Any) -> bool:
     return where is True or where is None or where is np._NoValue
 
 
+def _keeps(keepdims: Any) -> bool:
+    return keepdims is not np._NoValue and bool(keepdims)
+
+
 def _given(value: Any) -> bool:
     return value is not None and value is not np._NoValue
 
@@ -63,14 +67,14 @@ def _count(x: Any, where: Any, axis: Axis) -> Any:
 
 def _without(kept: Any, axis: Axis, keepdims: Any) -> Any:
     """A result whose axes were kept, without them unless they are wanted."""
-    return kept if keepdims is True else np.squeeze(kept, from_the_end(axis, kept.ndim))
+    return kept if _keeps(keepdims) else np.squeeze(kept, from_the_end(axis, kept.ndim))
 
 
 def _sum(
     a: Any, axis: Axis = None, dtype: Any = None,
     *, keepdims: Any = False, initial: Any = None, where: Any = True,
 ) -> Any:  # fmt: skip
-    y = _SUM(_only(_array(a, dtype), where, 0), axis, keepdims=keepdims is True)
+    y = _SUM(_only(_array(a, dtype), where, 0), axis, keepdims=_keeps(keepdims))
     return y + initial if _given(initial) else y
 
 
@@ -78,7 +82,7 @@ def _prod(
     a: Any, axis: Axis = None, dtype: Any = None,
     *, keepdims: Any = False, initial: Any = None, where: Any = True,
 ) -> Any:  # fmt: skip
-    y = _PROD(_only(_array(a, dtype), where, 1), axis, keepdims=keepdims is True)
+    y = _PROD(_only(_array(a, dtype), where, 1), axis, keepdims=_keeps(keepdims))
     return y * initial if _given(initial) else y
 
 
@@ -91,14 +95,14 @@ def _extremum(rule: Any, ufunc: Any, neutral: float, name: str) -> Callable[...,
                 f"np.{name}(where=...) needs initial=, the result where nothing counts, as in NumPy."
             )
         if not _given(initial):
-            return rule(a, axis, keepdims=keepdims is True)
+            return rule(a, axis, keepdims=_keeps(keepdims))
         initial = _array(initial).astype(a.dtype)
         if not _is_all(where):
             a = _only(a, where, neutral if a.dtype.kind == "f" else initial)
         if not a.size:
-            shape = data_of(a).sum(axis, keepdims=keepdims is True).shape
+            shape = data_of(a).sum(axis, keepdims=_keeps(keepdims)).shape
             return np.broadcast_to(initial, shape)
-        return ufunc(rule(a, axis, keepdims=keepdims is True), initial)
+        return ufunc(rule(a, axis, keepdims=_keeps(keepdims)), initial)
 
     return extremum
 
@@ -106,7 +110,7 @@ def _extremum(rule: Any, ufunc: Any, neutral: float, name: str) -> Callable[...,
 def _mean(a: Any, axis: Axis = None, dtype: Any = None, *, keepdims: Any = False, where: Any = True) -> Any:
     a = _array(a, dtype)
     if _is_all(where):
-        return _MEAN(a, axis, keepdims=keepdims is True)
+        return _MEAN(a, axis, keepdims=_keeps(keepdims))
     y = _sum(a, axis, where=where, keepdims=True) / _count(a, where, axis)
     return _without(y.astype(a.dtype) if a.dtype.kind in "fc" else y, axis, keepdims)
 
@@ -176,7 +180,7 @@ def _nan_extremum(rule: Any, neutral: float) -> Callable[..., Any]:
         )
         if _given(initial):
             return y
-        return np.where(np.all(lost, axis=axis, keepdims=keepdims is True), np.asarray(np.nan, a.dtype), y)
+        return np.where(np.all(lost, axis=axis, keepdims=_keeps(keepdims)), np.asarray(np.nan, a.dtype), y)
 
     return skipping
 
@@ -191,7 +195,7 @@ register(np.nanmin, _nan_extremum(_MINIMUM, np.inf), keywords=("axis", "keepdims
 
 
 def _ptp(a: Any, axis: Axis = None, *, keepdims: Any = False) -> Any:
-    return _MAX(a, axis, keepdims=keepdims is True) - _MIN(a, axis, keepdims=keepdims is True)
+    return _MAX(a, axis, keepdims=_keeps(keepdims)) - _MIN(a, axis, keepdims=_keeps(keepdims))
 
 
 register(np.ptp, _ptp, keywords=("axis", "keepdims"))
@@ -267,7 +271,7 @@ def _quantiles(called: str, x: Any, q: Any, axis: Axis, method: str, keepdims: A
         y = np.where(np.isnan(rows[..., -1:]), np.nan, y)
     y = np.reshape(np.moveaxis(y, -1, 0), q.shape + tuple(x.shape[i] for i in kept))
     y = y.astype(_dtype_of(x, q, method))
-    if keepdims is not True:
+    if not _keeps(keepdims):
         return y
     return np.reshape(y, q.shape + tuple(1 if i in axes else x.shape[i] for i in range(-x.ndim, 0)))
 
@@ -309,7 +313,7 @@ def _average(
 ) -> Any:
     """Σw·x/Σw; weights of one axis only are spread over the others."""
     a = _array(a)
-    keep = keepdims is True
+    keep = _keeps(keepdims)
     if weights is None:
         y = np.mean(a, axis=axis, keepdims=keep)
         n = np.full(y.shape, a.size / max(y.size, 1), y.dtype)
