@@ -38,6 +38,7 @@ TABLE = [
     ("nanmin", lambda x: np.nanmin(x + HOLES, axis=1, keepdims=True), r(2, 3)),
     ("ptp", lambda x: np.ptp(x, axis=-1, keepdims=True), r(2, 3)),
     *((f"quantile, {method}", quantile(method), r(5, 2)) for method in STEPS),
+    ("quantile, of three axes", lambda x: np.quantile(x, [0.2, 0.7], axis=1), r(2, 3, 2)),
     ("quantile, live q", np.quantile, r(4, 2), r(2, low=0.1, high=0.9)),
     ("percentile", lambda x: np.percentile(x, 30, axis=(0, -1), keepdims=True), r(2, 3, 2)),
     ("median", np.median, r(2, 3)),
