@@ -8,16 +8,17 @@ from minigrad.ops import linalg as linalg
 from minigrad.ops import reduce as reduce
 from minigrad.ops import shape as shape
 
-LATE += ["minigrad.ops.einsum", "minigrad.ops.multilinear"]
-LATE += ["minigrad.ops.decompositions", "minigrad.ops.solving"]
-LATE += ["minigrad.ops.moving", "minigrad.ops.assembling"]
-LATE += ["minigrad.ops.cumulative", "minigrad.ops.constants", "minigrad.ops.statistics", "minigrad.ops.fft"]
-LATE += ["minigrad.special"]
 LATE += [
+    "minigrad.ops.moving",
+    "minigrad.ops.assembling",
+    "minigrad.ops.einsum",
+    "minigrad.ops.multilinear",
+    "minigrad.ops.solving",
+    "minigrad.ops.decompositions",
     "minigrad.ops.cumulative",
-    "minigrad.ops.constants",
     "minigrad.ops.statistics",
-    "minigrad.ops.fft",
     "minigrad.ops.calculus",
+    "minigrad.ops.constants",
+    "minigrad.ops.fft",
     "minigrad.special",
 ]
