@@ -49,9 +49,15 @@ SQRT2, SQRT_PI, SQRT_2PI = math.sqrt(2), math.sqrt(math.pi), math.sqrt(2 * math.
 
 def _in_float64(f: Function) -> Function:
     """f, computed in float64 without warnings, with a result in the dtype of the arguments."""
+    names = f.__code__.co_varnames[: f.__code__.co_argcount]
+    inputs = [name for name in names if name not in ("n", "scaled")]  # the others are parameters
 
     @wraps(f)
     def forward(*xs: Any, **params: Any) -> Any:
+        if len(xs) != len(inputs):
+            raise TypeError(
+                f"this function takes the arguments ({', '.join(inputs)}), got {len(xs)} of them."
+            )
         dtype = np.result_type(*xs)
         if dtype.kind == "c":
             raise TypeError(

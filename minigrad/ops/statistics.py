@@ -253,9 +253,10 @@ def _quantiles(called: str, x: Any, q: Any, axis: Axis, method: str, keepdims: A
         raise ValueError(f"{called} needs q in [0, 1] (of percentiles: [0, 100]), got {data_of(q)!r}.")
     axes = from_the_end(axis, x.ndim)
     kept = [i for i in range(-x.ndim, 0) if i not in axes]
-    rows = np.reshape(
-        np.transpose(x, [i + x.ndim for i in (*kept, *axes)]), [*(x.shape[i] for i in kept), -1]
-    )
+    order = [i + x.ndim for i in (*kept, *axes)]
+    rows = x if order == sorted(order) else np.transpose(x, order)
+    if len(axes) != 1:
+        rows = np.reshape(rows, [*(x.shape[i] for i in kept), _count(x, True, axis)])
     if not rows.shape[-1]:
         raise ValueError(f"{called} of an empty slice: shape {x.shape}, axis {axis}.")
     rows = np.sort(rows, axis=-1)  # NaN stand at the end

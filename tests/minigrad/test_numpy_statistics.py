@@ -84,6 +84,9 @@ def test_ends_and_infinities_of_quantiles():
     assert np.quantile(x, 0.0).item() == -np.inf
     assert np.median(Tensor([np.inf, np.inf])).item() == np.inf
     assert np.quantile(Tensor([3.0]), [0.2, 0.9]).data.tolist() == [3, 3]
+    assert np.median(Tensor(np.ones((0, 3, 2))), axis=(1, 2)).shape == (0,)
+    assert np.percentile(Tensor(np.ones((0, 3))), [10, 20], axis=1).shape == (2, 0)
+    assert np.median(Tensor(2.0)).item() == 2
 
 
 def test_options_that_say_nothing_and_positional_ones():

@@ -187,6 +187,10 @@ def test_arguments():
         TypeError, match=r"erf.*: the functions of minigrad.special take real numbers, got complex128"
     ):
         special.erf(Tensor([1j]))
+    with pytest.raises(
+        TypeError, match=r"xlogy\(.*: this function takes the arguments \(x, y\), got 1 of them"
+    ):
+        special.xlogy(Tensor([1.0]))
     for n in (-1, 1.0, True, np.array([1, 2])):
         with pytest.raises(TypeError, match=r"polygamma\(n, x\) takes one whole number n ≥ 0"):
             special.polygamma(n, 1.0)
