@@ -166,11 +166,13 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **opti
 
 def _conditions(condlist: Any, x: Any) -> list[Any]:
     """The conditions as arrays; a single one need not be in a list."""
-    first = condlist[0] if np.ndim(data_of(condlist)) or isinstance(condlist, list | tuple) else None
-    in_list = isinstance(condlist, list | tuple) or np.ndim(data_of(first))
-    several = in_list and (isinstance(first, list | np.ndarray | Tensor) or not x.ndim)
+    if isinstance(condlist, list | tuple):
+        several = isinstance(condlist[0], list | np.ndarray | Tensor) or not x.ndim
+    else:
+        several = np.ndim(data_of(condlist)) > bool(x.ndim)
     found = [_array(c) for c in (condlist if several else [condlist])]
-    return [c if c.dtype.kind == "b" else c != 0 for c in found]
+    found = [np.reshape(c, c.shape + (1,) * (x.ndim - c.ndim)) for c in found]  # of leading axes, as a mask
+    return [np.broadcast_to(c if c.dtype.kind == "b" else c != 0, x.shape) for c in found]
 
 
 register(np.select, select, keywords=("condlist", "choicelist", "default"))

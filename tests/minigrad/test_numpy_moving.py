@@ -296,6 +296,18 @@ def test_piecewise_is_numpys():
          np.piecewise(x, [x > 0], [lambda z, a, b: a * z + b], 2, b=3))  # fmt: skip
 
 
+@pytest.mark.parametrize("conditions", [
+    np.array([[True, False], [False, True]]), [np.array([True, False])], np.array([False, True]),
+    [[True, False]],
+])  # fmt: skip
+def test_piecewise_by_rows_as_numpy_masks_them(conditions):
+    x = np.arange(4.0).reshape(2, 2)
+    pieces = [5, 6][: len(conditions)] if np.ndim(conditions) > 1 else [7]
+    same(np.piecewise(Tensor(x), conditions, pieces), np.piecewise(x, conditions, pieces))
+    rest = [lambda z: np.sqrt(z) - 1] * len(pieces) + [lambda z: -z]
+    same(np.piecewise(Tensor(x), conditions, rest), np.piecewise(x, conditions, rest))
+
+
 @pytest.mark.filterwarnings("error")
 def test_a_piece_sees_no_element_of_another():
     slope = grad(lambda x: np.sum(np.piecewise(x, [x > 0, x <= 0], [np.log, lambda z: z])))
