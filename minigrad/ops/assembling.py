@@ -263,7 +263,7 @@ register(np.geomspace, geomspace, keywords=("num", "endpoint", "dtype", "axis"))
 # Padding with what is computed from the array, axis by axis, as NumPy does
 
 _STATISTICS = {"mean": np.mean, "maximum": np.max, "minimum": np.min, "median": np.median}
-_rounded_pad = constant_op(lambda x, call: np.pad(x, **call), "pad")
+_rounded_pad = constant_op(lambda x, options: np.pad(x, **options), "pad")
 
 
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
@@ -283,7 +283,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> A
     }
     np.pad(_stand_in(array), pad_width, mode, **values)  # NumPy checks the arguments
     if array.dtype.kind in "iub":
-        return _rounded_pad(array, call={"pad_width": pad_width, "mode": mode, **options})
+        return _rounded_pad(array, options={"pad_width": pad_width, "mode": mode, **options})
     step: Any = _odd
     detail: Any = [mode] * array.ndim
     if mode == "linear_ramp":

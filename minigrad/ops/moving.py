@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,7 +35,7 @@ class Places:
     """For each element of a result, its place in a flattened input; the place behind the last one is a 0."""
 
     def __init__(self, numbers: Any, shape: tuple[int, ...]) -> None:
-        self.shape, self.size = shape, int(np.prod(shape, dtype=int))
+        self.shape, self.size = shape, prod(shape)
         self.at = np.asarray((numbers - 1) % (self.size + 1))  # the number 0 becomes the last place
         count = np.bincount(self.at.ravel(), minlength=self.size + 1)
         self.with_zeros = bool(count[-1])
@@ -65,7 +66,7 @@ def _added_back(g: Any, places: Places) -> Any:
     if places.once:
         pool[..., at] = flat
     else:
-        rows = int(np.prod(lead, dtype=int))
+        rows = prod(lead)
         for row, part in zip(pool.reshape(rows, -1), flat.reshape(rows, at.size), strict=True):
             np.add.at(row, at, part)
     return pool[..., : places.size].reshape(lead + places.shape)
@@ -99,7 +100,7 @@ class Call:
     def places(self, i: int, xs: Sequence[Any]) -> Places:
         """Where the elements of the i-th array go."""
         shapes = tuple([x.shape if hasattr(x, "shape") else () for x in xs])
-        small = max([int(np.prod(shape)) for shape in shapes]) <= LARGEST_KEPT
+        small = max(map(prod, shapes)) <= LARGEST_KEPT
         return (_kept_places if small else _places)(self, i, shapes)
 
     @cached_property

@@ -485,3 +485,17 @@ def test_derivatives_pass_through_methods():
     slope = grad(lambda x: np.sum(x.repeat(2).copy().take([0, 1, 5]) * np.array([1, 2, 3])))(X)
     np.testing.assert_array_equal(slope, [[3, 0, 3], [0, 0, 0]])
     np.testing.assert_array_equal(grad(lambda x: np.sum(divmod(x, 2.0)[1]))(X), np.ones((2, 3)))
+
+
+# Pictures
+
+
+def test_a_picture_shows_the_function_with_its_options():
+    x = Tensor(X, requires_grad=True, name="x")
+    y = np.roll(np.pad(x, 1, mode="edge"), 1, axis=0) + np.insert(x, np.arange(40) % 2, 0.5)[:1]
+    nodes = {node.op: node for node in mg.draw(y, show={"flops"}).full.nodes}
+    assert nodes["roll"].label == "roll(x, 1, axis=0)"
+    assert nodes["pad"].label == "pad(x, 1, 'edge')"
+    assert nodes["insert"].label == "insert(x, 0.5, …)"
+    assert nodes["roll"].params == "call=np.roll(·, 1, axis=0)"
+    assert nodes["roll"].flops == 0

@@ -265,7 +265,7 @@ def _flops(t: Tensor) -> int:
     shapes = [np.shape(a) for a in t.args]
     if name in ("matmul", "linear", "dot") and shapes and shapes[0]:
         return 2 * size * int(shapes[0][-1]) + (size if name == "linear" else 0)
-    if name in _MOVES:
+    if name in _MOVES or not {"call", "places"}.isdisjoint(t.params):
         return 0
     return max([size, *(int(np.prod(shape)) for shape in shapes)]) if shapes else size
 

@@ -128,6 +128,8 @@ def stated(op: str, params: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[
     if op == "transpose" and "axes" in params:
         axes = tuple(params["axes"])
         return () if axes == tuple(reversed(range(ndim))) else (str(axes),)
+    if "call" in params:  # of a function that moves elements
+        return params["call"].options  # type: ignore[no-any-return]
     if op in ("reshape", "astype"):
         return _stated_form(shape, params)
     if op == "getitem" and "index" in params:
