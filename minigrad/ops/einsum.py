@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import prod
 from string import ascii_letters
 from typing import Any
 
@@ -76,12 +77,14 @@ def _product(subscripts: str) -> Plan | None:
 def _multiplied(a: Any, b: Any, plan: Plan) -> Any:
     order_a, order_b, shared, summed, order = plan
     a, b = a.transpose(order_a), b.transpose(order_b)
-    lead, rows, columns = a.shape[:shared], a.shape[shared : a.ndim - summed], b.shape[shared + summed :]
-    depth = int(np.prod(a.shape[a.ndim - summed :]))
-    left = a.reshape(*lead, int(np.prod(rows, dtype=int)), depth)
-    right = b.reshape(*lead, depth, int(np.prod(columns, dtype=int)))
-    y = np.matmul(left, right).reshape(*lead, *rows, *columns)
-    return y if order == tuple(range(len(order))) else y.transpose(order)
+    if summed == 1 and a.ndim == b.ndim == shared + 2:
+        y = np.matmul(a, b)
+    else:
+        lead, rows, columns = a.shape[:shared], a.shape[shared : a.ndim - summed], b.shape[shared + summed :]
+        depth = prod(b.shape[shared : shared + summed])
+        y = np.matmul(a.reshape(*lead, prod(rows), depth), b.reshape(*lead, depth, prod(columns)))
+        y = y.reshape(*lead, *rows, *columns)
+    return y.transpose(order)
 
 
 def _led(terms: list[str], out: str, i: int, directions: Any) -> tuple[list[str], str]:
@@ -155,8 +158,8 @@ def einsum(
         written = ", ".join(map(str, shapes))
         raise ValueError(f"np.einsum({subscripts!r}) of shapes {written}: {error}") from None
     arrays = [a if s is None else np.reshape(a, s) for a, s in zip(arrays, squeezed, strict=True)]
-    for places, names, made in pairs:
-        y = einsum_op(*(arrays[p] for p in places), subscripts=_joined(names, made))
+    for places, step in pairs:
+        y = einsum_op(*[arrays[p] for p in places], subscripts=step)
         arrays = [a for p, a in enumerate(arrays) if p not in places] + [y]
     return arrays[0]
 
@@ -188,13 +191,13 @@ def _letters(axes: Any) -> str:
     return "".join("..." if axis is Ellipsis else ascii_letters[axis] for axis in axes)
 
 
-Pairs = tuple[tuple[tuple[int, ...], tuple[str, ...], str], ...]
+Steps = tuple[tuple[tuple[int, ...], str], ...]
 
 
 @lru_cache(maxsize=1024)
 def _planned(
     subscripts: str, shapes: tuple[tuple[int, ...], ...]
-) -> tuple[list[tuple[int, ...] | None], Pairs]:
+) -> tuple[list[tuple[int, ...] | None], Steps]:
     """What to do with operands of these shapes: the shapes to squeeze them to, where an axis of length 1 is
     stretched to others of its name, and the products: places, letters and the result's letters."""
     # NumPy's own errors for subscripts and shapes; such an array takes no memory
@@ -218,7 +221,7 @@ def _planned(
             names = [name for p, name in enumerate(names) if p not in pair]
             needed = set(out).union(*names)
             made = out if not names else "".join(c for c in dict.fromkeys("".join(chosen)) if c in needed)
-            steps.append((pair, chosen, made))
+            steps.append((pair, _joined(chosen, made)))
             names.append(made)
     return squeezed, tuple(steps)
 

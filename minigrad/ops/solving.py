@@ -125,24 +125,28 @@ def _each(g: Any) -> Any:
 def _cofactors(a: Any) -> Any:
     """The cofactors of a: polynomials up to 3 × 3, beyond by a bordered matrix that has an inverse.
 
-    M = [[a, B], [C, 0]] with B and C of three columns and rows has det a = det M · det E, where E is the last
-    block of M⁻¹ = [[G, P], [Q, E]]. So cof a = det M · (det E · G − P·adj E·Q)ᵀ. This holds for any constants
-    B and C. With the singular vectors of the three smallest singular values M has an inverse if the rank of a
+    M = [[b, B], [C, 0]] with B and C of three columns and rows has det b = det M · det E, where E is the last
+    block of M⁻¹ = [[G, P], [Q, E]]. So cof b = det M · (det E · G − P·adj E·Q)ᵀ. This holds for any constants
+    B and C. With the singular vectors of the three smallest singular values M has an inverse if the rank of b
     is at least n − 3, and every derivative is right. If the rank is less, the first three derivatives of det
-    are 0, and so is this.
+    are 0, and so is this. That a singular value is 0 is judged after a was balanced: b is a with rows and
+    columns of elements near 1.
     """
     n = a.shape[-1]
     if n <= _SMALL:
         return _small_cofactors(a, n)
-    border = _border(a)
-    top = np.concatenate([a + border[..., :n, :n], border[..., :n, n:-1]], axis=-1)
+    rows = _balance(a)
+    units = rows * _balance((a * rows).mT).mT
+    b = a * units
+    border = _border(b)
+    top = np.concatenate([b + border[..., :n, :n], border[..., :n, n:-1]], axis=-1)
     inverse = inv(bordered := np.concatenate([top, border[..., n:, :-1]], axis=-2))
     e = inverse[..., n:, n:]
     c = _small_cofactors(e, _SMALL)
     whole = np.sum(e[..., 0, :] * c[..., 0, :], axis=-1)  # det E
     turned = np.matmul(np.matmul(inverse[..., :n, n:], c.mT), inverse[..., n:, :n])
     factor = _det(bordered) * border[..., 0, -1]
-    return _each(factor) * (_each(whole) * inverse[..., :n, :n] - turned).mT
+    return _each(factor) * _volume(units) * units * (_each(whole) * inverse[..., :n, :n] - turned).mT
 
 
 def _small_cofactors(a: Any, n: int) -> Any:
@@ -162,24 +166,34 @@ def _next(x: Any, axis: int) -> Any:
     return np.concatenate([x[(..., slice(1, None), *rest)], x[(..., slice(0, 1), *rest)]], axis=axis)
 
 
-def _border_of(a: Any) -> Any:
-    """What `_cofactors` adds around a, and in one more column 1, or 0 if the rank is below n − 3.
+def _balance_of(a: Any) -> Any:
+    """Powers of two that bring the largest element of each row to [½, 1)."""
+    largest = np.abs(a).max(axis=-1, keepdims=True)
+    return np.exp2(-np.frexp(largest)[1]).astype(largest.dtype)
 
-    The latter matrices are made regular by adding to a itself."""
-    n = a.shape[-1]
-    u, s, vh = np.linalg.svd(a)
-    top = np.where(s[..., :1] > 0, s[..., :1], 1)
-    lost = s[..., : n - _SMALL] <= n * np.finfo(s.dtype).eps * top
-    border = np.zeros((*a.shape[:-2], n + _SMALL, n + _SMALL + 1), a.dtype)
-    added = np.where(lost, top, 0)[..., None, :]
-    border[..., :n, :n] = np.matmul(u[..., : n - _SMALL] * added, vh[..., : n - _SMALL, :])
-    border[..., :n, n:-1] = u[..., -_SMALL:] * top[..., None]
-    border[..., n:, :n] = vh[..., -_SMALL:, :] * top[..., None]
+
+def _border_of(b: Any) -> Any:
+    """What `_cofactors` adds around b, and in one more column 1, or 0 if the rank is below n − 3. Such
+    matrices are made regular by adding to b itself."""
+    n = b.shape[-1]
+    u, s, vh = np.linalg.svd(b)
+    lost = s[..., : n - _SMALL] <= n * np.finfo(s.dtype).eps * s[..., :1]
+    border = np.zeros((*b.shape[:-2], n + _SMALL, n + _SMALL + 1), b.dtype)
+    border[..., :n, :n] = np.matmul(u[..., : n - _SMALL] * lost[..., None, :], vh[..., : n - _SMALL, :])
+    border[..., :n, n:-1] = u[..., -_SMALL:]
+    border[..., n:, :n] = vh[..., -_SMALL:, :]
     border[..., -1] = ~lost.any(axis=-1, keepdims=True)
     return border
 
 
-_border = constant_op(_border_of, "border")
+def _volume_of(units: Any) -> Any:
+    """1/(Πr·Πc) of units r·c, of which the diagonal is enough."""
+    logs = np.log2(np.diagonal(units, axis1=-2, axis2=-1)).sum(axis=-1)
+    return np.exp2(-logs)[..., None, None].astype(units.dtype)
+
+
+_balance, _border = constant_op(_balance_of, "balance"), constant_op(_border_of, "border")
+_volume = constant_op(_volume_of, "volume")
 
 
 def det(a: Any) -> Any:
@@ -329,7 +343,7 @@ def matrix_power(a: Any, n: Any) -> Any:
     if n < 0:
         a, n = inv(a), -n
     if not n:
-        return np.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape) + 0 * a
+        return np.where(False, a, np.eye(a.shape[-1], dtype=a.dtype))
     result = None
     while n:
         if n % 2:
@@ -487,7 +501,9 @@ def cond(x: Any, p: Any = None) -> Any:
     x = _array(x, "np.linalg.cond")
     if p is None or p in (2, -2):
         s = svdvals(x)
-        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+        with np.errstate(divide="ignore", invalid="ignore"):  # ∞ for a singular matrix, as in NumPy
+            y = s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+        return np.where(np.equal(s[..., 0], 0), np.inf, y)
     return matrix_norm(x, ord=p) * matrix_norm(inv(x), ord=p)
 
 

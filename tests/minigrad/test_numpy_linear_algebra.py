@@ -87,9 +87,20 @@ def test_a_stack_of_regular_and_singular_matrices(rng):
     close(grad(lambda x: np.sum(la.det(x)))(a), [cofactors(x) for x in a], rtol=1e-9, atol=1e-11)
 
 
-def test_the_determinant_of_a_large_scale(rng):
+def test_determinants_of_any_scale(rng):
     a = 1e30 * of_rank(4, 5, rng)
     close(grad(la.det)(a) / 1e120, cofactors(a / 1e30), rtol=1e-9, atol=1e-9)
+    sizes = np.array(
+        [1e20, 1.0, 1e-3, 2.0, 1e-15]
+    )  # of full rank, though some are below the rounding of others
+    close(np.diag(grad(la.det)(np.diag(sizes))), np.prod(sizes) / sizes, rtol=1e-12)
+    a = rng.standard_normal((5, 5)) * sizes
+    close(grad(la.det)(a), la.det(a) * la.inv(a).T, rtol=1e-9)
+
+
+def test_the_condition_of_singular_matrices_is_infinite():
+    for a in (np.zeros((2, 2)), np.diag([1.0, 0.0])):
+        assert la.cond(leaf(a)).item() == la.cond(a) == np.inf
 
 
 # Repeated values
@@ -173,11 +184,13 @@ def test_hessians_of_symmetric_functions_of_distinct_values(rng):
 @pytest.mark.parametrize("ord", [None, 0, 1, 2, 3, 2.5, np.inf, -np.inf])
 def test_the_derivative_of_a_norm_at_0_is_0(ord):
     assert not grad(lambda x: la.norm(x, ord))(np.zeros(3)).any()
+    assert jvp(lambda x: la.norm(x, ord), (np.zeros(3),), (np.ones(3),))[1] == 0
 
 
 @pytest.mark.parametrize("ord", [None, "fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf])
 def test_the_derivative_of_a_matrix_norm_at_0_is_0(ord):
     assert not grad(lambda x: la.norm(x, ord))(np.zeros((3, 2))).any()
+    assert jvp(lambda x: la.norm(x, ord), (np.zeros((3, 2)),), (np.ones((3, 2)),))[1] == 0
 
 
 def test_ties_of_norms_share():
@@ -196,6 +209,8 @@ LOSSES = {
     "det of a larger one": lambda a: la.det(np.kron(np.eye(2), a)),
     "slogdet": lambda a: la.slogdet(a)[0] * la.slogdet(a)[1],
     "pinv": lambda a: la.pinv(a[:, :2]),
+    "pinv, wide": lambda a: la.pinv(a[:2]),
+    "pinv, rank 1": lambda a: la.pinv(np.outer(a[0], a[1]), rcond=1e-10),
     "lstsq": lambda a: la.lstsq(a[:, :2], a[:, 2])[1],
     "eigvals": lambda a: la.eigvals(a),
     "eig": lambda a: np.abs(la.eig(a)[1]) ** 2,
