@@ -11,13 +11,14 @@ transpose of P = M·t·N is Mᵀ·g·Nᵀ, and that of P = tᴴ is gᴴ, because
 
 Gauge. Where factors are not unique, NumPy's choice is followed if it is differentiable: Q's columns by a real
 diagonal of R, real vectors by their length 1 and sign. The phase of a complex vector is the one that moves
-least, vᴴdv = 0 (of a pair of singular vectors uᴴdu + vᴴdv = 0), and so are the columns that a full U or Q has
+least, vᴴdv = 0 (of a pair of singular vectors uᴴdu + vᴴdv = 0), and so do the columns that a full U or Q has
 beyond the thin one. Derivatives of functions that do not depend on such a choice are right.
 
 Repeated values. Their vectors can be any basis, so they have no derivative: it is an error where it would
-be used, and no infinity. "Repeated" means to rounding, n·ε·max|w|. Functions of the values alone that treat
-them alike (sums, norms) have right first derivatives there, and of others one of the one-sided derivatives
-is given.
+be used, and no infinity. (A push gives the tangents of all factors, so in forward mode all vectors must
+have one.) "Repeated" means to rounding, n·ε·max|w|. The first derivative of values uses no derivative of
+vectors. It is right for functions that treat repeated values alike (sums, norms), and a subgradient for
+others, such as the largest value. The second derivative uses it, so at repeated values it is an error.
 
 Names: `w` eigenvalues, `v` vectors, `H` the conjugate transpose, `t` tangent, `g` cotangent.
 """
@@ -46,8 +47,8 @@ def H(x: Any) -> Any:
     return np.conjugate(x.mT) if x.dtype.kind == "c" else x.mT
 
 
-def columns(w: Any) -> Any:
-    """One factor for each column: M * columns(w) is M·diag(w)."""
+def _columns(w: Any) -> Any:
+    """One factor for each column: M * _columns(w) is M·diag(w)."""
     return np.expand_dims(w, -2)
 
 
@@ -56,11 +57,11 @@ def _diagonal(x: Any) -> Any:
 
 
 def _on_diagonal(x: Any) -> Any:
-    return np.where(eye(x.shape[-1]), np.expand_dims(x, -1), 0)
+    return np.where(_eye(x.shape[-1]), np.expand_dims(x, -1), 0)
 
 
 @lru_cache(maxsize=64)
-def eye(n: int) -> Any:
+def _eye(n: int) -> Any:
     return _kept(np.eye(n, dtype=bool))
 
 
@@ -86,7 +87,7 @@ def of_triangle(a: Any, lower: bool = True) -> Any:
     the derivative 0."""
     n = a.shape[-1]
     whole = np.where(_triangle(n, lower), a, H(a))
-    return np.where(eye(n), np.real(whole), whole) if a.dtype.kind == "c" else whole
+    return np.where(_eye(n), np.real(whole), whole) if a.dtype.kind == "c" else whole
 
 
 _REPEATED = (
@@ -118,7 +119,7 @@ def _over(m: Any, gap: Any, scale: Any, what: str, values: str = "two of their v
 
 
 def _off_diagonal(x: Any) -> Any:
-    return np.where(eye(x.shape[-1]), 0, x)
+    return np.where(_eye(x.shape[-1]), 0, x)
 
 
 def _gaps(w: Any) -> Any:
@@ -134,7 +135,7 @@ def _packed(parts: Sequence[Any], cores: Shapes) -> Any:
         np.reshape(p, (*p.shape[: p.ndim - len(core)], int(np.prod(core))))
         for p, core in zip(parts, cores, strict=True)
     ]
-    return np.concatenate(flat, axis=-1) if len(flat) > 1 else flat[0]
+    return np.concatenate(flat, axis=-1)
 
 
 def _parts(packed: Any, cores: Shapes) -> list[Any]:
@@ -235,7 +236,7 @@ _eigvalsh_op = _values_op(
     "eigvalsh",
     lambda a, packed: packed[..., : a.shape[-1]].real,
     lambda t, y, a, packed: np.real(_quadratic(t, v := _eigh_vectors(packed, a), v)),
-    lambda g, y, a, packed: np.matmul(np.conjugate(v := _eigh_vectors(packed, a)) * columns(g), v.mT),
+    lambda g, y, a, packed: np.matmul(np.conjugate(v := _eigh_vectors(packed, a)) * _columns(g), v.mT),
 )
 
 
@@ -280,7 +281,7 @@ def _complex_of(a: Any) -> Any:
 
 def _inward(x: Any, v: Any) -> Any:
     """x without the part of each column that only changes the length and the phase of v's."""
-    return x - v * columns(np.sum(np.conjugate(v) * x, axis=-2))
+    return x - v * _columns(np.sum(np.conjugate(v) * x, axis=-2))
 
 
 def _eig_push(t: Any, a: Any, w: Any, v: Any) -> Any:
@@ -290,7 +291,7 @@ def _eig_push(t: Any, a: Any, w: Any, v: Any) -> Any:
 
 
 def _eig_pull(gw: Any, gv: Any, a: Any, w: Any, v: Any) -> Any:
-    gv = gv - np.conjugate(v) * columns(np.sum(v * gv, axis=-2))
+    gv = gv - np.conjugate(v) * _columns(np.sum(v * gv, axis=-2))
     turn = _over(_off_diagonal(np.matmul(v.mT, gv)), _gaps(w), w, "Eigenvectors")
     return _turned_back(turn + _on_diagonal(gw), v)
 
@@ -381,7 +382,7 @@ def _outside(x: Any, u: Any) -> Any:
 
 
 def _over_values(x: Any, s: Any) -> Any:
-    return _over(x, columns(s), s, _SINGULAR, _ZERO)
+    return _over(x, _columns(s), s, _SINGULAR, _ZERO)
 
 
 def _with_rest(du: Any, u: Any, k: int) -> Any:
@@ -459,7 +460,7 @@ def _svdvals_push(t: Any, y: Any, a: Any, packed: Any, full: bool) -> Any:
 
 def _svdvals_pull(g: Any, y: Any, a: Any, packed: Any, full: bool) -> Any:
     u, v = _singular_vectors(packed, a, full)
-    return np.matmul(np.conjugate(u) * columns(g * np.sign(y)), v.mT)
+    return np.matmul(np.conjugate(u) * _columns(g * np.sign(y)), v.mT)
 
 
 _svdvals_op = _values_op("svdvals", _svdvals_taken, _svdvals_push, _svdvals_pull)
@@ -499,7 +500,7 @@ def _svd_of_hermitian(a: Any) -> Any:
     w = np.take_along_axis(w, order, axis=-1)
     v = np.take_along_axis(v, np.expand_dims(order, -2), axis=-1)
     sign = np.where(w < 0, -1.0, 1.0).astype(w.dtype)
-    return v, np.abs(w), H(v * columns(sign))
+    return v, np.abs(w), H(v * _columns(sign))
 
 
 register(np.linalg.svd, svd, keywords=("full_matrices", "compute_uv", "hermitian"))

@@ -153,12 +153,12 @@ def einsum(
     arrays, subscripts = _explicit(operands)
     shapes = tuple(a.shape for a in arrays)
     try:
-        squeezed, pairs = _planned(subscripts, shapes)
+        squeezed, steps = _planned(subscripts, shapes)
     except ValueError as error:
         written = ", ".join(map(str, shapes))
         raise ValueError(f"np.einsum({subscripts!r}) of shapes {written}: {error}") from None
     arrays = [a if s is None else np.reshape(a, s) for a, s in zip(arrays, squeezed, strict=True)]
-    for places, step in pairs:
+    for places, step in steps:
         y = einsum_op(*[arrays[p] for p in places], subscripts=step)
         arrays = [a for p, a in enumerate(arrays) if p not in places] + [y]
     return arrays[0]
@@ -199,7 +199,7 @@ def _planned(
     subscripts: str, shapes: tuple[tuple[int, ...], ...]
 ) -> tuple[list[tuple[int, ...] | None], Steps]:
     """What to do with operands of these shapes: the shapes to squeeze them to, where an axis of length 1 is
-    stretched to others of its name, and the products: places, letters and the result's letters."""
+    stretched to others of its name, and the products: which operands, with which subscripts."""
     # NumPy's own errors for subscripts and shapes; such an array takes no memory
     path = np.einsum_path(subscripts, *(np.broadcast_to(0.0, s) for s in shapes), optimize="greedy")[0][1:]
     terms, out = _spelled(subscripts, [len(s) for s in shapes])

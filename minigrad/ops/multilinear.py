@@ -115,7 +115,9 @@ def trace(x: Any, /, *, offset: int = 0) -> Any:
 
 def matrix_transpose(x: Any, /) -> Any:
     if x.ndim < 2:
-        raise ValueError(f"np.linalg.matrix_transpose needs at least two axes, got shape {x.shape}.")
+        raise ValueError(
+            f"matrix_transpose needs at least two axes, got shape {x.shape}; use np.reshape first."
+        )
     return np.swapaxes(x, -1, -2)
 
 
@@ -134,7 +136,7 @@ register(np.cross, cross, keywords=("axisa", "axisb", "axisc", "axis"))
 register(np.linalg.outer, linalg_outer)
 register(np.linalg.diagonal, diagonal, keywords=("offset",))
 register(np.linalg.trace, trace, keywords=("offset",))
-register(np.linalg.matrix_transpose, matrix_transpose)
+register((np.matrix_transpose, np.linalg.matrix_transpose), matrix_transpose)
 register(np.linalg.cross, linalg_cross, keywords=("axis",))
 register(np.linalg.matmul, lambda x1, x2, /: matmul(x1, x2, call="np.linalg.matmul"))
 register(np.linalg.tensordot, lambda x1, x2, /, *, axes=2: tensordot(x1, x2, axes), keywords=("axes",))

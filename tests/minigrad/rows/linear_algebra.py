@@ -89,6 +89,7 @@ PRODUCTS = [
     ("linalg.diagonal", la.diagonal, r(2, 3, 4)),
     ("linalg.diagonal, offset", lambda x: la.diagonal(x, offset=-1), r(3, 3)),
     ("linalg.trace", lambda x: la.trace(x, offset=1), r(2, 3, 4)),
+    ("matrix_transpose", np.matrix_transpose, r(2, 2, 3)),
     ("linalg.matrix_transpose", la.matrix_transpose, r(2, 2, 3)),
 ]
 SOLVING = [
