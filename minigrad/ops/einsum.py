@@ -77,7 +77,7 @@ def _product(subscripts: str) -> Plan | None:
 def _multiplied(a: Any, b: Any, plan: Plan) -> Any:
     order_a, order_b, shared, summed, order = plan
     a, b = a.transpose(order_a), b.transpose(order_b)
-    if summed == 1 and a.ndim == b.ndim == shared + 2:
+    if a.ndim == b.ndim == shared + 2:  # one axis of rows, one summed, one of columns
         y = np.matmul(a, b)
     else:
         lead, rows, columns = a.shape[:shared], a.shape[shared : a.ndim - summed], b.shape[shared + summed :]

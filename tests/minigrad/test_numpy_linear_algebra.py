@@ -226,6 +226,7 @@ LOSSES = {
     "qr, complete": lambda a: np.abs(la.qr(a[:, :2], mode="complete")[0]),
     "cholesky": lambda a: la.cholesky(a @ np.conj(a.mT) + np.eye(3)),
     "cholesky, of one triangle": lambda a: la.cholesky(a + 20 * np.eye(3)),
+    "cholesky, upper": lambda a: la.cholesky(a + 20 * np.eye(3), upper=True),
     "norm, nuc": lambda a: la.norm(a, "nuc"),
     "norm, 3": lambda a: la.norm(a, 3, axis=0),
     "cond": lambda a: la.cond(a),
@@ -243,6 +244,7 @@ def test_complex_matrices(name, rng):
     f = LOSSES[name]
     a, t, u = (rng.standard_normal((3, 3)) + 1j * rng.standard_normal((3, 3)) for _ in range(3))
     a = a + np.diag([1.0, 3.0, 6.0])
+    close(f(Tensor(a)).data, f(a), rtol=1e-12, atol=1e-13)
     weight = rng.standard_normal(np.shape(f(a))) + 1j * rng.standard_normal(np.shape(f(a)))
 
     def loss(x):
@@ -339,6 +341,24 @@ def test_vectors_of_the_plane():
         warnings.simplefilter("ignore", DeprecationWarning)  # NumPy's, for lengths of 2
         check_derivatives(lambda a, b: np.cross(a, b), np.array([[1.0, 2.0]]), np.array([3.0, 5.0]))
         check_derivatives(lambda a: np.cross(a, np.array([1.0, 2.0, 3.0])), np.array([4.0, 1.0]))
+
+
+@pytest.mark.parametrize("how", [{}, {"rcond": 1e-3}, {"rtol": None}, {"rtol": 1e-3}, {"hermitian": True},
+                                 {"rcond": np.array(1e-3)}])  # fmt: skip
+def test_tolerances_of_pinv_are_numpys(how):
+    for small in (1e-4, 8e-16, 5e-16):  # NumPy's default is 1e-15; that of rtol=None is 3ε = 6.7e-16
+        a = np.diag([1.0, 0.5, small])
+        close(la.pinv(leaf(a), **how).data, la.pinv(a, **how), rtol=1e-12)
+
+
+@pytest.mark.parametrize("rcond", [None, -1, 1e-3])
+def test_tolerances_of_lstsq_are_numpys(rcond):
+    for small in (1e-4, 8e-16, 5e-16, 1e-16):
+        a = np.concatenate([np.diag([1.0, 0.5, small]), np.zeros((1, 3))])
+        ours, numpys = la.lstsq(leaf(a), np.ones(4), rcond), la.lstsq(a, np.ones(4), rcond)
+        assert ours[2] == numpys[2]
+        for x, y in zip(ours[:2], numpys[:2], strict=True):
+            close(x if isinstance(x, np.ndarray) else x.data, y, rtol=1e-12, atol=1e-14)
 
 
 def test_constants():
