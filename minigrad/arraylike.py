@@ -87,14 +87,7 @@ def dispatch(func: Any, args: Sequence[Any], kwargs: dict[str, Any], called: str
             "made by `import minigrad.numpy as np`."
         )
     if rule is None:
-        name = called or as_written(func)
-        if why := why_refused(name):
-            raise TypeError(f"{name} is not supported on Tensors: {why}.")
-        raise TypeError(
-            f"{name} has no derivative rule in minigrad. Use functions that do, call "
-            "it on .numpy() if no derivative is needed, or add a rule: make an op with minigrad.elementwise, "
-            "minigrad.linear_op or minigrad.Op and connect it with minigrad.register(function, op)."
-        )
+        raise _without_rule(called or as_written(func))
     if kwargs:
         known = getattr(rule, "keywords", ())
         for word in kwargs:
@@ -117,6 +110,17 @@ def dispatch(func: Any, args: Sequence[Any], kwargs: dict[str, Any], called: str
         if not not_called(error):
             raise
     raise refusal(called, rule, reason)
+
+
+def _without_rule(name: str) -> TypeError:
+    why = why_refused(name)
+    return TypeError(
+        f"{name} is not supported on Tensors: {why}."
+        if why
+        else f"{name} has no derivative rule in minigrad. Use functions that do, call it on .numpy() if no "
+        "derivative is needed, or add a rule: make an op with minigrad.elementwise, minigrad.linear_op or "
+        "minigrad.Op and connect it with minigrad.register(function, op)."
+    )
 
 
 def squared(x: Any, other: Any) -> Any:
@@ -219,6 +223,16 @@ class ArrayLike:
     def imag(self) -> Tensor:
         """The imaginary part."""
         return RULES[np.imag](self)
+
+    @property
+    def itemsize(self: Any) -> int:
+        """The bytes of one element."""
+        return int(self.dtype.itemsize)
+
+    @property
+    def nbytes(self: Any) -> int:
+        """The bytes of all elements."""
+        return int(self.dtype.itemsize * self.size)
 
     # Operators: each is the ufunc of the same meaning
 

@@ -298,16 +298,6 @@ class Tensor(ArrayLike, Leaving):
         """The number of elements."""
         return self.primal.size
 
-    @property
-    def itemsize(self) -> int:
-        """The bytes of one element."""
-        return self.primal.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes of all elements."""
-        return self.primal.nbytes
-
     @entry
     def detach(self) -> Tensor:
         """A constant Tensor with the same values; no derivative passes through it."""

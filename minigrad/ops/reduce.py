@@ -16,6 +16,7 @@ from minigrad.arraylike import SQUARES
 from minigrad.errors import entry
 from minigrad.families import constant_op, linear_op, register
 from minigrad.leaving import present
+from minigrad.mode import current
 from minigrad.ops.elementwise import in_floats, ratio
 from minigrad.products import scale, select
 from minigrad.tensor import Op, Tensor, data_of
@@ -37,7 +38,7 @@ def with_axes(g: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 
 def _spread(g: Any, x: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
-    if g.__class__ is np.ndarray and not g.ndim and x.size <= FEW:
+    if g.__class__ is np.ndarray and not g.ndim and x.size <= FEW and current.mode.capturing is None:
         full = np.empty(x.shape, g.dtype)
         full.fill(g)
         return full

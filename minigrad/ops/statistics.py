@@ -116,8 +116,8 @@ def _mean(a: Any, axis: Axis = None, dtype: Any = None, *, keepdims: Any = False
 
 
 def _var(
-    a: Any, axis: Axis = None, dtype: Any = None, ddof: float = 0,
-    *, keepdims: Any = False, where: Any = True, mean: Any = None, correction: Any = None,
+    a: Any, axis: Axis = None, dtype: Any = None, *, ddof: float = 0,
+    keepdims: Any = False, where: Any = True, mean: Any = None, correction: Any = None,
 ) -> Any:  # fmt: skip
     """Σ|x − x̄|²/(n − ddof) over the elements that count."""
     a = _array(a, dtype)
@@ -134,8 +134,8 @@ def _var(
     return _without(y.astype(size.dtype), axis, keepdims)
 
 
-def _std(a: Any, axis: Axis = None, dtype: Any = None, ddof: float = 0, **options: Any) -> Any:
-    return root(_var(a, axis, dtype, ddof, **options))
+def _std(a: Any, axis: Axis = None, dtype: Any = None, **options: Any) -> Any:
+    return root(_var(a, axis, dtype, **options))
 
 
 _MAXIMUM = _extremum(_MAX, np.maximum, -np.inf, "max")

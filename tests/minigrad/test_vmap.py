@@ -8,7 +8,7 @@ import pytest
 import minigrad as mg
 from minigrad import CaptureError, Tensor, check_derivatives, grad, vmap
 from models import MLP, binary_cross_entropy_with_logits, cross_entropy, mse_loss
-from tests.minigrad.test_ops import IDS, TABLE
+from tests.minigrad.test_ops import TABLE
 
 N, RNG = 3, np.random.default_rng(0)
 
@@ -18,7 +18,10 @@ def near(xs, rng):
     return [np.stack([x + 1e-3 * rng.random(x.shape) for _ in range(N)]) for x in xs]
 
 
-@pytest.mark.parametrize("row", TABLE, ids=IDS)
+LOOK = {"unique", "eig", "eig, as it is", "eigvals", "eigvals, complex pair"}  # at values, which vmap refuses
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if row[0] not in LOOK], ids=lambda row: row[0])
 def test_every_op_and_its_gradient_equal_the_loop(row, rng):
     _, f, *xs = row
     batch = near(xs, rng)
@@ -37,6 +40,13 @@ def test_every_op_and_its_gradient_equal_the_loop(row, rng):
                 ]
                 for k, y in enumerate(vmap(g, in_axes)(*args)):
                     np.testing.assert_allclose(y, np.stack([e[k] for e in each]), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if row[0] in LOOK], ids=lambda row: row[0])
+def test_what_looks_at_values_is_refused(row, rng):
+    _, f, *xs = row
+    with pytest.raises(CaptureError):
+        vmap(f)(*near(xs, rng))
 
 
 def test_axes_trees_and_shared_arguments(rng):
