@@ -118,7 +118,7 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
     return index_add(np.zeros(n), place, weights)
 
 
-register(np.bincount, bincount)
+register(np.bincount, bincount, keywords=("weights", "minlength"))
 
 # Chosen elements: the places are constants, the values are not
 

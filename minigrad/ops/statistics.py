@@ -116,8 +116,8 @@ def _mean(a: Any, axis: Axis = None, dtype: Any = None, *, keepdims: Any = False
 
 
 def _var(
-    a: Any, axis: Axis = None, dtype: Any = None, *, ddof: float = 0,
-    keepdims: Any = False, where: Any = True, mean: Any = None, correction: Any = None,
+    a: Any, axis: Axis = None, dtype: Any = None,
+    *, ddof: float = 0, keepdims: Any = False, where: Any = True, mean: Any = None, correction: Any = None,
 ) -> Any:  # fmt: skip
     """Σ|x − x̄|²/(n − ddof) over the elements that count."""
     a = _array(a, dtype)

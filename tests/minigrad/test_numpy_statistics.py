@@ -95,6 +95,7 @@ def test_options_that_say_nothing_and_positional_ones():
     assert np.sum(x, axis=None, dtype=None, out=None, where=True, initial=np._NoValue).item() == 6
     assert np.max(x[:, :0], axis=1, initial=0.5).data.tolist() == [0.5, 0.5]
     assert np.var(a=x, axis=0, correction=1).shape == (3,)
+    assert np.var(x, 0, None, None, 1).shape == np.std(x, 0, None).shape == np.nanvar(x, 0, None, None).shape
 
 
 REFUSED = [

@@ -20,7 +20,6 @@ TABLE = [
     ("divmod", lambda a, b: np.divmod(a, b)[1] * a, np.array([5.3, -5.3]), np.array([2.1, 2.3])),
     ("bincount, weights", lambda w: np.bincount(np.array([0, 2, 2, 1]), w, minlength=4), r(4)),
     ("partition", lambda x: np.partition(x, 2, axis=0)[2], r(4, 2)),
-    ("unique", np.unique, np.array([0.3, -1.0, 2.0])),
     ("angle", lambda x, y: np.angle(x + 1j * y), r(3, low=0.3), r(3)),
     ("angle, degrees", lambda x, y: np.angle(x + 1j * y, deg=True), r(3, low=0.3), r(3)),
     ("unwrap", lambda x: np.unwrap(x, axis=0), np.array([[0.0, 4.0], [5.0, -3.0], [1.0, 2.0]])),
