@@ -152,8 +152,12 @@ def _known_index(i: Any) -> Any:
     if i.__class__ is tuple:
         return tuple(map(_known_index, i))
     i = i.data if isinstance(i, Tensor) else i
-    if isinstance(i, np.ndarray) and current.mode.capturing is not None:
-        current.mode.capturing.depends_on_values(i)
+    capturing = current.mode.capturing
+    if isinstance(i, np.ndarray) and capturing is not None:
+        if id(i) in capturing.own or id(i.base) in capturing.own:
+            capturing.computed = True
+        else:
+            capturing.depends_on_values(i)
     return i
 
 

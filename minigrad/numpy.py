@@ -20,6 +20,7 @@ else:
     from minigrad.arrays import SEQUENCES, Array, holds_tensors, recorded, values_of
     from minigrad.errors import hide_our_frames
     from minigrad.leaving import present
+    from minigrad.mode import current
     from minigrad.tensor import Tensor
 
     __all__ = numpy.__all__
@@ -140,7 +141,10 @@ else:
                 hide_our_frames(error)
                 raise
             same = made.__class__ is numpy.ndarray and any(made is a for a in args)
-            return recorded(made.copy() if same else made)
+            made = recorded(made.copy() if same else made)
+            if current.mode.capturing is not None and made.__class__ is numpy.ndarray:
+                current.mode.capturing.own[id(made)] = made
+            return made
 
         def __getattr__(self, name):
             return _own(getattr(self.__wrapped__, name))

@@ -33,12 +33,16 @@ class Capture:
     Attributes:
         draws: the nodes that are random numbers, in order. They are drawn at each call, even if unused.
         leaves: Tensors from outside that the function reached.
+        own: plain arrays that the function made with `minigrad.numpy`, by id. It may change them as it runs.
+        computed: whether one of these decided positions; the contents of every outer array then count.
     """
 
     def __init__(self, call: str) -> None:
         self.call = call
         self.draws: list[Tensor] = []
         self.leaves: list[Tensor] = []
+        self.own: dict[int, Any] = {}
+        self.computed = False
         self._live: list[bool] = []
         self._indices: list[tuple[Tensor, int]] = []
         self._contents: dict[int, tuple[dict[str, Any] | list[Any], Sequence[Any], tuple[Any, ...], str]] = {}

@@ -95,7 +95,9 @@ def _captured_twice(
     changed = middle.changes_by(after)
     difference = difference or (changed and f"it changes {changed}")
     drawn = _drawn(before, middle, after) or ", ".join(made) or (capture.drew_directly and "a generator")
-    capture.follow(after, any(_computed(x, after) for line in lines.lines for x in _constants(line)))
+    capture.follow(
+        after, capture.computed or any(_computed(x, after) for line in lines.lines for x in _constants(line))
+    )
     capture.close()
     del again, results  # so that `close` meets only Tensors that were kept elsewhere
     other.close()

@@ -529,6 +529,25 @@ def test_compile_depends_on_index_arrays():
     assert g(x).tolist() == [19_999.0, 19_998.0]
 
 
+def test_a_compiled_function_may_change_index_arrays_of_its_own():
+    order = numpy.arange(20_000)
+
+    def f(x):
+        swapped, copied = mnp.arange(3), mnp.zeros(20_000, int)
+        out, spread = mnp.zeros(3), mnp.zeros(20_000)
+        out[swapped] = x[:3]
+        swapped[:2] = [1, 0]
+        out[swapped] += x[:3]
+        copied[:] = order
+        spread[copied] = x
+        return mnp.concatenate([out, spread[:2]])
+
+    g, x = minigrad.compile(f), numpy.arange(20_000.0)
+    assert g(x).tolist() == [1.0, 1.0, 4.0, 0.0, 1.0]
+    order[:] = order[::-1].copy()
+    assert g(x).tolist() == [1.0, 1.0, 4.0, 19_999.0, 19_998.0]
+
+
 def test_compile_reads_arrays_that_were_assigned_anew():
     table = numpy.ones(20_000)
 
