@@ -130,7 +130,7 @@ else:
 
         def __init__(self, f):
             self.__wrapped__ = f
-            self.__name__, self.__doc__ = f.__name__, f.__doc__
+            self.__name__, self.__doc__, self.__module__ = f.__name__, f.__doc__, "numpy"
 
         def __call__(self, *args, **kwargs):
             try:
