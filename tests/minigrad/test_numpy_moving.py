@@ -155,6 +155,21 @@ def test_gradients_go_where_the_elements_came_from(x, shift, count, random):
         np.testing.assert_array_equal(pull(g)[0], np.reshape(expected, x.shape))
 
 
+@pytest.mark.parametrize("f", [
+    lambda z: np.roll(z, 1), lambda z: np.pad(z, 2, "wrap"), lambda z: np.repeat(z, [2, 0, 1], 1), np.tril,
+    lambda z: np.append(z, z), lambda z: np.take(z, [1, 1, 9], mode="wrap"), lambda z: np.ravel(z, "F"),
+])  # fmt: skip
+def test_complex_numbers_move_with_both_parts(f):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 3)) + 1j * rng.standard_normal((2, 3))
+    out, pull = mg.vjp(f, x)
+    g = rng.standard_normal(out.shape) + 1j * rng.standard_normal(out.shape)
+    numbers = np.arange(1, 7).reshape(2, 3)
+    expected = [g[f(numbers) == n].sum() for n in range(1, 7)]
+    np.testing.assert_allclose(pull(g)[0], np.reshape(expected, (2, 3)), rtol=1e-14)
+    np.testing.assert_array_equal(mg.jvp(f, (x,), (1j * x,))[1], f(1j * x))
+
+
 @pytest.mark.parametrize(("f", "wanted"), [
     (lambda x, n: np.roll(x, n), "roll"),
     (lambda x, n: np.repeat(x, [n, 1, 2]), "repeat"),
