@@ -154,14 +154,14 @@ def _has_slots(x: Any) -> bool:
 
 
 def _key(x: Any) -> Any:
-    """A hashable value that two equal arguments share; 1 and True are not equal."""
+    """A hashable value that two equal arguments share."""
     if isinstance(x, np.ndarray):
         return x.shape, x.dtype.str, x.tobytes()
     if isinstance(x, list | tuple):
         return (x.__class__, *map(_key, x))
     if isinstance(x, dict):
         return _key([*x.items()])
-    return (slice, x.start, x.stop, x.step) if isinstance(x, slice) else (x.__class__, x)
+    return (slice, x.start, x.stop, x.step) if isinstance(x, slice) else x
 
 
 def _holds_tensor(x: Any) -> bool:

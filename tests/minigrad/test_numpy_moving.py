@@ -204,10 +204,10 @@ def test_a_compiled_function_notices_other_places():
 
 
 def test_one_and_true_are_different_places():
-    x = np.arange(3.0)
-    g = np.array([1.0, 2.0])
-    for obj in (1, np.array([False, True, False]), -2, [1]):
-        np.testing.assert_array_equal(mg.vjp(lambda z, obj=obj: np.delete(z, obj), x)[1](g)[0], [1, 0, 2])
+    x = np.array([5.0])
+    for obj, place in ((np.array([True]), 1), (np.array([1], np.int8), 0), (np.array([True]), 1)):
+        slope = grad(lambda z, obj=obj: np.sum(np.insert(z, obj, 9.0) * np.array([2.0, 3.0])))
+        assert slope(x) == [2, 3][place]
 
 
 def test_large_arrays_are_not_kept():
