@@ -67,7 +67,6 @@ def follow(leaf: Any) -> None:
 
 def overwritten(nodes: Sequence[Any]) -> tuple[Any, Any] | None:
     """A node of the graph and the leaf whose array was written to after the node had used it, or None."""
-    nodes = [node for node in nodes if node.mode.capturing is None]
     changed = _changed(nodes)
     sharing: dict[int, Any] = {}  # id of a node whose value lies in the memory of a changed leaf → that leaf
     for node in nodes if changed else ():
@@ -93,9 +92,8 @@ def _changed(nodes: Sequence[Any]) -> dict[int, tuple[_Handed, int]]:
 
 def _still_gives(node: Any) -> bool:
     """Whether the op gives the recorded value, in all bits but those of NaN."""
-    params = {key: value for key, value in node.params.items() if key[0] != "_"}  # without what the op saves
     with np.errstate(all="ignore"):
-        y = np.asarray(node.op.forward(*node.args, **params))
+        y = np.asarray(node.op.forward(*node.args, **node.params))
     return np.array_equal(y, node.primal, equal_nan=y.dtype.kind in "fc")
 
 

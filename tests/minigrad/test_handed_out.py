@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import optim
-from minigrad import StaleGraphError, Tensor, grad
+from minigrad import StaleGraphError, Tensor, compile, grad
+from minigrad.extend import elementwise
 from minigrad.handed_out import HANDED
 
 USES = {
@@ -110,6 +111,38 @@ def test_a_transform_inside_which_a_parameter_is_used_notices():
 
     with pytest.raises(StaleGraphError):
         grad(f)(np.ones(3))
+
+
+def test_a_write_between_forward_and_sweep_is_noticed_while_a_function_is_captured():
+    w = leaf()
+    kept = [w.data]
+
+    def slope(x):
+        def f(z):
+            y = np.sum(w * z * z)
+            kept[0][0] = 7.0  # the same in both runs of the capture
+            return y
+
+        return grad(f)(x)
+
+    with pytest.raises(StaleGraphError, match="'w' was changed after multiply"):
+        compile(slope)(np.ones(3))
+
+
+def test_a_leaf_that_was_not_written_to_is_not_evaluated_again():
+    calls = []
+
+    def doubled(x):
+        calls.append(1)
+        return 2 * x
+
+    double = elementwise(doubled, lambda y, x: 2 + 0 * x, name="double")
+    w = leaf()
+    w.data[0] = 5.0
+    np.sum(double(w)).backward()  # here it was: written before the forward pass
+    assert len(calls) == 2
+    np.sum(double(w)).backward()
+    assert len(calls) == 3
 
 
 STEPS = {

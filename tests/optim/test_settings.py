@@ -5,6 +5,9 @@ import pytest
 
 import optim
 from minigrad import Tensor
+from optim.second_order.dense_newton import DenseNewton
+from optim.second_order.method import Settings
+from optim.second_order.objective import FunctionObjective
 
 START = np.array([-1.2, 1.0])
 
@@ -46,7 +49,7 @@ def test_pinv_does_not_move_along_curvatures_below_the_cutoff(cutoff, moved):
     assert np.allclose(Q.T @ p.data, [0, 0 if moved else 1], atol=1e-6)
 
 
-@pytest.mark.parametrize("n", [2, 600])  # a whole Hessian, and the Lanczos process
+@pytest.mark.parametrize("n", [2, 501])  # a whole Hessian, and the Lanczos process
 @pytest.mark.parametrize("method", REGIONS)
 def test_lambda_tol_is_a_share_of_the_largest_eigenvalue(method, n):
     def f(x):
@@ -59,6 +62,25 @@ def test_lambda_tol_is_a_share_of_the_largest_eigenvalue(method, n):
     assert loose.success
     assert loose.lambda_min == pytest.approx(-2e-4)
     assert loose.x[1] == 0
+
+
+@pytest.mark.parametrize(("tol", "leaves"), [(0.0, True), (1e-3, False)])
+@pytest.mark.parametrize("modification", ["abs", "shift", "clip"])
+def test_a_newton_step_leaves_a_saddle_that_is_negative_beyond_lambda_tol(modification, tol, leaves):
+    p = Tensor([1e-11, 1e-11], requires_grad=True)
+    newton = optim.Newton([p], modification=modification, lambda_tol=tol)
+    newton.step(lambda: saddle(p))
+    assert newton.last_step.escaped == leaves
+    assert (abs(p.data[1]) > 1e-3) == leaves
+
+
+@pytest.mark.parametrize(("tol", "status"), [(0.0, "PRECISION_LOSS"), (1e-3, "SECOND_ORDER")])
+@pytest.mark.parametrize("modification", ["none", "pinv"])  # these leave no saddle
+def test_a_newton_step_ends_at_a_minimum_up_to_lambda_tol(modification, tol, status):
+    f = FunctionObjective(saddle)
+    here, settings = f(np.zeros(2)), Settings(modification=modification, lambda_tol=tol)
+    _, info = DenseNewton().step(f, here, settings)
+    assert info.status == status
 
 
 REFUSED = {
