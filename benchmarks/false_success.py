@@ -155,16 +155,14 @@ def main(starts: int, seed: int = 0, methods: Any = METHODS, problems: Any = PRO
     table: dict[str, Counter[str]] = {name: Counter() for name in methods}
     said, reasons = 0, Counter[str]()
     for done, run in enumerate(runs(starts, seed, methods, problems), 1):
-        if run.reason:
-            table[run.method]["raised"] += 1
-            reasons[f"{run.problem}: {run.reason}"] += 1
-            continue
-        table[run.method][run.result.status.name] += 1
+        table[run.method]["raised" if run.reason else run.result.status.name] += 1
         table[run.method]["false"] += run.false
+        said += bool(run.result and run.result.success)
+        if run.reason:
+            reasons[f"{run.problem}: {run.reason}"] += 1
         if run.false:
             print(f"FALSE {run.problem:20} {run.method:22} x0={[*run.start]} f={run.result.fun:.6g} "
                   f"fall={run.fall:.3g}", flush=True)  # fmt: skip
-        said += run.result.success
         if done % 100 == 0:
             false = sum(counts["false"] for counts in table.values())
             print(f"{done} runs, {said} successes, {false} false", flush=True)

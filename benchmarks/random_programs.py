@@ -20,19 +20,23 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import minigrad as mg
+from minigrad.extend import linear_op
 
 __all__ = ["RULES", "Difference", "Program", "differences", "programs"]
 
 RULES = {
-    "rounding": "ours or PyTorch's differ by 1/100 of it at a point beside x or in a wider dtype",
+    "rounding": "ours or PyTorch's differ by 1/100 of it at a point beside x or in another dtype",
     "zero wins": "PyTorch has NaN = 0·∞; ours lies among difference quotients, or is 0 where they diverge",
+    "second difference": "PyTorch has NaN; ours is the second difference quotient of PyTorch's values",
     "no limit": "PyTorch has NaN, and difference quotients diverge; nothing confirms or refutes ours",
     "square of a length": "PyTorch has 0 for |x|·|x| at 0; difference quotients tend to ours, not to it",
     "infinite curvature": "PyTorch has NaN or 0; ours is ±∞, and difference quotients grow to it",
     "out of range": "numbers near the ends of the range; ours is as in extended precision, or NaN or ±∞",
+    "underflow": "ours is WRONG (`minigrad.products.scale` says so), PyTorch has NaN: a cotangent underflows",
     "of NaN": "the value is NaN, and so is ours or PyTorch's; or PyTorch has slope 1 at relu or max of NaN",
     "pole": "PyTorch has NaN; the value is infinite, and ours is ±∞",
     "sign of zero": "NumPy and PyTorch differ in the sign of a 0, which a pole shows; with others they agree",
+    "slope at -0": "PyTorch has NaN, ours ±∞; at +0 ours is ∓∞, and difference quotients grow to that",
     "limit": "PyTorch has NaN, and at large numbers in place of ±∞ what ours is there",
     "infinite logits": "PyTorch has NaN; in softmax and logsumexp of ours +∞ share equally",
     "at infinity": "a number is infinite; PyTorch has NaN = 0·∞, ours takes 0·∞ as 0; nothing confirms it",
@@ -89,17 +93,18 @@ class Program(NamedTuple):
     x: Any
     v: Any
 
-    def values(self, x: Any, torch: Any = None) -> list[Any]:
-        values = [x]
+    def values(self, x: Any, torch: Any = None, after: Callable[[Any], Any] = lambda y: y) -> list[Any]:
+        """All values, with `after` applied to each."""
+        values = [after(x)]
         for name, operands in self.steps:
             args = [values[i] for i in operands]
             ours, theirs = (UNARY | BINARY)[name]
-            values.append(theirs(torch, *args) if torch else ours(*args))
+            values.append(after(theirs(torch, *args) if torch else ours(*args)))
         return values
 
-    def run(self, x: Any, torch: Any = None) -> Any:
+    def run(self, x: Any, torch: Any = None, after: Callable[[Any], Any] = lambda y: y) -> Any:
         weights = WEIGHTS.astype(x.dtype) if torch is None else torch.tensor(WEIGHTS, dtype=x.dtype)
-        return (self.values(x, torch)[-1] * weights).sum()
+        return (self.values(x, torch, after)[-1] * weights).sum()
 
     def __str__(self) -> str:
         return f"x = {self.x.tolist()}, v = {self.v.tolist()}: " + "; ".join(f"{n}{i}" for n, i in self.steps)
@@ -194,32 +199,21 @@ def _excuses(
 ) -> Iterator[tuple[str, Any]]:
     """The rules in turn, each with the elements that it explains."""
     kind, nan = name.split()[0], np.isnan(want)
-    for e in 4 * np.finfo(x.dtype).eps * np.random.default_rng(0).normal(size=(6, 4)):
+    beside = 4 * np.finfo(x.dtype).eps * np.random.default_rng(0).normal(size=(6, 4))
+    for e in beside:
         a, b = x * (1 + e).astype(x.dtype), x * (1 + 2 * e).astype(x.dtype)
-        changes = [_ours(program.run, a, v)[name] - _ours(program.run, b, v)[name]]
+        ours = (_ours(program.run, z, v, compiled=name.endswith("compiled"))[name] for z in (a, b))
+        changes = [np.subtract(*ours)]
         if torch:
             changes.append(_theirs(torch, program, a, v)[kind] - _theirs(torch, program, b, v)[kind])
         noise = np.maximum(noise, 100 * np.nan_to_num(np.max(np.abs(changes), axis=0), posinf=0))
     yield "rounding", np.abs(y - want) <= noise
     values = program.values(x)
-    hypots = [[values[i] for i in operands] for step, operands in program.steps if step == "hypot"]
-    corner = any(np.any((a == 0) & (b == 0)) for a, b in hypots)
-    for number in (np.nan, 0.7, -0.7) if torch and kind != "value" else ():  # in place of NaN in x
-        known = np.where(np.isnan(x), number, x)
-        near, far = _quotients(program, torch, kind, known, v)
-        low, high, close = np.fmin.reduce(near), np.fmax.reduce(near), 1e-3 * (1 + np.abs(y))
-        no_limit = _diverge(near, far) | corner
-        # the elements are mixed by some operations, and an isolated value has no derivative at all
-        jump = np.any(no_limit) or (
-            kind == "Hv" and np.any(_diverge(*_quotients(program, torch, "", known, v)))
-        )
-        within = (low - close <= y) & (y <= high + close) | (y == 0) & no_limit
-        yield "zero wins", nan & np.isfinite(y) & within
-        yield "no limit", nan & np.isfinite(y) & jump
-        ours, theirs = (np.all(np.abs(near - z) <= close, axis=0) for z in (y, want))
-        yield "square of a length", ours & ~theirs
-        yield "infinite curvature", np.isinf(y) & np.any((np.sign(y) * near > 5 * np.abs(far)) | (near == y))
+    if torch and kind != "value":
+        yield from _by_quotients(program, torch, name, x, v, y, want)
     yield "out of range", _is_exact(program, name, x, v, y, want)
+    if kind == "gradient":
+        yield "underflow", nan & _is_underflow(program, x, y)
     choices = [values[i] for step, operands in program.steps if step in CHOICES for i in operands]
     chosen = any(np.any(np.isnan(z)) for z in choices)
     yield "of NaN", (np.isnan(y) | nan | chosen) & np.isnan(value)
@@ -238,11 +232,57 @@ def _excuses(
     changes = [_ours(program.run, x.astype(wide), v.astype(wide), compiled=False)[name.split(" comp")[0]] - y]
     if torch and wide == np.float64:
         changes.append(_theirs(torch, program, x.astype(wide), v.astype(wide))[kind] - want)
+    elif torch:
+        changes += [_noise_of_torch(torch, program, x, v, e)[kind] for e in beside]
     # what is wrong in one dtype, or in the compiled program only, is no rounding
     limit = (1e-3 if wide == np.float64 else 1e-7) * np.max(np.abs(y), where=np.isfinite(y), initial=1)
     change = np.max(np.nan_to_num(np.abs(changes), posinf=0), axis=0)
     noise = np.maximum(noise, np.minimum(100 * change, limit))
     yield "rounding", np.abs(y - want) <= noise
+
+
+def _noise_of_torch(torch: Any, program: Program, x: Any, v: Any, e: Any) -> dict[str, Any]:
+    """PyTorch's rounding in float64 at a point beside x, from its own in float32."""
+    share = np.finfo(np.float64).eps / np.finfo(np.float32).eps
+    x, v = (x * (1 + e / share)).astype(np.float32), v.astype(np.float32)
+    narrow = _theirs(torch, program, x, v)
+    double = _theirs(torch, program, x.astype(np.float64), v.astype(np.float64))
+    return {name: share * (y - narrow[name]) for name, y in double.items()}
+
+
+def _by_quotients(
+    program: Program, torch: Any, name: str, x: Any, v: Any, y: Any, want: Any
+) -> Iterator[tuple[str, Any]]:
+    """The rules that difference quotients speak for, each with the elements that it explains."""
+    kind, nan, values = name.split()[0], np.isnan(want), program.values(x)
+    hypots = [[values[i] for i in operands] for step, operands in program.steps if step == "hypot"]
+    corner = any(np.any((a == 0) & (b == 0)) for a, b in hypots)
+    close = 1e-3 * (1 + np.where(np.isfinite(y), np.abs(y), 0))
+    for number in (np.nan, 0.7, -0.7):  # in place of NaN in x
+        known = np.where(np.isnan(x), number, x)
+        near, far = _quotients(program, torch, kind, known, v)
+        low, high = np.fmin.reduce(near), np.fmax.reduce(near)
+        no_limit = _diverge(near, far) | corner
+        # the elements are mixed by some operations, and an isolated value has no derivative at all
+        jump = np.any(no_limit) or (
+            kind == "Hv" and np.any(_diverge(*_quotients(program, torch, "", known, v)))
+        )
+        within = (low - close <= y) & (y <= high + close) | (y == 0) & no_limit
+        yield "zero wins", nan & np.isfinite(y) & within
+        yield "no limit", nan & np.isfinite(y) & jump
+        ours, theirs = (np.all(np.abs(near - z) <= close, axis=0) for z in (y, want))
+        yield "square of a length", ours & ~theirs
+        grows = (np.sign(y) * near > np.maximum(1, 5 * np.abs(far))) | (near == y)
+        yield "infinite curvature", np.isinf(y) & np.any(grows, axis=0)
+    if kind == "Hv":
+        second = _second_differences(program, torch, x, v)
+        yield "second difference", nan & np.all(np.abs(second - y) <= close, axis=0)
+    if np.any((x == 0) & np.signbit(x)):
+        positive = np.where(x == 0, 0, x).astype(x.dtype)
+        z = _ours(program.run, positive, v, compiled=False)[name.removesuffix(" compiled")]
+        near, far = _quotients(program, torch, kind, positive, v)
+        grows = np.sign(z) * near > np.maximum(1, 5 * np.abs(far))
+        yield "slope at -0", nan & np.isinf(y) & (z == -y) & np.any(grows, axis=0)
 
 
 def _diverge(near: Any, far: Any) -> Any:
@@ -266,6 +306,30 @@ def _quotients(program: Program, torch: Any, kind: str, x: Any, v: Any) -> Any:
         return (changes[0] if kind == "Hv" else np.sum(changes, axis=1) / lengths) / (h - k)
 
     return np.array([[quotient(h * e, k * e) for h, k in ((1, 0), (0, -1), (1, -1))] for e in (1e-6, 1e-4)])
+
+
+def _second_differences(program: Program, torch: Any, x: Any, v: Any) -> Any:
+    """Second difference quotients of PyTorch's values in the direction v, shape (2, 4): with two steps."""
+    x, v = x.astype(float), v.astype(float)
+
+    def quotient(h: float, e: Any) -> Any:
+        corners = [(s * t, x + h * (s * v + t * e)) for s in (1, -1) for t in (1, -1)]
+        terms = [s * program.values(torch.tensor(z), torch)[-1].numpy() for s, z in corners]
+        return WEIGHTS @ np.sum(terms, axis=0) / (4 * h * h)
+
+    return np.array([[quotient(h, e) for e in np.eye(4)] for h in (1e-4, 3e-4)])
+
+
+def _is_underflow(program: Program, x: Any, y: Any) -> Any:
+    """Where the gradient in extended precision is y if all cotangents are cut to x's range, and not else."""
+    cut = linear_op("cut", lambda z: z + 0, lambda g, z: g.astype(x.dtype).astype(z.dtype))
+    exact, within = (
+        mg.grad(lambda z, after=after: program.run(z, after=after))(x.astype(np.longdouble))
+        for after in (lambda z: z, cut)
+    )
+    noise = 1e3 * np.finfo(x.dtype).eps
+    size = noise * np.max(np.abs(y), where=np.isfinite(y), initial=0)
+    return np.isclose(y, within, noise, size) & ~np.isclose(y, exact, noise, size)
 
 
 def _is_exact(program: Program, name: str, x: Any, v: Any, y: Any, want: Any) -> Any:

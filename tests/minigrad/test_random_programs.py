@@ -60,3 +60,27 @@ def test_against_torch():
     torch = pytest.importorskip("torch")
     for program in programs(40, seed=0):
         assert [d for d in differences(program, torch) if not d.rule] == [], program
+
+
+PLANTED = [  # what a rule of few programs explains, and what it must not
+    (5842, "gradient", "underflow", ("sign", "factor", "dtype")),
+    (9692, "Hv forward", "slope at -0", ("sign", "factor", "dtype", "infinite", "zero")),
+    (9658, "Hv forward", "second difference", ("sign", "factor", "dtype", "infinite", "zero")),
+    (8981, "Hv forward", "rounding", ("dtype", "NaN", "infinite")),
+]
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(("seed", "name", "rule", "wrongs"), PLANTED)
+def test_a_rule_of_few_programs_is_no_excuse_for_others(seed, name, rule, wrongs, monkeypatch):
+    torch = pytest.importorskip("torch")
+    ours, (program,) = random_programs._ours, programs(1, seed)
+    at = f"{name}, float{64 if seed == 8981 else 32}"
+    assert [d.rule for d in differences(program, torch) if d.what == at] == [rule]
+    for wrong in wrongs:
+        monkeypatch.setattr(
+            random_programs,
+            "_ours",
+            lambda *a, w=WRONG[wrong], **k: {n: w(y) if n == name else y for n, y in ours(*a, **k).items()},
+        )
+        assert [d.rule for d in differences(program, torch) if d.what == at] == [""], wrong
