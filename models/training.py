@@ -246,9 +246,9 @@ def fit(
         compile: replay loss and gradients (see `minigrad.compile`) instead of recording them for each batch;
             the history is the same. Weights, options and objects that the loss reads, and callbacks or
             schedules change, are followed. A loss or a model that branches on values, draws random numbers
-            without `minigrad.uniform`, or counts its calls cannot be replayed: a warning names its line, and
-            the training goes on as with False. What the attempt did to variables, random generators and
-            arrays of up to 64 kB is undone first.
+            without `minigrad.uniform`, counts its calls, or fills an array anew after using it cannot be
+            replayed: a warning names its line, and the training goes on as with False. What the attempt did
+            to variables, random generators and arrays of up to 64 kB is undone first.
         checkpoint: a file, written after each epoch, whole or not at all. Its folder must exist.
         resume: go on from `checkpoint` if that file exists; the result is bit-identical to a run that never
             stopped. A run that a callback ended stays ended.

@@ -4,12 +4,14 @@ While it runs, every operation on a Tensor is recorded, constants too, and value
 `Tensor` refuses `.item()`, `bool()` and the like through `Capture.forbid`. The capture notes what else the
 function depended on: all contents of a `Watched` object from which it read anything (a module's `training`
 switch, a parameter, a list of layers), arrays whose values decided about shapes or positions, generators
-that it drew random numbers from, and what `reached` finds by looking at the function's code.
+that it drew random numbers from, and what `reached` finds by looking at the function's code. An array that
+an operation reads must keep its contents until the run ends, because replays read it only then.
 """
 
 from __future__ import annotations
 
 import weakref
+import zlib
 from collections.abc import Callable, Sequence
 from operator import is_
 from typing import Any
@@ -18,11 +20,11 @@ import numpy as np
 
 from minigrad.errors import CaptureError
 from minigrad.mode import scope, users_line
-from minigrad.replay.reached import ABSENT, Reached, Slot, is_scalar, plain_state, same_scalar
+from minigrad.replay.reached import ABSENT, SMALL, Reached, Slot, is_scalar, plain_state, same_scalar
 from minigrad.tensor import Tensor, constant_tensor
 from minigrad.trees import flatten
 
-__all__ = ["Capture", "captured"]
+__all__ = ["Capture", "captured", "mark"]
 
 SEPARATE = 32  # containers of more items are compared by one call, not item by item
 
@@ -55,6 +57,7 @@ class Capture:
         self._drawn: dict[int, Any] = {}  # id of a bit generator → its state after the last `uniform`
         self.drew_directly = False  # numbers were drawn beside those of `uniform`
         self._shown: dict[int, Tensor] = {}
+        self._marks: dict[int, tuple[Any, Any, str]] = {}  # of writable arrays, with the lines
         self._made: list[weakref.ref[Tensor]] = []
         self._sources: dict[int, tuple[Any, Any]] = {}
 
@@ -181,7 +184,25 @@ class Capture:
             return x
         if id(x) not in self._shown:
             self._shown[id(x)] = constant_tensor(x)
+            if _writable(x):
+                self._marks[id(x)] = (x, mark(x), users_line())
+        elif id(x) in self._marks:
+            self._require_unwritten(*self._marks[id(x)])
         return self._shown[id(x)]
+
+    def _require_unwritten(self, x: Any, before: Any, line: str) -> None:
+        if mark(x) != before:
+            raise CaptureError(
+                f"{self.call}: the array of shape {x.shape} that is used at {line} was written to "
+                "afterwards, while the function was captured. An operation reads its arrays anew in each "
+                "replay, so it would find there what was written last. Give each operation its own array, "
+                "such as b.copy(), or do not compile the function."
+            )
+
+    def require_unwritten(self) -> None:
+        """Raise CaptureError if an array was written to after an operation of this run had been given it."""
+        for known in self._marks.values():
+            self._require_unwritten(*known)
 
     def operands(self, node: Tensor, inputs: Sequence[Any]) -> Sequence[Any]:
         """The inputs that a new node keeps: those given, with arrays as Tensors."""
@@ -273,6 +294,15 @@ class ValuelessArray(np.ndarray[Any, Any]):
     __getitem__ = astype = dot = sum = tolist = _refuse
 
 
+def mark(x: Any) -> Any:
+    """What differs if the contents of an array do: they themselves if they are short, else a checksum."""
+    if x.dtype.hasobject:
+        return 0
+    if x.nbytes <= SMALL:
+        return x.tobytes()
+    return zlib.crc32(np.ascontiguousarray(x).reshape(-1).view(np.uint8).data)
+
+
 def _writable(array: Any) -> bool:
     """Whether somebody can write to the memory of an array."""
     while not array.flags.writeable and isinstance(array.base, np.ndarray):
@@ -306,6 +336,7 @@ def captured(
             capture.watch(inputs)
             args, kwargs = build(inputs)
             outputs, build_out = flatten(f(*args, **kwargs))
+        capture.require_unwritten()
     except BaseException:
         capture.close()
         raise

@@ -89,8 +89,9 @@ def compile(f: Function, *, check: bool = False) -> Compiled:
         check: compare each call with f itself.
 
     Raises:
-        CaptureError: f looked at values (`if`, `.item()`, `float()`), changed something, or did something
-            else when it ran again; with `check`, a result differs from f's.
+        CaptureError: f looked at values (`if`, `.item()`, `float()`), changed something, wrote to an array
+            that an operation had been given, or did something else when it ran again; with `check`, a result
+            differs from f's.
 
     >>> import numpy as np
     >>> energy = compile(lambda x, v: 0.5 * (v * v).sum() - np.cos(x).sum())

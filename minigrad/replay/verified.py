@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.errors import CaptureError
-from minigrad.replay.capture import Capture, captured
+from minigrad.replay.capture import Capture, captured, mark
 from minigrad.replay.lines import Line, Lines, inside, lines_of, nodes_of
 from minigrad.replay.reached import Moving, Reached, plain_state, reached
 from minigrad.replay.watched import watching
@@ -75,7 +74,7 @@ def _captured_twice(
             for x in line.args
             if isinstance(x, np.ndarray) and x.flags.writeable
         ]
-        marks = [(x, _mark(x)) for x in {id(x): x for x in constants}.values()]
+        marks = [(x, mark(x)) for x in {id(x): x for x in constants}.values()]
         middle = reached((f, build))
         with _noticing(middle.makers) as made:
             again, results, build_again, other = captured(f, values, names, build, call)
@@ -87,7 +86,7 @@ def _captured_twice(
     leaf_numbers = range(len(outputs))
     if not difference and build_out(leaf_numbers) != build_again(leaf_numbers):
         difference = "results in another structure"
-    if any(_mark(x) != mark for x, mark in marks):
+    if any(mark(x) != before for x, before in marks):
         difference = "an array that it refers to was changed by it"
     for leaf in leaves:
         capture.reaches(leaf)
@@ -176,10 +175,6 @@ def _memory(x: Any) -> Any:
     while isinstance(x.base, np.ndarray):
         x = x.base
     return x
-
-
-def _mark(x: Any) -> int:
-    return zlib.adler32(np.ascontiguousarray(x).view(np.uint8).reshape(-1).data) if x.dtype != object else 0
 
 
 def _place(x: Any) -> Any:

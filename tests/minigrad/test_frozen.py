@@ -612,3 +612,86 @@ def test_functions_of_main_are_the_users_whoever_started_python(monkeypatch):
     names["options"].weight = 3.0
     assert f(np.ones(2)) == 6
     reached._is_library.cache_clear()
+
+
+BUFFER, LARGE = np.zeros(2), np.zeros((5_000, 2))
+
+
+def refilled(w):
+    b, s = np.zeros(2), 0.0
+    for t in range(3):
+        b[:] = t
+        s = s + np.sum(w * b)
+    return s
+
+
+def refilled_outside(w):
+    s = 0.0
+    for t in range(3):
+        BUFFER[:] = t
+        s = s + np.sum(w * BUFFER)
+    return s
+
+
+def refilled_and_put_back(w):
+    b, s = np.zeros(2), 0.0
+    for t in (0, 1, 0):
+        b[:] = t
+        s = s + np.sum(w * b)
+    return s
+
+
+def rescaled(w):
+    k, s = np.ones(2), 0.0
+    for _ in range(3):
+        s = s + np.sum(w * k)
+        k *= 2
+    return s
+
+
+def by_rows(w):
+    b, s = np.zeros((3, 2)), 0.0
+    for t in range(3):
+        s = s + np.sum(w * b[t])
+        b += 1
+    return s
+
+
+def read_only_view(w):
+    b = np.ones(1)
+    s = np.sum(w * np.broadcast_to(b, 2))
+    b[0] = 5
+    return s
+
+
+def refilled_large(w):
+    s = np.sum(w * LARGE)
+    LARGE[-1, -1] += 1
+    return s
+
+
+@pytest.mark.parametrize(
+    "f",
+    [refilled, refilled_outside, refilled_and_put_back, rescaled, by_rows, read_only_view, refilled_large],
+    ids=lambda f: f.__name__,
+)
+def test_an_array_that_is_written_to_after_its_use_is_noticed(f):
+    """Replays would read at every use what was written last: 12 for the 6 of `refilled`."""
+    line = rf"the array of shape \(.*\) that is used at .*test_frozen\.py:\d+ in {f.__name__} was written to"
+    for g in (f, grad(f), lambda w: mg.hvp(f, w, w), lambda w: mg.jvp(f, (w,), (w,))):
+        with pytest.raises(CaptureError, match=line):
+            compile(g)(np.ones(2))
+
+
+def test_an_array_that_is_filled_before_its_first_use_is_compiled():
+    def f(w):
+        BUFFER[:] = 3.0
+        b, s = np.zeros(2), np.sum(w * BUFFER)
+        for t in range(3):
+            b[:] = t
+            s = s + np.sum(w * b.copy()) + np.sum(w * Tensor(b))
+        return s
+
+    w = np.ones(2)
+    assert f(w) == compile(f)(w) == 18.0
+    np.testing.assert_array_equal(compile(grad(f))(w), [9.0, 9.0])

@@ -3,6 +3,7 @@ are closures, globals, attributes, defaults, lists, dicts or arrays that callbac
 cannot compile, fit tells so and trains without.
 """
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -295,4 +296,30 @@ def test_a_parameter_put_in_the_place_of_another_is_followed():
         optimizer = optim.SGD(model.named_parameters())
         options = {"epochs": 3, "callbacks": [move], "progress": False, "compile": compile}
         losses.append(fit(model, optimizer, loss, (X, Y), **options)["train_loss"])
+    assert losses[0] == losses[1]
+
+
+class Fading(Module):
+    def __init__(self):
+        self.layer = Linear(2, 1, rng=0)
+
+    def forward(self, x):
+        mask, out = np.ones(2), 0.0
+        for _ in range(3):
+            out = out + self.layer(x * mask)
+            mask *= 0.5
+        return out
+
+
+def test_a_model_that_refills_an_array_is_trained_without_replays():
+    x = np.random.default_rng(0).standard_normal((32, 2))
+    losses = []
+    for on in (True, False):
+        model = Fading()
+        adam = optim.Adam(model.named_parameters(), lr=0.1)
+        call = {"epochs": 3, "progress": False, "compile": on}
+        told = pytest.warns(RuntimeWarning, match=r"was written to.*Fading\.forward") if on else nullcontext()
+        with told:
+            history = fit(model, adam, mse_loss, (x, x[:, :1]), **call)
+        losses.append(history["train_loss"])
     assert losses[0] == losses[1]
