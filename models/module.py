@@ -84,6 +84,20 @@ class Module(Watched):
         super().__init_subclass__(**kwargs)
         cls.__init__ = entry(cls.__init__)  # type: ignore[method-assign]
 
+    if not TYPE_CHECKING:  # with it, type checkers would allow any attribute
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if value is not None and not isinstance(value, Tensor):
+                # not `vars(self)`, on which a capture would depend from now on
+                known = object.__getattribute__(self, "__dict__").get(name)
+                if isinstance(known, Tensor) and known.active and known.op is None:
+                    try:
+                        _refuse_to_drop(self, name, value)
+                    except TypeError as error:
+                        hide_our_frames(error)
+                        raise
+            object.__setattr__(self, name, value)
+
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """The output for these inputs. Each module defines its own `forward`."""
         raise TypeError(f"{type(self).__name__} defines no forward(self, ...) and cannot be called.")
@@ -213,11 +227,18 @@ class Module(Watched):
 
         Raises:
             ValueError: a name is missing or unexpected, or a shape or dtype does not fit.
+            TypeError: the values are Tensors of PyTorch, whose weights are the transposes of ours.
         """
         call = f"{type(self).__name__}.load_state_dict"
         if not isinstance(state, Mapping):
             raise TypeError(f"{call} needs a dict of name: array, got {type(state).__name__}.")
         mine = dict(self.named_parameters())
+        if foreign := [name for name, x in state.items() if type(x).__module__.split(".")[0] == "torch"]:
+            raise TypeError(
+                f"{call}: {foreign[0]!r} is a Tensor of PyTorch, which keeps the weight of a Linear as "
+                "(n_out, n_in), the transpose of ours. Pass w.detach().numpy().T for each; docs/weights.md "
+                "has a function that does so, and gives our names."
+            )
         missing, unexpected = sorted(mine.keys() - state.keys()), sorted(state.keys() - mine.keys())
         if missing or unexpected:
             raise ValueError(
@@ -228,7 +249,9 @@ class Module(Watched):
         arrays = {name: np.asarray(state[name]) for name in mine}
         for name, p in mine.items():
             if arrays[name].shape != p.shape:
-                raise ValueError(f"{call}: {name!r} needs shape {p.shape}, got {arrays[name].shape}.")
+                turned = arrays[name].shape == p.shape[::-1]
+                why = " Transpose it: pass w.T, as for PyTorch; see docs/weights.md." if turned else ""
+                raise ValueError(f"{call}: {name!r} needs shape {p.shape}, got {arrays[name].shape}.{why}")
             if arrays[name].dtype.kind not in "fciu" or not np.can_cast(
                 arrays[name].dtype, p.dtype, "same_kind"
             ):
@@ -322,6 +345,14 @@ class Module(Watched):
 
 
 add_hints(Module, "a Module", MODULE)
+
+
+def _refuse_to_drop(module: Module, name: str, value: Any) -> None:
+    raise TypeError(
+        f"`{name}` of a {type(module).__name__} is a parameter, and {type(value).__name__} in its place "
+        f"would be neither trained nor saved: write {name}.assign(array) to change its values, assign a "
+        "Tensor to replace it, or None to remove it."
+    )
 
 
 # What a module holds

@@ -248,7 +248,9 @@ def fit(
             schedules change, are followed. A loss or a model that branches on values, draws random numbers
             without `minigrad.uniform`, counts its calls, or fills an array anew after using it cannot be
             replayed: a warning names its line, and the training goes on as with False. What the attempt did
-            to variables, random generators and arrays of up to 64 kB is undone first.
+            to variables, random generators and arrays of up to 64 kB is undone first. Without compiling, an
+            array that is filled anew between its use and the gradient still spoils the gradient, in silence,
+            where its values enter the slope: give each operation a `b.copy()`.
         checkpoint: a file, written after each epoch, whole or not at all. Its folder must exist.
         resume: go on from `checkpoint` if that file exists; the result is bit-identical to a run that never
             stopped. A run that a callback ended stays ended.

@@ -201,7 +201,7 @@ def test_derivatives_with_respect_to_the_input_and_every_parameter(example):
 
         def of(value, p=p, holder=holder, name=name):
             """The layer as a function of one parameter's array."""
-            setattr(holder, name, value)
+            setattr(holder, name, value if isinstance(value, Tensor) else Tensor(value))
             try:
                 return layer(x)
             finally:
@@ -275,3 +275,41 @@ def test_a_parameter_in_a_plain_object_is_told_before_training(holder):
         fit(model, optim.SGD(model.parameters()), mse_loss, (np.ones((4, 3)), np.ones((4, 2))), epochs=1)
     scale.requires_grad = False
     assert model.hidden_parameters() == []
+
+
+def foreign(array):
+    """A stand-in for a Tensor of PyTorch, known by the package of its class."""
+    kind = type("Parameter", (), {"__module__": "torch.nn.parameter", "__array__": lambda *a, **k: array})
+    return kind()
+
+
+def test_tensors_of_torch_are_refused_because_their_weights_are_transposed():
+    m = models.Linear(3, 3, rng=0)
+    before = m.state_dict()
+    with pytest.raises(TypeError, match=r"'weight' is a Tensor of PyTorch.*w\.detach\(\)\.numpy\(\)\.T"):
+        m.load_state_dict({"weight": foreign(np.ones((3, 3))), "bias": foreign(np.ones(3))})
+    assert all(np.array_equal(m.state_dict()[name], before[name]) for name in before)
+
+
+def test_a_transposed_array_is_called_so():
+    m = models.Linear(2, 3, rng=0)
+    with pytest.raises(ValueError, match=r"needs shape \(2, 3\), got \(3, 2\)\. Transpose it: pass w\.T"):
+        m.load_state_dict({"weight": np.ones((3, 2)), "bias": np.ones(3)})
+    with pytest.raises(ValueError, match=r"got \(4, 2\)\.$"):
+        m.load_state_dict({"weight": np.ones((4, 2)), "bias": np.ones(3)})
+
+
+def test_only_a_tensor_or_none_takes_the_place_of_a_parameter():
+    m = models.MLP((2, 8, 1), rng=0)
+    for value in (np.ones((2, 8)), [[1.0]], 3.0):
+        with pytest.raises(TypeError, match=r"write weight\.assign\(array\)") as caught:
+            m.layers[0].weight = value
+        assert caught.traceback[-1].path.name == "test_module.py"
+    assert len(m.parameters()) == 4
+    m.layers[0].weight = Tensor(np.ones((2, 8)), requires_grad=True)
+    m.layers[0].bias = None
+    assert len(m.parameters()) == 3
+    m.kept = m(np.ones((1, 2)))  # results may be replaced by anything
+    m.kept = np.ones(2)
+    m.seen = Tensor([1.0])
+    m.seen = np.ones(1)
