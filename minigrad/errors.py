@@ -140,6 +140,9 @@ def _with_remedy(f: Callable[..., Any], text: str) -> str:
 
     call = re.sub(r"^(ArrayLike|Leaving)\.", "Tensor.", f.__qualname__.rpartition("<locals>.")[2])
     call, text = call.removesuffix(".__init__"), text.removeprefix(f.__qualname__)
+    if twice := _TWICE.search(text):
+        own = instead(f"{call.rpartition('.')[2]}.{twice[1]}", (), KEYWORDS)
+        text = f"{text} (by place, and by name)" + (f": {own}" if own else "")
     given = {name: p for name, p in inspect.signature(f).parameters.items() if name != "self"}
     if unknown := _UNKNOWN.search(text):
         remedy = unexpected(call, unknown[1], given) or f"it takes {', '.join(given) or 'nothing'}"
@@ -152,6 +155,7 @@ def _with_remedy(f: Callable[..., Any], text: str) -> str:
     return f"{call}{text}; write {call}({', '.join(needed)})."
 
 
+_TWICE = re.compile(r"got multiple values for argument '(\w+)'")
 _UNKNOWN = re.compile(r"unexpected keyword argument '(\w+)'")
 
 

@@ -14,6 +14,7 @@ from minigrad.families import elementwise as elementwise
 from minigrad.families import linear_op as linear_op
 from minigrad.families import register as register
 from minigrad.gauss_newton import GaussNewton as GaussNewton
+from minigrad.habits import instead as instead
 from minigrad.habits import table as table
 from minigrad.handed_out import move_on as move_on
 from minigrad.hints import Hint as Hint

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["KEYWORDS", "PACKAGE", "TENSOR", "instead", "table"]
+__all__ = ["DRAWING", "KEYWORDS", "PACKAGE", "TENSOR", "instead", "table"]
 
 
 def table(text: str) -> dict[str, str]:
@@ -88,6 +88,7 @@ resize: nothing is changed in place, write np.resize(x, (3, 2))
 put itemset: as indexed assignment, write minigrad.index_set(x, 0, 1.0)
 flat: as in NumPy, write x.ravel()
 tobytes tofile dump dumps byteswap: write x.numpy().tobytes()
+topk: functions are NumPy\'s, write np.sort(x)[..., -2:]
 reciprocal: functions are NumPy's, write np.reciprocal(x)
 relu: functions are NumPy's, write minigrad.relu(x)
 sigmoid: functions are NumPy's, write minigrad.sigmoid(x)
@@ -134,7 +135,7 @@ bool: as in NumPy, write x != 0
 values eval array: write x.numpy()
 clone: a recorded value never changes, so use x itself; for a leaf of its own write Tensor(x.numpy())
 block_until_ready: values are computed at once, so leave it out
-requires_grad_: write x.requires_grad = True
+requires_grad_: it is an attribute, True or False: write x.requires_grad = True
 stop_gradient detach_: write x.detach()
 retain_grad: `.grad` is kept by leaves only; for the slope at x write minigrad.grad(f)(x)
 register_hook: the slope at x is found by minigrad.grad; write minigrad.grad(f)(x)
@@ -142,18 +143,24 @@ is_leaf: write x.op is None
 grad_fn gradient_function: write x.op
 new_zeros: write Tensor(np.zeros((2, 3)))
 new_tensor: write Tensor([1.0, 2.0])
-zero_ fill_ copy_ mul_: only leaves are changed in place, outside the graph; write x.assign(x.data * 0)
-normal_ uniform_: only leaves are changed in place, outside the graph; write x.assign(x.data * 0)
+zero_: only leaves are changed in place, outside the graph; write x.assign(x.data * 0)
+copy_: only leaves are changed in place, outside the graph; write x.assign(other)
+mul_: only leaves are changed in place, outside the graph; write x.assign(x.data * 2)
+normal_: only leaves are changed in place, outside the graph; write x.assign(rng.normal(0, 1, x.shape))
+uniform_: only leaves are changed in place, outside the graph; write x.assign(rng.uniform(-1, 1, x.shape))
 add_ assign_add: only leaves are changed in place, outside the graph; write x.assign(x.data + 1)
 sub_ assign_sub: only leaves are changed in place, outside the graph; write x.assign(x.data - 1)
 div_: only leaves are changed in place, outside the graph; write x.assign(x.data / 2)
 clamp_: only leaves are changed in place, outside the graph; write x.assign(x.data.clip(0, 1))
-fill: only leaves are changed in place, outside the graph; write x.assign(np.full(x.shape, 1.0))
+fill fill_: only leaves are changed in place, outside the graph; write x.assign(np.full(x.shape, 1.0))
 """
 
 PACKAGE = r"""
-nn Linear: layers and losses are in a package of their own, write from models import Linear
-F functional: layers and losses are in a package of their own, write from models import cross_entropy
+Linear: layers and losses are in a package of their own, write from models import Linear
+nn: layers and losses are in a package of their own, minigrad.relu is here: write from models import Linear
+F functional: losses are in models, and activations are here, write minigrad.relu(x)
+utils: clipping is in optim, write optim.clip_grad_norm_(params, 1.0)
+func: transforms are in this package, write minigrad.grad(f)
 cross_entropy: layers and losses are in a package of their own, write from models import cross_entropy
 Module: layers and losses are in a package of their own, write from models import Module
 Dropout: layers and losses are in a package of their own, write from models import Dropout
@@ -185,7 +192,7 @@ normal: random numbers come from a NumPy generator, write np.random.default_rng(
 random: random numbers come from a NumPy generator, write np.random.default_rng(0).standard_normal((2, 3))
 rand: random numbers come from a NumPy generator, write np.random.default_rng(0).random((2, 3))
 randint: random numbers come from a NumPy generator, write np.random.default_rng(0).integers(0, 10, 5)
-randperm: random numbers come from a NumPy generator, write np.random.default_rng(0).permutation(5)
+randperm: make rng = np.random.default_rng(0) once, before the loop, and in it write rng.permutation(5)
 manual_seed seed PRNGKey set_seed: each model has a seed of its own, write models.MLP((2, 8, 1), rng=0)
 cat concat: functions are NumPy's, write np.concatenate([x, x])
 clamp: functions are NumPy's, write np.clip(x, 0, 1)
@@ -197,7 +204,8 @@ gelu: activations are in a file of models, write from models.activations import 
 silu: activations are in a file of models, write from models.activations import silu
 elu: activations are in a file of models, write from models.activations import elu
 leaky_relu: activations are in a file of models, write from models.activations import leaky_relu
-autograd GradientTape: write minigrad.grad(f)
+autograd: transforms, as minigrad.hessian(f), are in this package, write minigrad.grad(f)
+GradientTape: write minigrad.grad(f)
 backward: write loss.backward()
 jit function script: write minigrad.compile(f)
 jacfwd jacrev: one function serves both modes, write minigrad.jacobian(f)
@@ -220,7 +228,7 @@ KEYWORDS = r"""
 dim dims: axes are called as in NumPy, write axis=0
 keepdim: axes are called as in NumPy, write keepdims=True
 start_dim end_dim: only all axes are joined; for some write x.reshape(len(x), -1)
-unbiased correction: as in NumPy, write ddof=1
+unbiased correction: the divisor is n, as for unbiased=False, unless you ask for n - 1: write ddof=1
 retain_graph: a graph lives as long as its output and is pulled back as often as you like, so leave it out
 inputs: for the slope at some inputs only write minigrad.grad(f)
 set_to_none: gradients are forgotten anyway, so leave it out
@@ -234,10 +242,14 @@ learning_rate alpha step_size lr_rate eta init_lr: the learning rate is called l
 beta beta1 beta2 beta_1 beta_2 b1 b2: both memories come as a pair, write betas=(0.9, 0.999)
 betas: only Adam and its like have two memories, write optim.Adam(params, betas=(0.9, 0.999))
 epsilon: write eps=1e-8
+Momentum.momentum: it is beta, and the step has a factor 1 - beta that SGD's lacks: write beta=0.9
 momentum: it is an option of SGD, Momentum and RMSprop, write optim.SGD(params, momentum=0.9)
 decay: for L2 write weight_decay=0.01, and for a falling rate write optim.StepLR(optimizer, 10)
 l2: write weight_decay=0.01
-clipnorm max_grad_norm: `fit` clips, write clip_norm=1.0
+clipnorm max_grad_norm fit.max_norm: `fit` clips, write clip_norm=1.0
+fit.early_stopping fit.patience: it is a callback, write callbacks=[models.EarlyStopping()]
+fit.lr fit.learning_rate: the optimizer has it, write optimizer=optim.Adam(params, lr=0.01)
+train_test_split.test_size: x and y are one argument, write train_test_split((x, y), test_size=0.2)
 clipvalue: write optim.clip_grad_value_(params, 1.0)
 foreach fused: all parameters are stepped as one vector anyway, so leave it out
 in_features out_features units input_dim input_shape: sizes are called n_in and n_out, write Linear(2, 3)
@@ -263,4 +275,9 @@ recurse: parameters are found at every depth, so leave it out
 train.mode: write model.train(False)
 argnum: write argnums=0
 static_argnums: numbers are followed by themselves, so leave it out
+"""
+
+DRAWING = r"""
+render view: write drawing.show()
+savefig write write_png to_file: write drawing.save("picture.svg")
 """

@@ -99,7 +99,7 @@ def _differentiated(
     transform: str, f: Function, argnums: int | Sequence[int], has_aux: bool, with_value: bool
 ) -> Function:
     several, call = isinstance(argnums, Sequence), _called(transform, f)
-    wanted = _positions(argnums)
+    wanted = _positions(argnums, transform)
 
     @entry
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -273,7 +273,7 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
            [0., 6.]])
     """
     several, call = isinstance(argnums, Sequence), _called("jacobian", f)
-    wanted = _positions(argnums)
+    wanted = _positions(argnums, "jacobian")
 
     @entry
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -315,6 +315,7 @@ def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     array([[4., 2.],
            [2., 0.]])
     """
+    _positions(argnums, "hessian")
     return jacobian(grad(f, argnums), argnums)
 
 
@@ -381,8 +382,15 @@ def _called(transform: str, f: Any) -> str:
     return f"{transform}({getattr(f, '__name__', type(f).__name__)})"
 
 
-def _positions(argnums: int | Sequence[int]) -> tuple[int, ...]:
-    return tuple(operator.index(i) for i in (argnums if isinstance(argnums, Sequence) else (argnums,)))
+def _positions(argnums: int | Sequence[int], transform: str) -> tuple[int, ...]:
+    try:
+        return tuple(operator.index(i) for i in (argnums if isinstance(argnums, Sequence) else (argnums,)))
+    except TypeError:
+        raise TypeError(
+            f"`{transform}(f, argnums=...)` must be a whole number or a sequence of them, got "
+            f"{type(argnums).__name__}. {transform}(f) is a function: for the derivative at x write "
+            f"{transform}(f)(x)."
+        ) from None
 
 
 def _given(positions: tuple[int, ...], args: Sequence[Any], call: str) -> tuple[int, ...]:

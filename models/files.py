@@ -59,6 +59,10 @@ def write_whole(path: str | PathLike[str], body: bytes) -> None:
         raise OSError(
             f"save_tree: {os.fspath(path)!r} is a directory or device, not a file that can be replaced."
         )
+    if not target.parent.is_dir():
+        raise FileNotFoundError(
+            f"{os.fspath(path)!r} cannot be written: there is no folder {target.parent}. Make it first."
+        )
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     file = temporary.open("xb")
     try:

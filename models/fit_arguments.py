@@ -58,7 +58,8 @@ def require_settings(
     if schedule_every not in ("epoch", "batch"):
         raise ValueError(f"`fit(schedule_every=...)` must be 'epoch' or 'batch', got {schedule_every!r}.")
     if metrics and held_out is None:
-        raise ValueError("`fit(metrics=...)` needs validation=, the rows to measure on.")
+        raise ValueError("`fit(metrics=...)` needs validation=, the rows to measure on: "
+                         "validation=(x, y), which may be those of train.")  # fmt: skip
     if resume and checkpoint is None:
         raise ValueError("`fit(resume=True)` needs checkpoint=, the file to go on from.")
 

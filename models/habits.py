@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-__all__ = ["MODULE", "PACKAGE"]
+__all__ = ["HISTORY", "MODULE", "PACKAGE", "SEQUENTIAL"]
 
 PACKAGE = r"""
 DataLoader: `fit` takes arrays and makes the batches, write fit(model, optimizer, loss, (x, y), epochs=10)
@@ -38,6 +38,8 @@ Identity: activations are plain functions, write models.activations.identity
 Flatten Lambda: a layer may be any function, write lambda x: x.reshape(len(x), -1)
 Conv1d Conv2d Conv2D ConvTranspose2d: a short class makes it, write class Layer(Module): ...
 MaxPool2d MaxPooling2D AvgPool2d LSTM: a short class makes it, write class Layer(Module): ...
+BatchNorm1d BatchNorm2d LayerNorm GroupNorm: a short class makes it, write class Layer(Module): ...
+Embedding: a short class makes it, whose forward is self.table[i], write class Layer(Module): ...
 GRU RNN SimpleRNN Transformer: a short class makes it, write class Layer(Module): ...
 MultiheadAttention: a short class makes it, write class Layer(Module): ...
 ModuleList: a list is enough: its modules are found; write self.layers = [Linear(2, 3), Linear(3, 1)]
@@ -46,8 +48,9 @@ Parameter: write minigrad.Tensor(np.zeros(3), requires_grad=True)
 Model Layer: write models.Module
 Input: sizes are given to the layers, so leave it out
 init: they are in a file of their own, write from models.initializers import he_normal
-functional: write from models import cross_entropy
-nn: write from models import Linear
+functional F: losses are here, and activations in minigrad, write minigrad.relu
+nn: it is this package, write from models import Linear
+utils: clipping is in optim, write optim.clip_grad_norm_(params, 1.0)
 datasets moons: they are in a package of their own, write from models.datasets import moons
 digits: they are in a package of their own, write from models.datasets import digits
 iris: they are in a package of their own, write from models.datasets import iris
@@ -101,4 +104,19 @@ share_memory: leave it out
 grad: each parameter has its own, write [p.grad for p in model.parameters()]
 backward: write loss.backward()
 register_forward_hook: call the layers yourself to see their outputs; write h = model.layers[0](x)
+"""
+
+SEQUENTIAL = r"""
+append add: the layers are a list, write net.layers.append(Linear(2, 3))
+extend: the layers are a list, write net.layers.extend([Linear(2, 3)])
+insert: the layers are a list, write net.layers.insert(0, Linear(2, 3))
+"""
+
+HISTORY = r"""
+history: the columns are items, write history["train_loss"]
+loss losses train_loss: the columns are items, write history["train_loss"]
+val_loss: the columns are items, write history["val_loss"]
+epoch: the columns are items, write history["epoch"]
+epochs: write len(history)
+plot: a notebook shows the curves of history; elsewhere write print(history.table())
 """

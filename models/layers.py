@@ -8,7 +8,8 @@ from typing import Any, SupportsIndex, overload
 import numpy as np
 
 from minigrad import Tensor, linear, uniform
-from minigrad.extend import entry, in_floats, numeric, select
+from minigrad.extend import add_hints, entry, in_floats, numeric, select
+from models.habits import SEQUENTIAL
 from models.initializers import INITIALIZERS, Initializer
 from models.module import Module, titled
 
@@ -116,8 +117,14 @@ class Sequential(Module):
     def __init__(self, *layers: Callable[[Any], Any]) -> None:
         for i, layer in enumerate(layers):
             if not callable(layer):
+                remedy = ""
+                if isinstance(layer, list | tuple):
+                    remedy = " Write the layers one by one, Sequential(*layers)."
+                elif isinstance(layer, str):
+                    remedy = " An activation is given as the function, such as np.tanh or minigrad.relu."
                 raise TypeError(
                     f"`Sequential(...)` takes Modules and functions, got {layer!r:.60} at position {i}."
+                    + remedy
                 )
         self.layers = list(layers)
 
@@ -151,3 +158,6 @@ class Sequential(Module):
 
     def extra_repr(self) -> str:
         return ", ".join(map(titled, self.layers))
+
+
+add_hints(Sequential, "a Sequential", SEQUENTIAL)

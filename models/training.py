@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from minigrad import Tensor, no_grad
-from minigrad.extend import Compiled, entry, html_curves, html_table, html_title
+from minigrad.extend import Compiled, add_hints, entry, html_curves, html_table, html_title, visible
 from models.files import load_tree, require_writable, save_tree
 from models.fit_arguments import (
     checked_pair,
@@ -34,6 +34,7 @@ from models.fit_arguments import (
     require_settings,
     schedules,
 )
+from models.habits import HISTORY
 from models.module import Module
 from models.steps import Handling, Trainer, batches, loss_of_batch, step_all
 
@@ -88,6 +89,9 @@ class History:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __dir__(self) -> list[str]:
+        return visible(self)
+
     def __repr__(self) -> str:
         return f"<History of {len(self)} epochs, stopped: {self.stopped}>"
 
@@ -122,6 +126,9 @@ class History:
 
 def _cell(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+add_hints(History, "a History", HISTORY)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-__all__ = ["OPTIMIZER", "PACKAGE", "SETTINGS"]
+__all__ = ["METHOD", "OPTIMIZER", "PACKAGE", "SETTINGS"]
 
 PACKAGE = r"""
 lr_scheduler: schedules are in this package, write optim.StepLR(optimizer, 10)
@@ -44,3 +44,10 @@ SETTINGS = r"""
 lr learning_rate: write optimizer.param_groups[0]["lr"]
 """
 """Names that would be set without effect; `optim.base.optimizer` refuses that."""
+
+METHOD = r"""
+sgd: on a whole function it is gradient descent, write method="gd"
+bfgs l-bfgs-b l-bfgs: write method="lbfgs"
+cg nelder-mead powell: it is not here, write method="lbfgs"
+trust-ncg trust-krylov trust-exact: write method="newton-cg"
+"""

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from minigrad import Tensor
-from minigrad.extend import entry, require_plain
+from minigrad.extend import as_sentence, entry, instead, require_plain
 from optim.adam import Adam
 from optim.base.first_order import FirstOrder
 from optim.base.optimizer import Optimizer
 from optim.base.options import COUNT, FLAG, checked
+from optim.habits import METHOD
 from optim.lbfgs import LBFGS
 from optim.momentum import Momentum
 from optim.newton import Newton
@@ -111,7 +112,10 @@ def minimize(
             )
     kind = str(method).lower()
     if kind not in METHODS:
-        raise ValueError(f"`minimize(method=...)` must be one of {', '.join(METHODS)}, got {method!r}.")
+        remedy = as_sentence(known) if (known := instead(kind, METHODS, METHOD)) else ""
+        raise ValueError(
+            f"`minimize(method=...)` must be one of {', '.join(METHODS)}, got {method!r}. {remedy}".rstrip()
+        )
     if not callable(fun):
         raise TypeError(f"`minimize(fun, x0)`: fun must be a function of x, got {fun!r:.60}.")
     if callback is not None and not callable(callback):

@@ -71,7 +71,8 @@ def sharpness(
     n ≤ 64, from the matrix itself.
 
     Args:
-        f, x: function and array or tree, or closure and parameters; see the head of this file.
+        f, x: a scalar function and the array or tree to look at; or a closure and the parameters, such as
+            `lambda: loss(model(x), y)` and `model.parameters()`.
         k: how many, 1 ≤ k ≤ n.
         tol: the residual at which to stop, ≥ 0, relative to each |θ| asked for; no less than the rounding of
             the largest.
@@ -287,6 +288,11 @@ class _Hessian:
     diag(d)·H·diag(d)."""
 
     def __init__(self, call: str, f: Any, x: Any) -> None:
+        if callable(getattr(x, "named_parameters", None)):
+            raise TypeError(
+                f"`{call}(closure, parameters)` needs the parameters, got the {type(x).__name__} itself: "
+                f"write {call}(lambda: loss(model(x), y), model.parameters())."
+            )
         self.call = call
         self.products = 0
         self.scale: Array | None = None

@@ -17,6 +17,7 @@ import models.habits
 import optim
 import optim.habits
 from minigrad import Tensor, grad
+from minigrad.drawing.drawing import Drawing
 from minigrad.extend import Hint, table
 from models.datasets import moons
 
@@ -125,6 +126,39 @@ TORCH = [
     ("adam.lr = 0.1", 'would change nothing: write optimizer.param_groups[0]["lr"] = 0.1'),
     ("adam.param_groups[0]['lr'] = 0.1; adam.param_groups[0]['lr'] == 0.1", RIGHT),
     ("adam.state", "write optimizer.state_dict()"),
+    ("minigrad.grad(np.sum, X)", "write grad(f)(x)"),
+    ("minigrad.hessian(np.sum, X)", "hessian(f) is a function: for the derivative at x write hessian(f)(x)"),
+    ("minigrad.jacobian(np.sum, X)", "write jacobian(f)(x)"),
+    ("minigrad.value_and_grad(np.sum, x)", "write value_and_grad(f)(x)"),
+    ("optim.Momentum([x], momentum=0.9)", "it is beta, and the step has a factor 1 - beta that SGD's lacks"),
+    ("optim.sharpness(lambda: 0, model)", "write sharpness(lambda: loss(model(x), y), model.parameters())"),
+    ("optim.hessian_trace(lambda: 0, model)", "write hessian_trace(lambda: loss(model(x), y), model"),
+    ("x.std(unbiased=False)", "the divisor is n, as for unbiased=False, unless you ask for n - 1"),
+    ("x.requires_grad_(False)", "it is an attribute, True or False"),
+    ("x.copy_(w)", "write x.assign(other)"),
+    ("x.uniform_(-1, 1)", "write x.assign(rng.uniform(-1, 1, x.shape))"),
+    ("x.normal_()", "write x.assign(rng.normal(0, 1, x.shape))"),
+    ("x.fill_(2)", "write x.assign(np.full(x.shape, 1.0))"),
+    ("x.topk(2)", "write np.sort(x)[..., -2:]"),
+    ("minigrad.draw(model)", "write draw(model, np.ones((5, 2)))"),
+    ("models.Sequential([models.Linear(2, 8)])", "Write the layers one by one, Sequential(*layers)"),
+    ("models.Sequential(models.Linear(2, 8), 'relu')", "is given as the function, such as np.tanh"),
+    ("models.Sequential(models.Linear(2, 8)).append(np.tanh)", "write net.layers.append(Linear(2, 3))"),
+    ("models.nn.utils.clip_grad_norm_(model.parameters(), 1.0)", "it is this package"),
+    ("models.utils", "write optim.clip_grad_norm_(params, 1.0)"),
+    ("minigrad.utils", "write optim.clip_grad_norm_(params, 1.0)"),
+    ("minigrad.func.grad", "write minigrad.grad(f)"),
+    ("minigrad.nn.functional.relu(x)", "minigrad.relu is here"),
+    ("minigrad.functional.relu(x)", "activations are here, write minigrad.relu(x)"),
+    ("minigrad.autograd.functional.hessian", "transforms, as minigrad.hessian(f), are in this package"),
+    ("models.BatchNorm1d(8)", "a short class makes it"),
+    ("models.LayerNorm(8)", "a short class makes it"),
+    ("models.Embedding(8, 2)", "whose forward is self.table[i]"),
+    ("minigrad.randperm(5)", "make rng = np.random.default_rng(0) once, before the loop"),
+    ("minigrad.draw(x).render('a')", "a Drawing has no `render`: write drawing.show()"),
+    ("minigrad.draw(x).savefig('a.svg')", 'write drawing.save("picture.svg")'),
+    ("model.load_state_dict({n: p.T for n, p in model.state_dict().items()})", "Transpose it: pass w.T"),
+    ("model.layers[0].weight = np.ones((2, 4))", "write weight.assign(array)"),
     ("with minigrad.no_grad():\n    y = x * 2\ny.requires_grad is False", RIGHT),
 ]  # fmt: skip
 
@@ -159,6 +193,14 @@ KERAS_AND_JAX = [
     ("adam.update({}, None)", "state is held by the optimizer"),
     ("minigrad.stop_gradient(x)", "write x.detach()"),
     ("grad(lambda a: a.sum(), argnum=0)", "write argnums=0"),
+    ("history.history['loss']", 'write history["train_loss"]'),
+    ("history.loss", 'write history["train_loss"]'),
+    ("history.plot()", "write print(history.table())"),
+    ("fit(model, adam, cross_entropy, (X, y), epochs=1, max_norm=1.0)", "write clip_norm=1.0"),
+    ("fit(model, adam, cross_entropy, (X, y), epochs=1, early_stopping=True)",
+     "write callbacks=[models.EarlyStopping()]"),
+    ("fit(model, adam, cross_entropy, (X, y), epochs=1, lr=0.1)", "the optimizer has it"),
+    ("fit(model, adam, cross_entropy, (X, y), epochs=1, metrics={'a': accuracy})", "validation=(x, y)"),
     ("minigrad.value_and_grad(lambda a: (a * a).sum())(np.ones(2))[0] == 2.0", RIGHT),
 ]  # fmt: skip
 
@@ -233,6 +275,22 @@ FIRST_HOUR = [
     ("optim.minimize(lambda a: a.sum())", "minimize() missing 1 required positional argument: 'x0'"),
     ("optim.minimize(lambda a: (a * a).sum(), np.ones(2), method='bfgs')", "method"),
     ("optim.clip_grad_norm_(model.parameters())", "'max_norm'"),
+    ("optim.minimize(np.sum, np.ones(2), method='BFGS')", 'write method="lbfgs"'),
+    ("optim.minimize(np.sum, np.ones(2), method='L-BFGS-B')", 'write method="lbfgs"'),
+    ("optim.minimize(np.sum, np.ones(2), method='sgd')", 'it is gradient descent, write method="gd"'),
+    ("optim.minimize(np.sum, np.ones(2), method='newton_cg')", "did you mean newton-cg?"),
+    # data
+    ("X, y = data", "write X, y = data.X, data.y"),
+    ("len(data)", "write X, y = data.X, data.y"),
+    ("data[0]", "write X, y = data.X, data.y"),
+    ("for row in data: pass", "batches(data.X, data.y, batch_size=32)"),
+    ("bool(data)", RIGHT),
+    ("data.target", "a Dataset has no `target`: its inputs are data.X, its classes or values data.y"),
+    ("models.datasets.batches((X, y), batch_size=8)", "write batches(X, y, batch_size=...)"),
+    ("models.datasets.batches(data, batch_size=8)", "of a Dataset pass X and y"),
+    ("models.datasets.train_test_split(X, y, test_size=0.2)",
+     "write train_test_split((x, y), test_size=0.2)"),
+    ("model.save('nowhere/model.npz')", "'nowhere/model.npz' cannot be written: there is no folder"),
     # models, losses and training
     ("models.MLP(2, 4, 2)", "write MLP(sizes, activation)"),
     ("models.MLP((2, 4, 2), 'Relu')", "`MLP(activation=...)` must be one of"),
@@ -303,7 +361,7 @@ def everything():
     return names | {
         "np": np, "minigrad": minigrad, "models": models, "optim": optim, "Tensor": Tensor, "grad": grad,
         "x": x, "w": Tensor(np.ones((3, 2))), "X": data.X, "y": data.y, "model": model, "Frame": Frame,
-        "adam": optim.Adam(model.parameters()),
+        "adam": optim.Adam(model.parameters()), "data": data, "history": models.History(),
     }  # fmt: skip
 
 
@@ -350,6 +408,8 @@ def test_the_table_is_long_enough():
 TABLES = {
     "Tensor": minigrad.habits.TENSOR, "minigrad": minigrad.habits.PACKAGE,
     "keywords": minigrad.habits.KEYWORDS,
+    "Drawing": minigrad.habits.DRAWING, "Sequential": models.habits.SEQUENTIAL,
+    "History": models.habits.HISTORY, "method": optim.habits.METHOD,
     "models": models.habits.PACKAGE,
     "Module": models.habits.MODULE, "optim": optim.habits.PACKAGE, "Optimizer": optim.habits.OPTIMIZER,
 }  # fmt: skip
@@ -373,6 +433,16 @@ def test_what_a_hint_says_to_write_runs(kind, tmp_path, monkeypatch):
     assert failed == []
 
 
+class FakeDrawing(Drawing):
+    """One that opens no browser."""
+
+    def __init__(self):
+        super().__init__(minigrad.draw(Tensor(1.0) * 2.0).full)
+
+    def show(self):
+        return self.html
+
+
 def of_a_program(kind, code):
     names, p = everything(), Tensor([1.0], requires_grad=True)
     names["model"].save("model.npz")
@@ -385,6 +455,9 @@ def of_a_program(kind, code):
         "self": models.Module(), "kept": np.arange(4), "logits": np.zeros((16, 2)), "k": 2,
         "labels": np.zeros(16, int),
         "state": names["model"].state_dict(), "params": [p], "x0": np.ones(2),
+        "rng": np.random.default_rng(0), "drawing": FakeDrawing(), "net": models.Sequential(),
+        "train_test_split": models.datasets.train_test_split,
+        "history": models.History([{"epoch": 1, "train_loss": 1.0, "val_loss": 1.0}]),
         "targets": np.ones((16, 2)) / 2, "log_softmax": minigrad.log_softmax,
     }  # fmt: skip
 
@@ -419,6 +492,13 @@ def test_dir_lists_no_hint_and_nothing_of_the_graph():
         (names["adam"], optim.habits.OPTIMIZER + optim.habits.SETTINGS),
     ):
         assert not set(dir(x)) & table(habits).keys()
+    for x, habits in (
+        (names["history"], models.habits.HISTORY),
+        (models.Sequential(), models.habits.SEQUENTIAL),
+        (FakeDrawing(), minigrad.habits.DRAWING),
+    ):
+        assert not set(dir(x)) & table(habits).keys()
+        assert not any(hasattr(x, name) for name in table(habits))
     inside = "active args gradient index inputs live mode params primal touch watched"
     assert not set(dir(names["x"])) & set(inside.split())
     assert {"T", "data", "grad", "sum", "reshape", "backward", "requires_grad"} <= set(dir(names["x"]))

@@ -99,6 +99,11 @@ def draw(
         outputs = _named_outputs(target.recorded(), "output")
         called = _title(target)
     elif callable(target):
+        if not inputs and hasattr(target, "named_parameters"):
+            raise TypeError(
+                "`draw(model, x)` calls the model, so it needs an example of each input: write draw(model, "
+                "np.ones((5, 2))), with as many columns as the model takes."
+            )
         outputs, arguments, names = _run(target, inputs)
         called = _title(target)
     else:

@@ -25,6 +25,8 @@ from minigrad.drawing.write.svg import svg
 from minigrad.drawing.write.theme import Theme, theme_of
 from minigrad.drawing.write.tree import tree
 from minigrad.errors import entry
+from minigrad.habits import DRAWING
+from minigrad.hints import add_hints, visible
 
 __all__ = ["Drawing"]
 
@@ -166,6 +168,9 @@ class Drawing:
             bundle["text/plain"] += f"\n(no picture: {error})"
         return bundle
 
+    def __dir__(self) -> list[str]:
+        return visible(self)
+
     def __str__(self) -> str:
         try:
             return tree(self.picture)
@@ -177,3 +182,6 @@ class Drawing:
             f"<Drawing of {self.full.total:,} operations and leaves; .show() opens it in the browser, "
             ".save('graph.svg') writes it, print() shows it as text>"
         )
+
+
+add_hints(Drawing, "a Drawing", DRAWING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from minigrad.extend import entry
 from models.datasets.checks import Array, as_array, same_rows
@@ -35,6 +36,31 @@ class Dataset:
         object.__setattr__(self, "X", as_array("Dataset(X=...)", self.X))
         object.__setattr__(self, "y", as_array("Dataset(y=...)", self.y))
         same_rows("Dataset(X, y)", [self.X, self.y])
+
+    if not TYPE_CHECKING:  # type checkers refuse what has no such method
+
+        @entry
+        def __len__(self) -> int:
+            """Two arrays or n rows? Whoever asks is told to name the array that is meant, as in `data.X`."""
+            raise TypeError(
+                "a Dataset has no length or items of its own: write X, y = data.X, data.y, then len(X) and "
+                "X[i]; batches(data.X, data.y, batch_size=32) goes through the rows."
+            )
+
+        def __iter__(self) -> Any:
+            return self.__len__()
+
+        def __getitem__(self, i: Any) -> Any:
+            return self.__len__()
+
+        @entry
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(
+                f"a Dataset has no `{name}`: its inputs are data.X, its classes or values data.y.", name=name
+            )
+
+    def __bool__(self) -> bool:
+        return True
 
     def __repr__(self) -> str:
         x, y = self.X, self.y

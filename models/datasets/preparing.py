@@ -127,6 +127,12 @@ def batches(
     >>> [x.tolist() for (x,) in batches([1, 2, 3, 4, 5], batch_size=2)]
     [[1, 2], [3, 4], [5]]
     """
+    pair = arrays[0] if len(arrays) == 1 else ()
+    if isinstance(pair, tuple) and pair and all(isinstance(a, np.ndarray) for a in pair):
+        raise TypeError(
+            f"`batches(*arrays)` takes the arrays one by one, got one tuple of {len(pair)} arrays: write "
+            "batches(X, y, batch_size=...)."
+        )
     columns = [as_array("batches(*arrays)", a) for a in arrays]
     n = same_rows("batches(*arrays)", columns)
     batch_size = as_integer("batches(batch_size=...)", batch_size, 1)

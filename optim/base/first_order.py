@@ -172,6 +172,11 @@ class FirstOrder(Optimizer):
                         else value
                         for key, value in out.items()
                     }
+        if not shown:
+            raise ValueError(
+                f"`{type(self).__name__}.preview()` needs a gradient, and no parameter has one: call "
+                "loss.backward() first, and preview before zero_grad()."
+            )
         return shown
 
     def recorded(self) -> dict[str, Tensor]:

@@ -101,6 +101,11 @@ class LRSchedule:
         """The groups' learning rates as they are now."""
         return [group["lr"] for group in self.groups]
 
+    def __repr__(self) -> str:
+        options = ", ".join(f"{key}={getattr(self, key)!r}" for key in self._kinds if hasattr(self, key))
+        rates = ", ".join(f"{rate:.4g}" for rate in self.get_last_lr())
+        return f"<{type(self).__name__}({options}) at epoch {self.last_epoch}, lr {rates}>"
+
     def state_dict(self) -> Values:
         """Everything but the optimizer and functions, as copies of plain values."""
         unsaved = ("_kinds", *self._not_saved)

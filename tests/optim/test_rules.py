@@ -39,6 +39,12 @@ def test_rules_that_cannot_be_run(rule, says):
     np.testing.assert_array_equal(p.data, [1, 2])
 
 
+def test_preview_without_any_gradient_says_so():
+    opt = optim.Adam([leaf([1.0])])
+    with pytest.raises(ValueError, match=r"`Adam.preview\(\)` needs a gradient.*before zero_grad\(\)"):
+        opt.preview()
+
+
 def test_preview_cannot_change_the_state():
     def rule(w, g, m, *, t, lr):
         m *= 0.5

@@ -341,3 +341,12 @@ def test_bad_clipping_is_refused(call):
     with pytest.raises((TypeError, ValueError), match="`clip_grad_"):
         call(p)
     np.testing.assert_array_equal(p.grad, [3.0])
+
+
+def test_the_repr_of_a_schedule_names_its_options_and_where_it_is():
+    schedule = optim.StepLR(optim.SGD([Tensor([1.0], requires_grad=True)], lr=0.5), 2, gamma=0.5)
+    schedule.step()
+    schedule.step()
+    assert repr(schedule) == "<StepLR(step_size=2, gamma=0.5) at epoch 2, lr 0.25>"
+    for kind in (optim.LinearLR, optim.ReduceLROnPlateau):
+        assert repr(kind(schedule.optimizer)).startswith(f"<{kind.__name__}(")
