@@ -18,9 +18,13 @@ __all__ = ["Hint", "add_hints", "listed", "missing", "visible"]
 
 
 class Hint:
-    """A name that a class does not have. Without a `__set__`, attributes of subclasses and objects win."""
+    # A name that a class does not have. Without a `__set__`, attributes of subclasses and objects win.
 
     __slots__ = ("name", "owner", "remedy")
+
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]  # help() of the class shows it under the name
+        return f"Not here: {self.remedy}."
 
     def __init__(self, owner: str, name: str, remedy: str) -> None:
         self.owner, self.name, self.remedy = owner, name, remedy

@@ -5,6 +5,7 @@ A row is the code and a part of the error; RIGHT stands for code whose last line
 """
 
 import ast
+import pydoc
 import re
 
 import numpy as np
@@ -503,6 +504,12 @@ def test_dir_lists_no_hint_and_nothing_of_the_graph():
     assert not set(dir(names["x"])) & set(inside.split())
     assert {"T", "data", "grad", "sum", "reshape", "backward", "requires_grad"} <= set(dir(names["x"]))
     assert {"parameters", "layers", "activation", "training"} <= set(dir(names["model"]))
+
+
+def test_help_says_what_a_hint_is():
+    shown = pydoc.plain(pydoc.render_doc(models.Module))
+    assert re.search(r"cuda\n.*Not here: everything is computed on the CPU, so leave it out\.", shown)
+    assert "Not here: write loss.backward()." in pydoc.plain(pydoc.render_doc(optim.Adam))
 
 
 class Net(models.Module):
