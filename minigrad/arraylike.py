@@ -57,9 +57,6 @@ REDUCTIONS: dict[Any, Any] = {
 }  # fmt: skip
 
 
-_WRITING = ("copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask")
-
-
 def rule_of(func: Any) -> Callable[..., Any] | None:
     """The rule of a NumPy function, from the late modules too; None if there is none."""
     if func not in RULES and LATE:
@@ -81,11 +78,6 @@ def dispatch(func: Any, args: Sequence[Any], kwargs: dict[str, Any], called: str
             would give wrong numbers silently.
     """
     rule = RULES.get(func) or rule_of(func)
-    if rule is None and func.__name__ in _WRITING:
-        raise TypeError(
-            f"{called or as_written(func)} writes into an array, which cannot hold Tensors unless it was "
-            "made by `import minigrad.numpy as np`."
-        )
     if rule is None:
         raise _without_rule(called or as_written(func))
     if kwargs:

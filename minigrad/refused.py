@@ -4,10 +4,22 @@ from __future__ import annotations
 
 __all__ = ["REFUSED", "why_refused"]
 
+_WRITES = (
+    "it writes into its first argument, and a Tensor never changes; take an array of "
+    "`import minigrad.numpy as np`, or write"
+)
 # the reason: the names
 REFUSED = """
-it writes into its argument, and a Tensor never changes; write minigrad.index_set, or assign to an array of \
-minigrad.numpy: copyto fill_diagonal place put put_along_axis putmask
+{writes} np.where(np.eye(*x.shape, dtype=bool), value, x): fill_diagonal
+{writes} minigrad.index_set(x, index, values): put_along_axis
+{writes} minigrad.index_set(x.ravel(), index, values).reshape(x.shape): put
+{writes} minigrad.index_set(x, mask, values): place
+{writes} np.where(mask, values, x): putmask
+{writes} np.where(where, src, dst), or np.broadcast_to(src, shape) to fill an array: copyto
+roots move infinitely fast where two meet; take np.roots(p.numpy()) and one Newton step \
+r - np.polyval(p, r) / np.polyval(np.polyder(p), r), which has the derivative: roots
+write np.linalg.lstsq(np.vander(x, degree + 1), y)[0]: polyfit
+a quotient's length depends on values; for products write np.convolve: polydiv
 it makes an array from a size or a text, and takes no Tensor: arange bartlett blackman diag_indices empty \
 eye frombuffer from_dlpack fromfile fromfunction fromiter fromregex fromstring hamming hanning \
 identity indices kaiser mask_indices ones tri tril_indices tril_indices_from \
@@ -25,7 +37,7 @@ bitwise_right_shift gcd invert lcm left_shift packbits right_shift unpackbits
 it works with positions in an array; call it on .numpy(): broadcast_shapes ravel_multi_index unravel_index
 it makes a set, whose size depends on the values; call it on .numpy(): intersect1d setdiff1d setxor1d \
 union1d unique unique_all unique_counts unique_inverse unique_values
-"""
+""".replace("{writes}", _WRITES)
 
 
 def _names(table: str) -> dict[str, str]:

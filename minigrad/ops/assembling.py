@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from minigrad.calls import as_written
 from minigrad.families import constant_op, register
 from minigrad.mode import current
 from minigrad.ops.index import known
@@ -392,23 +391,3 @@ register(np.array_equiv, lambda a1, a2: np.array_equiv(known(a1), known(a2)))
 register(np.ix_, lambda *args: np.ix_(*map(known, args)))
 register(np.common_type, lambda *arrays: np.common_type(*map(data_of, arrays)))
 register(np.isrealobj, lambda x: np.isrealobj(data_of(x)))
-
-# Functions that write into an array
-
-
-def _refuses(function: Any, remedy: str) -> None:
-    def rule(*args: Any, **options: Any) -> Any:
-        raise TypeError(
-            f"{as_written(function)} writes into its first argument. A Tensor is not changed in place, "
-            f"because the graph would then be wrong, and no array can hold one; {remedy}."
-        )
-
-    register(function, rule).keywords = _AnyWord()
-
-
-_refuses(np.fill_diagonal, "write np.where(np.eye(*x.shape, dtype=bool), value, x)")
-_refuses(np.put_along_axis, "write minigrad.index_set(x, index, values)")
-_refuses(np.put, "write minigrad.index_set(x.ravel(), index, values).reshape(x.shape)")
-_refuses(np.place, "write minigrad.index_set(x, mask, values)")
-_refuses(np.putmask, "write np.where(mask, values, x)")
-_refuses(np.copyto, "write np.where(where, src, dst), or np.broadcast_to(src, shape) to fill an array")

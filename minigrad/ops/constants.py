@@ -16,7 +16,7 @@ import numpy as np
 from minigrad.families import constant_op, elementwise, register
 from minigrad.ops.elementwise import power
 from minigrad.ops.index import index_add, known, take, take_along_axis
-from minigrad.tensor import RULES, Tensor, data_of, is_live, traced_if_capturing
+from minigrad.tensor import Tensor, data_of, is_live, traced_if_capturing
 
 # Ufuncs
 
@@ -163,15 +163,6 @@ def _members(wanted: bool) -> Callable[..., Any]:
     return rule
 
 
-def trim_zeros(filt: Any, trim: str = "fb") -> Any:
-    if filt.ndim != 1:
-        raise ValueError(f"np.trim_zeros on Tensors takes a vector, got shape {filt.shape}.")
-    there = np.flatnonzero(known(filt))
-    start = there[0] if there.size and "f" in trim.lower() else 0
-    stop = there[-1] + 1 if there.size and "b" in trim.lower() else filt.size if there.size else 0
-    return filt[int(start) : int(stop)]
-
-
 def real_if_close(a: Any, tol: float = 100) -> Any:
     return np.real(a) if np.isrealobj(np.real_if_close(known(a), tol)) else a
 
@@ -182,7 +173,6 @@ for _f in (np.unique_counts, np.unique_inverse, np.unique_all):
 register(np.union1d, union1d)
 register(np.intersect1d, _members(True), keywords=("assume_unique",))
 register(np.setdiff1d, _members(False), keywords=("assume_unique",))
-register(np.trim_zeros, trim_zeros, keywords=("trim",))
 register(np.partition, partition, keywords=("axis", "kind"))
 register(
     np.unique,
@@ -223,25 +213,3 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
 
 
 register(np.nan_to_num, nan_to_num, keywords=("copy", "nan", "posinf", "neginf"))
-
-
-# Refused, with the reason
-
-
-def _refused(function: Any, reason: str) -> None:
-    def rule(*args: Any, **options: Any) -> Any:
-        raise TypeError(f"np.{function.__name__} is not supported on Tensors: {reason}.")
-
-    RULES[function] = rule
-
-
-_refused(
-    np.roots, "roots move infinitely fast where two meet; take np.roots(p.numpy()) and one Newton step "
-    "r - np.polyval(p, r) / np.polyval(np.polyder(p), r), which has the derivative",
-)  # fmt: skip
-_refused(np.polyfit, "write np.linalg.lstsq(np.vander(x, degree + 1), y)[0]")
-_refused(np.polydiv, "write np.convolve for products; a quotient's length depends on values")
-_refused(np.put, "it writes in place; write `x = minigrad.index_set(x, index, values)`")
-_refused(np.copyto, "it writes in place; write np.where(where, source, x)")
-_refused(np.place, "it writes in place; write np.where(mask, values, x)")
-_refused(np.putmask, "it writes in place; write np.where(mask, values, x)")

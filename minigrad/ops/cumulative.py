@@ -181,7 +181,10 @@ def _at(ufunc: Any, *operands: Any) -> Any:
     }
     named = as_written(ufunc)
     remedy = remedies.get(ufunc, f"`x = minigrad.index_set(x, index, {named}(x[index], values))`")
-    raise TypeError(f"{named}.at writes into its first argument, which no graph can record. Write {remedy}.")
+    raise TypeError(
+        f"{named}.at writes into its first argument, which no graph can record. Write {remedy}, "
+        "or take an array of `import minigrad.numpy as np`."
+    )
 
 
 _METHODS: dict[str, Callable[..., Any]] = {

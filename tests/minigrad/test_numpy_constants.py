@@ -126,7 +126,7 @@ REFUSED = [
     (np.roots, r"np.roots is not supported on Tensors: .*one Newton step"),
     (lambda x: np.polyfit(LINE, x, 1), r"np.polyfit is not supported on Tensors: write np.linalg.lstsq"),
     (lambda x: np.histogram(LINE, weights=x), r"np.histogram\(weights=...\).*write np.bincount"),
-    (lambda x: np.copyto(np.zeros(3), x), r"np.copyto .* it writes in place; write np.where"),
+    (lambda x: np.copyto(np.zeros(3), x), r"np.copyto .* it writes into its first argument"),
     (lambda x: np.round(x, out=np.zeros(3)), r"np.round\(out=...\) is not supported"),
 ]
 

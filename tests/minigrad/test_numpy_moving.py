@@ -388,13 +388,13 @@ def test_what_numpy_refuses_is_refused_alike(f):
 
 
 @pytest.mark.parametrize(("f", "says"), [
-    (lambda x: np.fill_diagonal(x, 0), r"np\.fill_diagonal writes into its first argument.*np\.eye"),
-    (lambda x: np.put(x, [0], 1), r"np\.put writes.*index_set"),
-    (lambda x: np.put(np.zeros(3), [0], x[0, 0]), r"np\.put writes.*index_set"),
-    (lambda x: np.place(x, x.data > 0, [1]), r"np\.place writes.*index_set"),
-    (lambda x: np.putmask(x, x.data > 0, 1), r"np\.putmask writes.*np\.where"),
-    (lambda x: np.copyto(np.zeros((2, 3)), x, where=True), r"np\.copyto writes.*broadcast_to"),
-    (lambda x: np.put_along_axis(x, np.array([[0]]), 1, axis=1), r"np\.put_along_axis writes.*index_set"),
+    (lambda x: np.fill_diagonal(x, 0), r"np\.fill_diagonal .*writes into its first argument.*np\.eye"),
+    (lambda x: np.put(x, [0], 1), r"np\.put .*writes.*index_set"),
+    (lambda x: np.put(np.zeros(3), [0], x[0, 0]), r"np\.put .*writes.*index_set"),
+    (lambda x: np.place(x, x.data > 0, [1]), r"np\.place .*writes.*index_set"),
+    (lambda x: np.putmask(x, x.data > 0, 1), r"np\.putmask .*writes.*np\.where"),
+    (lambda x: np.copyto(np.zeros((2, 3)), x, where=True), r"np\.copyto .*writes.*broadcast_to"),
+    (lambda x: np.put_along_axis(x, np.array([[0]]), 1, axis=1), r"np\.put_along_axis .*writes.*index_set"),
     (lambda x: np.full_like(np.ones(3), x[0]), r"broadcast_to"),
     (lambda x: np.pad(x, 1, lambda *_: None), r"np\.pad\(mode=function\).*concatenate"),
     (lambda x: np.take(x, [0], out=np.zeros(1)), r"np\.take\(out=\.\.\.\).*Write"),
