@@ -21,6 +21,15 @@ SPACES = {"np": np, "np.linalg": np.linalg, "np.fft": np.fft}
 
 # Their results are whole numbers, truth values or texts, or do not change when the numbers move a little.
 CONSTANT = """
+all allclose any argmax argmin argpartition argsort argwhere around array_equal array_equiv bitwise_and
+bitwise_count bitwise_invert bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor
+can_cast ceil common_type count_nonzero diag_indices_from digitize einsum_path empty_like equal fix
+flatnonzero floor floor_divide gcd greater greater_equal histogram histogram2d histogram_bin_edges
+histogramdd invert isclose iscomplex iscomplexobj isfinite isin isinf isnan isnat isneginf isposinf
+isreal isrealobj ix_ lcm left_shift less less_equal lexsort linalg.matrix_rank logical_and logical_not
+logical_or logical_xor may_share_memory nanargmax nanargmin ndim nonzero not_equal ones_like
+ravel_multi_index result_type right_shift rint round searchsorted shape shares_memory sign signbit size
+spacing tril_indices_from triu_indices_from trunc unique_counts unique_inverse unravel_index zeros_like
 """
 
 

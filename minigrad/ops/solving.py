@@ -318,7 +318,8 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Any, Any, Any, Any]:
     rank = _lstsq_rank(a, rcond=limit)
     residuals: Any = np.zeros(0, a.dtype)
     if m > n and current.mode.capturing is not None:
-        residuals = _residuals(a, x, b) * _full(rank, n=n)
+        residuals = _residuals(a, x, b)
+        residuals = (residuals * _full(rank, n=n)).astype(residuals.dtype)
     elif m > n and data_of(rank) == n:
         residuals = _residuals(a, x, b)
     return x, residuals, rank if current.mode.capturing is not None else int(data_of(rank)), svdvals(a)

@@ -22,7 +22,7 @@ LINKED = [
     ROOT / "benchmarks" / "README.md",
     ROOT / "models" / "data" / "README.md",
 ]
-WITHOUT_EXAMPLES = {"docs/README.md", "docs/speed.md"}
+WITHOUT_EXAMPLES = {"docs/README.md", "docs/numpy.md", "docs/speed.md"}
 PACKAGES = ("minigrad", "models", "optim")
 
 

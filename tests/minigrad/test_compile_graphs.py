@@ -64,7 +64,11 @@ def check(f, draws, exact=False, reference=eager, wide=True):
     return compiled
 
 
-@pytest.mark.parametrize("row", TABLE, ids=[row[0] for row in TABLE])
+# of a real matrix; its values decide whether the result is complex, so this is not captured
+EIG = {"eig", "eig, as it is", "eigvals", "eigvals, complex pair"}
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if row[0] not in EIG], ids=lambda row: row[0])
 def test_every_op_of_the_table(row):
     _, f, *xs = row
     rng = np.random.default_rng(1)
