@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from minigrad.calls import as_written, fitting, refusal
-from minigrad.errors import entry, hide_our_frames, not_called, without_inner_name
+from minigrad.errors import entry, hide_our_frames, name_call, not_called, without_inner_name
 from minigrad.hints import visible
 from minigrad.refused import why_refused
 
@@ -521,6 +521,7 @@ class ArrayLike:
         try:
             return dispatch(func, args, kwargs)
         except Exception as error:
+            name_call(error, as_written(func))
             hide_our_frames(error)
             raise
 

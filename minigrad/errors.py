@@ -30,6 +30,7 @@ __all__ = [
     "entry",
     "hide_our_frames",
     "line_of",
+    "name_call",
     "not_called",
     "rephrased",
     "unexpected",
@@ -83,6 +84,20 @@ def rephrased(error: Exception, message: str) -> Exception:
         ):
             return kind(message)  # type: ignore[no-any-return]  # each of these takes one text
     return RuntimeError(message)
+
+
+def name_call(error: Exception, called: str) -> None:
+    """Put the call before the text of an error that names neither it nor its function."""
+    if called.rpartition(".")[2] in str(error) or not isinstance(error, _OF_CALLS):
+        return
+    if isinstance(error, np.exceptions.AxisError):
+        text = called if error.axis is not None else f"{called}: {error}"
+        error._msg = text  # type: ignore[attr-defined]  # NumPy's prefix, which it reads itself
+    else:
+        error.args = (f"{called}: {error}",)
+
+
+_OF_CALLS = (TypeError, ValueError, IndexError, AttributeError, ZeroDivisionError, OverflowError)
 
 
 def line_of(node: Any) -> str:

@@ -24,7 +24,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.arraylike import REDUCTIONS, RULES, SQUARES, ArrayLike, defers, dispatch, rule_of, squared
-from minigrad.errors import described, entry, hide_our_frames, not_called, rephrased, without_inner_name
+from minigrad.calls import as_written
+from minigrad.errors import (
+    described,
+    entry,
+    hide_our_frames,
+    name_call,
+    not_called,
+    rephrased,
+    without_inner_name,
+)
 from minigrad.habits import TENSOR
 from minigrad.hints import add_hints
 from minigrad.leaving import NO_OPERANDS, Leaving, leave_graph, next_index, numeric, operand, with_operands
@@ -392,6 +401,7 @@ class Tensor(ArrayLike, Leaving):
             except Exception as error:
                 if any(map(defers, (*inputs, *kwargs.get("out", ())))):
                     return NotImplemented
+                name_call(error, as_written(ufunc))
                 hide_our_frames(error)
                 raise
         if method != "reduce" or ufunc not in REDUCTIONS:

@@ -1,0 +1,187 @@
+"""Calls of NumPy's functions on Tensors, mostly wrong ones: each ends in NumPy's result or in an error that
+names the call.
+
+`python -m benchmarks.bad_calls [calls] [seed]`. A call takes a function that has a rule and random arguments:
+arrays of many shapes and dtypes, numbers, None, texts, lists, axes that do not exist, words that the function
+has or lacks. It is made with plain arrays and with a Tensor in place of one of them. Faults are
+other numbers, another shape or dtype, a result where NumPy raises, and errors that do not name the call.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad import Tensor
+from minigrad.arraylike import rule_of
+from minigrad.calls import as_written
+from minigrad.coverage import functions
+from minigrad.trees import flatten
+
+__all__ = ["Call", "calls", "fault"]
+
+# Their results are texts or objects, are in no order, or show memory that was never written.
+EXCEPT = {"empty_like", "shares_memory", "may_share_memory", "einsum_path", "unique_values"}
+ERRORS = (TypeError, ValueError, IndexError, ZeroDivisionError, OverflowError, np.linalg.LinAlgError)
+
+
+class Call(NamedTuple):
+    """A call of `function`; argument `live` is given as a Tensor."""
+
+    name: str
+    function: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    live: int
+
+    def __str__(self) -> str:
+        given = [_text(x) for x in self.args] + [f"{k}={_text(v)}" for k, v in self.kwargs.items()]
+        return f"np.{self.name}({', '.join(given)}), argument {self.live} a Tensor"
+
+
+def _text(x: Any) -> str:
+    return f"{x.dtype}{list(x.shape)}" if isinstance(x, np.ndarray) else repr(x)
+
+
+def _array(rng: np.random.Generator) -> Any:
+    shapes: list[tuple[int, ...]] = [
+        (),
+        (0,),
+        (1,),
+        (3,),
+        (4,),
+        (2, 3),
+        (3, 3),
+        (3, 2),
+        (2, 0),
+        (1, 3),
+        (2, 3, 3),
+    ]
+    x = rng.standard_normal(shapes[rng.integers(len(shapes))])
+    kind = rng.integers(10)
+    return x.astype([np.float32, np.int64, bool][kind]) if kind < 3 else x
+
+
+def _argument(rng: np.random.Generator) -> Any:
+    simple = [
+        None,
+        0,
+        1,
+        -1,
+        2,
+        5,
+        -4,
+        0.5,
+        True,
+        False,
+        "linear",
+        "x",
+        (0, 1),
+        (1, 0),
+        [0, 1],
+        (),
+        [],
+        1j,
+        (0, 0),
+    ]
+    return _array(rng) if rng.random() < 0.4 else simple[rng.integers(len(simple))]
+
+
+def calls(count: int, seed: int) -> Iterator[Call]:
+    rng = np.random.default_rng(seed)
+    known = [(n, f) for n, f in functions() if rule_of(f) is not None and n not in EXCEPT]
+    words = ["axis", "keepdims", "dtype", "out", "where", "initial", "ddof", "mode", "n", "k", "nonsense"]
+    for _ in range(count):
+        name, f = known[rng.integers(len(known))]
+        try:
+            own = list(inspect.signature(f).parameters)
+        except (TypeError, ValueError):
+            own = ["x"] * getattr(f, "nin", 1)
+        places = min(len(own), int(rng.integers(1, 4)))
+        args = [_array(rng)] + [_argument(rng) for _ in range(max(places - 1, getattr(f, "nin", 1) - 1))]
+        if own[:1] in (["arrays"], ["tup"], ["arys"]) or rng.random() < 0.03:
+            args[0] = [args[0], _array(rng)]
+        kwargs = {}
+        if rng.random() < 0.4:
+            word = (own[1:] or words)[rng.integers(len(own[1:] or words))] if rng.random() < 0.7 else None
+            kwargs[word or words[rng.integers(len(words))]] = _argument(rng)
+        # NumPy hands a call over for the arrays of a function, mostly its first argument, not for options
+        arrays = [i for i, x in enumerate(args) if isinstance(x, np.ndarray) and isinstance(f, np.ufunc)]
+        yield Call(name, f, tuple(args), kwargs, int(rng.choice(arrays)) if arrays else 0)
+
+
+def _run(call: Call, wrap: Callable[[Any], Any]) -> Any:
+    args = [wrap(x) if i == call.live else x for i, x in enumerate(call.args)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return call.function(*args, **call.kwargs)
+        except Exception as error:
+            return error
+
+
+def _tensor(x: Any) -> Any:
+    if isinstance(x, list):
+        return [Tensor(x[0]), *x[1:]]
+    return Tensor(x) if isinstance(x, np.ndarray) else x
+
+
+def fault(call: Call) -> str:
+    """What is wrong with the answer to this call; "" if nothing is."""
+    wanted, found = _run(call, lambda x: x), _run(call, _tensor)
+    if isinstance(found, Exception):
+        name = as_written(call.function)
+        named = (
+            name in str(found)
+            or name.removeprefix("np.") in str(found)
+            or "setting an array element" in str(found)
+        )
+        if not isinstance(found, ERRORS):
+            return f"{type(found).__name__}: {found}"
+        if type(found) is type(wanted) and str(found) == str(wanted):
+            return ""
+        return "" if named else f"an error that does not name the call: {type(found).__name__}: {found}"
+    if isinstance(wanted, Exception):
+        return f"no error, where NumPy says {type(wanted).__name__}: {wanted}"
+    return _difference(found, wanted)
+
+
+def _difference(found: Any, wanted: Any) -> str:
+    ours, theirs = flatten(found)[0], flatten(wanted)[0]
+    if len(ours) != len(theirs):
+        return f"{len(ours)} results for {len(theirs)}"
+    for x, y in zip(ours, theirs, strict=True):
+        x, y = np.asarray(x.primal if isinstance(x, Tensor) else x), np.asarray(y)
+        if x.shape != y.shape or x.dtype != y.dtype:
+            return f"{x.dtype}{x.shape} for {y.dtype}{y.shape}"
+        if x.dtype.kind in "biufc" and not np.allclose(
+            x, y, rtol=1e-5 if x.dtype == np.float32 else 1e-10, equal_nan=True
+        ):
+            return f"other numbers: {x!r:.80} for {y!r:.80}"
+    return ""
+
+
+def main(count: int = 20_000, seed: int = 0) -> int:
+    faults: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    right = 0
+    for call in calls(count, seed):
+        answer = fault(call)
+        right += not answer and not isinstance(_run(call, lambda x: x), Exception)
+        if answer:
+            faults[call.name] += 1
+            first.setdefault(call.name, f"{call}: {answer:.300}")
+    for name, n in faults.most_common():
+        print(f"{n:4} {first[name]}")
+    print(f"{sum(faults.values())} of {count:,} calls are faults; {right:,} gave a result.")
+    return sum(faults.values())
+
+
+if __name__ == "__main__":
+    sys.exit(bool(main(*map(int, sys.argv[1:]))))
