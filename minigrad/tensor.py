@@ -42,16 +42,9 @@ from minigrad.slices import between
 from minigrad.sweeps import own, pull_back
 
 __all__ = [
-    "RULES",
-    "ForEach",
-    "Op",
-    "Tensor",
-    "apply",
-    "constant_tensor",
-    "data_of",
-    "is_live",
-    "traced_if_capturing",
-]
+    "RULES", "ForEach", "Op", "Tensor",
+    "apply", "constant_tensor", "data_of", "is_live", "traced_if_capturing",
+]  # fmt: skip
 
 Array = NDArray[Any]
 Rule = Callable[..., Any]
