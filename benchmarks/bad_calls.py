@@ -29,6 +29,19 @@ __all__ = ["Call", "calls", "fault"]
 # Their results are texts or objects, are in no order, or show memory that was never written.
 EXCEPT = {"empty_like", "shares_memory", "may_share_memory", "einsum_path", "unique_values"}
 ERRORS = (TypeError, ValueError, IndexError, ZeroDivisionError, OverflowError, np.linalg.LinAlgError)
+# More than NumPy takes, on purpose: a function or an option, and why.
+LENIENT = {
+    "clip": "one bound is enough, as in the method",
+    "signature": "None says nothing, as for every other option without a default",
+}
+# NumPy's sums of no elements into a number end in a segmentation fault.
+ENDS_PYTHON = {"cumsum", "cumprod", "nancumsum", "nancumprod"}
+# Errors from before NumPy hands a call over: its own, and those of a Tensor read as a number or a list.
+BEFORE_US = (
+    "setting an array element", "cannot specify 'out' as both", "'out' must be a tuple of arrays",
+    "Tensor can be used as an index", "iteration over a 0-d Tensor", "'Tensor' object is not callable",
+    "Field elements must be", "expected a sequence of integers or a single",
+)  # fmt: skip
 
 
 class Call(NamedTuple):
@@ -134,20 +147,23 @@ def _tensor(x: Any) -> Any:
 
 def fault(call: Call) -> str:
     """What is wrong with the answer to this call; "" if nothing is."""
-    wanted, found = _run(call, lambda x: x), _run(call, _tensor)
+    found = _run(call, _tensor)
+    if isinstance(call.kwargs.get("out"), np.ndarray) and call.name in ENDS_PYTHON:
+        wanted: Any = TypeError("out=")
+    else:
+        wanted = _run(call, lambda x: x)
     if isinstance(found, Exception):
-        name = as_written(call.function)
-        named = (
-            name in str(found)
-            or name.removeprefix("np.") in str(found)
-            or "setting an array element" in str(found)
-        )
-        if not isinstance(found, ERRORS):
-            return f"{type(found).__name__}: {found}"
         if type(found) is type(wanted) and str(found) == str(wanted):
             return ""
-        return "" if named else f"an error that does not name the call: {type(found).__name__}: {found}"
+        if not isinstance(found, ERRORS):
+            return f"{type(found).__name__}: {found}"
+        name = as_written(call.function).removeprefix("np.")
+        if name in str(found) or any(text in str(found) for text in BEFORE_US):
+            return ""
+        return f"an error that does not name the call: {type(found).__name__}: {found}"
     if isinstance(wanted, Exception):
+        if call.name in LENIENT or not LENIENT.keys().isdisjoint(call.kwargs):
+            return ""
         return f"no error, where NumPy says {type(wanted).__name__}: {wanted}"
     return _difference(found, wanted)
 
@@ -173,7 +189,7 @@ def main(count: int = 20_000, seed: int = 0) -> int:
     right = 0
     for call in calls(count, seed):
         answer = fault(call)
-        right += not answer and not isinstance(_run(call, lambda x: x), Exception)
+        right += not answer and not isinstance(_run(call, _tensor), Exception)
         if answer:
             faults[call.name] += 1
             first.setdefault(call.name, f"{call}: {answer:.300}")

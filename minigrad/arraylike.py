@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from minigrad.calls import as_written, fitting, refusal
+from minigrad.calls import as_written, fitting, refusal, refuse_odd
 from minigrad.errors import entry, hide_our_frames, name_call, not_called, without_inner_name
 from minigrad.hints import visible
+from minigrad.mode import current
 from minigrad.refused import why_refused
 
 if TYPE_CHECKING:
@@ -88,20 +89,30 @@ def dispatch(func: Any, args: Sequence[Any], kwargs: dict[str, Any], called: str
                 args, kwargs = fitting(func, called or as_written(func), rule, args, kwargs)
                 break
     try:
-        return rule(*args, **kwargs)
-    except TypeError as error:
-        if not not_called(error):
-            raise
-        reason = without_inner_name(error)
-    called = called or as_written(func)
+        y = rule(*args, **kwargs)
+    except (TypeError, AttributeError) as error:
+        y = _fitted(error, func, called or as_written(func), rule, args, kwargs)
+    if (kwargs or len(args) > 1) and current.mode.capturing is None:
+        refuse_odd(func, args, kwargs)
+    return y
+
+
+def _fitted(
+    error: Exception, func: Any, called: str, rule: Any, args: Sequence[Any], kwargs: dict[str, Any]
+) -> Any:
+    """The result of a call that the rule did not take as it was written, by the signature of NumPy."""
+    if isinstance(error, AttributeError):
+        raise TypeError(f"{called} does not take an argument of this kind: {error}") from error
+    if not not_called(error):
+        raise error
     rule = rule_of((func, "options")) or rule
     args, kwargs = fitting(func, called, rule, args, kwargs)
     try:
         return rule(*args, **kwargs)
-    except TypeError as error:
-        if not not_called(error):
+    except TypeError as again:
+        if not not_called(again):
             raise
-    raise refusal(called, rule, reason)
+    raise refusal(called, rule, without_inner_name(error))
 
 
 def _without_rule(name: str) -> TypeError:

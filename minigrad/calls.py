@@ -9,12 +9,13 @@ arguments, because that takes ten times as long as the call.
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["as_written", "called_on", "fitting", "refusal"]
+__all__ = ["as_written", "called_on", "fitting", "refusal", "refuse_odd"]
 
 Call = tuple[Sequence[Any], dict[str, Any]]
 
@@ -25,6 +26,53 @@ _ADVICE = {
     "out": "Write `y = {called}(...)` instead, because the graph needs the values that out= would overwrite, "
     "or take an array of `import minigrad.numpy as np`.",
 }
+
+
+_NO_VALUE: Any = type(np._NoValue)
+_FLAG = frozenset({bool, _NO_VALUE})
+_USUAL = {
+    "axis": frozenset({int, tuple, type(None)}), "axes": frozenset({int, tuple, list, type(None)}),
+    "n": frozenset({int, type(None)}), "keepdims": _FLAG, "copy": _FLAG, "subok": _FLAG,
+    "initial": frozenset({int, float, complex, type(None), _NO_VALUE}), "assume_unique": _FLAG,
+}  # fmt: skip  # the kinds of the options that nearly all calls have
+_ODD = frozenset({bool, list})  # kinds that other arguments seldom have
+
+
+def refuse_odd(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+    """Let NumPy refuse an option of an unusual kind, such as `axis=True` or `keepdims=[0]`.
+
+    Rules read options as Python does, to which `True` is a number and `[0]` is true, and NumPy is stricter in
+    its own way for each function. So a call with such an option, and only such a call, is made once more, by
+    NumPy on the values: its result is thrown away, but its error stays.
+    """
+    for x in args[1:]:
+        if x.__class__ in _ODD:
+            return _made_by_numpy(function, args, kwargs)
+    for word, x in kwargs.items():
+        usual = _USUAL.get(word)
+        if x.__class__ is list if usual is None else x.__class__ not in usual:
+            return _made_by_numpy(function, args, kwargs)
+
+
+def _made_by_numpy(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+    if "out" in kwargs or any(map(_runs, (*args, *kwargs.values()))):
+        return
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        function(*map(_values, args), **{word: _values(x) for word, x in kwargs.items()})
+
+
+def _runs(x: Any) -> bool:
+    """Whether x is a function of the user, which must not be called once more."""
+    return callable(x) and not isinstance(x, type)
+
+
+def _values(x: Any) -> Any:
+    """An argument with NumPy's arrays in place of ours."""
+    if isinstance(x, list | tuple):
+        return type(x)(map(_values, x)) if type(x) in (list, tuple) else x
+    x = x.__recorded__() if hasattr(x, "__recorded__") else x
+    return getattr(x, "primal", x)
 
 
 def as_written(function: Any) -> str:
@@ -81,6 +129,8 @@ def fitting(
         value = given[word]
         if word in known:
             left[word] = value
+        elif word in kwargs and word in names and parameters[word].kind is parameters[word].POSITIONAL_ONLY:
+            raise refusal(called, rule, f"takes {word} by position only")
         elif word in names and names.index(word) == len(taken) < len(_places(rule)):
             taken.append(value)
         elif not _says_nothing(value, parameters.get(word)):
@@ -90,9 +140,9 @@ def fitting(
 
 def _says_nothing(value: Any, parameter: Any) -> bool:
     """Whether a keyword has the value that NumPy gives it anyway."""
-    if value is None or value is np._NoValue:
-        return True
     default = getattr(parameter, "default", None)
+    if value is None or value is np._NoValue:
+        return not isinstance(default, bool | str)
     return type(value) in (bool, str, int) and type(value) is type(default) and value == default
 
 

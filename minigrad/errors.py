@@ -83,21 +83,25 @@ def rephrased(error: Exception, message: str) -> Exception:
             RuntimeError,
         ):
             return kind(message)  # type: ignore[no-any-return]  # each of these takes one text
-    return RuntimeError(message)
+    return TypeError(message) if isinstance(error, AttributeError) else RuntimeError(message)
 
 
 def name_call(error: Exception, called: str) -> None:
-    """Put the call before the text of an error that names neither it nor its function."""
-    if called.rpartition(".")[2] in str(error) or not isinstance(error, _OF_CALLS):
+    """Put the call before the text of an error that does not name it."""
+    if called.removeprefix("np.") in str(error) or not isinstance(error, _OF_CALLS):
         return
     if isinstance(error, np.exceptions.AxisError):
         text = called if error.axis is not None else f"{called}: {error}"
         error._msg = text  # type: ignore[attr-defined]  # NumPy's prefix, which it reads itself
     else:
-        error.args = (f"{called}: {error}",)
+        text = f"{called}: {error}"
+        error.args = (text,)
+        if isinstance(error, TypeError) and str(error) != text:
+            error.__class__ = _WithText  # NumPy's UFuncTypeErrors make their text anew
 
 
-_OF_CALLS = (TypeError, ValueError, IndexError, AttributeError, ZeroDivisionError, OverflowError)
+_WithText: Any = type("TypeError", (TypeError,), {"__module__": "builtins"})
+_OF_CALLS = (TypeError, ValueError, IndexError, ZeroDivisionError, OverflowError)
 
 
 def line_of(node: Any) -> str:

@@ -399,8 +399,7 @@ class Tensor(ArrayLike, Leaving):
                 raise
         if method != "reduce" or ufunc not in REDUCTIONS:
             return rule_of("ufunc.method")(ufunc, method, inputs, kwargs)  # type: ignore[misc]  # it is there
-        called = f"np.{ufunc.__name__}.{method}"
-        return dispatch(REDUCTIONS[ufunc], inputs, {"axis": 0} | kwargs, called)
+        return dispatch(REDUCTIONS[ufunc], inputs, {"axis": 0} | kwargs, f"np.{ufunc.__name__}.{method}")
 
 
 add_hints(Tensor, "a Tensor", TENSOR)

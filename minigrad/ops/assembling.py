@@ -33,6 +33,13 @@ def _array(x: Any) -> Any:
     return x if isinstance(x, Tensor) else traced_if_capturing(np.asarray(x))
 
 
+def in_one_dtype(*xs: Any) -> Any:
+    """Arrays in the dtype of their sum, to which a Python number adds no digits."""
+    xs = tuple(x if type(x) in (int, float, complex) else _array(x) for x in xs)
+    kind = np.result_type(*(getattr(x, "dtype", x) for x in xs))
+    return tuple(astype(_array(x), kind) for x in xs)
+
+
 class _AnyWord(frozenset[str]):
     """The keywords of a rule that takes whatever is given."""
 
@@ -144,6 +151,8 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **opti
     A function is given x with the elements of other pieces replaced by one of its own, so that it sees no
     number outside of its piece.
     """
+    if isinstance(funclist, np.ndarray) and funclist.ndim != 1:
+        raise ValueError(f"np.piecewise(funclist) needs a list, got an array of shape {funclist.shape}.")
     conditions = _conditions(condlist, x)
     if len(funclist) == len(conditions) + 1:
         conditions.append(~np.any(np.stack(conditions), axis=0))
@@ -168,6 +177,10 @@ def _conditions(condlist: Any, x: Any) -> list[Any]:
     if isinstance(condlist, list | tuple):
         several = isinstance(condlist[0], list | np.ndarray | Tensor) or not x.ndim
     else:
+        if isinstance(condlist, Tensor | np.ndarray) and not condlist.ndim:
+            raise IndexError(
+                "np.piecewise(condlist) needs conditions as long as x, got an array without axes."
+            )
         several = np.ndim(data_of(condlist)) > bool(x.ndim)
     found = [_array(c) for c in (condlist if several else [condlist])]
     found = [np.reshape(c, c.shape + (1,) * (x.ndim - c.ndim)) for c in found]  # of leading axes, as a mask
@@ -202,7 +215,9 @@ def linspace(
     if num < 0:
         raise ValueError(f"np.linspace(num=...) must not be negative, got {num}.")
     n = num - 1 if endpoint else num
-    start, stop = _array(start) * 1.0, _array(stop) * 1.0
+    if device not in (None, "cpu"):
+        raise ValueError(f"np.linspace(device=...) must be 'cpu', got {device!r}.")
+    start, stop = (x * 1.0 for x in in_one_dtype(start, stop))
     delta = stop - start
     step = delta / n if n > 0 else delta
     k = np.arange(num, dtype=delta.dtype).reshape(-1, *(1,) * delta.ndim)
@@ -241,9 +256,9 @@ def geomspace(
     """s·(start/s)¹⁻ᵗ·(stop/s)ᵗ for t from 0 to 1, where s is the sign of start, a constant."""
     start, stop = _array(start), _array(stop)
     kind = np.result_type(start.dtype, stop.dtype, np.zeros((), dtype))
-    start, stop = broadcast_arrays(astype(start, kind), astype(stop, kind))
     if current.mode.capturing is None and not (np.all(data_of(start)) and np.all(data_of(stop))):
         raise ValueError("np.geomspace(start, stop) needs ends that are not 0.")
+    start, stop = broadcast_arrays(astype(start, kind), astype(stop, kind))
     sign = np.sign(start)
     first, last = start / sign, stop / sign
     y = logspace(np.log10(first), np.log10(last), num, endpoint)

@@ -7,13 +7,14 @@ lies inside) with v reversed, and the other way round.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from minigrad.families import bilinear, constant_op, register
-from minigrad.ops.reduce import from_the_end
+from minigrad.ops.reduce import from_the_end, one_from_the_end
 from minigrad.tensor import Op, Tensor, data_of, traced_if_capturing
 
 
@@ -34,7 +35,7 @@ def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append
     a = _array(a)
     if n < 0:
         raise ValueError(f"np.diff(n=...) must not be negative, got {n}.")
-    last = from_the_end(axis, a.ndim)[0]
+    last = one_from_the_end(axis, a.ndim)
     parts = [x if x is a else _slab(x, a, last) for x in (prepend, a, append) if x is not np._NoValue]
     a = np.concatenate(parts, axis=last) if len(parts) > 1 else a
     for _ in range(n):
@@ -54,6 +55,11 @@ def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     ends = [
         None if x is None else np.reshape(_array(x), (-1,)).astype(flat.dtype) for x in (to_begin, to_end)
     ]
+    for word, x in (("to_begin", to_begin), ("to_end", to_end)):
+        if x is not None and not np.can_cast(_array(x).dtype, flat.dtype, "same_kind"):
+            raise TypeError(
+                f"np.ediff1d({word}=...) of dtype {_array(x).dtype} does not fit an array of {flat.dtype}."
+            )
     parts = [x for x in (ends[0], flat[1:] - flat[:-1], ends[1]) if x is not None]
     return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
@@ -105,11 +111,15 @@ def _edge(f0: Any, f1: Any, f2: Any, a: Any, b: Any) -> Any:
 
 def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     f = _array(f)
+    if f.dtype.kind == "b":
+        raise TypeError("np.gradient needs numbers, whose differences have a sign, got dtype bool.")
     f = f if f.dtype.kind in "fc" else f.astype(np.float64)
     axes = from_the_end(axis, f.ndim)
     if edge_order not in (1, 2):
         raise ValueError(f"np.gradient(edge_order=...) must be 1 or 2, got {edge_order!r}.")
     spacings = [x if isinstance(x, int | float) else _array(x) for x in varargs] or [1.0]
+    if f.dtype.kind != "c" and any(np.iscomplexobj(data_of(x)) for x in spacings):
+        raise TypeError("np.gradient of real values needs real spacings, got a complex one.")
     if len(spacings) == 1 and not np.ndim(data_of(spacings[0])):
         spacings = spacings * len(axes)
     if len(spacings) != len(axes):
@@ -129,7 +139,7 @@ register(np.gradient, _gradient, keywords=("axis", "edge_order"))
 
 def _trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     y = _array(y)
-    last = from_the_end(axis, y.ndim)[0]
+    last = one_from_the_end(axis, y.ndim)
     if x is not None:
         x = _array(x)
         dx = np.reshape(_diff(x), (-1,) + (1,) * (-last - 1)) if x.ndim == 1 else _diff(x, axis=axis)
@@ -224,7 +234,9 @@ def _vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     """The powers of x in columns, from the highest to 1."""
     if x.ndim != 1:
         raise ValueError(f"np.vander needs a vector, got shape {x.shape}.")
-    powers = np.arange(x.size if N is None else N)
+    if N is not None and N < 0:
+        raise ValueError(f"np.vander(N=...) must not be negative, got {N}.")
+    powers = np.arange(x.size if N is None else operator.index(N))
     return x[:, None] ** (powers if increasing else powers[::-1])
 
 
@@ -241,21 +253,30 @@ def _padded(name: str) -> Callable[..., Any]:
     ufunc = {"polyadd": np.add, "polysub": np.subtract}[name]
 
     def rule(a1: Any, a2: Any) -> Any:
-        a, b = (np.reshape(_array(x), (-1,)) for x in (a1, a2))
-        n = max(a.size, b.size)
-        a, b = (np.concatenate([np.zeros(n - x.size, x.dtype), x]) if x.size < n else x for x in (a, b))
+        a, b = (np.atleast_1d(_array(x)) for x in (a1, a2))
+        n = max(len(a), len(b))
+        a, b = (np.concatenate([np.zeros(n - len(x), x.dtype), x]) if len(x) < n else x for x in (a, b))
         return ufunc(a, b)
 
     return rule
 
 
+def _order(called: str, m: Any) -> int:
+    if int(m) < 0:
+        raise ValueError(f"{called}(m=...) must not be negative, got {m}.")
+    return int(m)
+
+
 def _polyder(p: Any, m: int = 1) -> Any:
-    for _ in range(m):
+    if p.ndim != 1:
+        np.polyder(np.zeros(p.shape), m)  # raises for nearly all of these shapes
+    for _ in range(_order("np.polyder", m)):
         p = p[:-1] * np.arange(p.shape[0] - 1, 0, -1)
     return p
 
 
 def _polyint(p: Any, m: int = 1, k: Any = None) -> Any:
+    m = _order("np.polyint", m)
     constants: Any = [0.0] * m if k is None else np.broadcast_to(_array(k), (m,))
     for i in range(m):
         constant = np.reshape(_array(constants[i]), (1,))
@@ -268,6 +289,7 @@ def _poly(seq_of_zeros: Any) -> Any:
     z = _array(seq_of_zeros)
     if z.ndim != 1:
         raise ValueError(f"np.poly on Tensors takes a vector of zeros, got shape {z.shape}.")
+    z = z.astype(np.mintypecode(z.dtype.char))
     p: Any = np.ones(1, z.dtype)
     for i in range(z.size):
         p = _full(p, np.concatenate([np.ones(1, z.dtype), -z[i : i + 1]]))

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from minigrad.families import constant_op, elementwise, register
+from minigrad.ops.assembling import in_one_dtype
 from minigrad.ops.elementwise import power
 from minigrad.ops.index import index_add, known, take, take_along_axis
+from minigrad.ops.reduce import one_from_the_end
 from minigrad.tensor import Tensor, data_of, is_live, traced_if_capturing
 
 # Ufuncs
@@ -50,7 +52,7 @@ def frexp(x: Any) -> Any:
 
 register(np.float_power, float_power)
 register(np.frexp, frexp)
-register(np.modf, lambda x: (_fraction(x), np.trunc(x)))
+register(np.modf, lambda x: ((y := _fraction(x)), np.trunc(x).astype(y.dtype)))
 register(np.divmod, lambda a, b: (np.floor_divide(a, b), np.remainder(a, b)))
 
 # One value for each element, or for each along an axis
@@ -114,6 +116,11 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
     if weights is None:
         return np.bincount(known(x), minlength=minlength)
     place = np.asarray(known(x))
+    if place.ndim != 1 or np.shape(data_of(weights)) != place.shape:
+        raise ValueError(
+            f"np.bincount needs a vector and as many weights, got shapes {place.shape} and "
+            f"{np.shape(data_of(weights))}."
+        )
     n = max(int(place.max(initial=-1)) + 1, int(minlength))
     return index_add(np.zeros(n), place, weights)
 
@@ -124,6 +131,7 @@ register(np.bincount, bincount, keywords=("weights", "minlength"))
 
 
 def partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect") -> Any:
+    np.partition(np.empty(1), 0, kind=kind)  # type: ignore[call-overload]  # raises if there is none of this name
     if axis is None:
         a, axis = np.reshape(a, (-1,)), 0
     return take_along_axis(a, np.argpartition(a, kth, axis=axis), axis)
@@ -149,16 +157,22 @@ def _unique_with(function: Any) -> Callable[..., Any]:
 
 
 def union1d(ar1: Any, ar2: Any) -> Any:
-    return unique(np.concatenate([np.reshape(x, (-1,)) for x in (ar1, ar2)]))
+    return unique(np.concatenate([np.reshape(x, (-1,)) for x in in_one_dtype(ar1, ar2)]))
 
 
 def _members(wanted: bool) -> Callable[..., Any]:
     """The distinct values of the first array that are, or are not, in the second."""
 
     def rule(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
-        x = unique(traced_if_capturing(np.asarray(ar1)) if not isinstance(ar1, Tensor) else ar1)
+        x, other = (x if isinstance(x, Tensor) else traced_if_capturing(np.asarray(x)) for x in (ar1, ar2))
+        if other.dtype.kind == "O":
+            raise TypeError(f"needs two arrays of numbers, got {ar2!r:.60}.")
+        if assume_unique and wanted:
+            both = np.sort(np.concatenate([np.reshape(x, (-1,)), np.reshape(other, (-1,))]))
+            return both[:-1][known(both[1:] == both[:-1])]
+        x = np.reshape(x, (-1,)) if assume_unique else unique(x)
         y = x[np.isin(known(x), known(ar2), invert=not wanted)]
-        return y.astype(np.result_type(data_of(ar1), data_of(ar2))) if wanted else y
+        return y.astype(np.result_type(x.dtype, other.dtype)) if wanted else y
 
     return rule
 
@@ -188,13 +202,12 @@ _unwrapped.__doc__ = "Adds whole periods, so the derivative is that of the ident
 
 
 def angle(z: Any, deg: bool = False) -> Any:
-    whole = z.dtype.kind != "c"
-    y = np.arctan2(np.zeros_like(z) if whole else np.imag(z), z if whole else np.real(z))
+    y = np.arctan2(np.imag(z), np.real(z)) if z.dtype.kind == "c" else np.arctan2(0, z)
     return y * (180 / math.pi) if deg else y
 
 
 def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * math.pi) -> Any:
-    return _unwrapped(p, discont=discont, axis=axis - p.ndim if axis >= 0 else axis, period=period)
+    return _unwrapped(p, discont=discont, axis=one_from_the_end(axis, p.ndim), period=period)
 
 
 register(np.angle, angle, keywords=("deg",))
@@ -206,6 +219,8 @@ _finite = elementwise(np.nan_to_num, lambda y, x, **numbers: np.isfinite(x), nam
 
 
 def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    if isinstance(copy, str) or np.ndim(copy):
+        raise ValueError(f"np.nan_to_num(copy=...) must be True or False, got {copy!r}.")
     numbers = {"nan": data_of(nan), "posinf": data_of(posinf), "neginf": data_of(neginf)}
     if x.dtype.kind != "c":
         return _finite(x, **numbers)

@@ -16,12 +16,13 @@ from itertools import accumulate as running
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from minigrad.calls import as_written
 from minigrad.errors import entry
 from minigrad.families import constant_op, linear_op, register
 from minigrad.ops.index import known
-from minigrad.ops.reduce import from_the_end, logsumexp
+from minigrad.ops.reduce import from_the_end, logsumexp, one_from_the_end
 from minigrad.products import select
 from minigrad.tensor import RULES, Op, Tensor, data_of, traced_if_capturing
 
@@ -131,7 +132,7 @@ def accumulate(ufunc: Any, x: Any, axis: int = 0, dtype: Any = None) -> Any:
     x = _as(x, dtype)
     if not x.ndim:
         raise TypeError(f"{as_written(ufunc)}.accumulate needs an axis, got a number; use x[None].")
-    last = from_the_end(axis, x.ndim)[0]
+    last = one_from_the_end(axis, x.ndim)
     if x.dtype.kind in "biu" or not x.shape[last]:
         return _whole(x, ufunc=ufunc, axis=last)
     if ufunc in _OPS:
@@ -220,6 +221,8 @@ def _as(x: Any, dtype: Any) -> Any:
 
 def _whole_or(ufunc: Any, x: Any, axis: int | None, dtype: Any) -> Any:
     """NumPy's convention: no axis stands for all elements in one row, and a number is one element."""
+    if axis is not None and not x.ndim:
+        normalize_axis_index(axis, 1)
     if axis is None or not x.ndim:
         x, axis = np.reshape(x, (-1,)), 0
     return accumulate(ufunc, x, axis, dtype)

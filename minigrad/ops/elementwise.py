@@ -246,7 +246,7 @@ conjugate = Op(
 )
 register(np.real, lambda x: real(x) if x.dtype.kind == "c" else x)
 register(np.imag, lambda x: imag(x) if x.dtype.kind == "c" else np.zeros_like(x))
-register((np.conjugate,), lambda x: conjugate(x) if x.dtype.kind == "c" else x)
+register((np.conjugate,), lambda x: conjugate(x) if x.dtype.kind in "cb" else x)
 
 
 def absolute(x: Any) -> Any:
@@ -320,6 +320,8 @@ def clip(x: Any, min: Any = None, max: Any = None, *, a_min: Any = None, a_max: 
     low, high = a_min if min is None else min, a_max if max is None else max
     if low is not None:
         x = maximum(x, low)
+    if low is high is None:
+        return positive(x)  # which refuses booleans, as np.clip does
     return x if high is None else minimum(x, high)
 
 

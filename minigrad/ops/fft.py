@@ -16,12 +16,13 @@ counted from the end.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
 
 from minigrad.families import linear_op, register
-from minigrad.ops.reduce import from_the_end
+from minigrad.ops.reduce import from_the_end, one_from_the_end
 from minigrad.tensor import Op
 
 _OPPOSITE = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
@@ -95,7 +96,7 @@ def _settled(called: str, a: Any, axis: int, norm: str | None) -> dict[str, Any]
         raise ValueError(f"{called} needs an axis, got a number; use x[None].")
     if norm not in (None, *_OPPOSITE):
         raise ValueError(f"{called}(norm=...) must be one of {', '.join(_OPPOSITE)}, got {norm!r}.")
-    return {"axis": from_the_end(axis, a.ndim)[0], "norm": norm or "backward"}
+    return {"axis": one_from_the_end(axis, a.ndim), "norm": norm or "backward"}
 
 
 def _along(name: str, op: Op) -> Callable[..., Any]:
@@ -103,6 +104,7 @@ def _along(name: str, op: Op) -> Callable[..., Any]:
 
     def rule(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
         how = _settled(called, a, axis, norm)
+        n = None if n is None else index(n)
         if op is rfft_op and a.dtype.kind == "c":
             raise TypeError(f"{called} takes a real array, got a complex one; use np.fft.fft.")
         if op is not irfft_op:
@@ -119,12 +121,16 @@ _fft, _ifft, _rfft, _irfft = (
 )
 
 
+def _opposite(norm: Any) -> Any:
+    return _OPPOSITE.get("backward" if norm is None else norm, norm)
+
+
 def _hfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
-    return _irfft(np.conjugate(a), n, axis, _OPPOSITE.get(norm or "backward", norm))
+    return _irfft(np.conjugate(a), n, axis, _opposite(norm))
 
 
 def _ihfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
-    return np.conjugate(_rfft(a, n, axis, _OPPOSITE.get(norm or "backward", norm)))
+    return np.conjugate(_rfft(a, n, axis, _opposite(norm)))
 
 
 register(np.fft.hfft, _hfft, keywords=("n", "axis", "norm"))
@@ -142,8 +148,12 @@ def _several(
     def rule(a: Any, s: Any = None, axes: Any = default, norm: str | None = None) -> Any:
         if axes is None:
             axes = range(-a.ndim if s is None else -len(s), 0)
-        axes = [from_the_end(int(axis), a.ndim)[0] for axis in axes]
-        sizes = [None] * len(axes) if s is None else [None if n in (None, -1) else int(n) for n in s]
+        if isinstance(axes, np.ndarray):
+            axes = axes.astype(int, casting="same_kind").tolist()
+        axes = [one_from_the_end(axis, a.ndim) for axis in axes]
+        sizes = [None] * len(axes) if s is None else [None if n in (None, -1) else index(n) for n in s]
+        if not axes and last is not one:
+            raise ValueError("a Fourier transform of a real array needs at least one axis, got none.")
         if len(sizes) != len(axes):
             raise ValueError(
                 f"a Fourier transform needs one length for each axis, got s={s} and axes={axes}."

@@ -276,8 +276,10 @@ def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
 argsort_op = constant_op(lambda x, axis, kind: np.argsort(x, axis=axis, kind=kind), "argsort")
 
 
-def sort(x: Any, axis: int | None = -1, kind: str | None = None, *, stable: bool = True) -> Any:
+def sort(x: Any, axis: int | None = -1, kind: str | None = None, *, stable: bool | None = None) -> Any:
     """x sorted, always by a stable sort: it gives the values that every `kind` gives."""
+    if kind is not None or stable is not None:
+        np.sort(np.empty(0), kind=kind, stable=stable)  # type: ignore[arg-type]  # NumPy checks it
     if axis is None:
         return sort(np.reshape(x, (-1,)), 0)
     return take_along_axis(x, argsort_op(x, axis=axis, kind="stable"), axis)
@@ -294,11 +296,17 @@ for _f in (np.argmax, np.argmin, np.all, np.any, np.count_nonzero):
     register(
         _f, lambda x, axis=None, *, op=_op, **more: op(x, axis=axis, **more), keywords=("axis", "keepdims")
     )
+
+
+def argsort(x: Any, axis: int | None = -1, kind: Any = None, *, stable: bool = False) -> Any:
+    if kind is not None:
+        np.argsort(np.empty(0), kind=kind)  # raises if there is none of this name
+    return argsort_op(x, axis=axis, kind="stable" if stable else kind)
+
+
 register(
     np.argsort,
-    lambda x, axis=-1, kind=None, *, stable=False: argsort_op(
-        x, axis=axis, kind="stable" if stable else kind
-    ),
+    argsort,
     keywords=("axis", "kind", "stable"),
 )
 register(

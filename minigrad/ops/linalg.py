@@ -105,6 +105,11 @@ def dot(a: Any, b: Any) -> Any:
     return tensordot(a, b, ([-1], [-2]))
 
 
+def inner(a: Any, b: Any) -> Any:
+    a, b = _array(a), _array(b)
+    return tensordot(a, b, ([-1], [-1])) if a.ndim and b.ndim else a * b
+
+
 def outer(a: Any, b: Any) -> Any:
     return np.reshape(_array(a), (-1, 1)) * np.reshape(_array(b), (1, -1))
 
@@ -141,7 +146,7 @@ register(np.dot, dot)
 register(
     np.vdot, lambda a, b: matmul(np.conjugate(np.reshape(_array(a), (-1,))), np.reshape(_array(b), (-1,)))
 )
-register(np.inner, lambda a, b: tensordot(a, b, ([-1], [-1])) if np.ndim(a) and np.ndim(b) else a * b)
+register(np.inner, inner)
 register(np.outer, outer)
 register(np.tensordot, tensordot, keywords=("axes",))
 

@@ -5,6 +5,7 @@ Those of NumPy's functions that conjugate their first argument (vecdot, vecmat) 
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -38,15 +39,23 @@ def vecdot(x1: Any, x2: Any, *, axis: int = -1, call: str = "np.vecdot") -> Any:
     return np.einsum("...i,...i->...", _conjugate(a), b)
 
 
+def _require_one_length(call: str, a: Any, x: Any, axis: int) -> None:
+    """Raise where einsum would stretch a vector of one element."""
+    if a.ndim < 2 or not x.ndim or a.shape[axis] != x.shape[-1]:
+        raise ValueError(f"{call} needs matrices and vectors that fit, got shapes {a.shape} and {x.shape}.")
+
+
 def matvec(x1: Any, x2: Any) -> Any:
     """Matrices times vectors, stacked on the leading axes."""
     a, x = _array(x1, "np.matvec"), _array(x2, "np.matvec")
+    _require_one_length("np.matvec", a, x, -1)
     return np.einsum("...ij,...j->...i", a, x)
 
 
 def vecmat(x1: Any, x2: Any) -> Any:
     """Vectors, conjugated, times matrices, stacked on the leading axes."""
     x, a = _array(x1, "np.vecmat"), _array(x2, "np.vecmat")
+    _require_one_length("np.vecmat", a, x, -2)
     return np.einsum("...i,...ij->...j", _conjugate(x), a)
 
 
@@ -54,7 +63,8 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     """The vector product a × b; of two vectors of the plane, its third component alone."""
     if axis is not None:
         axisa = axisb = axisc = axis
-    a, b = (np.moveaxis(_array(x, "np.cross"), i, -1) for x, i in ((a, axisa), (b, axisb)))
+    a, b = _array(a, "np.cross"), _array(b, "np.cross")
+    a, b = (np.moveaxis(x, normalize_axis_index(i, x.ndim), -1) for x, i in ((a, axisa), (b, axisb)))
     lengths = {a.shape[-1], b.shape[-1]}
     if not lengths <= {2, 3}:
         raise ValueError(
@@ -103,6 +113,7 @@ def diagonal(x: Any, /, *, offset: int = 0) -> Any:
     """The diagonal of each matrix, or the one `offset` columns to the right."""
     if x.ndim < 2:
         raise ValueError(f"np.linalg.diagonal needs matrices on the last two axes, got shape {x.shape}.")
+    offset = operator.index(offset)
     x = x[..., max(-offset, 0) :, max(offset, 0) :] if offset else x
     n = min(x.shape[-2:])
     return np.einsum("...ii->...i", x if x.shape[-2:] == (n, n) else x[..., :n, :n])

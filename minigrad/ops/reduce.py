@@ -6,11 +6,12 @@ Axes are stored as negative numbers, so that the same text works with extra lead
 from __future__ import annotations
 
 import builtins
+import operator
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from minigrad.arraylike import SQUARES
 from minigrad.errors import entry
@@ -29,7 +30,13 @@ def from_the_end(axis: Axis, ndim: int) -> tuple[int, ...]:
     """Axes as a tuple of negative numbers; None means all."""
     if axis is None:
         return tuple(range(-ndim, 0))
+    if isinstance(axis, np.ndarray):
+        axis = operator.index(axis)
     return tuple(a - ndim for a in normalize_axis_tuple(axis, ndim))
+
+
+def one_from_the_end(axis: Any, ndim: int) -> int:
+    return normalize_axis_index(axis, ndim) - ndim
 
 
 def with_axes(g: Any, axis: tuple[int, ...], keepdims: bool) -> Any:

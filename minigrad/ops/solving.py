@@ -77,9 +77,9 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     """x with tensordot(a, x, x.ndim) = b."""
     a, b = _array(a, "np.linalg.tensorsolve"), _array(b, "np.linalg.tensorsolve")
     if axes is not None:
-        last = [int(k) for k in axes]
+        last = [operator.index(k) for k in axes]
         a = np.transpose(a, [k for k in range(a.ndim) if k not in last] + last)
-    shape = a.shape[b.ndim :]
+    shape = a.shape[b.ndim - a.ndim :]  # of all axes if b has as many, as in NumPy
     size = int(np.prod(shape))
     if a.size != size * size:
         raise np.linalg.LinAlgError(
@@ -93,6 +93,8 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
     if ind <= 0:
         raise ValueError(f"np.linalg.tensorinv(ind=...) must be positive, got {ind}.")
     a = _array(a, "np.linalg.tensorinv")
+    if not a.ndim:
+        raise ValueError("np.linalg.tensorinv needs at least one axis, got a number.")
     shape = a.shape[ind:] + a.shape[:ind]
     return np.reshape(inv(np.reshape(a, (int(np.prod(a.shape[ind:])), -1))), shape)
 
@@ -277,9 +279,13 @@ def _constant(x: Any) -> Any:
 
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Any:
     """a⁺, differentiated among matrices of the same rank, values below the tolerance left out."""
-    a = _array(a, "np.linalg.pinv")
     if rcond is not None and rtol is not np._NoValue:
         raise ValueError(f"np.linalg.pinv takes rcond= or rtol=, got both: {rcond} and {rtol}.")
+    if np.ndim(data_of(a)) > 1 and not np.size(data_of(a)):
+        return a.mT
+    a = _array(a, "np.linalg.pinv")
+    if hermitian:
+        a = _square(a, "pinv")
     limit = 1e-15 if rtol is np._NoValue else _rounding(a) if rtol is None else rtol
     limit = _constant(limit if rcond is None else rcond)
     return _pinv(of_triangle(a) if hermitian else a, rcond=limit, hermitian=bool(hermitian))
@@ -311,9 +317,10 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Any, Any, Any, Any]:
         raise np.linalg.LinAlgError(
             f"np.linalg.lstsq needs a (m, n) and b (m,) or (m, k), got shapes {a.shape} and {b.shape}."
         )
+    a = a.astype(np.result_type(a.dtype, b.dtype))
     m, n = a.shape
     limit = _rounding(a) if rcond is None else float(_constant(rcond))
-    limit = limit if limit >= 0 else float(np.finfo(a.dtype).eps)  # NumPy's rcond=-1
+    limit = limit if 0 < limit < 1 else float(np.finfo(a.dtype).eps)  # as LAPACK reads rcond=-1, or 2
     x = np.matmul(pinv(a, limit), b)
     rank = _lstsq_rank(a, rcond=limit)
     residuals: Any = np.zeros(0, a.dtype)
@@ -322,7 +329,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Any, Any, Any, Any]:
         residuals = (residuals * _full(rank, n=n)).astype(residuals.dtype)
     elif m > n and data_of(rank) == n:
         residuals = _residuals(a, x, b)
-    return x, residuals, rank if current.mode.capturing is not None else int(data_of(rank)), svdvals(a)
+    return x, residuals, rank if current.mode.capturing is not None else np.int32(data_of(rank)), svdvals(a)
 
 
 def _residuals(a: Any, x: Any, b: Any) -> Any:

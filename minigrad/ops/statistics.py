@@ -40,7 +40,14 @@ def _looking() -> bool:
 
 
 def _is_all(where: Any) -> bool:
-    return where is True or where is None or where is np._NoValue
+    return where is True or where is np._NoValue
+
+
+def _mask(where: Any) -> Any:
+    where = _array(where)
+    if where.dtype.kind != "b":
+        raise TypeError(f"where= must hold booleans, got dtype {where.dtype}.")
+    return where
 
 
 def _keeps(keepdims: Any) -> bool:
@@ -55,14 +62,14 @@ def _only(x: Any, where: Any, otherwise: Any) -> Any:
     """x where the condition holds, and `otherwise`, in x's dtype, elsewhere."""
     if _is_all(where):
         return x
-    return np.where(_array(where), x, _array(otherwise).astype(x.dtype))
+    return np.where(_mask(where), x, _array(otherwise).astype(x.dtype))
 
 
 def _count(x: Any, where: Any, axis: Axis) -> Any:
     """How many elements count, with the axes kept."""
     if _is_all(where):
         return int(np.prod([x.shape[i] for i in from_the_end(axis, x.ndim)], dtype=int))
-    return np.sum(np.broadcast_to(_array(where), x.shape), axis=axis, keepdims=True)
+    return np.sum(np.broadcast_to(_mask(where), x.shape), axis=axis, keepdims=True)
 
 
 def _without(kept: Any, axis: Axis, keepdims: Any) -> Any:
@@ -70,12 +77,20 @@ def _without(kept: Any, axis: Axis, keepdims: Any) -> Any:
     return kept if _keeps(keepdims) else np.squeeze(kept, from_the_end(axis, kept.ndim))
 
 
+def _initial(x: Any, y: Any) -> Any:
+    """An initial value in the dtype of the result."""
+    x = _array(x)
+    if x.dtype.kind == "c" and y.dtype.kind != "c":
+        raise TypeError(f"initial= must be a real number for a result of {y.dtype}, got {data_of(x)}.")
+    return np.reshape(x, ()).astype(y.dtype)
+
+
 def _sum(
     a: Any, axis: Axis = None, dtype: Any = None,
     *, keepdims: Any = False, initial: Any = None, where: Any = True,
 ) -> Any:  # fmt: skip
     y = _SUM(_only(_array(a, dtype), where, 0), axis, keepdims=_keeps(keepdims))
-    return y + initial if _given(initial) else y
+    return y + _initial(initial, y) if _given(initial) else y
 
 
 def _prod(
@@ -83,7 +98,7 @@ def _prod(
     *, keepdims: Any = False, initial: Any = None, where: Any = True,
 ) -> Any:  # fmt: skip
     y = _PROD(_only(_array(a, dtype), where, 1), axis, keepdims=_keeps(keepdims))
-    return y * initial if _given(initial) else y
+    return y * _initial(initial, y) if _given(initial) else y
 
 
 def _extremum(rule: Any, ufunc: Any, neutral: float, name: str) -> Callable[..., Any]:
@@ -96,7 +111,7 @@ def _extremum(rule: Any, ufunc: Any, neutral: float, name: str) -> Callable[...,
             )
         if not _given(initial):
             return rule(a, axis, keepdims=_keeps(keepdims))
-        initial = _array(initial).astype(a.dtype)
+        initial = _initial(initial, a)
         if not _is_all(where):
             a = _only(a, where, neutral if a.dtype.kind == "f" else initial)
         if not a.size:
@@ -127,11 +142,13 @@ def _var(
         ddof = correction
     centre = mean if _given(mean) else _mean(a, axis, where=where, keepdims=True)
     deviation = _only(a - centre, where, 0)
+    if deviation.shape != a.shape:
+        raise ValueError(f"mean= of shape {np.shape(data_of(mean))} does not fit shape {a.shape}.")
     size = (
         np.square(np.real(deviation)) + np.square(np.imag(deviation)) if a.dtype.kind == "c" else deviation**2
     )
     y = np.sum(size, axis=axis, keepdims=True) / np.maximum(_count(a, where, axis) - ddof, 0)
-    return _without(y.astype(size.dtype), axis, keepdims)
+    return _without(y.astype(size.dtype) if size.dtype.kind == "f" else y, axis, keepdims)
 
 
 def _std(a: Any, axis: Axis = None, dtype: Any = None, **options: Any) -> Any:
@@ -159,7 +176,7 @@ for _functions, _rule, _words in _FULL:
 def _skipping(rule: Any) -> Callable[..., Any]:
     def skipping(a: Any, axis: Axis = None, dtype: Any = None, *, where: Any = True, **options: Any) -> Any:
         there = ~np.isnan(a)
-        return rule(a, axis, dtype, where=there if _is_all(where) else there & _array(where), **options)
+        return rule(a, axis, dtype, where=there if _is_all(where) else there & _mask(where), **options)
 
     return skipping
 
@@ -242,13 +259,17 @@ _between = elementwise(
 
 
 def _dtype_of(x: Any, q: Any, method: str) -> Any:
-    if method in _WHOLE:
+    if method in _WHOLE or (method == "linear" and q.dtype.kind in "biu"):
         return x.dtype
-    return np.result_type(x.dtype, q.dtype if q.ndim else 0.5) if x.dtype.kind == "f" else np.float64
+    return (
+        np.result_type(x.dtype, q.dtype if q.ndim else 0.5) if x.dtype.kind == "f" else np.dtype(np.float64)
+    )
 
 
 def _quantiles(called: str, x: Any, q: Any, axis: Axis, method: str, keepdims: Any, skipping: bool) -> Any:
     q = _array(q)
+    if q.ndim > 2 or (q.ndim == 2 and not q.size):
+        raise ValueError(f"{called} needs q to be a number or a vector, got shape {q.shape}.")
     if _looking() and not np.all((data_of(q) >= 0) & (data_of(q) <= 1)):
         raise ValueError(f"{called} needs q in [0, 1] (of percentiles: [0, 100]), got {data_of(q)!r}.")
     axes = from_the_end(axis, x.ndim)
@@ -257,7 +278,7 @@ def _quantiles(called: str, x: Any, q: Any, axis: Axis, method: str, keepdims: A
     rows = x if order == sorted(order) else np.transpose(x, order)
     if len(axes) != 1:
         rows = np.reshape(rows, [*(x.shape[i] for i in kept), _count(x, True, axis)])
-    if not rows.shape[-1]:
+    if not rows.shape[-1] or not (x.size or axes):
         raise ValueError(f"{called} of an empty slice: shape {x.shape}, axis {axis}.")
     rows = np.sort(rows, axis=-1)  # NaN stand at the end
     n = np.sum(~np.isnan(rows), axis=-1, keepdims=True) if skipping else rows.shape[-1]
@@ -283,7 +304,11 @@ def _quantile(name: str, scale: float, skipping: bool) -> Callable[..., Any]:
     def rule(
         a: Any, q: Any, axis: Axis = None, *, method: str = "linear", keepdims: Any = False
     ) -> Any:  # fmt: skip
+        if isinstance(q, bool):
+            raise TypeError(f"{called} needs a number q, got {q}.")
         a, q = _array(a), _array(q)
+        if a.dtype.kind == "b" and _dtype_of(a, q / scale if scale != 1 else q, method).kind != "b":
+            raise TypeError(f"{called} of booleans would lie between them; convert them with .astype(float).")
         return _quantiles(called, a, q / scale if scale != 1 else q, axis, method, keepdims, skipping)
 
     return rule
@@ -317,6 +342,8 @@ def _average(
     keep = _keeps(keepdims)
     if weights is None:
         y = np.mean(a, axis=axis, keepdims=keep)
+        if not y.size:
+            raise ZeroDivisionError(f"np.average of shape {a.shape} has no elements.")
         n = np.full(y.shape, a.size / max(y.size, 1), y.dtype)
         return (y, n) if returned else y
     weights = _array(weights)
@@ -348,10 +375,16 @@ def _cov(
     if y is not None:
         x = np.concatenate([x, _observations(y, rowvar)], axis=0)
     x = x.astype(dtype or np.result_type(x.dtype, np.float64))
-    ddof = (0 if bias else 1) if ddof is None else int(ddof)
+    ddof = (1 if bias == 0 else 0) if ddof is None else int(ddof)
     given = [_array(w) for w in (fweights, aweights) if w is not None]
+    if any(w.shape != x.shape[1:] for w in given):
+        raise ValueError(
+            f"np.cov needs one weight for each of {x.shape[1]} observations, got shape {given[0].shape}."
+        )
+    if _looking() and any(np.any(data_of(w) < 0) for w in given):
+        raise ValueError("np.cov needs weights that are not negative.")
     if not given:
-        deviation, weighted, norm = x - np.mean(x, axis=1, keepdims=True), None, x.shape[1] - ddof
+        deviation, weighted, norm = x - np.mean(x, axis=1, keepdims=True), None, max(x.shape[1] - ddof, 0)
     else:
         w = given[0] * given[-1] if len(given) > 1 else given[0]
         total = np.sum(w)

@@ -1,0 +1,79 @@
+"""Random, mostly wrong calls of NumPy's functions: see `benchmarks/bad_calls.py`, which makes many more."""
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from benchmarks import bad_calls
+from minigrad.arraylike import RULES
+
+
+def test_random_calls_end_in_numpys_result_or_in_an_error_that_names_the_call():
+    faults = {str(call): bad_calls.fault(call) for call in bad_calls.calls(400, seed=14)}
+    assert {call: text for call, text in faults.items() if text} == {}
+
+
+def _fails(x):
+    raise KeyError("no place")
+
+
+PLANTED = {
+    "other numbers": lambda x: x + 1,
+    "float64(1, 2) for float64(2,)": lambda x: x[None],
+    "float32(2,) for float64(2,)": lambda x: x.astype(np.float32),
+    "2 results for 1": lambda x: (x, x),
+    "KeyError": _fails,
+}
+
+
+@pytest.mark.parametrize("text", PLANTED)
+def test_a_wrong_rule_is_a_fault(monkeypatch, text):
+    call = bad_calls.Call("cbrt", np.cbrt, (np.array([1.0, 2.0]),), {}, 0)
+    assert bad_calls.fault(call) == ""
+    monkeypatch.setitem(RULES, np.cbrt, PLANTED[text])
+    assert text in bad_calls.fault(call)
+
+
+def test_a_result_where_numpy_raises_is_a_fault(monkeypatch):
+    call = bad_calls.Call("roll", np.roll, (np.ones(3), 1, 5), {}, 0)
+    assert bad_calls.fault(call) == ""
+    monkeypatch.setitem(RULES, np.roll, lambda a, shift, axis=None: a)
+    assert bad_calls.fault(call).startswith("no error, where NumPy says AxisError")
+
+
+ODD = [
+    ("axis", lambda x: np.max(x, False)),
+    ("keepdims", lambda x: np.sum(x, axis=0, keepdims=[0])),
+    ("keepdims", lambda x: np.ptp(x, 0, keepdims="x")),
+    ("where", lambda x: np.std(x, where=np.ones(3))),
+    ("kind", lambda x: np.sort(x, kind="x")),
+    ("subok", lambda x: np.sin(x, subok=None)),
+    ("order", lambda x: np.ravel(x, order=np.ones(2))),
+    ("initial", lambda x: np.prod(x, initial=1j)),
+]
+
+
+@pytest.mark.parametrize(("word", "call"), ODD, ids=[f"{i}-{word}" for i, (word, _) in enumerate(ODD)])
+def test_an_option_of_an_odd_kind_is_refused(word, call):
+    with pytest.raises((TypeError, ValueError), match=r"np\.\w+|sort kind"):
+        call(mg.Tensor(np.ones(3)))
+
+
+def test_a_users_function_is_not_called_once_more():
+    seen = []
+    x = mg.Tensor(np.ones((2, 2)))
+    np.apply_along_axis(lambda row, *flags: seen.append(1) or np.sum(row), 0, x, True)
+    assert len(seen) == 2
+
+
+def test_dtypes_and_values_that_random_calls_found():
+    x = np.array([[0, 1], [1, -1]])
+    t = mg.Tensor(x)
+    assert np.array_equal(np.std(t, mean=0), np.std(x, mean=0))  # was cut to an integer
+    assert np.modf(t)[1].dtype == np.modf(x)[1].dtype
+    assert np.conjugate(t > 0).dtype == np.conjugate(x > 0).dtype
+    assert np.angle(t > 0).dtype == np.angle(x > 0).dtype
+    assert np.polyadd(t, x).shape == (2, 2)
+    assert np.inner(mg.Tensor(np.float32([1, 2])), 1j).dtype == np.inner(np.float32([1, 2]), 1j).dtype
+    assert np.linspace(mg.Tensor(np.float32([1, 2])), 5).dtype == np.float32
+    assert np.quantile(t, 1).dtype == np.quantile(x, 1).dtype
