@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["as_written", "called_on", "fitting", "refusal", "refuse_odd"]
+__all__ = ["as_written", "called_on", "fitting", "is_odd", "let_numpy_refuse", "refusal"]
 
 Call = tuple[Sequence[Any], dict[str, Any]]
 
@@ -38,23 +38,24 @@ _USUAL = {
 _ODD = frozenset({bool, list})  # kinds that other arguments seldom have
 
 
-def refuse_odd(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-    """Let NumPy refuse an option of an unusual kind, such as `axis=True` or `keepdims=[0]`.
-
-    Rules read options as Python does, to which `True` is a number and `[0]` is true, and NumPy is stricter in
-    its own way for each function. So a call with such an option, and only such a call, is made once more, by
-    NumPy on the values: its result is thrown away, but its error stays.
-    """
+def is_odd(args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
+    """Whether an option is of an unusual kind, such as `axis=True` or `keepdims=[0]`."""
     for x in args[1:]:
         if x.__class__ in _ODD:
-            return _made_by_numpy(function, args, kwargs)
+            return True
     for word, x in kwargs.items():
         usual = _USUAL.get(word)
         if x.__class__ is list if usual is None else x.__class__ not in usual:
-            return _made_by_numpy(function, args, kwargs)
+            return True
+    return False
 
 
-def _made_by_numpy(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+def let_numpy_refuse(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+    """Make a call with an odd option once more, by NumPy on the values, for the sake of its error.
+
+    Rules read options as Python does, to which `True` is a number and `[0]` is true, and NumPy is stricter in
+    its own way for each function.
+    """
     if "out" in kwargs or any(map(_runs, (*args, *kwargs.values()))):
         return
     with np.errstate(all="ignore"), warnings.catch_warnings():
