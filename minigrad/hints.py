@@ -14,7 +14,7 @@ from typing import Any
 from minigrad.errors import as_sentence, entry
 from minigrad.habits import instead, table
 
-__all__ = ["Hint", "add_hints", "listed", "missing", "visible"]
+__all__ = ["Hint", "Size", "add_hints", "listed", "missing", "visible"]
 
 
 class Hint:
@@ -35,6 +35,20 @@ class Hint:
 
     def __repr__(self) -> str:  # help() of the class lists it
         return f"<not here: {self.remedy}>"
+
+
+class Size(int):
+    """A number of elements. Called, as PyTorch's `size()` is, it says what to write."""
+
+    __slots__ = ()
+
+    @entry
+    def __call__(self, *axes: Any) -> Any:
+        axis = f"[{axes[0]}]" if axes else ""
+        raise TypeError(f"`size` of a Tensor is a number, not a method: write x.shape{axis}.")
+
+    def __reduce__(self) -> Any:
+        return int, (int(self),)
 
 
 def add_hints(cls: type, owner: str, habits: str, kind: type[Hint] = Hint) -> None:

@@ -142,6 +142,8 @@ def operand(call: str, x: Any) -> Any:
     refused."""
     if x.__class__ is np.ndarray or isinstance(x, list | tuple):
         return numeric(x, call)
+    if isinstance(x, int):  # of a subclass: an IntEnum, a `Size`
+        return int(x)
     require_plain(x, call)
     if isinstance(x, np.generic | np.ndarray) and not defers(x):
         numeric(np.asarray(x), call)

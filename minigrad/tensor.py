@@ -35,7 +35,7 @@ from minigrad.errors import (
     without_inner_name,
 )
 from minigrad.habits import TENSOR
-from minigrad.hints import add_hints
+from minigrad.hints import Size, add_hints
 from minigrad.leaving import NO_OPERANDS, Leaving, leave_graph, next_index, numeric, operand, with_operands
 from minigrad.mode import Mode, current, scope, users_line
 from minigrad.slices import between
@@ -298,7 +298,7 @@ class Tensor(ArrayLike, Leaving):
     @property
     def size(self) -> int:
         """The number of elements."""
-        return self.primal.size
+        return Size(self.primal.size)
 
     @entry
     def detach(self) -> Tensor:

@@ -25,6 +25,9 @@ from models.datasets import moons
 RIGHT = None
 
 TORCH = [
+    ("x.size()", "`size` of a Tensor is a number, not a method: write x.shape."),
+    ("x.size(0)", "write x.shape[0]."),
+    ("x.size == 6 and (x * x.size).sum() == 6 * x.sum()", RIGHT),
     ("x.view(3, 2)", "a Tensor has no `view`: as in NumPy, write x.reshape("),
     ("x.view(-1)", "write x.reshape("),
     ("x.unsqueeze(0)", "a Tensor has no `unsqueeze`: as in NumPy, write x[:, None]"),
