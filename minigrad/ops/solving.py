@@ -18,10 +18,11 @@ import numpy as np
 from minigrad.families import constant_op, register
 from minigrad.leaving import numeric
 from minigrad.mode import current
-from minigrad.ops.decompositions import H, of_triangle, svdvals
 from minigrad.ops.elementwise import in_floats, ratio
+from minigrad.ops.factorisation import H, of_triangle
 from minigrad.ops.linalg import norm as short_norm
 from minigrad.ops.reduce import from_the_end, with_axes
+from minigrad.ops.singular import svdvals
 from minigrad.products import scale
 from minigrad.tensor import Op, Tensor, data_of, traced_if_capturing
 

@@ -3,7 +3,7 @@ and from repeated values."""
 
 import numpy as np
 
-from minigrad.ops.decompositions import of_triangle
+from minigrad.ops.factorisation import of_triangle
 from tests.minigrad.rows.drawn import drawing
 
 r = drawing(14)
