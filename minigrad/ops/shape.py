@@ -42,7 +42,7 @@ def reshape(x: Any, shape: Any, order: Any = "C", *, copy: bool | None = None) -
     shape = (shape,) if isinstance(shape, int | np.integer) else tuple(int(n) for n in shape)
     if -1 in shape:
         shape = data_of(x).reshape(shape).shape
-    if _layout(x, order, "np.reshape") == "C":
+    if (order.__class__ is str and order == "C") or _layout(x, order, "np.reshape") == "C":
         return reshape_op(x, shape=shape)
     return transpose(reshape(transpose(x), shape[::-1]))
 
