@@ -392,3 +392,21 @@ def test_armijo_halves_a_newton_step():
     optimizer.step(lambda: ((1 + p * p) ** 0.5).sum())
     assert optimizer.last_step.step_length == 0.125
     assert optimizer.last_step.rejections == 3
+
+
+def test_a_short_first_radius_stays_out_of_the_valley_of_exp6():
+    """Biggs 1971; a first radius of 1 leads to f = 0.2427 at infinity."""
+    t = np.arange(1, 14) / 10
+
+    def exp6(x):
+        y = x[2] * np.exp(-t * x[0]) - x[3] * np.exp(-t * x[1]) + x[5] * np.exp(-t * x[4])
+        return np.sum((y - np.exp(-t) + 5 * np.exp(-10 * t) - 3 * np.exp(-4 * t)) ** 2)
+
+    rng, start = np.random.default_rng(0), np.array([1.0, 2, 1, 1, 1, 1])
+    options = {"modification": "trust", "initial_radius": 0.1, "maxiter": 150}
+    for x0 in (start, *(start * (1 + 0.02 * rng.normal(size=6)) for _ in range(3))):
+        result = optim.minimize(exp6, x0, method="newton", options=options)
+        assert result.success
+        assert result.fun < 1e-20
+        # the minimum, and its mirror image: the first and the third term may change places
+        assert np.allclose(np.sort(result.x), [1, 1, 3, 4, 5, 10], atol=1e-6)
