@@ -119,7 +119,8 @@ class DenseNewton(Method):
         self, objective: Objective, here: Evaluation, lam: Vector, V: Vector, unit: float, settings: Settings
     ) -> tuple[Evaluation, NewtonInfo]:
         c, noise = V.T @ (unit * here.g), settings.noise
-        chosen = first_radius(here.x, float(c @ c), float(np.linalg.norm(lam * c)))
+        # One step of steepest descent: the minimum next to x, not one that a long first step jumps into.
+        chosen = first_radius(here.x, float(c @ c), float(np.linalg.norm(lam * c)), steps=1)
         radius = self.radius or settings.initial_radius or chosen
         refused = 0
         for refused in range(MAX_REJECTIONS):
