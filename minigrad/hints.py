@@ -1,7 +1,8 @@
 """How a habit of another library (`habits.py`) meets its hint, at no cost for names that exist.
 
 A class gets one descriptor for each name, because a `__getattr__` would slow down all its attributes. A
-package has a `__getattr__`, which Python calls for missing names only. `hasattr` stays False everywhere.
+package has a `__getattr__`, and the imports of modules a finder, which Python calls for missing names only.
+`hasattr` stays False everywhere, and `find_spec` None.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 from minigrad.errors import as_sentence, entry
 from minigrad.habits import instead, table
@@ -95,6 +96,7 @@ def missing(package: str, public: Collection[str], habits: str, numpys: bool = F
         file = sys.modules.get(f"{package}.{name.lower()}")
         if file is not None and file is not getattr(sys.modules[package], name, file):
             file.__class__ = _NoFunction
+    _NoModule.habits[package] = habits
 
     @entry
     def __getattr__(name: str) -> Any:
@@ -114,13 +116,39 @@ def missing(package: str, public: Collection[str], habits: str, numpys: bool = F
     return __getattr__
 
 
+class _NoModule:
+    """The last finder of Python's import system. Where no other finds `minigrad.nn`, it says what to write.
+
+    It raises where the module is imported. It finds nothing for those who only ask, such as `find_spec`.
+    """
+
+    habits: ClassVar[dict[str, str]] = {}  # a table for each package
+
+    @classmethod
+    @entry
+    def find_spec(cls, name: str, path: Any = None, target: Any = None) -> None:
+        package, _, module = name.rpartition(".")
+        remedy = table(cls.habits.get(package, "")).get(module)
+        if remedy and _asker("find_spec", "called", "_find_spec") == _IMPORTS:
+            raise ModuleNotFoundError(f"No module named {name!r}: {as_sentence(remedy)}", name=name)
+
+
+_IMPORTS = "_find_and_load_unlocked"  # Python's function that imports a module which is not there yet
+sys.meta_path.append(_NoModule)
+
+
 def _is_imported(package: str, name: str) -> bool:
     """Whether `from package import name` asks, which would replace the text of an AttributeError."""
-    asks: Any = sys._getframe(1)
-    while asks is not None and asks.f_code.co_name in ("__getattr__", "called"):
-        asks = asks.f_back
-    if asks is None or asks.f_code.co_name != "_handle_fromlist":
+    if _asker("_is_imported", "__getattr__", "called") != "_handle_fromlist":
         return False
     from importlib.util import find_spec
 
     return find_spec(f"{package}.{name}") is None
+
+
+def _asker(*between: str) -> str:
+    """The name of the function that called us through functions with the names in `between`."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_code.co_name in between:
+        frame = frame.f_back
+    return "" if frame is None else frame.f_code.co_name

@@ -15,7 +15,9 @@ import sys
 from contextlib import ContextDecorator
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
+
+from minigrad.errors import entry
 
 __all__ = ["Mode", "about", "current", "no_grad", "scope", "switch", "trace_source", "users_line"]
 
@@ -167,12 +169,27 @@ class scope(ContextDecorator):  # used like a function; as a class it takes a th
 _GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200  # in `co_flags`; `inspect` is slow to import
 
 
-def no_grad() -> scope:
+class _Block(type):
+    """The class of `no_grad` and its like. A `with` that lacks the parentheses asks the class itself."""
+
+    @entry
+    def __enter__(cls) -> NoReturn:
+        raise TypeError(f"`with {cls.__name__}:` lacks the parentheses: write `with {cls.__name__}():`.")
+
+    def __exit__(cls, *_: object) -> None:
+        """Python looks for this before it enters."""
+
+
+class no_grad(scope, metaclass=_Block):
     """Record nothing in this block, so results are constants. The switch concerns the present thread or
     asyncio task only.
 
-    As a decorator it serves functions, generators and coroutines. A `with no_grad():` around a `yield` also
-    concerns those who take the items, until the generator goes on; decorate the generator instead.
+    As a decorator, `@no_grad()`, it serves functions, generators and coroutines. A `with no_grad():` around
+    a `yield` also concerns those who take the items, until the generator goes on; decorate the generator
+    instead.
+
+    Raises:
+        TypeError: where the parentheses are missing, as in `with no_grad:` or `@no_grad`.
 
     >>> import numpy as np, minigrad
     >>> x = minigrad.Tensor(2.0, requires_grad=True)
@@ -180,16 +197,31 @@ def no_grad() -> scope:
     ...     (x * x).requires_grad
     False
     """
-    return scope(recording=False)
+
+    __slots__ = ()
+
+    @entry
+    def __init__(self, *given: Any) -> None:
+        if given:
+            raise TypeError(f"`no_grad()` takes no arguments, got {given[0]!r}: {_DECORATE}.")
+        scope.__init__(self, recording=False)  # quicker than super()
 
 
-def trace_source() -> scope:
+_DECORATE = "write `@no_grad()` above a function, and `with no_grad():` before a block"
+
+
+class trace_source(scope, metaclass=_Block):
     """Note for each node made in this block which line of the user's program made it; errors then name that
     line.
 
     Walking the stack costs a few microseconds an operation, so it is off unless asked for.
     """
-    return scope(tracing=True)
+
+    __slots__ = ()
+
+    @entry
+    def __init__(self) -> None:
+        scope.__init__(self, tracing=True)
 
 
 _OURS = tuple(f"{name}." for name in ("minigrad", "models", "optim", "numpy"))

@@ -7,6 +7,9 @@ A row is the code and a part of the error; RIGHT stands for code whose last line
 import ast
 import pydoc
 import re
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
 
 import numpy as np
 import pytest
@@ -164,6 +167,20 @@ TORCH = [
     ("model.load_state_dict({n: p.T for n, p in model.state_dict().items()})", "Transpose it: pass w.T"),
     ("model.layers[0].weight = np.ones((2, 4))", "write weight.assign(array)"),
     ("with minigrad.no_grad():\n    y = x * 2\ny.requires_grad is False", RIGHT),
+    ("with minigrad.no_grad: pass", "`with no_grad:` lacks the parentheses: write `with no_grad():`."),
+    ("with minigrad.trace_source: pass", "write `with trace_source():`."),
+    ("@minigrad.no_grad\ndef f(): pass", "`no_grad()` takes no arguments, got <function f at "),
+    ("@minigrad.no_grad()\ndef f(): return x * 2\nf().requires_grad is False", RIGHT),
+    ("import minigrad.nn", "No module named 'minigrad.nn': layers and losses are in a package of their own"),
+    ("import minigrad.nn as nn", "write from models import Linear."),
+    ("import minigrad.nn.functional as F", "minigrad.relu is here: write from models import Linear."),
+    ("from minigrad.nn import Linear", "No module named 'minigrad.nn': layers and losses"),
+    ("import minigrad.optim as optim", "No module named 'minigrad.optim': optimizers are in a package"),
+    ("from minigrad.optim import Adam", "in a package of their own, write import optim."),
+    ("from minigrad.models import MLP", "it is a package of its own, write import models."),
+    ("from models.nn import Linear", "No module named 'models.nn': it is this package"),
+    ("from optim.lr_scheduler import StepLR", "write optim.StepLR(optimizer, 10)."),
+    ("import minigrad.numpy as mnp\nmnp.pi == np.pi", RIGHT),
 ]  # fmt: skip
 
 KERAS_AND_JAX = [
@@ -528,6 +545,27 @@ class Net(models.Module):
     forward = predict
 
 
+@pytest.mark.parametrize("package", [minigrad, models, optim], ids=lambda package: package.__name__)
+def test_importing_a_habit_says_what_to_write(package):
+    """Whoever only asks whether the module is there is told that it is not, as Python's tools expect."""
+    files = {file.name for file in iter_modules(package.__path__)}
+    remedies = table(TABLES[package.__name__])
+    assert len(remedies.keys() - files) >= 20
+    for name in remedies.keys() - files:
+        module = f"{package.__name__}.{name}"
+        assert find_spec(module) is None
+        with pytest.raises(ModuleNotFoundError) as caught:
+            import_module(module)
+        assert str(caught.value) == f"No module named '{module}': {remedies[name]}."
+        assert caught.value.name == module
+
+
+def test_python_answers_for_the_modules_that_are_nobodys_habit():
+    for module in ("minigrad.tensr", "minigrad.nn_", "nn", "numpy.nn", "models.minigrad"):
+        with pytest.raises(ModuleNotFoundError, match=f"^No module named '{module}'$"):
+            exec(f"import {module}", {})
+
+
 def test_attributes_of_users_win_over_hints():
     net = Net()
     assert net.device == "abacus"
@@ -553,7 +591,9 @@ def test_an_optimizer_of_ones_own_may_have_an_lr():
 
 
 def test_tracebacks_of_hints_end_in_the_users_line():
-    for code in ("x.view(2)", "x.sum(dim=1)", "minigrad.nn", "from minigrad import nn", "adam.lr = 1.0"):
+    rows = ["x.view(2)", "x.sum(dim=1)", "minigrad.nn", "from minigrad import nn", "adam.lr = 1.0"]
+    rows += ["with minigrad.no_grad: pass", "minigrad.no_grad(x)", "import minigrad.nn"]
+    for code in rows:
         try:
             value_of(code, everything())
         except (AttributeError, TypeError, ImportError) as error:
