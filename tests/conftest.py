@@ -5,8 +5,9 @@ The packages are imported here, so that pytest, which imports a file by its path
 runs the examples in their docstrings, and does not make a second one of each. The generator that tests draw
 from is here too.
 
-What collecting the tests has made stays until the end. It is set aside for Python's garbage collector, which
-would otherwise walk through thousands of tests each time that one of them asks it to collect.
+What collecting the tests has made stays until the end, and so does most of what the tests of a file leave.
+It is set aside for Python's garbage collector, which would otherwise walk through all of it each time that a
+test asks it to collect.
 """
 
 import gc
@@ -23,6 +24,16 @@ for name in ("minigrad", "models", "optim"):
 
 
 def pytest_collection_finish():
+    set_aside()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    if nextitem is None or nextitem.path != item.path:
+        set_aside()
+
+
+def set_aside():
     gc.collect()
     gc.freeze()
 
