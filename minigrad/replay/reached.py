@@ -16,7 +16,7 @@ import dis
 import io
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -237,13 +237,11 @@ class Reached:
             self._code(f)
 
     def _code(self, f: types.FunctionType) -> None:
-        names = list(_names(f.__code__))
-        self.names.update(names)
-        for code in _codes(f.__code__):
-            uses, handed, makers = _looked_at(code)
-            self.uses |= uses
-            self.handed |= handed
-            self.makers |= {code: makers} if makers else {}
+        names, uses, handed, makers = _looked_at(f.__code__)
+        self.names |= names.keys()
+        self.uses |= uses
+        self.handed |= handed
+        self.makers |= makers
         for name in names:
             if name in f.__globals__:
                 value = f.__globals__[name]
@@ -334,9 +332,12 @@ def _refill(container: Any, keys: tuple[Any, ...], items: tuple[Any, ...]) -> No
         container[:] = items
 
 
-def reached(f: Any) -> Reached:
-    """What f reads beside its arguments, as it is now."""
-    names: set[str] = set()
+def reached(f: Any, names: Set[str] = frozenset()) -> Reached:
+    """What f reads beside its arguments, as it is now.
+
+    Args:
+        names: those that an earlier look at f has found; they save walks.
+    """
     while True:  # a function that is found late may name an attribute of an object that was found early
         found = Reached()
         found.names |= names
@@ -374,23 +375,32 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
             yield from _codes(inner)
 
 
-def _names(code: types.CodeType) -> Iterator[str]:
-    """The globals and attributes that some code names, and the code inside it."""
-    for each in _codes(code):
-        yield from each.co_names
+_Makers = dict[types.CodeType, dict[int, str]]
+_OF_ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR")
 
 
 @lru_cache(maxsize=4096)
-def _looked_at(code: types.CodeType) -> tuple[set[str], set[str], dict[int, str]]:
-    """The names that some code does more with than call `append` and its like, those of which it reads not
-    only attributes, and where it makes generators without a seed: offset of the call → how it is written."""
-    steps = [s for s in dis.get_instructions(code) if s.opname not in ("PRECALL", "PUSH_NULL")]
-    pairs = list(pairwise(steps))
-    loads = [(a.argval, b) for a, b in pairs if a.opname.startswith("LOAD") and isinstance(a.argval, str)]
-    uses = {name for name, then in loads if then.argval not in _NOTING}
-    handed = {name for name, then in loads if then.opname not in ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR")}
-    made = [(a, b) for a, b in pairs if a.argval in _MAKERS and b.opname.startswith("CALL") and b.arg == 0]
-    return uses, handed, {b.offset: f"{a.argval}()" for a, b in made}
+def _looked_at(code: types.CodeType) -> tuple[dict[str, None], set[str], set[str], _Makers]:
+    """What some code and the code inside it do: the globals and attributes that it names, in order; the names
+    that it does more with than call `append` and its like; those of which it reads not only attributes; and
+    where it makes generators without a seed, for each code: offset of the call → how it is written."""
+    names: dict[str, None] = {}
+    uses: set[str] = set()
+    handed: set[str] = set()
+    makers: _Makers = {}
+    for each in _codes(code):
+        names |= dict.fromkeys(each.co_names)
+        steps = [s for s in dis.get_instructions(each) if s.opname not in ("PRECALL", "PUSH_NULL")]
+        pairs = list(pairwise(steps))
+        loads = [(a.argval, b) for a, b in pairs if a.opname.startswith("LOAD") and isinstance(a.argval, str)]
+        uses |= {name for name, then in loads if then.argval not in _NOTING}
+        handed |= {name for name, then in loads if then.opname not in _OF_ATTRIBUTES}
+        made = [
+            (a, b) for a, b in pairs if a.argval in _MAKERS and b.opname.startswith("CALL") and b.arg == 0
+        ]
+        if made:
+            makers[each] = {b.offset: f"{a.argval}()" for a, b in made}
+    return names, uses, handed, makers
 
 
 @lru_cache(maxsize=4096)
@@ -428,6 +438,11 @@ def _global_sources() -> Iterator[tuple[Callable[[], Any], Callable[[Any], Any],
 
 def plain_state(state: Any) -> Any:
     """A state as something that can be compared."""
+    try:
+        hash(state)  # 625 numbers, as the module random keeps them, are compared as they are
+        return state
+    except TypeError:
+        pass
     if isinstance(state, np.ndarray):
         return state.tobytes()
     if isinstance(state, dict):

@@ -45,7 +45,7 @@ def captured_twice(
     values = [a.primal if isinstance(a, Tensor) else np.asarray(a) for a in arrays]
     before = reached((f, build))
     try:
-        return _captured_twice(f, values, names, build, call, leaves, before.moving)
+        return _captured_twice(f, values, names, build, call, leaves, before)
     except CaptureError as error:
         error.left = before.put_back()
         raise
@@ -62,7 +62,7 @@ def _captured_twice(
     build: Callable[[Sequence[Any]], Any],
     call: str,
     leaves: Sequence[Tensor],
-    before: dict[int, Moving],
+    before: Reached,
 ) -> tuple[Lines, list[Any], Callable[[Sequence[Any]], Any], Capture]:
     with watching():
         inputs, outputs, build_out, capture = captured(f, values, names, build, call)
@@ -75,10 +75,10 @@ def _captured_twice(
             if isinstance(x, np.ndarray) and x.flags.writeable
         ]
         marks = [(x, mark(x)) for x in {id(x): x for x in constants}.values()]
-        middle = reached((f, build))
+        middle = reached((f, build), before.names)
         with _noticing(middle.makers) as made:
             again, results, build_again, other = captured(f, values, names, build, call)
-        after = reached((f, build))
+        after = reached((f, build), middle.names)
     first = _Run([*inputs, *leaves], outputs, nodes, capture)
     difference = _Comparison(
         first, _Run([*again, *leaves], results, nodes_of(results, other), other)
@@ -86,14 +86,16 @@ def _captured_twice(
     leaf_numbers = range(len(outputs))
     if not difference and build_out(leaf_numbers) != build_again(leaf_numbers):
         difference = "results in another structure"
-    if any(mark(x) != before for x, before in marks):
+    if any(mark(x) != as_before for x, as_before in marks):
         difference = "an array that it refers to was changed by it"
     for leaf in leaves:
         capture.reaches(leaf)
     difference = difference or (capture.changed() and f"it changes {capture.changed()}")
     changed = middle.changes_by(after)
     difference = difference or (changed and f"it changes {changed}")
-    drawn = _drawn(before, middle, after) or ", ".join(made) or (capture.drew_directly and "a generator")
+    drawn = (
+        _drawn(before.moving, middle, after) or ", ".join(made) or (capture.drew_directly and "a generator")
+    )
     capture.follow(
         after, capture.computed or any(_computed(x, after) for line in lines.lines for x in _constants(line))
     )
