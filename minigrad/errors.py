@@ -123,7 +123,7 @@ def without_inner_name(error: BaseException) -> str:
     'takes 1 positional argument but 2 were given'
     """
     text = re.sub(r"^\S*\(\) (?=takes|got|missing)", "", str(error))
-    unknown = _UNKNOWN.search(text)
+    unknown = re.search(_UNKNOWN, text)
     remedy = unknown and instead(unknown[1], (), KEYWORDS)
     return f"{text}: {remedy}" if remedy else text
 
@@ -159,11 +159,11 @@ def _with_remedy(f: Callable[..., Any], text: str) -> str:
 
     call = re.sub(r"^(ArrayLike|Leaving)\.", "Tensor.", f.__qualname__.rpartition("<locals>.")[2])
     call, text = call.removesuffix(".__init__"), text.removeprefix(f.__qualname__)
-    if twice := _TWICE.search(text):
+    if twice := re.search(_TWICE, text):
         own = instead(f"{call.rpartition('.')[2]}.{twice[1]}", (), KEYWORDS)
         text = f"{text} (by place, and by name)" + (f": {own}" if own else "")
     given = {name: p for name, p in inspect.signature(f).parameters.items() if name != "self"}
-    if unknown := _UNKNOWN.search(text):
+    if unknown := re.search(_UNKNOWN, text):
         remedy = unexpected(call, unknown[1], given) or f"it takes {', '.join(given) or 'nothing'}"
         return f"{call}{text}: {as_sentence(remedy)}"
     needed = [
@@ -174,8 +174,8 @@ def _with_remedy(f: Callable[..., Any], text: str) -> str:
     return f"{call}{text}; write {call}({', '.join(needed)})."
 
 
-_TWICE = re.compile(r"got multiple values for argument '(\w+)'")
-_UNKNOWN = re.compile(r"unexpected keyword argument '(\w+)'")
+_TWICE = r"got multiple values for argument '(\w+)'"  # Python compiles these when an error needs them
+_UNKNOWN = r"unexpected keyword argument '(\w+)'"
 
 
 def unexpected(call: str, name: str, known: Iterable[str]) -> str:
