@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 import optim
 from minigrad import Tensor
 from optim.second_order.dense_newton import DenseNewton
-from optim.second_order.eigen_directions import DIAGONALS, more_sorensen, textbook_direction
+from optim.second_order.eigen_directions import (
+    DIAGONALS,
+    modified_direction,
+    more_sorensen,
+    textbook_direction,
+)
 from optim.second_order.method import Settings
 from optim.second_order.objective import FunctionObjective
 from tests.problems import beale, rosenbrock, rotation, wells, wood
@@ -410,3 +415,16 @@ def test_the_first_radius_stays_out_of_the_valley_of_exp6():
         assert result.fun < 1e-20
         # the minimum, and its mirror image: the first and the third term may change places
         assert np.allclose(np.sort(result.x), [1, 1, 3, 4, 5, 10], atol=1e-6)
+
+
+@pytest.mark.parametrize("modification", ["abs", "clip", "pinv"])
+def test_a_coordinate_in_other_units_is_not_taken_for_a_flat_one(modification):
+    """Rescaled, this H is far from singular, so that the direction is Newton's own."""
+    A, c = np.array([[2.0, 1.0, 0.0], [1.0, 3.0, 1.0], [0.0, 1.0, 2.0]]), np.array([1.0, -2.0, 3.0])
+    units = np.array([1.0, 1e-8, 1e4])
+    H, g = units[:, None] * A * units, units * c
+    lam, V = np.linalg.eigh(H)
+    floor = 1e-12 * np.abs(lam).max()
+    assert np.abs(lam).min() < floor
+    p = modified_direction(H, g, lam, V, floor, 0.0, modification)
+    np.testing.assert_allclose(p, -np.linalg.solve(A, c) / units, rtol=1e-12)
