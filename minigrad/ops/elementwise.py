@@ -68,13 +68,8 @@ arccosh = elementwise(np.arccosh, lambda y, x: 1 / (np.sqrt(x - 1) * np.sqrt(x +
 arctanh = elementwise(np.arctanh, lambda y, x: 1 / _one_minus_square(x))
 deg2rad = elementwise(np.deg2rad, lambda y, x: math.pi / 180)
 rad2deg = elementwise(np.rad2deg, lambda y, x: 180 / math.pi)
-hypot = elementwise(np.hypot, lambda y, a, b: _cosine(a, b), lambda y, a, b: _cosine(b, a))
-arctan2 = elementwise(
-    np.arctan2,
-    # b/(a² + b²), without over- or underflow
-    lambda y, a, b: ratio(ratio(b, np.hypot(a, b)), np.hypot(a, b)),
-    lambda y, a, b: -ratio(ratio(a, np.hypot(a, b)), np.hypot(a, b)),
-)
+hypot = elementwise(np.hypot, lambda y, a, b: _over(a, b, y), lambda y, a, b: _over(b, a, y))
+arctan2 = elementwise(np.arctan2, lambda y, a, b: over_squares(b, a), lambda y, a, b: -over_squares(a, b))
 
 # Kinks
 
@@ -102,6 +97,15 @@ _fmax_const = elementwise(
 )
 _fmin_const = elementwise(
     np.fmin, lambda y, x, c: _chosen(np.less, x, c, tie=0), None, name="fmin", chooses=True
+)
+
+clip_op = elementwise(
+    lambda x, low, high: np.minimum(np.maximum(x, low), high),
+    lambda y, x, low, high: np.greater(x, low) & np.less(x, high),
+    None,
+    None,
+    name="clip",
+    chooses=True,
 )
 
 SQUARES[hypot] = lambda a, b: a * a + b * b
@@ -139,6 +143,8 @@ def _sigmoid(x: Any) -> Any:
 
 
 def _ratio(a: Any, b: Any) -> Any:
+    if isinstance(b, np.ndarray | np.generic) and b.all():
+        return np.divide(a, b)
     return np.where(np.equal(b, 0), 0, np.divide(a, np.where(np.equal(b, 0), 1, b)))
 
 
@@ -173,6 +179,35 @@ _cosine: Op = elementwise(
 )
 
 
+def _over(a: Any, b: Any, y: Any) -> Any:
+    """a/√(a² + b²), and 0 at the origin; y is the root, but counts as no value of its own."""
+    return _ratio(a, y) if y.__class__ is np.ndarray else _cosine(a, b)
+
+
+def _inverse(a: Any, b: Any) -> Any:
+    squares = np.multiply(a, a) + np.multiply(b, b)
+    if np.iscomplexobj(squares):
+        return np.divide(a, squares)
+    limits = np.finfo(squares.dtype)
+    if squares.size and limits.tiny / limits.eps <= squares.min() and squares.max() < np.inf:
+        return np.divide(a, squares)
+    length = np.hypot(a, b)  # which neither over- nor underflows
+    return _ratio(_ratio(a, length), length)
+
+
+# a/(a² + b²), and 0 at the origin, where its slope is undefined
+over_squares: Op = elementwise(
+    _inverse,
+    lambda y, a, b: _off_origin((over_squares(b, a) - y) * (over_squares(b, a) + y), a, b),
+    lambda y, a, b: _off_origin(-2 * y * over_squares(b, a), a, b),
+    name="over_squares",
+)
+
+
+def _off_origin(slope: Any, a: Any, b: Any) -> Any:
+    return np.where(np.equal(a, 0) & np.equal(b, 0), np.nan, slope)
+
+
 def _squared_sine(a: Any, b: Any) -> Any:
     """b²/(a² + b²), and 1 at the origin."""
     return np.where(np.equal(a, 0) & np.equal(b, 0), 1, np.square(_cosine(b, a)))
@@ -201,8 +236,11 @@ def _one_where(condition: Any, y: Any) -> Any:
 
 
 def _larger(a: Any, b: Any, y: Any) -> Any:
-    """1 where a > b, ½ at a tie."""
-    return (_one_where(np.greater(a, b), y) + _one_where(np.greater_equal(a, b), y)) / 2
+    """1 where a > b, ½ at a tie; bools if there is none, which `select` multiplies faster."""
+    larger = np.greater(a, b)
+    if y.__class__ is np.ndarray and not np.count_nonzero(np.equal(a, b)):
+        return larger
+    return (_one_where(larger, y) + _one_where(np.greater_equal(a, b), y)) / 2
 
 
 def _chosen(better: Any, a: Any, b: Any, tie: float = 0.5) -> Any:
@@ -318,6 +356,8 @@ sinc = register(np.sinc, lambda x: _sinc_op(x, order=0))
 def clip(x: Any, min: Any = None, max: Any = None, *, a_min: Any = None, a_max: Any = None) -> Any:
     """min(max(x, lo), hi): derivative 1 strictly inside the bounds, 0 at and beyond them."""
     low, high = a_min if min is None else min, a_max if max is None else max
+    if not (low is None or high is None or is_live(low) or is_live(high)):
+        return clip_op(x, low, high)
     if low is not None:
         x = maximum(x, low)
     if low is high is None:

@@ -1,4 +1,4 @@
-"""Reductions: sum and extrema as ops; mean, prod, var and the softmax family from them.
+"""Reductions: sums, products, extrema and spread, and the softmax family.
 
 Axes are stored as negative numbers, so that the same text works with extra leading axes in a batched sweep.
 """
@@ -41,7 +41,11 @@ def one_from_the_end(axis: Any, ndim: int) -> int:
 
 def with_axes(g: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     """g with the axes that a reduction removed put back as axes of length one."""
-    return g if keepdims or not axis else np.expand_dims(g, axis)
+    if keepdims or not axis:
+        return g
+    if g.__class__ is np.ndarray and not g.ndim:  # np.expand_dims takes ten times as long
+        return g.reshape((1,) * len(axis))
+    return np.expand_dims(g, axis)
 
 
 def _spread(g: Any, x: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
@@ -114,25 +118,53 @@ def in_float32(f: Any, x: Any) -> Any:
 _whole_prod = constant_op(lambda x, axis, keepdims: np.prod(x, axis=axis, keepdims=keepdims), "prod")
 
 
-def prod(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    """The product along axes, by multiplying halves.
+def _cofactors(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+    """For each element the product of the others."""
+    if x.__class__ is np.ndarray:  # a recorded sweep may not look at values
+        sizes = np.abs(y)
+        least, largest = (extreme.reduce(sizes, axis=None) for extreme in (np.minimum, np.maximum))
+        if np.finfo(y.dtype).tiny <= least and largest < np.inf:
+            return np.divide(with_axes(y, axis, keepdims), x)
+    order = [a for a in range(-x.ndim, 0) if a not in axis] + [a for a in range(-x.ndim, 0) if a in axis]
+    places = [a + x.ndim for a in order]
+    lines = np.transpose(x, places)
+    found = _others(np.reshape(lines, (*lines.shape[: x.ndim - len(axis)], -1)))
+    return np.transpose(np.reshape(found, lines.shape), np.argsort(places))
 
-    That takes log₂ n multiplications of arrays and no rule of its own, and is exact at every order even where
-    factors are 0.
+
+def _others(x: Any) -> Any:
+    """For each element the product of the others in its row: those of the pairs, times its partner.
+
+    That takes about 3n multiplications, no division, and is right at every order where elements are 0.
     """
-    axes = _folded(axis, x.ndim)
-    if not data_of(x).size or x.dtype.kind in "biu":
-        return _whole_prod(x, axis=axes, keepdims=bool(keepdims))
-    kept = [a for a in range(-x.ndim, 0) if a not in axes]
-    shape = tuple(1 if a in axes else x.shape[a] for a in range(-x.ndim, 0))
-    flat = np.reshape(
-        np.transpose(x, [a + x.ndim for a in (*kept, *axes)]), [x.shape[a] for a in kept] + [-1]
-    )
-    while flat.shape[-1] > 1:
-        half = flat.shape[-1] // 2
-        product = flat[..., :half] * flat[..., half : 2 * half]
-        flat = np.concatenate([product, flat[..., 2 * half :]], axis=-1) if flat.shape[-1] % 2 else product
-    return np.reshape(flat, shape if keepdims else tuple(x.shape[a] for a in kept))
+    half = x.shape[-1] // 2
+    if not half:
+        return np.ones_like(x)
+    a, b, rest = x[..., :half], x[..., half : 2 * half], x[..., 2 * half :]
+    outside = _others(np.concatenate([a * b, rest], axis=-1))
+    of_pairs = outside[..., :half]
+    return np.concatenate([of_pairs * b, of_pairs * a, outside[..., half:]], axis=-1)
+
+
+prod_op = Op(
+    "prod",
+    lambda x, axis, keepdims: np.multiply.reduce(x, axis=axis, keepdims=keepdims),
+    pulls=(
+        lambda g, y, x, axis, keepdims: scale(with_axes(g, axis, keepdims), _cofactors(y, x, axis, keepdims)),
+    ),
+    pushes=(
+        lambda t, y, x, axis, keepdims: np.add.reduce(
+            scale(t, _cofactors(y, x, axis, keepdims)), axis=axis, keepdims=keepdims
+        ),
+    ),
+    batched=True,
+)
+
+
+def prod(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    """The product along axes; its derivative by an element is the product of the others."""
+    constant = not x.size or x.dtype.kind in "biu"
+    return (_whole_prod if constant else prod_op)(x, axis=_folded(axis, x.ndim), keepdims=bool(keepdims))
 
 
 register((np.sum,), sum, keywords=("axis", "keepdims"))
@@ -187,18 +219,39 @@ def _centred(x: Any, axis: tuple[int, ...]) -> tuple[Any, int]:
     return x - np.add.reduce(x, axis=axis, keepdims=True) / n, n
 
 
+def _variance(x: Any, axis: tuple[int, ...], ddof: float, keepdims: bool) -> Any:
+    deviation, n = _centred(x, axis)
+    return total(deviation * deviation, axis=axis, keepdims=keepdims) / builtins.max(n - ddof, 0)
+
+
+def _var_slope(x: Any, axis: tuple[int, ...], ddof: float) -> Any:
+    """∂σ²/∂x = 2(x − x̄)/(n − ddof)."""
+    deviation, n = _centred(x, axis)
+    return deviation / (0.5 * builtins.max(n - ddof, 0))
+
+
+var_op = Op(
+    "var",
+    _variance,
+    pulls=(
+        lambda g, y, x, axis, ddof, keepdims: scale(with_axes(g, axis, keepdims), _var_slope(x, axis, ddof)),
+    ),
+    pushes=(
+        lambda t, y, x, axis, ddof, keepdims: np.add.reduce(
+            scale(t, _var_slope(x, axis, ddof)), axis=axis, keepdims=keepdims
+        ),
+    ),
+    batched=True,
+)
+
+
 def var(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     if x.dtype.kind == "c":
         return var(np.real(x), axis, ddof=ddof, keepdims=keepdims) + var(
             np.imag(x), axis, ddof=ddof, keepdims=keepdims
         )
     axes = from_the_end(axis, x.ndim)
-
-    def of(z: Any) -> Any:
-        deviation, n = _centred(z, axes)
-        return total(deviation * deviation, axis=axes, keepdims=bool(keepdims)) / builtins.max(n - ddof, 0)
-
-    return in_float32(of, x)
+    return in_float32(lambda z: var_op(z, axis=axes, ddof=ddof, keepdims=bool(keepdims)), x)
 
 
 def _std_slope(y: Any, x: Any, axis: tuple[int, ...], ddof: float, keepdims: bool) -> Any:
@@ -224,12 +277,7 @@ _std = Op(
 )
 
 
-def _variance(x: Any, axis: tuple[int, ...], ddof: float, keepdims: bool) -> Any:
-    deviation, n = _centred(x, axis)
-    return total(deviation * deviation, axis=axis, keepdims=keepdims) / builtins.max(n - ddof, 0)
-
-
-SQUARES[_std] = lambda x, axis, ddof, keepdims: _variance(x, axis, ddof, keepdims)
+SQUARES[_std] = lambda x, axis, ddof, keepdims: var_op(x, axis=axis, ddof=ddof, keepdims=keepdims)
 
 
 def std(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:

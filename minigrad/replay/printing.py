@@ -20,7 +20,7 @@ from minigrad.ops import fused
 from minigrad.ops.index import SLOT, gather, getitem_op
 from minigrad.ops.linalg import inner_op, linear, matmul_op, matvec_op
 from minigrad.ops.random import uniform_op
-from minigrad.ops.reduce import along_rows, max_op, min_op, ones, total
+from minigrad.ops.reduce import along_rows, max_op, min_op, ones, prod_op, total, var_op
 from minigrad.ops.shape import (
     astype_constant_op,
     astype_op,
@@ -90,14 +90,13 @@ printed(
     linear,
     lambda y, x, w, b: f"{_DOT}; np.add({{y}}, {{2}}, {{y}})" if x.dtype == w.dtype == b.dtype else None,
 )
-printed(
-    max_op,
-    lambda y, x, axis, keepdims: f"np.maximum.reduce({{0}}, axis={axis}, keepdims={keepdims}, out={{y}})",
-)
-printed(
-    min_op,
-    lambda y, x, axis, keepdims: f"np.minimum.reduce({{0}}, axis={axis}, keepdims={keepdims}, out={{y}})",
-)
+for _op, _reduce in (max_op, "maximum"), (min_op, "minimum"), (prod_op, "multiply"):
+    printed(
+        _op,
+        lambda y, x, axis, keepdims, _reduce=_reduce: (
+            f"np.{_reduce}.reduce({{0}}, axis={axis}, keepdims={keepdims}, out={{y}})"
+        ),
+    )
 printed(astype_op, lambda y, x, dtype: "np.copyto({y}, {0}, casting='unsafe')")
 printed(fused.centred_op, lambda y, x: ("{centred}({0}, {y})", {"centred": fused.centred_op.forward}))
 printed(
@@ -142,8 +141,8 @@ printed(gather, _gather)
 printed(total, _sum)
 printed(uniform_op, deterministic=False)
 for _op in (
-    e.sigmoid, e.sigmoid_slope, e.softplus, e.relu, e.ratio, e.gap, fused.mse_op, fused.cross_entropy_op,
-    fused.softmax_residual_op,
+    e.sigmoid, e.sigmoid_slope, e.softplus, e.relu, e.ratio, e.gap, e.clip_op, fused.mse_op,
+    fused.cross_entropy_op, fused.softmax_residual_op, var_op,
 ):  # fmt: skip
     printed(_op, inlined=True)
 for _op in (

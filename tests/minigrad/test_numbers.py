@@ -111,6 +111,37 @@ def test_sinc_of_every_order():
         d = grad(d)
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+def test_the_slope_of_arctan2_at_any_size(scale):
+    """∂a = b/(a² + b²), ∂b = −a/(a² + b²), and the second derivatives by their closed forms."""
+    a, b = 3.0 * scale, 4.0 * scale
+    first, second = (grad(np.arctan2, argnums=i) for i in (0, 1))
+    np.testing.assert_allclose([first(a, b), second(a, b)], np.array([0.16, -0.12]) / scale, rtol=1e-14)
+    if scale == 1:
+        found = [grad(f, argnums=i)(a, b) for f in (first, second) for i in (0, 1)]
+        np.testing.assert_allclose(found, [-0.0384, -0.0112, -0.0112, 0.0384], rtol=1e-14)
+
+
+def test_the_slope_of_arctan2_has_none_itself_at_the_origin():
+    first = grad(np.arctan2)
+    assert first(0.0, 0.0) == 0
+    assert np.isnan(grad(first)(0.0, 0.0))
+    assert np.isnan(grad(first, argnums=1)(0.0, 0.0))
+
+
+@pytest.mark.parametrize("x", [
+    [2.0, 3.0, 4.0], [0.0, 3.0, 4.0], [1e-200, 1e-200, 3.0], [1e-160, 1e-160, 2.0, 5.0],
+    [1e200, 1e-200, 1e200],
+    [np.inf, 2.0, 3.0], [-0.0, np.inf], [2.0, np.nan, 3.0],
+], ids=str)  # fmt: skip
+def test_the_derivative_of_prod_is_the_product_of_the_others(x):
+    """Also where the product is 0, has few digits, is infinite or undefined, so that y/x would be wrong."""
+    x = np.array(x)
+    with np.errstate(all="ignore"):
+        expected = [np.multiply.reduce(np.delete(x, i)) for i in range(x.size)]
+        np.testing.assert_allclose(both_modes(np.prod, x), expected, rtol=1e-14)
+
+
 def test_prod_of_many_factors_keeps_its_cost_in_hand():
     x = np.linspace(0.999, 1.001, 100_000)
     g = grad(np.prod)(x)

@@ -3,6 +3,7 @@
 import numpy as np
 
 import minigrad as mg
+from minigrad.ops.elementwise import over_squares
 from tests.minigrad.rows.drawn import drawing
 
 r = drawing(0)
@@ -56,6 +57,7 @@ TABLE = [
     ("rad2deg", np.rad2deg, r(3)),
     ("hypot", np.hypot, r(2, 3, low=0.3), r(3, low=0.3)),
     ("arctan2", np.arctan2, r(2, 3, low=0.3), r(3, low=0.3)),
+    ("over_squares", over_squares, r(2, 3, low=0.3), r(3, low=0.3)),
     ("absolute", np.absolute, np.array([-1.5, 0.7, 2.0])),
     ("fabs", np.fabs, np.array([-1.5, 0.7, 2.0])),
     (
