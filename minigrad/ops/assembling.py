@@ -18,7 +18,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from minigrad.families import constant_op, register
 from minigrad.mode import current
 from minigrad.ops.index import known
-from minigrad.ops.moving import diagonal, padded
+from minigrad.ops.moving import diagonal, padded, widths
 from minigrad.ops.shape import astype, each
 from minigrad.tensor import Tensor, data_of, traced_if_capturing
 
@@ -306,17 +306,10 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> A
         step, lengths = partial(_with_statistics, _STATISTICS[mode]), values.get("stat_length")
         pairs = (array.ndim, 2)
         detail = np.full(pairs, None) if lengths is None else np.broadcast_to(known(lengths), pairs).tolist()
-    for axis, width in enumerate(_widths(pad_width, array)):
+    for axis, width in enumerate(widths(pad_width, array)):
         if any(width):
             array = step(array, axis, width, detail[axis])
     return array
-
-
-def _widths(pad_width: Any, array: Any) -> Any:
-    if isinstance(pad_width, dict):
-        pad_width = [pad_width.get(a, pad_width.get(a - array.ndim, 0)) for a in range(array.ndim)]
-        pad_width = [width if isinstance(width, tuple) else (width, width) for width in pad_width]
-    return np.broadcast_to(known(pad_width), (array.ndim, 2)).tolist()
 
 
 def _along(axis: int, ndim: int, width: Any) -> list[tuple[int, int]]:

@@ -6,6 +6,11 @@ which element came there. A tangent is picked from those places, and a cotangent
 
     y = [x, 0][at]        t ↦ [t, 0][at]        g ↦ Σ over the places that show an element
 
+Going through the numbers takes ten times as long as the function. So a tangent is given to the function
+itself, with zeros for the other arrays. And where NumPy has the adjoint of the function, which sends a
+cotangent back (`roll` by the negative shift, `tril` itself), the table names it. The numbers serve the rest,
+and batched sweeps.
+
 So a function takes one line, its parameters with a star after the arrays, and keeps NumPy's own signature,
 options, shapes, dtypes and errors, because it is NumPy's function that computes the values. Its parameters
 must not be of the kind that compares or computes values.
@@ -21,12 +26,14 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 from numpy.lib.stride_tricks import sliding_window_view
 
 from minigrad.calls import as_written
 from minigrad.families import linear_op, register
 from minigrad.ops.index import known
-from minigrad.tensor import ForEach, Op, Tensor
+from minigrad.ops.reduce import total
+from minigrad.tensor import ForEach, Op, Tensor, traced_if_capturing
 
 # Picking and adding back
 
@@ -94,12 +101,17 @@ class Call:
         self.function, self.args, self.keywords = function, args, keywords
 
     def __call__(self, *xs: Any) -> Any:
-        keywords = {word: _filled(x, xs) for word, x in self.keywords.items()}
-        return self.function(*[_filled(x, xs) for x in self.args], **keywords)
+        return self.function(*self.args_with(xs), **self.keywords_with(xs))
+
+    def args_with(self, xs: Sequence[Any]) -> list[Any]:
+        return [_filled(x, xs) for x in self.args]
+
+    def keywords_with(self, xs: Sequence[Any]) -> dict[str, Any]:
+        return {word: _filled(x, xs) for word, x in self.keywords.items()}
 
     def places(self, i: int, xs: Sequence[Any]) -> Places:
         """Where the elements of the i-th array go."""
-        shapes = tuple([x.shape if hasattr(x, "shape") else () for x in xs])
+        shapes = tuple(map(_shape, xs))
         small = max(map(prod, shapes)) <= LARGEST_KEPT
         return (_kept_places if small else _places)(self, i, shapes)
 
@@ -139,6 +151,10 @@ def _places(call: Call, i: int, shapes: tuple[tuple[int, ...], ...]) -> Places:
 
 
 _kept_places = lru_cache(maxsize=128)(_places)
+
+
+def _shape(x: Any) -> tuple[int, ...]:
+    return x.shape if hasattr(x, "shape") else ()
 
 
 def _filled(x: Any, xs: Sequence[Any]) -> Any:
@@ -183,16 +199,32 @@ def _option(x: Any) -> Any:
     return x.__class__([_option(item) for item in x]) if x.__class__ in (list, tuple) else x
 
 
-def moved(function: Any, parameters: str) -> Callable[..., Any]:
+def moved(function: Any, parameters: str, adjoint: Any = None) -> Callable[..., Any]:
     """The rule of a NumPy function that moves elements.
 
     Args:
         parameters: their names in NumPy's order, "arr* obj values* axis": a star after an array whose
             elements are moved, two after lists of arrays in lists.
+        adjoint: `adjoint(g, x, *options)`, with the options of the function, gives the cotangent of its first
+            argument x, of which only the shape counts; None for calls that are left to the numbers.
     """
     names = [word.rstrip("*") for word in parameters.split()]
     stars = {word.rstrip("*"): word.count("*") for word in parameters.split()}
-    op = Op(function.__name__, _run, pulls=ForEach(_pull), pushes=ForEach(_push), batched=True)
+
+    def pull(i: int, g: Any, y: Any, *xs: Any, call: Call) -> Any:
+        if adjoint is not None and g.ndim == y.ndim and call.args and call.args[0] == Slot(i):
+            found = adjoint(g, *call.args_with(xs), **call.keywords_with(xs))
+            if found is not None:
+                return found
+        return add_back(g, places=call.places(i, xs))
+
+    def push(i: int, t: Any, y: Any, *xs: Any, call: Call) -> Any:
+        if t.ndim > len(_shape(xs[i])):
+            return pick(t, places=call.places(i, xs))
+        zeros = [traced_if_capturing(np.zeros(_shape(x), t.dtype)) for x in xs]
+        return op(*zeros[:i], t, *zeros[i + 1 :], call=call)
+
+    op = Op(function.__name__, _run, pulls=ForEach(pull), pushes=ForEach(push), batched=True)
 
     def rule(*args: Any, **keywords: Any) -> Any:
         xs: list[Any] = []
@@ -214,40 +246,78 @@ def _run(*xs: Any, call: Call) -> Any:
     return call(*xs)
 
 
-def _pull(i: int, g: Any, y: Any, *xs: Any, call: Call) -> Any:
-    return add_back(g, places=call.places(i, xs))
+# Adjoints: the parameters are NumPy's
 
 
-def _push(i: int, t: Any, y: Any, *xs: Any, call: Call) -> Any:
-    return pick(t, places=call.places(i, xs))
+def _negative(shift: Any) -> Any:
+    return -shift if isinstance(shift, int) else -np.asarray(shift, np.intp)
+
+
+def _on_diagonal(g: Any, x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    if x.ndim != 2 or x.shape != (g.size + abs(offset),) * 2:
+        return None
+    return np.diag(g, offset if axis1 % 2 < axis2 % 2 else -offset)
+
+
+def _of_diag(g: Any, v: Any, k: int = 0) -> Any:
+    return _on_diagonal(g, v, k) if v.ndim == 2 else np.diagonal(g, k)
+
+
+def _untiled(g: Any, A: Any, reps: Any) -> Any:
+    reps = np.atleast_1d(reps).tolist()
+    n = max(len(reps), A.ndim)
+    lengths = (*(1,) * (n - A.ndim), *A.shape)
+    pairs = zip([*[1] * (n - len(reps)), *reps], lengths, strict=True)
+    folded = np.reshape(g, tuple([length for pair in pairs for length in pair]))
+    return np.reshape(np.sum(folded, axis=tuple(range(0, 2 * n, 2))), A.shape)
+
+
+def _unrepeated(g: Any, a: Any, repeats: Any, axis: Any = None) -> Any:
+    if not isinstance(repeats, int | np.integer):
+        return None
+    last = a.ndim if axis is None or not a.ndim else normalize_axis_index(axis, a.ndim) + 1
+    apart = np.reshape(g, (*a.shape[:last], int(repeats), *a.shape[last:]))
+    return total(apart, axis=(last - apart.ndim,))  # which is quick along short rows
+
+
+def _cropped(g: Any, array: Any, pad_width: Any, mode: str, **options: Any) -> Any:
+    if mode != "constant":
+        return None
+    starts = [width[0] for width in widths(pad_width, array)]
+    return g[tuple([slice(start, start + n) for start, n in zip(starts, array.shape, strict=True)])]
+
+
+def widths(pad_width: Any, array: Any) -> Any:
+    """The numbers of elements before and after each axis."""
+    if isinstance(pad_width, dict):
+        pad_width = [pad_width.get(a, pad_width.get(a - array.ndim, 0)) for a in range(array.ndim)]
+        pad_width = [width if isinstance(width, tuple) else (width, width) for width in pad_width]
+    return np.broadcast_to(known(pad_width), (array.ndim, 2)).tolist()
 
 
 # The table
 
 
-def moves(function: Any, parameters: str) -> Callable[..., Any]:
+def moves(function: Any, parameters: str, adjoint: Any = None) -> Callable[..., Any]:
     """Register the rule of a function; returns it."""
-    return register(function, moved(function, parameters))  # type: ignore[no-any-return]
+    return register(function, moved(function, parameters, adjoint))  # type: ignore[no-any-return]
 
 
-moves(np.roll, "a* shift axis")
-moves(np.flip, "m* axis")
-moves(np.fliplr, "m*")
-moves(np.flipud, "m*")
-moves(np.rot90, "m* k axes")
-moves(np.rollaxis, "a* axis start")
-moves(np.matrix_transpose, "x*")
-moves(np.linalg.matrix_transpose, "x*")
-moves(np.tril, "m* k")
-moves(np.triu, "m* k")
-moves(np.diag, "v* k")
-moves(np.diagflat, "v* k")
-diagonal = moves(np.diagonal, "a* offset axis1 axis2")
-moves(np.linalg.diagonal, "x* offset")
-moves(np.tile, "A* reps")
-moves(np.repeat, "a* repeats axis")
+moves(np.roll, "a* shift axis", lambda g, a, shift, axis=None: np.roll(g, _negative(shift), axis))
+moves(np.flip, "m* axis", lambda g, m, axis=None: np.flip(g, axis))
+moves(np.fliplr, "m*", lambda g, m: np.fliplr(g))
+moves(np.flipud, "m*", lambda g, m: np.flipud(g))
+moves(np.rot90, "m* k axes", lambda g, m, k=1, axes=(0, 1): np.rot90(g, -k, axes))
+moves(np.tril, "m* k", lambda g, m, k=0: np.tril(g, k) if m.ndim > 1 else None)
+moves(np.triu, "m* k", lambda g, m, k=0: np.triu(g, k) if m.ndim > 1 else None)
+moves(np.diag, "v* k", _of_diag)
+moves(np.diagflat, "v* k", lambda g, v, k=0: np.reshape(np.diagonal(g, k), v.shape))
+diagonal = moves(np.diagonal, "a* offset axis1 axis2", _on_diagonal)
+moves(np.linalg.diagonal, "x* offset", _on_diagonal)
+moves(np.tile, "A* reps", _untiled)
+moves(np.repeat, "a* repeats axis", _unrepeated)
 moves(np.resize, "a* new_shape")
-moves(np.copy, "a* order subok")
+moves(np.copy, "a* order subok", lambda g, a, order="K", subok=False: g)
 moves(np.append, "arr* values* axis")
 moves(np.insert, "arr* obj values* axis")
 moves(np.delete, "arr* obj axis")
@@ -258,4 +328,5 @@ moves(np.compress, "condition a* axis")
 moves(np.extract, "condition arr*")
 moves(np.choose, "a choices* mode")
 moves(sliding_window_view, "x* window_shape axis subok writeable")
-padded = moved(np.pad, "array* pad_width mode constant_values* reflect_type")  # some modes: in `assembling`
+# further modes of pad are in `assembling`
+padded = moved(np.pad, "array* pad_width mode constant_values* reflect_type", _cropped)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.families import constant_op, linear_op, register
+from minigrad.products import BITS, select
 from minigrad.sweeps import unbroadcast
 from minigrad.tensor import ForEach, Op, Tensor, data_of, traced_if_capturing
 
@@ -125,14 +126,18 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     return transpose_op(x, axes=tuple(axes))
 
 
-def moveaxis(x: Any, source: Any, destination: Any) -> Any:
-    probe = np.moveaxis(np.empty(tuple(range(2, 2 + x.ndim)), np.void), source, destination)
+def _reordered(x: Any, function: Any, *options: Any) -> Any:
+    """function(x, *options), which only transposes; the lengths of a probe's axes show in which order."""
+    probe = function(np.empty(tuple(range(2, 2 + x.ndim)), np.void), *options)
     return transpose_op(x, axes=tuple(n - 2 for n in probe.shape))
 
 
 register(np.transpose, transpose, keywords=("axes",))
 register(np.swapaxes, swapaxes)
-register(np.moveaxis, moveaxis)
+register(np.moveaxis, lambda a, source, destination: _reordered(a, np.moveaxis, source, destination))
+register(np.rollaxis, lambda a, axis, start=0: _reordered(a, np.rollaxis, axis, start))
+for _f in (np.matrix_transpose, np.linalg.matrix_transpose):
+    register(_f, lambda x, *, f=_f: _reordered(x, f))
 
 # Repeating by broadcasting
 
@@ -221,11 +226,18 @@ register(np.vstack, vstack, keywords=("dtype", "casting"))
 # Selecting between two
 
 
+def _kept(g: Any, c: Any, on: bool) -> Any:
+    """g where the truth of c is `on`, else 0; `select` takes a quarter of the time of np.where on arrays."""
+    if g.__class__ is c.__class__ is np.ndarray and c.dtype == bool and g.dtype in BITS:
+        return select.forward(g, c if on else ~c)
+    return np.where(c, g, 0) if on else np.where(c, 0, g)
+
+
 where_op = Op(
     "where",
     lambda condition, a, b: np.where(condition, a, b),
-    pulls=(None, lambda g, y, c, a, b: np.where(c, g, 0), lambda g, y, c, a, b: np.where(c, 0, g)),
-    pushes=(None, lambda t, y, c, a, b: np.where(c, t, 0), lambda t, y, c, a, b: np.where(c, 0, t)),
+    pulls=(None, lambda g, y, c, a, b: _kept(g, c, True), lambda g, y, c, a, b: _kept(g, c, False)),
+    pushes=(None, lambda t, y, c, a, b: _kept(t, c, True), lambda t, y, c, a, b: _kept(t, c, False)),
     broadcasts=True,
     batched=True,
     doc="condition ? a : b, elementwise. Nothing leaks from the side that was not selected.",
