@@ -25,7 +25,7 @@ from minigrad.tensor import RULES, Op
 __all__ = ["bilinear", "constant_op", "elementwise", "linear_op", "register"]
 
 Rule = Callable[..., Any]
-LINEAR: set[Op] = set()  # the ops that `linear_op` has made
+LINEAR: set[Op] = set()  # linear maps of the first input
 
 
 @entry

@@ -34,7 +34,11 @@ def _flipped(x: Any, axis: int) -> Any:
 
 
 def _running_sum(x: Any, axis: int, backwards: bool = False) -> Any:
-    return _flipped(np.cumsum(_flipped(x, axis), axis), axis) if backwards else np.cumsum(x, axis)
+    if not backwards:
+        return np.cumsum(x, axis)
+    y = np.empty(x.shape, x.dtype)
+    np.cumsum(_flipped(x, axis), axis, out=_flipped(y, axis))
+    return y
 
 
 cumsum_op: Op = linear_op(

@@ -273,7 +273,18 @@ def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
     return x[(slice(None),) * axis + (picked,)]
 
 
-argsort_op = constant_op(lambda x, axis, kind: np.argsort(x, axis=axis, kind=kind), "argsort")
+def _order(x: Any, axis: int, kind: str | None) -> Any:
+    """np.argsort. A stable sort of floats takes three times as long as another, and only ties tell them
+    apart; NaNs count as ties here."""
+    if kind == "stable" and x.dtype.kind == "f" and x.shape[axis] > 256:
+        order = np.argsort(x, axis=axis)
+        ranked = np.moveaxis(np.take_along_axis(x, order, axis), axis, -1)
+        if not (np.equal(ranked[..., 1:], ranked[..., :-1]).any() or np.isnan(ranked[..., -1]).any()):
+            return order
+    return np.argsort(x, axis=axis, kind=kind)  # type: ignore[arg-type]  # the stubs want literals
+
+
+argsort_op = constant_op(_order, "argsort")
 
 
 def sort(x: Any, axis: int | None = -1, kind: str | None = None, *, stable: bool | None = None) -> Any:

@@ -30,7 +30,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from numpy.lib.stride_tricks import sliding_window_view
 
 from minigrad.calls import as_written
-from minigrad.families import linear_op, register
+from minigrad.families import LINEAR, linear_op, register
 from minigrad.ops.index import known
 from minigrad.ops.reduce import total
 from minigrad.tensor import ForEach, Op, Tensor, traced_if_capturing
@@ -225,6 +225,8 @@ def moved(function: Any, parameters: str, adjoint: Any = None) -> Callable[..., 
         return op(*zeros[:i], t, *zeros[i + 1 :], call=call)
 
     op = Op(function.__name__, _run, pulls=ForEach(pull), pushes=ForEach(push), batched=True)
+    if parameters.count("*") == 1:
+        LINEAR.add(op)
 
     def rule(*args: Any, **keywords: Any) -> Any:
         xs: list[Any] = []

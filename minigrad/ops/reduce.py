@@ -100,14 +100,26 @@ def sum(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     return total(x, axis=_folded(axis, np.ndim(data_of(x))), keepdims=bool(keepdims))
 
 
+def _count(x: Any, axis: tuple[int, ...]) -> int:
+    n = 1
+    for a in axis:
+        n *= x.shape[a]
+    return n
+
+
+mean_op = linear_op(
+    "mean",
+    lambda x, axis, keepdims: total(x, axis=axis, keepdims=keepdims) / _count(x, axis),
+    lambda g, x, axis, keepdims: _spread(g / _count(x, axis), x, axis, keepdims),
+    batched=True,
+)
+
+
 def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     axes = from_the_end(axis, x.ndim)
-    n = 1
-    for a in axes:
-        n *= x.shape[a]
-    if not n:
+    if not _count(x, axes):
         raise ValueError(f"np.mean of an empty slice: shape {x.shape}, axis {axis}.")
-    return in_float32(lambda z: total(z, axis=axes, keepdims=bool(keepdims)) / n, x)
+    return in_float32(lambda z: mean_op(z, axis=axes, keepdims=bool(keepdims)), in_floats(x))
 
 
 def in_float32(f: Any, x: Any) -> Any:
@@ -211,9 +223,7 @@ register((np.min, np.amin), min, keywords=("axis", "keepdims"))
 
 
 def _centred(x: Any, axis: tuple[int, ...]) -> tuple[Any, int]:
-    n = 1
-    for a in axis:
-        n *= x.shape[a]
+    n = _count(x, axis)
     first = x[tuple(slice(0, 1) if a in axis else slice(None) for a in range(-x.ndim, 0))]
     x = x - first  # so that the deviation of a constant is 0, without the rounding of its mean
     return x - np.add.reduce(x, axis=axis, keepdims=True) / n, n

@@ -142,6 +142,28 @@ def test_the_derivative_of_prod_is_the_product_of_the_others(x):
         np.testing.assert_allclose(both_modes(np.prod, x), expected, rtol=1e-14)
 
 
+@pytest.mark.parametrize("what", ["different", "ties", "zeros of both signs", "NaN"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_long_sorts_are_stable_in_their_derivative(what, axis):
+    """Equal elements keep their order, as np.argsort(kind="stable") says."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((300, 300))
+    if what == "ties":
+        x = np.round(x, 1)
+    elif what != "different":
+        x[rng.random(x.shape) < 0.1] = np.nan if what == "NaN" else 0.0
+        x[rng.random(x.shape) < 0.1] *= -1
+    weights = rng.standard_normal(x.shape)
+    expected = np.empty_like(x)
+    np.put_along_axis(expected, np.argsort(x, axis=axis, kind="stable"), weights, axis)
+    np.testing.assert_array_equal(mg.vjp(lambda x: np.sort(x, axis), x)[1](weights)[0], expected)
+
+
+def test_the_mean_of_large_integers_does_not_wrap_around():
+    x = np.full(4, 2**62)
+    assert np.mean(Tensor(x)).data == np.mean(x) == 2.0**62
+
+
 def test_prod_of_many_factors_keeps_its_cost_in_hand():
     x = np.linspace(0.999, 1.001, 100_000)
     g = grad(np.prod)(x)
