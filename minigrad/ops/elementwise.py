@@ -143,7 +143,7 @@ def _sigmoid(x: Any) -> Any:
 
 
 def _ratio(a: Any, b: Any) -> Any:
-    if isinstance(b, np.ndarray | np.generic) and b.all():
+    if isinstance(b, np.ndarray | np.generic) and np.logical_and.reduce(b, axis=None):
         return np.divide(a, b)
     return np.where(np.equal(b, 0), 0, np.divide(a, np.where(np.equal(b, 0), 1, b)))
 

@@ -246,10 +246,13 @@ _total: Any = np.add.reduce  # the stubs want a literal bool as keepdims
 
 def _length(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     """√Σx²; where squares over- or underflow, from x divided by its largest element."""
+    limits = np.finfo(x.dtype)
+    least = limits.tiny / limits.eps
+    if len(axis) == x.ndim and not keepdims and least <= (whole := np.vdot(x, x)) < np.inf:
+        return np.sqrt(whole)
     with np.errstate(over="ignore", under="ignore"):
         squares = _total(x * x, axis=axis, keepdims=keepdims)
-    limits = np.finfo(squares.dtype)
-    if not np.any(np.isinf(squares) | (squares < limits.tiny / limits.eps)):
+    if not np.any(np.isinf(squares) | (squares < least)):
         return np.sqrt(squares)
     top = np.maximum.reduce(np.abs(x), axis=axis, keepdims=True, initial=0)
     top = np.where(np.isfinite(top) & (top > 0), top, 1)

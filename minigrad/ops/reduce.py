@@ -370,6 +370,20 @@ _log_softmax_op = Op(
 )
 
 
+def _softmax(x: Any, axis: int) -> Any:
+    e = np.exp(centred_at(x, np.maximum.reduce(np.real(x), axis=axis, keepdims=True)))
+    return e / total(e, axis=(axis,), keepdims=True)
+
+
+def _softmax_product(t: Any, y: Any, x: Any, axis: int) -> Any:
+    """(diag y − y yᵀ)·t for each row; symmetric, so it serves both directions."""
+    weighed = scale(t, y)
+    return weighed - y * total(weighed, axis=(axis,), keepdims=True)
+
+
+_softmax_op = Op("softmax", _softmax, pulls=(_softmax_product,), pushes=(_softmax_product,), batched=True)
+
+
 @entry
 def log_softmax(x: Any, axis: int = -1) -> Any:
     """x − logsumexp(x) along an axis, exact to rounding for logits of any size. TypeError for several axes.
@@ -377,6 +391,10 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     >>> log_softmax(np.array([0.0, 1e4])).tolist()
     [-10000.0, 0.0]
     """
+    return _along_one_axis(_log_softmax_op, x, axis)
+
+
+def _along_one_axis(op: Op, x: Any, axis: int) -> Any:
     x = present(x)
     x = in_floats(x if isinstance(x, Tensor) else np.asarray(x))
     if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
@@ -385,7 +403,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
             "axes."
         )
     last = from_the_end(int(axis), x.ndim)[0]
-    return in_float32(lambda z: _log_softmax_op(z, axis=last), x)
+    return in_float32(lambda z: op(z, axis=last), x)
 
 
 @entry
@@ -395,4 +413,4 @@ def softmax(x: Any, axis: int = -1) -> Any:
     >>> softmax(np.array([0.0, 0.0])).tolist()
     [0.5, 0.5]
     """
-    return np.exp(log_softmax(x, axis))
+    return _along_one_axis(_softmax_op, x, axis)
