@@ -225,7 +225,7 @@ def moved(function: Any, parameters: str, adjoint: Any = None) -> Callable[..., 
         return op(*zeros[:i], t, *zeros[i + 1 :], call=call)
 
     op = Op(function.__name__, _run, pulls=ForEach(pull), pushes=ForEach(push), batched=True)
-    if parameters.count("*") == 1:
+    if adjoint is not None and parameters.count("*") == 1:  # a function of one array
         LINEAR.add(op)
 
     def rule(*args: Any, **keywords: Any) -> Any:
