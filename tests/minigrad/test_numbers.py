@@ -159,6 +159,20 @@ def test_long_sorts_are_stable_in_their_derivative(what, axis):
     np.testing.assert_array_equal(mg.vjp(lambda x: np.sort(x, axis), x)[1](weights)[0], expected)
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+def test_a_whole_norm_at_any_size(scale):
+    x = np.array([3.0, 4.0]) * scale
+    np.testing.assert_allclose(np.linalg.norm(Tensor(x)).data, 5 * scale, rtol=1e-14)
+    np.testing.assert_allclose(both_modes(np.linalg.norm, x), [0.6, 0.8], rtol=1e-14)
+
+
+def test_where_keeps_both_parts_of_a_complex_cotangent():
+    """Where a part is infinite, a product with 1 would make the other NaN."""
+    z, g = np.ones(2, complex), np.array([complex(np.inf, 1), complex(np.nan, 1)])
+    pulled = mg.vjp(lambda z: np.where(np.array([True, False]), z, 0), z)[1](g)[0]
+    np.testing.assert_array_equal(pulled.view(float), [np.inf, 1, 0, 0])
+
+
 def test_the_mean_of_large_integers_does_not_wrap_around():
     x = np.full(4, 2**62)
     assert np.mean(Tensor(x)).data == np.mean(x) == 2.0**62
