@@ -232,8 +232,11 @@ class Leaving:
 
         A graph recorded before its leaf's array is written to refuses to be pulled back. An optimizer moves
         its parameters into one vector; an array that was read before then follows the parameter, and can no
-        longer be written to.
+        longer be written to. While a function is captured, `.data` serves to assign arrays of modules, and
+        is refused for anything else.
         """
+        if current.mode.capturing is not None:
+            return current.mode.capturing.value(self, ".data")  # type: ignore[no-any-return]  # a Tensor
         leave_graph(self, ".data")
         if self.op is None:
             if self.active or self.primal.ndim:  # a constant number is mostly a loss, read at each step
@@ -334,6 +337,8 @@ class Leaving:
     @entry
     def numpy(self) -> NDArray[Any]:
         """A copy of the values, outside the graph."""
+        if current.mode.capturing is not None:
+            return current.mode.capturing.value(self, ".numpy()")  # type: ignore[no-any-return]  # a Tensor
         leave_graph(self, ".numpy()")
         return self.primal.copy()
 

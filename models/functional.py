@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 from minigrad import Tensor
-from minigrad.extend import constant_tensor, entry, numeric, scope
+from minigrad.extend import constant_tensor, current, entry, numeric, scope
 from models.module import Module, walk
 
 __all__ = ["functional_call"]
@@ -22,7 +22,7 @@ def functional_call(model: Module, parameters: Mapping[str, Any], *inputs: Any, 
 
     Args:
         parameters: arrays or Tensors under the names of `model.state_dict()`; those left out keep the model's
-            own Tensors.
+            own Tensors and arrays.
         inputs, named: what the model is called with.
 
     Raises:
@@ -46,7 +46,7 @@ def functional_call(model: Module, parameters: Mapping[str, Any], *inputs: Any, 
             f"functional_call(model, parameters, ...) needs a dict of name: array, got "
             f"{type(parameters).__name__}. Pass model.state_dict(), or a part of it."
         )
-    mine = dict(model.named_parameters())
+    mine: dict[str, Any] = dict([*model.named_parameters(), *model.named_buffers()])
     unknown = sorted(parameters.keys() - mine.keys())
     if unknown:
         raise ValueError(f"functional_call: the model has no parameters {unknown}; it has {sorted(mine)}.")
@@ -57,10 +57,18 @@ def functional_call(model: Module, parameters: Mapping[str, Any], *inputs: Any, 
     }
     for name, x in parameters.items():
         if not isinstance(x, Tensor):
-            x = constant_tensor(numeric(x, f"functional_call: {name!r}"))
+            x = numeric(x, f"functional_call: {name!r}")
+            x = constant_tensor(x) if isinstance(mine[name], Tensor) else x
         if x.shape != mine[name].shape:
             raise ValueError(f"functional_call: {name!r} needs shape {mine[name].shape}, got {x.shape}.")
         shared[id(mine[name])] = x
+    capturing = current.mode.capturing
     with scope(capturing=None):  # a capture depends on the model, not on how its copy is put together
         twin = deepcopy(model, shared)
+        modules = [m for _, m in model.named_modules()]
+        copies = [vars(m) for _, m in twin.named_modules()]
+    if capturing is not None:
+        for module, attributes in zip(modules, copies, strict=True):
+            capturing.depends_on_contents(vars(module), f"what a {type(module).__name__} holds")
+            capturing.makes(attributes)
     return twin(*inputs, **named)

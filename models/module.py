@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad import Tensor
+from minigrad import CaptureError, Tensor
 from minigrad.extend import (
     Mode,
     Op,
@@ -61,11 +61,25 @@ class Module(Watched):
     use it. A live leaf elsewhere, in a set or in an object of another class, is refused where parameters are
     asked for.
 
+    A NumPy array of numbers in such a place is a buffer: a running mean or a count, but also a constant, such
+    as a mask. It is saved and loaded as parameters are, and not trained. `forward` may assign a new value to
+    an attribute that holds one. Of a Tensor only the values are kept, so no gradient flows into them, and a
+    number becomes an array. Each call of `forward` assigns, as in PyTorch: also a compiled call, and one at
+    a point that an optimizer such as `NewtonCG` tries and rejects.
+
     >>> class Scale(Module):
     ...     def __init__(self): self.factor = Tensor([2.0], requires_grad=True)
     ...     def forward(self, x): return self.factor * x
     >>> Scale()(3.0)
     Tensor([6.], op=multiply)
+    >>> class Mean(Module):
+    ...     def __init__(self): self.mean = np.zeros(1)
+    ...     def forward(self, x):
+    ...         self.mean = 0.9 * self.mean + 0.1 * np.mean(x, axis=0)
+    ...         return x - self.mean
+    >>> module = Mean()
+    >>> module(np.array([[1.0], [3.0]])).tolist(), module.state_dict()
+    ([[0.8], [2.8]], {'mean': array([0.2])})
     """
 
     # `_labels` and `_path` are slots, so `vars(module)` holds only the user's attributes.
@@ -78,6 +92,8 @@ class Module(Watched):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         module = super().__new__(cls)
         module._path, module._labels = "", None
+        if current.mode.capturing is not None:
+            current.mode.capturing.makes(object.__getattribute__(module, "__dict__"))
         return module
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -87,15 +103,22 @@ class Module(Watched):
     if not TYPE_CHECKING:  # with it, type checkers would allow any attribute
 
         def __setattr__(self, name: str, value: Any) -> None:
-            if value is not None and not isinstance(value, Tensor):
-                # not `vars(self)`, on which a capture would depend from now on
-                known = object.__getattribute__(self, "__dict__").get(name)
-                if isinstance(known, Tensor) and known.active and known.op is None:
-                    try:
-                        _refuse_to_drop(self, name, value)
-                    except TypeError as error:
-                        hide_our_frames(error)
-                        raise
+            # not `vars(self)`, on which a capture would depend from now on
+            attributes = object.__getattribute__(self, "__dict__")
+            known = attributes.get(name)
+            try:
+                if _is_buffer(known):
+                    value = _kept(known, value)
+                    if current.mode.capturing is not None:
+                        current.mode.capturing.assign(type(self), attributes, name, value)
+                        return
+                    if isinstance(value, Tensor) and not (_is_leaf(value) and value.active):
+                        value = value.numpy()
+                elif not isinstance(value, Tensor | None) and _is_leaf(known) and known.active:
+                    _refuse_to_drop(self, name, value)
+            except (TypeError, CaptureError) as error:
+                hide_our_frames(error)
+                raise
             object.__setattr__(self, name, value)
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
@@ -167,6 +190,15 @@ class Module(Watched):
                 p.name = path
         return list(found.values())
 
+    def named_buffers(self) -> list[tuple[str, NDArray[Any]]]:
+        """(path, array) for each array of numbers, found where parameters are; one in two places has the
+        first path."""
+        found: dict[int, tuple[str, NDArray[Any]]] = {}
+        for path, x in walk(self, ""):
+            if _is_buffer(x):
+                found.setdefault(id(x), (path, x))
+        return list(found.values())
+
     @entry
     def parameters(self) -> list[Tensor]:
         """The parameters in the order of definition, each once."""
@@ -218,21 +250,32 @@ class Module(Watched):
             p.zero_grad()
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
-        """Copies of all parameters, by name."""
-        return {name: p.numpy() for name, p in self.named_parameters()}
+        """Copies of all parameters and, after them, of all buffers, by name."""
+        return {name: x.numpy() if isinstance(x, Tensor) else x.copy() for name, x in self._held().items()}
+
+    def _held(self) -> dict[str, Any]:
+        """The parameters and buffers by name."""
+        pairs = [*self.named_parameters(), *self.named_buffers()]
+        if len(held := dict(pairs)) < len(pairs):
+            twice = sorted({n for n, _ in pairs if [m for m, _ in pairs].count(n) > 1})
+            raise ValueError(
+                f"{type(self).__name__}: two arrays have the path {twice}; rename an attribute or key."
+            )
+        return held
 
     @entry
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Copy values into the parameters, matched by name. All are checked before any parameter changes.
+        """Copy values into the parameters and buffers, matched by name. All are checked before any changes.
 
         Raises:
-            ValueError: a name is missing or unexpected, or a shape or dtype does not fit.
+            ValueError: a name is missing or unexpected, a shape or dtype does not fit, or a buffer that is
+                read-only has other values.
             TypeError: the values are Tensors of PyTorch, whose weights are the transposes of ours.
         """
         call = f"{type(self).__name__}.load_state_dict"
         if not isinstance(state, Mapping):
             raise TypeError(f"{call} needs a dict of name: array, got {type(state).__name__}.")
-        mine = dict(self.named_parameters())
+        mine = self._held()
         if foreign := [name for name, x in state.items() if type(x).__module__.split(".")[0] == "torch"]:
             raise TypeError(
                 f"{call}: {foreign[0]!r} is a Tensor of PyTorch, which keeps the weight of a Linear as "
@@ -246,24 +289,17 @@ class Module(Watched):
                 "from a model of another structure?"
             )
         require_plain([state[name] for name in mine], call)
-        arrays = {name: np.asarray(state[name]) for name in mine}
-        for name, p in mine.items():
-            if arrays[name].shape != p.shape:
-                turned = arrays[name].shape == p.shape[::-1]
-                why = " Transpose it: pass w.T, as for PyTorch; see docs/weights.md." if turned else ""
-                raise ValueError(f"{call}: {name!r} needs shape {p.shape}, got {arrays[name].shape}.{why}")
-            if arrays[name].dtype.kind not in "fciu" or not np.can_cast(
-                arrays[name].dtype, p.dtype, "same_kind"
-            ):
-                raise ValueError(f"{call}: {name!r} needs dtype {p.dtype}, got {arrays[name].dtype}.")
         # Converting may fail too, so all of it comes before the first change.
-        arrays = {name: arrays[name].astype(p.dtype) for name, p in mine.items()}
-        for name, p in mine.items():
-            p.assign(arrays[name])
+        arrays = {name: _fitting(f"{call}: {name!r}", state[name], x) for name, x in mine.items()}
+        for name, x in mine.items():
+            if isinstance(x, Tensor):
+                x.assign(arrays[name])
+            elif x.flags.writeable:
+                x[...] = arrays[name]
 
     @entry
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the parameters to a file, without pickle. Only a complete file replaces an older one.
+        """Write parameters and buffers to a file, without pickle. Only a complete file replaces an older one.
 
         A path that ends in .npz or .safetensors gets that format, which other programs read; the arrays have
         the names of `state_dict`. Other paths get our own format, which notices every damage.
@@ -275,7 +311,7 @@ class Module(Watched):
 
     @entry
     def load(self, path: str | PathLike[str]) -> Self:
-        """Read parameters written by `save`, or arrays with their names from an .npz or .safetensors file.
+        """Read what `save` wrote, or arrays with their names from an .npz or .safetensors file.
 
         Raises:
             FileError: the file is damaged, or it holds something else.
@@ -320,11 +356,12 @@ class Module(Watched):
 
     def __repr__(self) -> str:
         lines = [titled(self)]
-        parameters = self._named()
-        width = max((len(name) for name, _ in parameters), default=0)
+        parameters, buffers = self._named(), self.named_buffers()
+        width = max((len(name) for name, _ in (*parameters, *buffers)), default=0)
         for name, p in parameters:
             frozen = "" if p.requires_grad else "  frozen"
             lines.append(f"  {name:<{width}}  {p.shape!s:<12} {p.dtype}{frozen}")
+        lines += [f"  {name:<{width}}  {x.shape!s:<12} {x.dtype}  buffer" for name, x in buffers]
         lines.append(f"  {sum(p.size for _, p in parameters):,} parameters")
         lines += [f"  {path} is no parameter, see hidden_parameters" for path in self.hidden_parameters()]
         return "\n".join(lines)
@@ -335,6 +372,7 @@ class Module(Watched):
             [name, str(p.shape), str(p.dtype), f"{p.size:,}", "" if p.requires_grad else "frozen"]
             for name, p in self._named()
         ]
+        rows += [[name, str(x.shape), str(x.dtype), "", "buffer"] for name, x in self.named_buffers()]
         total = f"{sum(p.size for _, p in self._named()):,}"
         note = "no parameter, see hidden_parameters"
         rows += [[path, "", "", "", note] for path in self.hidden_parameters()]
@@ -345,6 +383,42 @@ class Module(Watched):
 
 
 add_hints(Module, "a Module", MODULE)
+
+
+def _fitting(what: str, x: Any, mine: Any) -> NDArray[Any]:
+    """A value of a state in the shape and dtype of a parameter or buffer."""
+    array = np.asarray(x)
+    if array.shape != mine.shape:
+        turned = array.shape == mine.shape[::-1]
+        why = " Transpose it: pass w.T, as for PyTorch; see docs/weights.md." if turned else ""
+        raise ValueError(f"{what} needs shape {mine.shape}, got {array.shape}.{why}")
+    kinds = "b" if mine.dtype.kind == "b" else "fciu"
+    if array.dtype.kind not in kinds or not np.can_cast(array.dtype, mine.dtype, "same_kind"):
+        raise ValueError(f"{what} needs dtype {mine.dtype}, got {array.dtype}.")
+    array = array.astype(mine.dtype)
+    if isinstance(mine, np.ndarray) and not mine.flags.writeable and array.tobytes() != mine.tobytes():
+        raise ValueError(
+            f"{what} is a read-only array of the model, and the state has other values; make it a copy, as "
+            "with .copy(), before loading."
+        )
+    return array
+
+
+def _is_leaf(x: Any) -> bool:
+    return isinstance(x, Tensor) and x.op is None
+
+
+def _is_buffer(x: Any) -> bool:
+    return x.__class__ is np.ndarray and x.dtype.kind in "biufc"
+
+
+def _kept(known: NDArray[Any], value: Any) -> Any:
+    """A value that is assigned over the array `known`; a number becomes an array."""
+    if isinstance(value, np.generic):
+        return np.asarray(value)
+    if known.ndim == 0 and isinstance(value, bool | int | float | complex):
+        return np.array(value, known.dtype)
+    return value
 
 
 def _refuse_to_drop(module: Module, name: str, value: Any) -> None:

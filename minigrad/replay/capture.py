@@ -6,13 +6,15 @@ function depended on: all contents of a `Watched` object from which it read anyt
 switch, a parameter, a list of layers), arrays whose values decided about shapes or positions, generators
 that it drew random numbers from, and what `reached` finds by looking at the function's code. An array that
 an operation reads must keep its contents until the run ends, because replays read it only then.
+
+Arrays that modules assign as they run are `Buffers`. What `.data` gives may go into them, and nowhere else.
 """
 
 from __future__ import annotations
 
 import weakref
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import is_
 from typing import Any
 
@@ -20,8 +22,9 @@ import numpy as np
 
 from minigrad.errors import CaptureError
 from minigrad.mode import scope, users_line
+from minigrad.replay.buffers import Buffer, Buffers
 from minigrad.replay.reached import ABSENT, SMALL, Reached, Slot, is_scalar, plain_state, same_scalar
-from minigrad.tensor import Tensor, constant_tensor
+from minigrad.tensor import Tensor, apply, constant_tensor, detach_op
 from minigrad.trees import flatten
 
 __all__ = ["Capture", "captured", "mark"]
@@ -37,10 +40,15 @@ class Capture:
         leaves: Tensors from outside that the function reached.
         own: plain arrays that the function made with `minigrad.numpy`, by id. It may change them as it runs.
         computed: whether one of these decided positions; the contents of every outer array then count.
+        buffers: what modules assign as they run; None if that is not allowed.
     """
 
-    def __init__(self, call: str) -> None:
-        self.call = call
+    def __init__(self, call: str, buffers: Buffers | None = None) -> None:
+        self.call, self.buffers = call, buffers
+        self.assigned: dict[tuple[int, str], Tensor] = {}  # the values of buffers so far, in this run
+        self._kept: list[Tensor] = []  # all values that were assigned
+        self._left: list[tuple[Tensor, str]] = []  # what `.data` gave, and the refusal of any other use
+        self._modules: dict[int, Any] = {}  # `__dict__`s of modules that the function made
         self.draws: list[Tensor] = []
         self.leaves: list[Tensor] = []
         self.own: dict[int, Any] = {}
@@ -86,7 +94,7 @@ class Capture:
         """
         known = self._contents.get(id(container))
         if known is not None:
-            self._switched = self._switched or (what if _differs(container, known[2]) else "")
+            self._switched = self._switched or (what if self._differs(container, *known[1:3]) else "")
             return
         items = tuple(container.values() if isinstance(container, dict) else container)
         if not isinstance(container, tuple):  # a tuple cannot change, but what it holds can
@@ -96,6 +104,71 @@ class Capture:
             if isinstance(x, dict | list | tuple):
                 self._inner.add(id(x))
                 self.depends_on_contents(x, what)
+
+    # Buffers
+
+    def makes(self, attributes: dict[str, Any]) -> None:
+        """Note the `__dict__` of a module that is made in this run; its arrays are the function's own."""
+        self._modules[id(attributes)] = attributes
+
+    def made(self, attributes: dict[str, Any]) -> bool:
+        """Whether this is the `__dict__` of a module that was made in this run."""
+        return id(attributes) in self._modules
+
+    def attribute(self, kind: type, owner: dict[str, Any], key: str) -> Any:
+        """What the function gets that reads the array in an attribute of a module of class `kind`."""
+        if self.buffers is None:
+            return owner[key]
+        buffer = self.buffers.of(kind, owner, key)
+        return owner[key] if buffer is None else self.assigned.get((id(owner), key), buffer.leaf)
+
+    def assign(self, kind: type, owner: dict[str, Any], key: str, value: Any) -> None:
+        """Note that the function assigns `value` to the attribute `key`, which holds an array."""
+        if self.made(owner):
+            owner[key] = self._keep(value) if isinstance(value, Tensor) else value
+            return
+        self.depends_on_contents(owner, f"what a {kind.__name__} holds")
+        buffer = None if self.buffers is None else self.buffers.of(kind, owner, key)
+        if buffer is None or not isinstance(value, Tensor | np.ndarray):
+            raise CaptureError(
+                f"{self.call}: {kind.__name__}.{key} is assigned at {users_line()}. While a function is "
+                "captured, an array of a module can be replaced by an array alone, and by its `forward` or a "
+                "method that this calls. Do so there, outside of the compiled function, or do not compile it."
+            )
+        if not isinstance(value, Tensor):
+            value = constant_tensor(np.array(value))
+        if value.dtype != buffer.kind[1] and buffer.in_place:
+            value = value.astype(buffer.kind[1])
+        self.assigned[id(owner), key] = self._keep(value)
+
+    def _keep(self, value: Tensor) -> Tensor:
+        self._kept.append(apply(detach_op, (value,), {}))
+        return self._kept[-1]
+
+    def values_of(self, buffers: Sequence[Buffer]) -> list[Tensor | None]:
+        """The new values of buffers; None for one that this run has not assigned."""
+        return [self.assigned.get((id(b.owner), b.key)) for b in buffers]
+
+    def value(self, x: Tensor, how: str) -> Tensor:
+        """What `.data` of x gives during the run: a constant that is recorded, to be kept in a buffer."""
+        if self.buffers is None:
+            self.forbid(x, how)
+        detached = apply(detach_op, (x,), {})
+        self._left.append((detached, self.refusal(x, how)))
+        return detached
+
+    def require_kept(self, outputs: Sequence[Any]) -> None:
+        """Raise CaptureError if what `.data` gave went into a result, or anywhere but into a buffer."""
+        if self._left:
+            used, saved = _behind(outputs, {x.index for x in self._kept}), _behind(self._kept, set())
+            for detached, refusal in self._left:
+                if detached.index in used or detached.index not in saved:
+                    raise CaptureError(refusal)
+
+    def refused(self, error: BaseException) -> str:
+        """Why the run may have failed: `.data` gave it a Tensor in place of an array. Else ""."""
+        failed = isinstance(error, Exception) and not isinstance(error, CaptureError)
+        return self._left[0][1] if failed and self._left else ""
 
     def depends_on_values(self, array: Any) -> None:
         """Let the capture hold only while an array has these values, which decided a shape or positions."""
@@ -111,7 +184,10 @@ class Capture:
         for i, (container, keys, items, what) in found.containers.items():
             known = keys if isinstance(container, dict) else range(len(items))
             self._contents.setdefault(i, (container, known, items, f"what {what} holds"))
+        written = {id(b.owner[b.key]) for b in self.buffers.written if b.in_place} if self.buffers else set()
         for array, data, what in found.arrays.values():
+            if id(array) in written:  # a replay reads it anew, and changes it
+                continue
             if (data is not None or computed) and not array.dtype.hasobject and _writable(array):
                 self._read.append((array, array.tobytes() if data is None else data, f"`{what}`"))
 
@@ -119,8 +195,8 @@ class Capture:
         """Name the first dependency that changed since, or during, the capture; "" if none did."""
         if self._switched:
             return self._switched
-        for container, _, items, what in self._contents.values():
-            if _differs(container, items):
+        for container, keys, items, what in self._contents.values():
+            if self._differs(container, keys, items):
                 return what
         if any(leaf.active is not live for leaf, live in zip(self.leaves, self._live, strict=True)):
             return "requires_grad of a Tensor that it reaches"
@@ -133,6 +209,19 @@ class Capture:
             if now is not slot.value and not same_scalar(now, slot.value):
                 return slot.what
         return next((f"the array {what}" for x, data, what in self._read if x.tobytes() != data), "")
+
+    def _buffer(self, container: Any, key: Any) -> Buffer | None:
+        return self.buffers.known.get((id(container), key)) if self.buffers else None
+
+    def _differs(self, container: Any, keys: Sequence[Any], items: Sequence[Any]) -> bool:
+        """Whether a container holds other objects than `items`; a buffer may be another array of its kind."""
+        now = container.values() if isinstance(container, dict) else container
+        if len(now) != len(items):
+            return True
+        if not self.buffers or not isinstance(container, dict):
+            return not all(map(is_, now, items))
+        known = [self._buffer(container, key) for key in keys]
+        return not all(x is y or (b and b.fits(x)) for x, y, b in zip(now, items, known, strict=True))
 
     def guard(self) -> Callable[[], bool] | None:
         """`not changed()` as one generated expression; None if nothing can change.
@@ -154,14 +243,18 @@ class Capture:
 
         for container, keys, items, _ in self._contents.values():
             name = named(container)
-            if isinstance(container, set) or len(items) > SEPARATE:
+            buffers = [self._buffer(container, key) for key in keys]
+            if isinstance(container, set) or (len(items) > SEPARATE and not any(buffers)):
                 now = f"{name}.values()" if isinstance(container, dict) else name
                 tests.append(f"len({name}) == {len(items)} and all(map(is_, {now}, {named(items)}))")
                 continue
             ordered = isinstance(container, dict) and id(container) in self._inner
             tests.append(f"[*{name}] == {named(list(keys))}" if ordered else f"len({name}) == {len(items)}")
             known = [repr(key) if key.__class__ in (str, int) else named(key) for key in keys]
-            tests += [unchanged(f"{name}[{key}]", x) for key, x in zip(known, items, strict=True)]
+            tests += [
+                unchanged(f"{name}[{key}]", x) if buffer is None else f"{named(buffer.fits)}({name}[{key}])"
+                for key, x, buffer in zip(known, items, buffers, strict=True)
+            ]
         for slot in self._slots:
             if slot.kind == "item":
                 tests.append(unchanged(f"{named(slot.owner)}.get({slot.key!r}, absent)", slot.value))
@@ -238,6 +331,7 @@ class Capture:
                 node.primal = gone[key]
                 node.args = ()
         self._sources.clear()  # it holds the arguments and their copies
+        self.assigned, self._kept, self._left = {}, [], []
 
     def draws_from(self, rng: np.random.Generator) -> None:
         """Note the state of a generator before numbers are drawn, so that `restore` can put it back."""
@@ -266,8 +360,11 @@ class Capture:
 
     def forbid(self, x: Tensor, how: str) -> None:
         """Raise CaptureError, because `how` would look at the value of x or change it."""
+        raise CaptureError(self.refusal(x, how))
+
+    def refusal(self, x: Tensor, how: str) -> str:
         who = f"Tensor {x.name!r}" if x.name else f"the result of {x.op.name}" if x.op else "a Tensor"
-        raise CaptureError(
+        return (
             f"{self.call}: {how} on {who} of shape {x.shape} at {users_line()}. While a function is captured "
             "there are no values to look at or change, only operations to write down: what happened here "
             "would be frozen for all later calls. Use NumPy's functions on the Tensor itself (np.where for "
@@ -310,10 +407,16 @@ def _writable(array: Any) -> bool:
     return bool(array.flags.writeable or array.base is not None)
 
 
-def _differs(container: dict[str, Any] | list[Any] | tuple[Any, ...], items: Sequence[Any]) -> bool:
-    """Whether a container holds other objects than `items`."""
-    now = container.values() if isinstance(container, dict) else container
-    return len(now) != len(items) or not all(map(is_, now, items))
+def _behind(outputs: Iterable[Any], without: set[int]) -> set[int]:
+    """The indices of the nodes that lead to `outputs`, but not by way of the nodes `without`."""
+    seen: set[int] = set()
+    todo = [x for x in outputs if isinstance(x, Tensor)]
+    while todo:
+        x = todo.pop()
+        if x.index not in seen and x.index not in without:
+            seen.add(x.index)
+            todo += [y for y in x.inputs if isinstance(y, Tensor)]
+    return seen
 
 
 def captured(
@@ -322,6 +425,7 @@ def captured(
     names: Sequence[str],
     build: Callable[[Sequence[Any]], Any],
     call: str,
+    buffers: Buffers | None = None,
 ) -> tuple[list[Tensor], list[Any], Callable[[Sequence[Any]], Any], Capture]:
     """Capture a run of `f(*args, **kwargs)`, where (args, kwargs) = build(traced values).
 
@@ -329,7 +433,7 @@ def captured(
         The traced inputs, the leaves of f's result, the function that builds the result from such leaves, and
         the capture.
     """
-    capture = Capture(call)
+    capture = Capture(call, buffers)
     try:
         with scope(recording=True, capturing=capture, phase="forward"):
             inputs = [Tensor(value, name=name) for value, name in zip(values, names, strict=True)]
@@ -337,8 +441,12 @@ def captured(
             args, kwargs = build(inputs)
             outputs, build_out = flatten(f(*args, **kwargs))
         capture.require_unwritten()
-    except BaseException:
+        capture.require_kept(outputs)
+    except BaseException as error:
+        refusal = capture.refused(error)
         capture.close()
+        if refusal:
+            raise CaptureError(refusal) from error
         raise
     finally:
         capture.restore()

@@ -112,7 +112,10 @@ class CurvatureRequest(Request):
         one = of.replay_if_worth((self, (), *kinds), lambda patient: made((), patient))
         if one is None:
             return None
-        point = CurvaturePoint(one, replay, [*plain(values), *(p.primal.copy() for p in self.leaves)])
+        buffers = one.buffers.arrays() if one.buffers is not None else []
+        point = CurvaturePoint(
+            one, replay, [*plain(values), *(p.primal.copy() for p in self.leaves), *buffers]
+        )
         bound.checked(point.loss)
         return point
 
@@ -135,7 +138,7 @@ class LossAndGradient(Replay):
         lines, outputs, _, capture = captured_twice(both, arrays, names, build, call)
         targets = [a for (_, a), there in zip(pairs, reached, strict=True) if there]
         stages = Stages(
-            simplified(lines), [lines.inputs], [len(outputs)], {i + 1: a for i, a in enumerate(targets)}
+            simplified(lines), [lines.inputs], [len(lines.outputs)], {i + 1: a for i, a in enumerate(targets)}
         )
         title = titled("loss and gradient: ", f, names, arrays)
         super().__init__(title, stages, capture, outputs, key, tuple)
@@ -144,7 +147,11 @@ class LossAndGradient(Replay):
 
     def __call__(self, values: Sequence[Any]) -> Any:
         """The loss."""
-        return self.program(*plain(values))[0]
+        if self.buffers is None:
+            return self.program(*plain(values))[0]
+        found = self.program(*plain(values), *self.buffers.arrays())
+        self.buffers.put(found[len(found) - len(self.buffers.written) :])
+        return found[0]
 
 
 def _require_loss(call: str, loss: Any) -> None:
@@ -214,7 +221,9 @@ class SecondOrder(Replay):
             raise NotYet
         self.long = long
         inputs = [lines.inputs[:n] + lines.inputs[n + m :], [], [], lines.inputs[n : n + m]]
-        stages = Stages(simplified(lines), inputs, [1, m, 0, m])
+        assigned = lines.outputs[len(outputs) :]
+        lines.outputs = [lines.outputs[0], *assigned, *lines.outputs[1 : len(outputs)]]
+        stages = Stages(simplified(lines), inputs, [1 + len(assigned), m, 0, m])
         title = titled("loss, gradient, Hv: ", f, names, arrays)
         super().__init__(title, stages, capture, outputs, None, tuple)
 
@@ -225,7 +234,7 @@ class CurvaturePoint:
     Args:
         one: the `SecondOrder` for one direction at a time.
         replay: gives that for a `lead` (k,), for k directions at a time.
-        values: the arrays of the arguments and after them those of the leaves; they must not be changed.
+        values: the arrays of the arguments, of the leaves and of the buffers; they must not be changed.
     """
 
     __slots__ = ("_done", "_gradient", "_one", "_replay", "_runs", "_values", "loss")
@@ -235,7 +244,9 @@ class CurvaturePoint:
     ) -> None:
         self._one, self._replay, self._values = one, replay, values
         self._runs: dict[tuple[int, ...], Run] = {(): one.stages.start()}
-        self.loss = self._runs[()](0, values)[0]
+        self.loss, *assigned = self._runs[()](0, values)
+        if one.buffers is not None:
+            one.buffers.put(assigned)
         self._done = 0
 
     def gradient(self) -> Sequence[Any]:

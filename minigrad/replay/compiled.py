@@ -27,6 +27,7 @@ from minigrad.errors import CaptureError, entry, hide_our_frames
 from minigrad.leaving import numeric
 from minigrad.mode import current, no_grad
 from minigrad.replay.arguments import any_live, key_of, matcher, packer, plain, traced
+from minigrad.replay.buffers import Buffers
 from minigrad.replay.capture import Capture
 from minigrad.replay.passes import simplified
 from minigrad.replay.stages import Stages
@@ -73,6 +74,9 @@ def compile(f: Function, *, check: bool = False) -> Compiled:
     result would be live (recording is on, and an argument is live or f reaches live leaves), f itself runs,
     so that `backward` and `grad` still work. To have it replayed, call it inside `no_grad()`, compile the
     function that computes the gradient, or see `at`. A compiled function may be called from several threads.
+
+    Where `forward` of a `Module` assigns to an attribute that holds an array, such as a running mean, replays
+    assign too.
 
     What f does without Tensors happens only when it is captured. So its code is searched for what it reads:
     closure variables, globals, defaults, attributes of objects and classes, and what lists and dicts among
@@ -408,6 +412,7 @@ class Replay:
         n: int = -1,
     ) -> None:
         self.title, self.stages, self.capture = title, stages, capture
+        self.buffers = capture.buffers or None  # arrays of modules that f reads and assigns
         self._key, self._built, self._n = key, built, n
         self.uses = 0  # how often a caller asked whether it still holds
         results = [y for y in outputs if isinstance(y, Tensor)]
@@ -453,7 +458,8 @@ class ResultReplay(Replay):
         lines, outputs, build_out, capture = captured_twice(f, arrays, names, build, call)
         # Python values, returned as they are
         still = [not isinstance(y, Tensor | np.ndarray | np.generic) for y in outputs]
-        lines.outputs = [y for y, fixed in zip(lines.outputs, still, strict=True) if not fixed]
+        assigned = lines.outputs[len(outputs) :]
+        lines.outputs = [y for y, fixed in zip(lines.outputs, still) if not fixed] + assigned
         stages = Stages(simplified(lines), [lines.inputs], [len(lines.outputs)])
         self.f, self.call, self.program = f, call, stages.programs[0]
         self.tensors = any(isinstance(v, Tensor) for v in values)
@@ -472,17 +478,27 @@ class ResultReplay(Replay):
         super().__init__(titled("", f, names, arrays), stages, capture, outputs, key, built, n)
 
     def __call__(self, values: Sequence[Any]) -> Any:
-        return self._built(self.program(*(plain(values) if self.tensors else values)))
+        if self.buffers is None:
+            return self._built(self.program(*(plain(values) if self.tensors else values)))
+        found = self.program(*plain(values), *self.buffers.arrays())
+        n = len(found) - len(self.buffers.written)
+        self.buffers.put(found[n:])
+        return self._built(found[:n])
 
     def compared(self, values: Sequence[Any], args: Any, kwargs: Any) -> Any:
         """The result, after a check that f itself gives the same."""
         before = [(rng, rng.bit_generator.state) for rng in self.capture.generators]
+        buffers = self.buffers or Buffers()
+        held = buffers.assigned()
         result = self(values)
+        found = [*flatten(result)[0], *buffers.assigned()]
         for rng, state in before:
             rng.bit_generator.state = state
+        buffers.put(held)
         with no_grad():
             expected = self.f(*args, **kwargs)
-        for i, (a, b) in enumerate(zip(flatten(result)[0], flatten(expected)[0], strict=True)):
+        wanted = [*flatten(expected)[0], *buffers.assigned()]
+        for i, (a, b) in enumerate(zip(found, wanted, strict=True)):
             x, y = map(np.asarray, plain([a, b]))
             if x.dtype != y.dtype or x.shape != y.shape or not _alike(x, y):
                 raise CaptureError(
@@ -526,8 +542,12 @@ class Linearized(Replay):
         )
         if long:
             raise NotYet
-        inputs = [lines.inputs[:n], [], lines.inputs[n:]]
-        stages = Stages(simplified(lines), inputs, [own, 0, len(outputs) - own])
+        inputs = [lines.inputs[:n] + lines.inputs[2 * n :], [], lines.inputs[n : 2 * n]]
+        assigned = len(capture.buffers.written) if capture.buffers else 0
+        lines.outputs = (
+            lines.outputs[:own] + lines.outputs[len(outputs) :] + lines.outputs[own : len(outputs)]
+        )
+        stages = Stages(simplified(lines), inputs, [own + assigned, 0, len(outputs) - own])
         title = titled("linearize: ", f, names, arrays)
         super().__init__(title, stages, capture, outputs, key, self._build_out, own)
         self.call = f"linearize({call})"
@@ -536,7 +556,13 @@ class Linearized(Replay):
 
     def __call__(self, values: Sequence[Any]) -> tuple[Any, Function]:
         run = self.stages.start()
-        out = run(0, plain(values))
+        if self.buffers is None:
+            out = run(0, plain(values))
+        else:
+            out = run(0, [*plain(values), *self.buffers.arrays()])
+            n = len(out) - len(self.buffers.written)
+            self.buffers.put(out[n:])
+            out = out[:n]
         ready = False
 
         def pushforward(*tangents: Any) -> Any:

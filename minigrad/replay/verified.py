@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.errors import CaptureError
+from minigrad.replay.buffers import Buffers
 from minigrad.replay.capture import Capture, captured, mark
 from minigrad.replay.lines import Line, Lines, inside, lines_of, nodes_of
 from minigrad.replay.reached import Moving, Reached, plain_state, reached
@@ -37,7 +38,8 @@ def captured_twice(
 
     Returns:
         The lines, the leaves of f's result, the function that builds the result from such leaves, and the
-        capture.
+        capture. If f reads or assigns `Buffers`, their arrays are the last inputs of the lines, and the new
+        values of those assigned the last outputs.
 
     Raises:
         CaptureError: the runs differ, or f changed something.
@@ -64,10 +66,14 @@ def _captured_twice(
     leaves: Sequence[Tensor],
     before: Reached,
 ) -> tuple[Lines, list[Any], Callable[[Sequence[Any]], Any], Capture]:
+    buffers = Buffers()
     with watching():
-        inputs, outputs, build_out, capture = captured(f, values, names, build, call)
-        nodes = nodes_of(outputs, capture)
-        lines = lines_of([*inputs, *leaves], outputs, nodes, capture)
+        inputs, outputs, build_out, capture = captured(f, values, names, build, call, buffers)
+        read = [buffer.leaf for buffer in buffers.known.values()]
+        buffers.written = [b for key, b in buffers.known.items() if key in capture.assigned]
+        everything = [*outputs, *capture.values_of(buffers.written)]
+        nodes = nodes_of(everything, capture)
+        lines = lines_of([*inputs, *leaves, *read], everything, nodes, capture)
         constants = [
             _memory(x)
             for line in lines.lines
@@ -77,12 +83,15 @@ def _captured_twice(
         marks = [(x, mark(x)) for x in {id(x): x for x in constants}.values()]
         middle = reached((f, build), before.names)
         with _noticing(middle.makers) as made:
-            again, results, build_again, other = captured(f, values, names, build, call)
+            again, results, build_again, other = captured(f, values, names, build, call, buffers)
         after = reached((f, build), middle.names)
-    first = _Run([*inputs, *leaves], outputs, nodes, capture)
+    everything_again = [*results, *other.values_of(buffers.written)]
+    first = _Run([*inputs, *leaves, *read], everything, nodes, capture)
     difference = _Comparison(
-        first, _Run([*again, *leaves], results, nodes_of(results, other), other)
+        first, _Run([*again, *leaves, *read], everything_again, nodes_of(everything_again, other), other)
     ).difference()
+    if len(read) != len(buffers) or capture.assigned.keys() != other.assigned.keys():
+        difference = "it reads or assigns other buffers"
     leaf_numbers = range(len(outputs))
     if not difference and build_out(leaf_numbers) != build_again(leaf_numbers):
         difference = "results in another structure"
@@ -100,7 +109,7 @@ def _captured_twice(
         after, capture.computed or any(_computed(x, after) for line in lines.lines for x in _constants(line))
     )
     capture.close()
-    del again, results  # so that `close` meets only Tensors that were kept elsewhere
+    del again, results, everything_again  # so that `close` meets only Tensors that were kept elsewhere
     other.close()
     if drawn:
         raise CaptureError(

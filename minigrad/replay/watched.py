@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from minigrad.mode import current
 
 __all__ = ["Watched", "watching"]
@@ -21,7 +23,7 @@ class Watched:
     """Base of the classes whose objects decide what is recorded, modules above all.
 
     As soon as a function that is being captured reads an attribute or a method of one, the capture depends on
-    everything in the object's `__dict__`.
+    everything in the object's `__dict__`. An array that `forward` assigns is read as a Tensor then.
     """
 
     __slots__ = ()
@@ -31,7 +33,11 @@ def _watched(self: Any, name: str) -> Any:
     capturing = current.mode.capturing
     if capturing is not None and name != "__class__":  # isinstance reads this of any object
         contents = super(Watched, self).__getattribute__("__dict__")
+        if capturing.made(contents):
+            return super(Watched, self).__getattribute__(name)
         capturing.depends_on_contents(contents, f"what a {type(self).__name__} holds")
+        if contents.get(name).__class__ is np.ndarray:
+            return capturing.attribute(type(self), contents, name)
     return super(Watched, self).__getattribute__(name)
 
 
