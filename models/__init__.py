@@ -6,6 +6,10 @@ Data sets are in `models.datasets`, activations in `models.activations`, initial
 Layers and networks
     Module           the base of layers and networks; holds and finds their parameters
     Linear           the dense layer x·W + b
+    Embedding        a table with a row for each of n things
+    BatchNorm        normalises each feature over the batch
+    LayerNorm        normalises each row
+    RMSNorm          divides each row by its root mean square
     Dropout          zeroes elements at random while training
     Sequential       calls layers one after the other
     MLP              dense layers with an activation between them
@@ -37,6 +41,7 @@ from models.files import FileError as FileError
 from models.functional import functional_call as functional_call
 from models.habits import PACKAGE as _HABITS
 from models.layers import Dropout as Dropout
+from models.layers import Embedding as Embedding
 from models.layers import Linear as Linear
 from models.layers import Sequential as Sequential
 from models.losses import accuracy as accuracy
@@ -50,6 +55,9 @@ from models.losses import mse_loss as mse_loss
 from models.losses import nll_loss as nll_loss
 from models.mlp import MLP as MLP
 from models.module import Module as Module
+from models.norms import BatchNorm as BatchNorm
+from models.norms import LayerNorm as LayerNorm
+from models.norms import RMSNorm as RMSNorm
 from models.training import EarlyStopping as EarlyStopping
 from models.training import History as History
 from models.training import evaluate as evaluate

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+import minigrad
 from minigrad import relu, sigmoid, softplus
 from minigrad.extend import square, tanh
 
@@ -37,15 +38,22 @@ def silu(x: Any) -> Any:
     return x * sigmoid(x)
 
 
-def gelu(x: Any) -> Any:
-    """½x(1 + tanh(√(2/π)(x + 0.044715x³))), the tanh form (Hendrycks & Gimpel 2016).
+def gelu(x: Any, approximate: str = "tanh") -> Any:
+    """x·Φ(x), where Φ is the distribution function of N(0, 1) (Hendrycks & Gimpel 2016).
 
-    PyTorch's default is x·Φ(x) by erf; this is its `approximate="tanh"`, which differs by up to 5e-4.
+    Args:
+        approximate: "tanh" is ½x(1 + tanh(√(2/π)(x + 0.044715x³))), "none" the exact ½x(1 + erf(x/√2)); they
+            differ by up to 5e-4. PyTorch has the same names, and "none" as its default.
 
-    >>> float(gelu(np.float64(0.0)))
-    0.0
+    >>> x = np.array([-1.0, 0.0, 1.0])
+    >>> gelu(x), gelu(x, "none").round(8)
+    (array([-0.15880801,  0.        ,  0.84119199]), array([-0.15865525,  0.        ,  0.84134475]))
     """
-    return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * x * (1 + 0.044715 * np.square(x))))
+    if approximate == "tanh":
+        return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * x * (1 + 0.044715 * np.square(x))))
+    if approximate != "none":
+        raise ValueError(f'`gelu(approximate=...)` must be "tanh" or "none", got {approximate!r}.')
+    return x * minigrad.special.ndtr(x)
 
 
 def leaky_relu(x: Any, slope: float = 0.01) -> Any:

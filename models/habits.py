@@ -19,7 +19,7 @@ Softplus: activations are plain functions, write minigrad.softplus
 softmax: activations are plain functions, write minigrad.softmax
 Softmax: cross_entropy takes logits; for probabilities write minigrad.softmax
 LogSoftmax: cross_entropy takes logits; for their logarithms write minigrad.log_softmax
-GELU: activations are plain functions, write models.activations.gelu
+GELU: activations are plain functions; PyTorch's default form is gelu(x, "none"), write models.activations.gelu
 SiLU: activations are plain functions, write models.activations.silu
 ELU: activations are plain functions, write models.activations.elu
 LeakyReLU: activations are plain functions, write models.activations.leaky_relu
@@ -38,8 +38,9 @@ Identity: activations are plain functions, write models.activations.identity
 Flatten Lambda: a layer may be any function, write lambda x: x.reshape(len(x), -1)
 Conv1d Conv2d Conv2D ConvTranspose2d: a short class makes it, write class Layer(Module): ...
 MaxPool2d MaxPooling2D AvgPool2d LSTM: a short class makes it, write class Layer(Module): ...
-BatchNorm1d BatchNorm2d LayerNorm GroupNorm: a short class makes it, write class Layer(Module): ...
-Embedding: a short class makes it, whose forward is self.table[i], write class Layer(Module): ...
+BatchNorm1d BatchNormalization: the features are the last axis, write models.BatchNorm(8)
+LayerNormalization: it normalises the last axis, write models.LayerNorm(8)
+BatchNorm2d GroupNorm: a short class makes it, write class Layer(Module): ...
 GRU RNN SimpleRNN Transformer: a short class makes it, write class Layer(Module): ...
 MultiheadAttention: a short class makes it, write class Layer(Module): ...
 ModuleList: a list is enough: its modules are found; write self.layers = [Linear(2, 3), Linear(3, 1)]
@@ -88,6 +89,8 @@ weights trainable_weights variables trainable_variables trainable_parameters: wr
 get_weights: write model.state_dict()
 set_weights: write model.load_state_dict(state)
 get_parameter: write dict(model.named_parameters())["layers.0.weight"]
+register_buffer: an attribute is enough, write self.running_mean = np.zeros(3)
+buffers: write [array for _, array in model.named_buffers()]
 register_parameter: an attribute is enough, write self.scale = Tensor([1.0], requires_grad=True)
 add_module register_module: an attribute is enough, write self.layer = Linear(2, 3)
 compile: `fit` takes optimizer and loss, write fit(model, optimizer, loss, (x, y), epochs=10)

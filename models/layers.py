@@ -1,4 +1,4 @@
-"""Layers: Linear, Dropout, Sequential."""
+"""Layers: Linear, Embedding, Dropout, Sequential. Those that normalise are in `models/norms.py`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,23 @@ from typing import Any, SupportsIndex, overload
 import numpy as np
 
 from minigrad import Tensor, linear, uniform
-from minigrad.extend import add_hints, entry, in_floats, numeric, select
+from minigrad.extend import add_hints, constant_op, entry, in_floats, numeric, select
 from models.habits import SEQUENTIAL
 from models.initializers import INITIALIZERS, Initializer
 from models.module import Module, titled
 
-__all__ = ["Dropout", "Linear", "Sequential"]
+__all__ = ["Dropout", "Embedding", "Linear", "Sequential", "require_float", "require_sizes"]
+
+
+def require_sizes(layer: str, **sizes: Any) -> None:
+    for name, n in sizes.items():
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+            raise ValueError(f"`{layer}({name}=...)` must be a whole number of at least 1, got {n!r}.")
+
+
+def require_float(layer: str, dtype: Any) -> None:
+    if np.dtype(dtype).kind != "f":
+        raise TypeError(f"`{layer}(dtype=...)` must be a floating point dtype, got {np.dtype(dtype)}.")
 
 
 class Linear(Module):
@@ -41,15 +52,12 @@ class Linear(Module):
         rng: int | np.random.Generator | None = None,
         dtype: Any = np.float64,
     ) -> None:
-        for name, n in (("n_in", n_in), ("n_out", n_out)):
-            if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-                raise ValueError(f"`Linear({name}=...)` must be a whole number of at least 1, got {n!r}.")
+        require_sizes("Linear", n_in=n_in, n_out=n_out)
         if isinstance(init, str) and init not in INITIALIZERS:
             raise ValueError(
                 f"`Linear(init=...)` must be one of {sorted(INITIALIZERS)} or a function, got {init!r}."
             )
-        if np.dtype(dtype).kind != "f":
-            raise TypeError(f"`Linear(dtype=...)` must be a floating point dtype, got {np.dtype(dtype)}.")
+        require_float("Linear", dtype)
         make = INITIALIZERS[init] if isinstance(init, str) else init
         self.n_in, self.n_out = int(n_in), int(n_out)
         self.weight = Tensor(
@@ -62,6 +70,61 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         return f"{self.n_in} → {self.n_out}" + ("" if self.bias is not None else ", no bias")
+
+
+def _checked(i: Any, n: int) -> Any:
+    """Row numbers as they are, if a table of n rows has them; NumPy would take −1 for the last row."""
+    if i.dtype.kind not in "iu":
+        raise TypeError(
+            f"Embedding(...)(i): the row numbers i must be whole numbers, got dtype {i.dtype}. Convert them "
+            "with i.astype(int)."
+        )
+    bad = i[(i < 0) | (i >= n)]
+    if bad.size:
+        raise IndexError(
+            f"Embedding(...)(i): the row numbers i must lie between 0 and {n - 1}, got {bad.flat[0]}. Give "
+            "the table more rows, or number what it holds from 0."
+        )
+    return i
+
+
+checked_op = constant_op(_checked, "row numbers")  # an op, so that replays check too
+
+
+class Embedding(Module):
+    """A table W with a row for each of n things, such as words: y[…] = W[i[…]].
+
+    Its derivative adds up what arrives at the same row. Rows start as N(0, 1), as in PyTorch.
+
+    Args:
+        n, dim: the numbers of rows and of columns, at least 1. i: (...) whole numbers from 0 to n − 1,
+            W: (n, dim), y: (..., dim).
+        rng: a seed or a Generator. By default each layer draws from fresh entropy.
+        dtype: that of W and y.
+
+    Raises:
+        TypeError: i holds no whole numbers.
+        IndexError: i holds a number below 0 or above n − 1.
+
+    >>> Embedding(10, 4)(np.array([[1, 2, 1], [0, 9, 3]])).shape
+    (2, 3, 4)
+    """
+
+    def __init__(
+        self, n: int, dim: int, *, rng: int | np.random.Generator | None = None, dtype: Any = np.float64
+    ) -> None:
+        require_sizes("Embedding", n=n, dim=dim)
+        require_float("Embedding", dtype)
+        self.n, self.dim = int(n), int(dim)
+        rows = np.random.default_rng(rng).standard_normal((self.n, self.dim))
+        self.weight = Tensor(rows.astype(dtype), requires_grad=True)
+
+    def forward(self, i: Any) -> Tensor:
+        i = i if isinstance(i, Tensor) else numeric(i, "Embedding")
+        return self.weight[checked_op(i, n=self.n)]
+
+    def extra_repr(self) -> str:
+        return f"{self.n} rows → {self.dim}"
 
 
 class Dropout(Module):

@@ -158,9 +158,11 @@ TORCH = [
     ("minigrad.nn.functional.relu(x)", "minigrad.relu is here"),
     ("minigrad.functional.relu(x)", "activations are here, write minigrad.relu(x)"),
     ("minigrad.autograd.functional.hessian", "transforms, as minigrad.hessian(f), are in this package"),
-    ("models.BatchNorm1d(8)", "a short class makes it"),
-    ("models.LayerNorm(8)", "a short class makes it"),
-    ("models.Embedding(8, 2)", "whose forward is self.table[i]"),
+    ("models.BatchNorm1d(8)", "write models.BatchNorm(8)"),
+    ("models.GroupNorm(8)", "a short class makes it"),
+    ("models.GELU()", 'gelu(x, "none")'),
+    ("model.register_buffer('mean', np.zeros(2))", "write self.running_mean = np.zeros(3)"),
+    ("model.buffers()", "for _, array in model.named_buffers()"),
     ("minigrad.randperm(5)", "make rng = np.random.default_rng(0) once, before the loop"),
     ("minigrad.draw(x).render('a')", "a Drawing has no `render`: write drawing.show()"),
     ("minigrad.draw(x).savefig('a.svg')", 'write drawing.save("picture.svg")'),
@@ -184,6 +186,8 @@ TORCH = [
 ]  # fmt: skip
 
 KERAS_AND_JAX = [
+    ("models.LayerNormalization()", "write models.LayerNorm(8)"),
+    ("models.BatchNormalization()", "write models.BatchNorm(8)"),
     ("models.Dense(10)", "write models.Linear(2, 3)"),
     ("models.Linear(2, 3, use_bias=False)", "write bias=False"),
     ("models.Linear(units=3)", "write Linear(2, 3)"),

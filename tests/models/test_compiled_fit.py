@@ -207,7 +207,7 @@ def test_what_the_attempt_to_compile_changed_is_undone(kind):
 
 
 class Standardized(Module):
-    """Running means kept as an array, changed by hand, as a student's BatchNorm does; and a count of calls."""
+    """Running means kept as an array, as a student's BatchNorm keeps them, and a count of calls."""
 
     def __init__(self, calls):
         self.layer, self.calls, self.mean = Linear(3, 2, rng=0), calls, np.zeros(2)
