@@ -19,7 +19,7 @@ Softplus: activations are plain functions, write minigrad.softplus
 softmax: activations are plain functions, write minigrad.softmax
 Softmax: cross_entropy takes logits; for probabilities write minigrad.softmax
 LogSoftmax: cross_entropy takes logits; for their logarithms write minigrad.log_softmax
-GELU: activations are plain functions; PyTorch's default form is gelu(x, "none"), write models.activations.gelu
+GELU: activations are plain functions, and PyTorch's is gelu(x, "none"): write models.activations.gelu
 SiLU: activations are plain functions, write models.activations.silu
 ELU: activations are plain functions, write models.activations.elu
 LeakyReLU: activations are plain functions, write models.activations.leaky_relu
