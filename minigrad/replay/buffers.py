@@ -94,12 +94,20 @@ def assigned_by(kind: type) -> dict[str, bool]:
         if name in seen:
             continue
         seen.add(name)
-        for base in kind.__mro__:
-            for code in _codes(vars(base).get(name)):
-                todo += code.co_names
-                for attribute, in_place in _stores(code):
-                    found[attribute] = found.get(attribute, True) and in_place
+        for code in _codes_of(kind, name):
+            todo += code.co_names
+            for attribute, in_place in _stores(code):
+                found[attribute] = found.get(attribute, True) and in_place
     return found
+
+
+def _codes_of(kind: type, name: str) -> Iterator[CodeType]:
+    """The code of a method of a class, and of those that it may call by `super`."""
+    for base in kind.__mro__:
+        codes = list(_codes(vars(base).get(name)))
+        yield from codes
+        if codes and not any("super" in code.co_names for code in codes):
+            return
 
 
 def _codes(x: Any) -> Iterator[CodeType]:
