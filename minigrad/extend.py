@@ -50,6 +50,7 @@ from minigrad.replay.memory import aligned as aligned
 from minigrad.replay.printing import printed as printed
 from minigrad.replay.update_program import UpdateProgram as UpdateProgram
 from minigrad.replay.update_program import recorded_rule as recorded_rule
+from minigrad.replay.watched import LABELLED as LABELLED
 from minigrad.replay.watched import Watched as Watched
 from minigrad.slices import between as between
 from minigrad.tables import html_curves as html_curves

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from minigrad import CaptureError, Tensor
 from minigrad.extend import (
+    LABELLED,
     Mode,
     Op,
     Watched,
@@ -156,6 +157,7 @@ class Module(Watched):
         mode = before._replace(module=f"{root}.{self._path}" if self._path else root)
         if before.capturing is None:  # a cached mode would keep its capture alive
             self._labels = (before, mode)
+            LABELLED[mode.module, id(self)] = self
         return mode
 
     @entry

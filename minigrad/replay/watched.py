@@ -8,6 +8,7 @@ attributes up as fast as before.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 
 from minigrad.mode import current
 
-__all__ = ["Watched", "watching"]
+__all__ = ["LABELLED", "Watched", "watching"]
 
 
 class Watched:
@@ -27,6 +28,10 @@ class Watched:
     """
 
     __slots__ = ()
+
+
+LABELLED: weakref.WeakValueDictionary[tuple[str, int], Watched] = weakref.WeakValueDictionary()
+"""(the label of nodes, which is `Mode.module`, and an id) → an object that makes nodes of this label."""
 
 
 def _watched(self: Any, name: str) -> Any:

@@ -292,3 +292,12 @@ def test_summary_and_picture_know_them():
         8,
     ]
     assert "layers.1.weight" in str(draw(model(DATA.X)))
+
+
+def test_a_buffer_is_drawn_by_its_name_and_as_no_parameter(rng):
+    model = Sequential(Linear(2, 3, rng=0), BatchNorm(3))
+    model(rng.normal(size=(8, 2)))
+    model.eval()
+    picture = draw(model(rng.normal(size=(4, 2)))).picture
+    (box,) = [node for node in picture.nodes if "running_mean" in node.name]
+    assert (box.name, box.kind, box.label) == ("layers.1.running_mean", "constant", "running_mean₁")

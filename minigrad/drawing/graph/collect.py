@@ -19,7 +19,7 @@ import numpy as np
 from minigrad.drawing.graph.backward import VALUES, Named, play
 from minigrad.drawing.graph.fold import intervals, with_clusters
 from minigrad.drawing.graph.notation import ATOM, array_text, formula, stated, symbol
-from minigrad.drawing.graph.walk import Key, Operand, Walk, resolved
+from minigrad.drawing.graph.walk import Key, Operand, Walk, buffers_behind, resolved
 from minigrad.drawing.picture import Edge, Node, Picture, gc_paused
 from minigrad.tensor import Tensor
 
@@ -48,10 +48,12 @@ def collect(
         inputs: keys of the leaves that are arguments rather than parameters.
         aside: results that give others their names and are then left out (see `fold.leading`).
     """
-    names = dict(names or {})
+    targets = [t for _, t in (*outputs, *aside)]
     with gc_paused():
-        walk = Walk([t for _, t in (*outputs, *aside)], {key[1] for key in names if isinstance(key, tuple)})
-        picture = _collected(walk, outputs, names, title, tuple(show), set(inputs))
+        buffers = buffers_behind(targets)
+        names = {**buffers, **(names or {})}
+        walk = Walk(targets, {key[1] for key in names if isinstance(key, tuple)})
+        picture = _collected(walk, outputs, names, title, tuple(show), set(inputs), buffers)
     return with_clusters(picture)
 
 
@@ -62,6 +64,7 @@ def _collected(
     title: str,
     show: tuple[str, ...],
     inputs: Collection[Key],
+    buffers: Collection[Key],
 ) -> Picture:
     total = len(walk.order)
     notes = [", ".join(f"{name} = {value}" for name, value in walk.numbers.items())] if walk.numbers else []
@@ -76,6 +79,7 @@ def _collected(
         names=names,
         last={resolved(t).index: name for name, t in outputs},
         inputs=inputs,
+        buffers=buffers,
         position={key: unit[i] for i, (key, _) in enumerate(walk.order)},
         valued=shown <= VALUES and ("value" in show or sum(x.size for x in arrays) <= NUMBERS),
         timed="time" in show,
@@ -158,12 +162,14 @@ def _module(x: Any) -> str:
 @dataclass(slots=True)
 class _Boxes:
     """Makes the Node of one Tensor or array. Tables by key are `names`, `last` (the names of the outputs) and
-    `position` (the ids of the nodes); `inputs` are the keys of arguments. `valued` and `timed` say whether
+    `position` (the ids of the nodes); `inputs` are the keys of arguments, `buffers` those of arrays
+    that modules hold. `valued` and `timed` say whether
     values and times are written."""
 
     names: Mapping[Key, str]
     last: Mapping[Key, str]
     inputs: Collection[Key]
+    buffers: Collection[Key]
     position: Mapping[Key, int]
     valued: bool
     timed: bool
@@ -202,7 +208,9 @@ class _Boxes:
         if key in self.inputs:
             node.kind = "input"
         else:
-            node.kind = "parameter" if live else "input" if node.name else "constant"
+            node.kind = (
+                "parameter" if live else "input" if node.name and key not in self.buffers else "constant"
+            )
         if not node.op:
             node.phase = "forward"
         if not node.name:

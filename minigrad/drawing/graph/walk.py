@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from minigrad.drawing.graph.notation import number_text, symbol
+from minigrad.replay.watched import LABELLED
 from minigrad.tensor import Tensor
 
-__all__ = ["IDENTITIES", "Key", "Operand", "Walk", "resolved"]
+__all__ = ["IDENTITIES", "Key", "Operand", "Walk", "buffers_behind", "resolved"]
 
 Key = Any
 Operand = tuple[str, int | None]  # how it is written, and the position of its box in the order, if it has one
@@ -108,6 +109,20 @@ class Walk:
         written, whole = ("·", array) if isinstance(x, Tensor) and x.op is None else _base(array)
         key = self._leaf_of.get(id(whole), x.index if isinstance(x, Tensor) else ("array", id(whole)))
         return written, self._put(key, self._tensors.get(key, whole), [])
+
+
+def buffers_behind(targets: Iterable[Tensor]) -> dict[Key, str]:
+    """The arrays among the operands that modules hold in attributes now, by key, with their paths."""
+    modules: dict[str, list[Any]] = {}
+    for (label, _), module in LABELLED.items():
+        modules.setdefault(label, []).append(module)
+    found: dict[Key, str] = {}
+    for t in _behind([resolved(t) for t in targets]).values() if modules else ():
+        for x in t.inputs:
+            for module in modules.get(t.mode.module, ()) if isinstance(x, np.ndarray) else ():
+                path = [*t.mode.module.split(".")[1:]]
+                found |= {("array", id(x)): ".".join([*path, k]) for k, v in vars(module).items() if v is x}
+    return found
 
 
 def _behind(ends: Sequence[Tensor]) -> dict[Key, Any]:
