@@ -65,10 +65,8 @@ def functional_call(model: Module, parameters: Mapping[str, Any], *inputs: Any, 
     capturing = current.mode.capturing
     with scope(capturing=None):  # a capture depends on the model, not on how its copy is put together
         twin = deepcopy(model, shared)
-        modules = [m for _, m in model.named_modules()]
         copies = [vars(m) for _, m in twin.named_modules()]
     if capturing is not None:
-        for module, attributes in zip(modules, copies, strict=True):
-            capturing.depends_on_contents(vars(module), f"what a {type(module).__name__} holds")
+        for attributes in copies:
             capturing.makes(attributes)
     return twin(*inputs, **named)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import optim
-from minigrad import CaptureError, Tensor, compile, grad, hvp, no_grad, vmap
+from minigrad import CaptureError, Tensor, compile, grad, hvp, linearize, no_grad, vmap
 from models import Linear, Module, Sequential, accuracy, cross_entropy, fit, functional_call, mse_loss
 from models.datasets import moons
 
@@ -361,6 +361,18 @@ def test_a_capture_assigns_nothing():
     assert before["steps"] == 0
 
 
+def test_linearize_of_a_compiled_function_assigns_once():
+    eager, compiled = NoData(3), NoData(3)
+    eager.scale.requires_grad = compiled.scale.requires_grad = False
+    value, push = linearize(compile(lambda x: compiled(x)), X)
+    expected, pushed = linearize(lambda x: eager(x), X)
+    np.testing.assert_allclose(value, expected, rtol=1e-13, atol=1e-15)
+    for t in (np.cos(X), X**2):
+        np.testing.assert_allclose(push(t), pushed(t), rtol=1e-11, atol=1e-13)
+    assert_same(buffers(compiled), buffers(eager))
+    assert compiled.steps == 1
+
+
 def test_compile_check_runs_the_function_beside_the_replay_and_assigns_once():
     m = Norm(3)
     run = compile(lambda x: m(x), check=True)
@@ -452,12 +464,13 @@ def test_a_functional_call_takes_buffers_and_leaves_the_models_as_they_are():
 
 @pytest.mark.parametrize("training", [True, False])
 def test_a_compiled_functional_call_follows_the_model(training):
-    m = NoData(3).train(training)
-    run = compile(lambda scale, x: functional_call(m, {"scale": scale}, x))
+    m = NoData(3)
+    whole = Sequential(m).train(training)
+    run = compile(lambda scale, x: functional_call(whole, {"layers.0.scale": scale}, x))
     with no_grad():
         for k in range(3):
             m.mean = np.full(3, float(k))
-            expected = functional_call(m, {"scale": np.ones(3)}, Tensor(X))
+            expected = functional_call(whole, {"layers.0.scale": np.ones(3)}, Tensor(X))
             np.testing.assert_array_equal(run(np.ones(3), X), expected.data)
     assert m.steps == 0
 
