@@ -30,6 +30,12 @@ Curvature
     cg                        solves Hx = b by conjugate gradients
     lanczos                   the Lanczos process
 
+Sweeps
+    sweep                trains at every combination of some settings
+    open_sweep           reads a sweep from its folder
+    Sweep                the runs of a sweep, and what they say
+    performance_profile  compares solvers over many problems
+
 Learning rates
     LRSchedule                   the base of all schedules
     StepLR                       multiplies the rate every few epochs
@@ -65,6 +71,7 @@ from optim.momentum import Momentum as Momentum
 from optim.nadam import NAdam as NAdam
 from optim.newton import Newton as Newton
 from optim.newton_cg import NewtonCG as NewtonCG
+from optim.profiles import performance_profile as performance_profile
 from optim.rmsprop import RMSprop as RMSprop
 from optim.schedules import CosineAnnealingLR as CosineAnnealingLR
 from optim.schedules import CosineAnnealingWarmRestarts as CosineAnnealingWarmRestarts
@@ -86,6 +93,9 @@ from optim.spectrum import hessian_spectrum as hessian_spectrum
 from optim.spectrum import hessian_trace as hessian_trace
 from optim.spectrum import preconditioned_sharpness as preconditioned_sharpness
 from optim.spectrum import sharpness as sharpness
+from optim.sweep import sweep as sweep
+from optim.sweep_results import Sweep as Sweep
+from optim.sweep_results import open_sweep as open_sweep
 
 __all__ = list(_listed(globals()))
 
