@@ -10,13 +10,10 @@ on all images at once, each in three versions.
 
     python -m examples.train_digits                          Adam, 80 epochs, a few seconds
     python -m examples.train_digits --optimizer newton-cg    Gauss-Newton by conjugate gradients, 35 steps
-    python -m examples.train_digits --optimizer all          every optimizer, a table and a picture
 """
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -167,61 +164,9 @@ def one(name: str, epochs: int | None, seed: int, out: Path) -> float:
     return right
 
 
-def comparison(histories: dict[str, History], out: Path) -> None:
-    """The race as one picture: the loss of each optimizer, and what it still misreads, over the epochs."""
-    plt = plotting.pyplot()
-    fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4.4))
-    fig.get_layout_engine().set(w_pad=0.15)
-    fig.suptitle(
-        f"{len(histories)} optimizers train a {'-'.join(map(str, SIZES))} network on 8×8 digits",
-        x=0.02, ha="left", fontsize=12,
-    )  # fmt: skip
-    for i, (name, history) in enumerate(histories.items()):
-        look = {"color": f"C{i % len(plotting.COLOURS)}", "linewidth": 1.4}
-        look["linestyle"] = ("-", "--", ":")[i // len(plotting.COLOURS)]
-        left.semilogy(history["epoch"], history["train_loss"], **look)
-        misread = 100 * (1 - np.array(history["val_accuracy"]))
-        right.semilogy(history["epoch"], np.maximum(misread, 0.1), label=name, **look)
-    left.set(xlabel="epoch", title="cross-entropy of the training images, shifted")
-    right.set(xlabel="epoch", title="test digits misread, %")
-    for ax in (left, right):
-        ax.xaxis.get_major_locator().set_params(integer=True)
-    ticks = [share for share in (0.5, 1, 2, 5, 10, 20, 50, 90) if right.get_ylim()[0] <= share]
-    right.set_yticks(ticks, [f"{share:g}" for share in ticks])
-    right.minorticks_off()
-    fig.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=5)
-    plotting.save(fig, out / "race.png")
-
-
-def race(epochs: int | None, seed: int, out: Path) -> None:
-    """Every optimizer on the same task, best first, and a picture of all."""
-    data = load(seed)
-    results, histories = [], {}
-    for name in OPTIMIZERS:
-        began = time.perf_counter()
-        print(f"{name} trains …", file=sys.stderr, flush=True)
-        _, history = train(name, epochs, seed, data, progress=sys.stderr.isatty())
-        if history.rows:
-            histories[name] = history
-        if history.stopped == "interrupted":
-            break
-        results.append(
-            (history["val_accuracy"][-1], history["train_loss"][-1], time.perf_counter() - began, name)
-        )
-    if not histories:
-        raise SystemExit("no epoch was completed")
-    print("optimizer   test accuracy  train loss  seconds")
-    for right, loss, seconds, name in sorted(results, key=lambda r: (-r[0], r[1])):
-        print(f"{name:<10}  {right:13.4f}  {loss:10.4f}  {seconds:7.2f}")
-    try:
-        comparison(histories, out)
-    except ImportError:
-        print(plotting.MISSING)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     command = parser("examples.train_digits", __doc__)
-    command.add_argument("--optimizer", choices=[*OPTIMIZERS, "all"], default="adam")
+    command.add_argument("--optimizer", choices=[*OPTIMIZERS], default="adam")
     command.add_argument(
         "--epochs", type=whole(1), help=f"by default {EPOCHS}, and {FULL_BATCH_EPOCHS} for newton-cg"
     )
@@ -230,10 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--out", type=folder, default="runs/digits", help="folder for pictures and the model"
     )
     options = command.parse_args(arguments)
-    if options.optimizer == "all":
-        race(options.epochs, options.seed, options.out)
-    else:
-        one(options.optimizer, options.epochs, options.seed, options.out)
+    one(options.optimizer, options.epochs, options.seed, options.out)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,9 @@ def plot_sensitivity(
         xlabel="learning rate" if x == "lr" else x, ylabel=f"final {metric}" if "loss" in metric else metric
     )
     ax.grid(alpha=0.25)
-    if len(curves) > 1 or any(p.diverged for points in curves.values() for p in points):
+    if diverged := any(p.diverged for points in curves.values() for p in points):
+        ax.plot([], [], "x", color="grey", markersize=7, markeredgewidth=2, label="a run diverged")
+    if len(curves) > 1 or diverged:
         ax.legend(fontsize=9)
     return ax
 
@@ -112,11 +114,10 @@ def _curve(ax: Any, i: int, name: str, rates: list[float], points: Any) -> None:
     top = np.where(np.isnan(finite[:, 2]), finite[:, 0], finite[:, 2])
     ax.fill_between(rates, finite[:, 1], top, color=style["color"], alpha=0.18, linewidth=0)
     bad = [rate for rate, p in zip(rates, points, strict=True) if p.diverged]
-    if bad:
-        ax.plot(
-            bad, [0.985 - 0.035 * i] * len(bad), "x", color=style["color"], markersize=7, markeredgewidth=2,
-            transform=ax.get_xaxis_transform(), label=f"{name} diverged".strip(),
-        )  # fmt: skip
+    ax.plot(
+        bad, [0.985 - 0.035 * i] * len(bad), "x", color=style["color"], markersize=7, markeredgewidth=2,
+        transform=ax.get_xaxis_transform(),
+    )  # fmt: skip
 
 
 def plot_profile(profile: Any, ax: Any = None) -> Any:
