@@ -50,7 +50,7 @@ class Run(NamedTuple):
 
 
 METHODS: dict[str, tuple[Any, int]] = {  # name: (optimizer, the number of steps it may take)
-    "pure Newton": (lambda p: optim.Newton(p, modification="pinv", line_search=None), 40),
+    "pure Newton": (lambda p: optim.Newton(p, modification="pinv", line_search=None), 20),  # stays from 12 on
     "saddle-free Newton": (lambda p: optim.Newton(p, modification="abs"), 40),
     "NewtonCG": (lambda p: optim.NewtonCG(p), 100),
     "L-BFGS": (lambda p: optim.LBFGS(p), 300),

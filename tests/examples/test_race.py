@@ -137,9 +137,10 @@ def test_the_cost_is_the_sum_of_the_work_in_gradients():
     runs = [
         Run(settings, "ok", 0.0, counts),
         Run(settings, "ok", 0.0, {"loss": 9.0}),
+        Run(settings, "ok", 0.0, counts | {"products": race.BUDGET}),
     ]
     found = race.with_cost(optim.Sweep(runs), {"Beale": {"values": 0.5, "products": 2.0}})
-    assert found["cost"] == [13.0, math.inf]
+    assert found["cost"] == [13.0, math.inf, math.inf]
 
 
 def test_without_matplotlib_the_tables_are_printed(short, tmp_path, capsys, monkeypatch):

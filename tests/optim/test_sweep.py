@@ -479,7 +479,8 @@ def plt():
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    yield pyplot
+    with pyplot.style.context("default"):  # whatever style an example has set
+        yield pyplot
     pyplot.close("all")
 
 
