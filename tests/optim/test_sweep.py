@@ -277,7 +277,7 @@ def test_a_killed_sweep_goes_on_and_equals_one_that_was_not(executor, tmp_path):
     resumed = quiet(train, grid, executor="serial", out=tmp_path / "a")
     assert len(calls) == 30 - done
     whole = quiet(train, grid, executor="serial", out=tmp_path / "b")
-    assert without_seconds(resumed) == without_seconds(whole)
+    assert without_seconds(resumed) == without_seconds(whole) == without_seconds(open_sweep(tmp_path / "a"))
     tables = [
         [
             line.split(",")[:3] + line.split(",")[4:]
@@ -364,6 +364,11 @@ def test_the_interval_of_the_median_covers_it(rng):
     draws = rng.exponential(size=(2000, 9))
     covered = [low <= math.log(2) <= high for _, low, high, _ in map(median_interval, draws)]
     assert np.mean(covered) == pytest.approx(0.9609, abs=0.015)
+
+
+def test_a_run_with_one_nan_has_diverged_by_every_metric():
+    found = quiet(lambda lr: {"loss": lr, "other": math.nan}, {"lr": [1]}, executor="serial")
+    assert found.summary("loss")[0].median == math.inf
 
 
 def test_medians_stand_infinities():
