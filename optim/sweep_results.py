@@ -117,7 +117,7 @@ def _medians(values: Any) -> Any:
     ends = [
         np.take_along_axis(found, np.maximum(i, 0)[..., None], -1)[..., 0] for i in ((n - 1) // 2, n // 2)
     ]
-    low, high = ends[0], np.where(n % 2, ends[0], ends[1])
+    low, high = ends
     with np.errstate(invalid="ignore"):
         middle = np.where(low == high, low, low + (high - low) / 2)  # ∞ − ∞ is no number
     return np.where(n == 0, np.inf, middle)

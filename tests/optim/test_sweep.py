@@ -398,6 +398,8 @@ def test_the_best_rate_is_as_sure_as_the_seeds_say():
     assert a.between == {"lr": (0.1, 0.1)}
     assert (a.summary.median, a.summary.low, a.summary.high) == (2, 1, 3)
     assert b.by == {"optimizer": "B"}
+    most = clear.best("accuracy", higher_is_better=True)[0].summary
+    assert (most.median, most.low, most.high) == (-1, -2, 0)
     unsure = runs_of({("A", 0.1): [1, 9, 1, 9, 1], ("A", 1.0): [9, 1, 9, 1, 9]})
     assert unsure.best()[0].between == {"lr": (0.1, 1.0)}
     assert [best.settings["lr"] for best in unsure.best(by=("optimizer", "lr"))] == [0.1, 1.0]
