@@ -19,7 +19,7 @@ from minigrad.families import constant_op, register
 from minigrad.mode import current
 from minigrad.ops.index import known
 from minigrad.ops.moving import diagonal, padded, widths
-from minigrad.ops.shape import astype, each
+from minigrad.ops.shape import astype, each, filled
 from minigrad.tensor import Tensor, data_of, traced_if_capturing
 
 
@@ -196,7 +196,7 @@ register(np.piecewise, piecewise).keywords = _AnyWord()
 
 def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", *, device: Any = None) -> Any:
     value = _array(fill_value)
-    return np.broadcast_to(value if dtype is None else astype(value, dtype), shape)
+    return filled(shape, value if dtype is None else astype(value, dtype))
 
 
 def linspace(

@@ -122,6 +122,8 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
             f"{np.shape(data_of(weights))}."
         )
     n = max(int(place.max(initial=-1)) + 1, int(minlength))
+    if not place.size:
+        return np.zeros(n, np.intp)  # NumPy's dtype where there is nothing to add
     return index_add(np.zeros(n), place, weights)
 
 

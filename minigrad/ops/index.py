@@ -259,7 +259,8 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
 
 def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") -> Any:
     picked = indices if isinstance(indices, Tensor) else np.asarray(indices)
-    picked = picked.astype(np.intp) if picked.dtype == bool else picked  # np.take reads booleans as 0 and 1
+    if picked.dtype == bool or (not isinstance(indices, Tensor | np.ndarray) and not picked.size):
+        picked = picked.astype(np.intp)  # np.take reads booleans as 0 and 1, and an empty list has no dtype
     if axis is None or (not x.ndim and axis in (0, -1)):
         x, axis = np.reshape(x, (-1,)), 0
     axis = normalize_axis_index(axis, x.ndim)

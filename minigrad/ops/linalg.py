@@ -96,8 +96,18 @@ def _array(x: Any) -> Any:
     return traced_if_capturing(x if isinstance(x, Tensor | np.ndarray) else numeric(x, "a matrix product"))
 
 
+def _arrays(a: Any, b: Any) -> tuple[Any, Any]:
+    """Both as arrays. To np.dot and its like an empty list has the dtype of the other one."""
+    x, y = _array(a), _array(b)
+    if isinstance(a, list | tuple) and not x.size:
+        x = x.astype(y.dtype)
+    if isinstance(b, list | tuple) and not y.size:
+        y = y.astype(x.dtype)
+    return x, y
+
+
 def dot(a: Any, b: Any) -> Any:
-    a, b = _array(a), _array(b)
+    a, b = _arrays(a, b)
     if not a.ndim or not b.ndim:
         return a * b
     if b.ndim <= 2:
@@ -106,8 +116,13 @@ def dot(a: Any, b: Any) -> Any:
 
 
 def inner(a: Any, b: Any) -> Any:
-    a, b = _array(a), _array(b)
+    a, b = _arrays(a, b)
     return tensordot(a, b, ([-1], [-1])) if a.ndim and b.ndim else a * b
+
+
+def vdot(a: Any, b: Any) -> Any:
+    a, b = _arrays(a, b)
+    return matmul(np.conjugate(np.reshape(a, (-1,))), np.reshape(b, (-1,)))
 
 
 def outer(a: Any, b: Any) -> Any:
@@ -143,9 +158,7 @@ def _matrix(x: Any, axes: list[int], shape: tuple[int, int]) -> Any:
 
 register(np.matmul, matmul)
 register(np.dot, dot)
-register(
-    np.vdot, lambda a, b: matmul(np.conjugate(np.reshape(_array(a), (-1,))), np.reshape(_array(b), (-1,)))
-)
+register(np.vdot, vdot)
 register(np.inner, inner)
 register(np.outer, outer)
 register(np.tensordot, tensordot, keywords=("axes",))

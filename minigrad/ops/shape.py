@@ -62,9 +62,11 @@ def ravel(x: Any, order: str = "C") -> Any:
         return reshape(x, (-1,), order)
     if data_of(x).flags.c_contiguous:
         return reshape(x, (-1,))
-    strides = data_of(x).strides
-    if min(strides) <= 0:
-        raise TypeError("np.ravel(order='K') of a Tensor needs positive strides; write order='C'.")
+    strides = [abs(stride) for stride in data_of(x).strides]  # as in NumPy, which reverses no axis
+    if any(n > 1 and not stride for n, stride in zip(x.shape, strides, strict=True)):
+        raise TypeError(
+            "np.ravel(order='K') of a Tensor that was broadcast is not supported; write order='C'."
+        )
     return reshape(transpose(x, sorted(range(x.ndim), key=lambda axis: -strides[axis])), (-1,))
 
 
@@ -288,6 +290,14 @@ for _f in (np.zeros_like, np.ones_like, np.empty_like):
     )
 
 
+def filled(shape: Any, value: Any) -> Any:
+    """The value broadcast to a shape; leading axes of length 1 too many fall away, as in an assignment."""
+    more = value.ndim - len(np.broadcast_shapes(shape))
+    if more > 0 and set(value.shape[:more]) == {1}:
+        value = reshape(value, value.shape[more:])
+    return broadcast_to(value, shape)
+
+
 def full_like(
     x: Any,
     fill_value: Any,
@@ -302,7 +312,7 @@ def full_like(
     fill_value = traced_if_capturing(fill_value)
     if isinstance(fill_value, Tensor):
         made = astype(fill_value, data_of(x).dtype if dtype is None else dtype)
-        return broadcast_to(made, np.shape(data_of(x)) if shape is None else shape)
+        return filled(np.shape(data_of(x)) if shape is None else shape, made)
     return np.full_like(data_of(x), fill_value, dtype, order, subok, shape, device=device)
 
 

@@ -497,7 +497,8 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
     axes = from_the_end(axis, x.ndim)
     rest = [a for a in range(-x.ndim, 0) if a not in axes]
     turned = np.transpose(x, [a + x.ndim for a in (*rest, *axes)])
-    y = norm_of_order(np.reshape(turned, [*(x.shape[a] for a in rest), -1]), ord, -1, False)
+    size = int(np.prod([x.shape[a] for a in axes], dtype=int))
+    y = norm_of_order(np.reshape(turned, [*(x.shape[a] for a in rest), size]), ord, -1, False)
     return with_axes(y, axes, not keepdims)
 
 

@@ -258,16 +258,16 @@ _between = elementwise(
 )
 
 
-def _dtype_of(x: Any, q: Any, method: str) -> Any:
+def _dtype_of(x: Any, q: Any, method: str, weak: bool) -> Any:
+    """As in NumPy: that of x if its elements are taken, else of x and of the places, if not `weak`."""
     if method in _WHOLE or (method == "linear" and q.dtype.kind in "biu"):
         return x.dtype
-    return (
-        np.result_type(x.dtype, q.dtype if q.ndim else 0.5) if x.dtype.kind == "f" else np.dtype(np.float64)
-    )
+    return np.result_type(x.dtype, 0.5 if weak else _place("", method, 2, np.ones((), q.dtype)).dtype)
 
 
-def _quantiles(called: str, x: Any, q: Any, axis: Axis, method: str, keepdims: Any, skipping: bool) -> Any:
-    q = _array(q)
+def _quantiles(
+    called: str, x: Any, q: Any, axis: Axis, method: str, keepdims: Any, skipping: bool, weak: bool
+) -> Any:
     if q.ndim > 2 or (q.ndim == 2 and not q.size):
         raise ValueError(f"{called} needs q to be a number or a vector, got shape {q.shape}.")
     if _looking() and not np.all((data_of(q) >= 0) & (data_of(q) <= 1)):
@@ -278,7 +278,8 @@ def _quantiles(called: str, x: Any, q: Any, axis: Axis, method: str, keepdims: A
     rows = x if order == sorted(order) else np.transpose(x, order)
     if len(axes) != 1:
         rows = np.reshape(rows, [*(x.shape[i] for i in kept), _count(x, True, axis)])
-    if not rows.shape[-1] or not (x.size or axes):
+    of_none = not rows.shape[-1] and not (skipping and 0 in rows.shape[:-1])
+    if of_none or not (x.size or axes or skipping):  # as NumPy, which raises or gives NaN there
         raise ValueError(f"{called} of an empty slice: shape {x.shape}, axis {axis}.")
     rows = np.sort(rows, axis=-1)  # NaN stand at the end
     n = np.sum(~np.isnan(rows), axis=-1, keepdims=True) if skipping else rows.shape[-1]
@@ -292,7 +293,7 @@ def _quantiles(called: str, x: Any, q: Any, axis: Axis, method: str, keepdims: A
     if not skipping and x.dtype.kind == "f":
         y = np.where(np.isnan(rows[..., -1:]), np.nan, y)
     y = np.reshape(np.moveaxis(y, -1, 0), q.shape + tuple(x.shape[i] for i in kept))
-    y = y.astype(_dtype_of(x, q, method))
+    y = y.astype(_dtype_of(x, q, method, weak))
     if not _keeps(keepdims):
         return y
     return np.reshape(y, q.shape + tuple(1 if i in axes else x.shape[i] for i in range(-x.ndim, 0)))
@@ -306,17 +307,19 @@ def _quantile(name: str, scale: float, skipping: bool) -> Callable[..., Any]:
     ) -> Any:  # fmt: skip
         if isinstance(q, bool):
             raise TypeError(f"{called} needs a number q, got {q}.")
+        weak = type(q) in (int, float)  # a number of Python has no dtype, one of NumPy has
         a, q = _array(a), _array(q)
-        if a.dtype.kind == "b" and _dtype_of(a, q / scale if scale != 1 else q, method).kind != "b":
+        q = q / scale if scale != 1 else q
+        if a.dtype.kind == "b" and _dtype_of(a, q, method, weak).kind != "b":
             raise TypeError(f"{called} of booleans would lie between them; convert them with .astype(float).")
-        return _quantiles(called, a, q / scale if scale != 1 else q, axis, method, keepdims, skipping)
+        return _quantiles(called, a, q, axis, method, keepdims, skipping, weak)
 
     return rule
 
 
 def _median(name: str, skipping: bool) -> Callable[..., Any]:
     def rule(a: Any, axis: Axis = None, *, keepdims: Any = False) -> Any:
-        return _quantiles(f"np.{name}", a, 0.5, axis, "linear", keepdims, skipping)
+        return _quantiles(f"np.{name}", a, _array(0.5), axis, "linear", keepdims, skipping, weak=True)
 
     return rule
 

@@ -1,5 +1,7 @@
 """Random, mostly wrong calls of NumPy's functions: see `benchmarks/bad_calls.py`, which makes many more."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -77,3 +79,35 @@ def test_dtypes_and_values_that_random_calls_found():
     assert np.inner(mg.Tensor(np.float32([1, 2])), 1j).dtype == np.inner(np.float32([1, 2]), 1j).dtype
     assert np.linspace(mg.Tensor(np.float32([1, 2])), 5).dtype == np.float32
     assert np.quantile(t, 1).dtype == np.quantile(x, 1).dtype
+
+
+NO_ELEMENTS = np.zeros((2, 0, 3))
+AS_NUMPY = {
+    "vdot of an empty list": (np.arange(0), lambda x: np.vdot(x, [])),
+    "dot of an empty list": (np.float32(2), lambda x: np.dot(x, [])),
+    "take an empty list": (np.ones(3), lambda x: np.take(x, [])),
+    "bincount of nothing": (np.ones(0), lambda x: np.bincount([], x, 2)),
+    "norm of no vectors": (NO_ELEMENTS, lambda x: np.linalg.vector_norm(x, axis=2)),
+    "nanmedian of no vectors": (NO_ELEMENTS, lambda x: np.nanmedian(x, axis=())),
+    "nanquantile of no vectors": (NO_ELEMENTS[:0], lambda x: np.nanquantile(x, 0.5, axis=(1, 2))),
+    "full_like, a number": (np.ones((1, 1)), lambda x: np.full_like(x[0, 0], x)),
+    "full, axes too many": (np.ones((1, 3)), lambda x: np.full(3, x, like=x)),
+    "quantile, Python's number": (np.ones(3, np.float32), lambda x: np.quantile(x, 0.5)),
+    "quantile, NumPy's number": (np.ones(3, np.float32), lambda x: np.quantile(x, np.array(0.5))),
+    "percentile, a whole number": (np.ones(3, np.float32), lambda x: np.percentile(x, np.array(10))),
+    "nanpercentile, NumPy's number": (np.ones(3, np.float32), lambda x: np.nanpercentile(x, np.float64(10))),
+    "quantile, midpoint": (np.ones(3, np.float32), lambda x: np.quantile(x, np.array(1), method="midpoint")),
+    "quantile of whole numbers": (np.arange(3), lambda x: np.quantile(x, [0, 1], method="weibull")),
+}
+
+
+@pytest.mark.parametrize("name", AS_NUMPY)
+def test_shapes_and_dtypes_that_drawn_calls_found(name):
+    x, call = AS_NUMPY[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        wanted = np.asarray(call(np.asarray(x)))
+    found = call(mg.Tensor(x))
+    found = found.data if isinstance(found, mg.Tensor) else found
+    assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
+    np.testing.assert_array_equal(found, wanted)
