@@ -88,6 +88,8 @@ AS_NUMPY = {
     "take an empty list": (np.ones(3), lambda x: np.take(x, [])),
     "bincount of nothing": (np.ones(0), lambda x: np.bincount([], x, 2)),
     "norm of no vectors": (NO_ELEMENTS, lambda x: np.linalg.vector_norm(x, axis=2)),
+    "largest of no sizes": (NO_ELEMENTS, lambda x: np.linalg.norm(x, np.inf, axis=1)),
+    "norm of no matrices": (NO_ELEMENTS, lambda x: np.linalg.norm(x, 2, axis=(1, 2))),
     "nanmedian of no vectors": (NO_ELEMENTS, lambda x: np.nanmedian(x, axis=())),
     "nanquantile of no vectors": (NO_ELEMENTS[:0], lambda x: np.nanquantile(x, 0.5, axis=(1, 2))),
     "full_like, a number": (np.ones((1, 1)), lambda x: np.full_like(x[0, 0], x)),
