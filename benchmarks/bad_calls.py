@@ -1,7 +1,7 @@
 """Calls of NumPy's functions on Tensors, mostly wrong ones: each ends in NumPy's result or in an error that
 names the call.
 
-`python -m benchmarks.bad_calls [calls] [seed]`. A call takes a function that has a rule and random arguments:
+`python -m benchmarks.bad_calls [calls] [seed]`. Hypothesis draws a function that has a rule and arguments:
 arrays of many shapes and dtypes, numbers, None, texts, lists, axes that do not exist, words that the function
 has or lacks. It is made with plain arrays and with a Tensor in place of one of them. Faults are
 other numbers, another shape or dtype, a result where NumPy raises, and errors that do not name the call.
@@ -13,10 +13,12 @@ import inspect
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from hypothesis import Phase, given, seed, settings
+from hypothesis import strategies as st
 
 from minigrad import Tensor
 from minigrad.arraylike import rule_of
@@ -62,71 +64,47 @@ def _text(x: Any) -> str:
     return f"{x.dtype}{list(x.shape)}" if isinstance(x, np.ndarray) else repr(x)
 
 
-def _array(rng: np.random.Generator) -> Any:
-    shapes: list[tuple[int, ...]] = [
-        (),
-        (0,),
-        (1,),
-        (3,),
-        (4,),
-        (2, 3),
-        (3, 3),
-        (3, 2),
-        (2, 0),
-        (1, 3),
-        (2, 3, 3),
-    ]
-    x = rng.standard_normal(shapes[rng.integers(len(shapes))])
-    kind = rng.integers(10)
-    return x.astype([np.float32, np.int64, bool][kind]) if kind < 3 else x
+SHAPES: list[tuple[int, ...]] = [
+    (), (0,), (1,), (3,), (4,), (2, 3), (3, 3), (3, 2), (2, 0), (1, 3), (2, 3, 3),
+]  # fmt: skip
+DTYPES = [np.float64] * 7 + [np.float32, np.int64, np.bool_]
+SIMPLE: list[Any] = [
+    None, 0, 1, -1, 2, 5, -4, 0.5, True, False, "linear", "x", (0, 1), (1, 0), [0, 1], (), [], 1j, (0, 0),
+]  # fmt: skip
+WORDS = ["axis", "keepdims", "dtype", "out", "where", "initial", "ddof", "mode", "n", "k", "nonsense"]
 
 
-def _argument(rng: np.random.Generator) -> Any:
-    simple = [
-        None,
-        0,
-        1,
-        -1,
-        2,
-        5,
-        -4,
-        0.5,
-        True,
-        False,
-        "linear",
-        "x",
-        (0, 1),
-        (1, 0),
-        [0, 1],
-        (),
-        [],
-        1j,
-        (0, 0),
-    ]
-    return _array(rng) if rng.random() < 0.4 else simple[rng.integers(len(simple))]
+def _numbers(shape: tuple[int, ...], dtype: Any, seed: int) -> Any:
+    return np.asarray(np.random.default_rng(seed).standard_normal(shape)).astype(dtype)
 
 
-def calls(count: int, seed: int) -> Iterator[Call]:
-    rng = np.random.default_rng(seed)
-    known = [(n, f) for n, f in functions() if rule_of(f) is not None and n not in EXCEPT]
-    words = ["axis", "keepdims", "dtype", "out", "where", "initial", "ddof", "mode", "n", "k", "nonsense"]
-    for _ in range(count):
-        name, f = known[rng.integers(len(known))]
-        try:
-            own = list(inspect.signature(f).parameters)
-        except (TypeError, ValueError):
-            own = ["x"] * getattr(f, "nin", 1)
-        places = min(len(own), int(rng.integers(1, 4)))
-        args = [_array(rng)] + [_argument(rng) for _ in range(max(places - 1, getattr(f, "nin", 1) - 1))]
-        if own[:1] in (["arrays"], ["tup"], ["arys"]) or rng.random() < 0.03:
-            args[0] = [args[0], _array(rng)]
-        kwargs = {}
-        if rng.random() < 0.4:
-            word = (own[1:] or words)[rng.integers(len(own[1:] or words))] if rng.random() < 0.7 else None
-            kwargs[word or words[rng.integers(len(words))]] = _argument(rng)
-        # NumPy hands a call over for the arrays of a function, mostly its first argument, not for options
-        arrays = [i for i, x in enumerate(args) if isinstance(x, np.ndarray) and isinstance(f, np.ufunc)]
-        yield Call(name, f, tuple(args), kwargs, int(rng.choice(arrays)) if arrays else 0)
+def _words(f: Any) -> list[str]:
+    """The names of the arguments of a function."""
+    try:
+        return list(inspect.signature(f).parameters)
+    except (TypeError, ValueError):
+        return ["x"] * getattr(f, "nin", 1)
+
+
+ARRAYS = st.builds(_numbers, st.sampled_from(SHAPES), st.sampled_from(DTYPES), st.integers(0, 99))
+ARGUMENTS = st.sampled_from(SIMPLE) | ARRAYS
+KNOWN = [(n, f, _words(f)) for n, f in functions() if rule_of(f) is not None and n not in EXCEPT]
+
+
+@st.composite
+def calls(draw: Any) -> Call:
+    """A call of any function with any arguments."""
+    name, f, own = draw(st.sampled_from(KNOWN))
+    places = min(len(own), draw(st.integers(1, 3)))
+    args = [draw(ARRAYS), *(draw(ARGUMENTS) for _ in range(max(places, getattr(f, "nin", 1)) - 1))]
+    if own[:1] in (["arrays"], ["tup"], ["arys"]) or draw(st.integers(0, 29)) == 29:
+        args[0] = [args[0], draw(ARRAYS)]
+    kwargs = {}
+    if draw(st.booleans()):
+        kwargs[draw(st.sampled_from(own[1:] or WORDS) | st.sampled_from(WORDS))] = draw(ARGUMENTS)
+    # NumPy hands a call over for the arrays of a function, mostly its first argument, not for options
+    arrays = [i for i, x in enumerate(args) if isinstance(x, np.ndarray) and isinstance(f, np.ufunc)]
+    return Call(name, f, tuple(args), kwargs, draw(st.sampled_from(arrays)) if arrays else 0)
 
 
 def _run(call: Call, wrap: Callable[[Any], Any]) -> Any:
@@ -183,20 +161,28 @@ def _difference(found: Any, wanted: Any) -> str:
     return ""
 
 
-def main(count: int = 20_000, seed: int = 0) -> int:
+def main(count: int = 20_000, start: int = 0) -> int:
     faults: Counter[str] = Counter()
     first: dict[str, str] = {}
-    right = 0
-    for call in calls(count, seed):
+    answers: Counter[str] = Counter()
+
+    @seed(start)
+    @settings(max_examples=count, deadline=None, database=None, phases=[Phase.generate])
+    @given(calls())
+    def look(call: Call) -> None:
         answer = fault(call)
-        right += not answer and not isinstance(_run(call, _tensor), Exception)
+        answers[
+            "fault" if answer else "error" if isinstance(_run(call, _tensor), Exception) else "result"
+        ] += 1
         if answer:
             faults[call.name] += 1
             first.setdefault(call.name, f"{call}: {answer:.300}")
+
+    look()
     for name, n in faults.most_common():
         print(f"{n:4} {first[name]}")
-    print(f"{sum(faults.values())} of {count:,} calls are faults; {right:,} gave a result.")
-    return sum(faults.values())
+    print(f"{answers['fault']} of {answers.total():,} calls are faults; {answers['result']:,} gave a result.")
+    return answers["fault"]
 
 
 if __name__ == "__main__":
