@@ -78,15 +78,17 @@ class Pool:
 
     `parts` are Tensors and read-only ndarrays of one dtype; `starts` has the position where each begins.
     `base` has the positions of the array itself, None as long as it is the only part and has no views. It is
-    `clean` while it counts through that part.
+    `clean` while it counts through that part. `numbers` says of joined parts which elements were numbers:
+    these are numbers again when they are read alone, so that a read of the whole changes no later one.
     """
 
     base: Any
 
-    __slots__ = ("base", "capturing", "clean", "dtype", "noticed", "parts", "size", "starts")
+    __slots__ = ("base", "capturing", "clean", "dtype", "noticed", "numbers", "parts", "size", "starts")
 
     def __init__(self, parts: list[Any], shape: tuple[int, ...] | None = None) -> None:
         self.parts, self.starts, self.size = parts, [0], 0
+        self.numbers: dict[int, Any] = {}
         for part in parts:
             self.size += part.size
             self.starts.append(self.size)
@@ -104,15 +106,16 @@ class Pool:
     def add(self, value: Any) -> Any:
         """The positions of a new value, which may be any that `held` returns."""
         if self.size > 4 * self.base.size + 64:
-            self._gather(self.read(self.base))
+            self._gather(self.read(self.base), self._numbers_at(self.base))
         start = self.size
         self.parts.append(value)
         self.starts.append(start)
         self.size += value.size
         return start if not value.ndim else np.arange(start, self.size).reshape(value.shape)
 
-    def _gather(self, value: Any) -> None:
+    def _gather(self, value: Any, numbers: Any) -> None:
         self.parts, self.starts, self.size = [value], [0], value.size
+        self.numbers = {0: numbers.ravel()} if isinstance(value, Tensor) and numbers.any() else {}
         self.base[...] = np.arange(value.size).reshape(self.base.shape)
         self.clean = True
 
@@ -122,11 +125,29 @@ class Pool:
             return self.parts[0]
         value = self.read(source)
         if source is self.base:
-            self._gather(value)
+            self._gather(value, self._numbers_at(source))
         elif value.size and not self._in_one_part(source):
+            numbers = self._numbers_at(source)
             source[...] = self.add(value)
+            if isinstance(value, Tensor) and numbers.any():
+                self.numbers[len(self.parts) - 1] = numbers.ravel()
             self.clean = False
         return value
+
+    def _is_number(self, position: int) -> bool:
+        k = bisect_right(self.starts, position) - 1
+        if k in self.numbers:
+            return bool(self.numbers[k][position - self.starts[k]])
+        return not isinstance(self.parts[k], Tensor)
+
+    def _numbers_at(self, at: Any) -> Any:
+        """Whether there are numbers at some positions, or Tensors."""
+        which = np.searchsorted(self.starts, at, "right") - 1
+        found = np.array([not isinstance(part, Tensor) for part in self.parts])[which]
+        for k, numbers in self.numbers.items():
+            here = which == k
+            found[here] = numbers[at[here] - self.starts[k]]
+        return found
 
     def _in_one_part(self, at: Any) -> bool:
         last = bisect_right(self.starts, int(at.max())) - 1
@@ -136,6 +157,8 @@ class Pool:
         """The values at some positions, in the shape of these."""
         if not at.size:
             return frozen(np.empty(at.shape, self.dtype))
+        if self.numbers and self._is_number(int(at.max())) and self._numbers_at(at).all():
+            return frozen(np.array([self.element(i) for i in at.ravel().tolist()]).reshape(at.shape))
         first = bisect_right(self.starts, int(at.min())) - 1
         starts = np.array(self.starts[first : bisect_right(self.starts, int(at.max()))])
         if len(starts) == 1:
@@ -153,6 +176,8 @@ class Pool:
         """The value at one position: a Tensor without axes, or a number."""
         k = bisect_right(self.starts, position) - 1
         part = self.parts[k]
+        if k in self.numbers and self._is_number(position):
+            part = part.primal
         if not part.ndim:
             return part if isinstance(part, Tensor) else part[()]
         place = np.unravel_index(position - self.starts[k], part.shape)

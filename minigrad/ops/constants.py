@@ -136,7 +136,10 @@ def partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect"
     np.partition(np.empty(1), 0, kind=kind)  # type: ignore[call-overload]  # raises if there is none of this name
     if axis is None:
         a, axis = np.reshape(a, (-1,)), 0
-    return take_along_axis(a, np.argpartition(a, kth, axis=axis), axis)
+    placed = take_along_axis(a, np.argpartition(a, kth, axis=axis), axis)
+    # the places of the sorted elements, so that equal ones stand in the order that `sort` gives them
+    rank = np.argsort(np.argsort(placed, axis=axis, kind="stable"), axis=axis)
+    return take_along_axis(np.sort(a, axis=axis), rank, axis)
 
 
 def unique(

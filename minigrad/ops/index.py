@@ -289,7 +289,12 @@ argsort_op = constant_op(_order, "argsort")
 
 
 def sort(x: Any, axis: int | None = -1, kind: str | None = None, *, stable: bool | None = None) -> Any:
-    """x sorted, always by a stable sort: it gives the values that every `kind` gives."""
+    """x sorted, always by a stable sort: it gives the values that every `kind` gives.
+
+    Equal elements keep their order, and so do their derivatives, as in PyTorch's stable sort. At such a tie
+    this is the derivative in each direction that keeps the order; no linear map is right in all directions.
+    What picks from sorted elements (partition, median, quantile, percentile) does the same.
+    """
     if kind is not None or stable is not None:
         np.sort(np.empty(0), kind=kind, stable=stable)  # type: ignore[arg-type]  # NumPy checks it
     if axis is None:

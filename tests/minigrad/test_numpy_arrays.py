@@ -607,3 +607,23 @@ def test_a_copy_that_reshape_makes_stays_when_the_values_of_its_origin_are_gathe
     a.sum()
     assert copied.numpy().tolist() == [4.0, 2.0, 3.0, 1.0]
     assert view.numpy().tolist() == [[9.0, 2.0], [3.0, 1.0]]
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, minigrad.compile])
+def test_numbers_stay_numbers_after_a_read_of_the_whole(wrap):
+    def f(x):
+        out = mnp.zeros(4)
+        out[0], out[3] = x, 3.0
+        product = out.sum()
+        assert int(out[3]) == 3
+        assert not isinstance(out[1:].numpy(), Tensor)
+        assert float(out[2:].sum()) == 3
+        out[1] = 2 * x
+        product = product * out[1:].sum() * out.sum()
+        assert int(out[3]) == int(out[::3][1]) == 3
+        every_other = out[::-3]
+        product = product * every_other.sum()
+        assert int(every_other[0]) == int(out[3]) == 3
+        return product
+
+    assert wrap(grad(f))(2.0) == pytest.approx(1605, rel=1e-15)  # of (x + 3)²(2x + 3)(3x + 3)

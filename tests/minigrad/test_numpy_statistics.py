@@ -86,6 +86,30 @@ def test_options_that_say_nothing_and_positional_ones():
     assert np.var(x, 0, None, None, 1).shape == np.std(x, 0, None).shape == np.nanvar(x, 0, None, None).shape
 
 
+PICKED = {
+    "sort": np.sort,
+    "median": np.median,
+    "quantile": lambda x: np.quantile(x, [0.1, 0.35, 0.6, 0.9]),
+    "percentile": lambda x: np.percentile(x, 33, method="hazen"),
+}
+TIES = np.array([2.0, 1.0, 2.0, 3.0, 1.0, 2.0])
+
+
+@pytest.mark.parametrize("name", PICKED)
+def test_ties_have_the_derivative_of_directions_that_keep_their_order(name):
+    f, t = PICKED[name], np.array([0.1, -0.4, 0.5, 0.3, 0.8, 0.9])
+    pushed = mg.jvp(f, (TIES,), (t,))[1]
+    np.testing.assert_allclose(pushed, (f(TIES + 1e-6 * t) - f(TIES)) / 1e-6, atol=1e-8)
+
+
+def test_equal_elements_keep_their_order_in_a_partition():
+    x = np.tile(TIES, 30)
+    sources = mg.jacobian(lambda x: np.partition(x, 70))(x).argmax(axis=1)
+    np.testing.assert_array_equal(x[sources], np.partition(x, 70))
+    for value in TIES:
+        assert np.all(np.diff(sources[x[sources] == value]) > 0)
+
+
 REFUSED = [
     (lambda x: np.max(x, where=x > 0), r"np.max\(where=...\) needs initial="),
     (lambda x: np.var(x, ddof=1, correction=1), "ddof or correction"),
