@@ -468,7 +468,9 @@ def norm_of_order(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
 
 def _largest(sizes: Any, axis: Any, keepdims: bool = False) -> Any:
     """The maximum, which of no sizes is 0."""
-    return np.max(sizes, axis=axis, keepdims=keepdims, **({} if sizes.size else {"initial": 0}))
+    if not sizes.size:
+        return np.max(sizes, axis=axis, keepdims=keepdims, initial=0)
+    return np.max(sizes, axis=axis, keepdims=keepdims)
 
 
 def _of_vectors(x: Any, ord: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
