@@ -89,8 +89,7 @@ class GaussNewton:
     def pulled(self, cotangent: Any) -> list[Any]:
         """Jᵀ·cotangent."""
         ends = pull_back(self._model, {self.outputs.index: cotangent})
-        found = {i: ends.get(a.index, np.zeros_like(a.primal)) for i, a in enumerate(self.leaves)}
-        return list(own(found, cotangent).values())
+        return own([ends.get(a.index, np.zeros_like(a.primal)) for a in self.leaves], cotangent)
 
     def product(self, vectors: Sequence[Any], lead: tuple[int, ...] = ()) -> list[Any]:
         """G·v."""
@@ -100,7 +99,7 @@ class GaussNewton:
                     "the parameters were changed before this product was asked for. Run the loss again."
                 )
             self._programs[lead] = self._linear(lead)
-        return list(own(dict(enumerate(self._programs[lead](vectors))), *vectors).values())
+        return own(self._programs[lead](vectors), *vectors)
 
     def _linear(self, lead: tuple[int, ...]) -> LinearProgram:
         """The three sweeps as one recorded program, whose only leaves are the tangents."""

@@ -7,6 +7,7 @@ for many. Here it is decided whether such a sweep is itself recorded.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,27 +19,29 @@ from minigrad.ops.elementwise import positive
 from minigrad.packing import Packing, portion, portions
 from minigrad.slices import between
 from minigrad.sweeps import own, pull_back, push_forward
-from minigrad.tensor import Tensor, apply, data_of, traced_if_capturing
+from minigrad.tensor import Tensor, apply, constant_tensor, data_of, is_live, traced_if_capturing
 from minigrad.trees import flatten, leaves_like
 
-__all__ = ["Recording", "fresh", "is_capturing", "matching", "one_like", "output_of", "settled"]
+__all__ = ["Recording", "fresh", "is_capturing", "matching", "output_of", "recorded", "settled", "unit"]
 
 Function = Callable[..., Any]
 
 
-def fresh(trees: Sequence[Any], call: str) -> tuple[list[Tensor], Callable[[Sequence[Any]], Any]]:
-    """A new leaf for every array in the trees, and the function that builds such trees from leaves."""
-    values, build = flatten(list(trees))
+def fresh(tree: Any, call: str) -> tuple[list[Tensor], Callable[[Sequence[Any]], Any]]:
+    """A new leaf for every array in the tree, and the function that builds such a tree from leaves."""
+    values, build = flatten(tree)
     return [_leaf(x, call) for x in values], build
 
 
 def _leaf(x: Any, call: str) -> Tensor:
-    x = traced_if_capturing(x)
+    capturing = current.mode.capturing
+    if capturing is not None:
+        x = capturing.shown(x)
     if isinstance(x, Tensor):
         if x.requires_grad:
             with scope(recording=True):
                 return apply(positive, (x,), {})
-        if is_capturing() and x.primal.dtype.kind in "fc":
+        if capturing is not None and x.primal.dtype.kind in "fc":
             leaf = apply(positive, (x,), {})
             leaf.grad = None
             leaf.active = True  # the sweeps take it for a leaf; replay still computes it from x
@@ -46,12 +49,26 @@ def _leaf(x: Any, call: str) -> Tensor:
         array = x.primal
     else:
         # a bare Python number carries no dtype of its own
-        array = numeric(float(x) if type(x) is int else x, call)
+        array = numeric(float(x) if x.__class__ is int else x, call)
     if array.dtype.kind not in "fc":
         raise TypeError(
             f"{call} differentiates floating point arrays, got dtype {array.dtype}. Pass x.astype(float)."
         )
-    return Tensor(array, requires_grad=True, name=getattr(x, "name", None))
+    leaf = constant_tensor(array.copy("K"))  # Tensor(array, requires_grad=True) would check it once more
+    if capturing is not None:
+        capturing.copied(leaf, array)
+    leaf.active = True
+    if x is not array:
+        leaf.name = getattr(x, "name", None)
+    return leaf
+
+
+def recorded(f: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """f(*args, **kwargs), recorded even inside `no_grad`."""
+    if current.mode.recording:  # nearly always
+        return f(*args, **kwargs)
+    with scope(recording=True):
+        return f(*args, **kwargs)
 
 
 def output_of(out: Any, call: str) -> Tensor:
@@ -67,13 +84,6 @@ def output_of(out: Any, call: str) -> Tensor:
     )
 
 
-def _any_live(xs: Sequence[Any]) -> bool:
-    for x in xs:  # noqa: SIM110  # at every sweep; any() of a generator takes twice as long
-        if isinstance(x, Tensor) and x.active:
-            return True
-    return False
-
-
 def matching(given: Any, tree: Any, like: Sequence[Tensor], what: str) -> list[Any]:
     """Tangents or cotangents as a flat list, checked against the tree of values they belong to."""
     checked = []
@@ -85,7 +95,7 @@ def matching(given: Any, tree: Any, like: Sequence[Tensor], what: str) -> list[A
             if t.dtype.kind == "c" and x.dtype.kind != "c":
                 raise TypeError(f"{what} is complex, but the value it belongs to is {x.dtype}.")
             t = t.astype(x.dtype)
-        checked.append(t if _any_live([t]) or is_capturing() else data_of(t))
+        checked.append(t if is_live(t) or is_capturing() else data_of(t))
     return checked
 
 
@@ -99,7 +109,9 @@ class Recording:
     Args:
         leaves, outputs: Tensors.
         build, build_out: make the trees that the leaves and the outputs were taken from.
-        arrays_only: return arrays even if the outputs belong to an outer graph.
+        are_ours: the leaves were made for this run, and from now on they are live for no other sweep, unless
+            they continue an outer graph. If they were not, sweeps return arrays even if the outputs belong
+            to an outer graph.
     """
 
     def __init__(
@@ -108,35 +120,32 @@ class Recording:
         outputs: Sequence[Tensor],
         build: Any = list,
         build_out: Any = list,
-        arrays_only: bool = False,
+        are_ours: bool = True,
     ) -> None:
         self.leaves, self.outputs, self.build, self.build_out = leaves, outputs, build, build_out
         self.path = between(leaves, outputs)
-        self._arrays_only = arrays_only
-
-    @classmethod
-    def of(cls, leaves: list[Tensor], outputs: list[Tensor], build: Any, build_out: Any = list) -> Recording:
-        """The graph of a run on fresh leaves. From now on they are live for no other sweep, unless they
-        continue an outer graph."""
-        run = cls(leaves, outputs, build, build_out)
-        for leaf in leaves:
-            leaf.requires_grad = bool(leaf.live)
-        return run
+        self._are_ours = are_ours
+        if are_ours:
+            for leaf in leaves:
+                leaf.active = bool(leaf.live)
 
     @classmethod
     def running(cls, f: Function, primals: Sequence[Any], call: str) -> Recording:
         """`f` run on fresh leaves in place of the primals."""
-        leaves, build = fresh(primals, call)
-        with scope(recording=True):
-            out = f(*build(leaves))
-        results, build_out = flatten(out)
-        return cls.of(leaves, [output_of(y, call) for y in results], build, build_out)
+        leaves, build = fresh(list(primals), call)
+        results, build_out = flatten(recorded(f, build(leaves), {}))
+        return cls(leaves, [output_of(y, call) for y in results], build, build_out)
 
     def is_connected(self, given: Sequence[Any] = ()) -> bool:
         """Whether the results of a sweep of `given` belong to an outer graph."""
-        if self._arrays_only or not current.mode.recording:
+        if not (self._are_ours and current.mode.recording):
             return False
-        return self.path.must_record or _any_live(given)
+        if self.path.must_record:
+            return True
+        for x in given:  # noqa: SIM110  # at every sweep; any() of a generator takes twice as long
+            if isinstance(x, Tensor) and x.active:
+                return True
+        return False
 
     def is_recorded(self, given: Sequence[Any] = ()) -> bool:
         """Whether a sweep of `given` runs on Tensors."""
@@ -179,21 +188,24 @@ class Recording:
         ends: Sequence[Tensor],
         lead: tuple[int, ...],
     ) -> list[Any]:
-        connected = self.is_connected(given)
-        if connected or is_capturing():
+        connected, capturing = self.is_connected(given), is_capturing()
+        if connected or capturing:
             with scope(recording=True, phase=phase):
                 found = sweep(self.path, start, record=True, lead=lead)
         else:
-            found = sweep(self.path, {i: data_of(g) for i, g in start.items()}, lead=lead)
-        results = [found.get(x.index) for x in ends]
-        results = [
-            np.zeros(lead + x.shape, x.dtype) if r is None else r for r, x in zip(results, ends, strict=True)
-        ]
+            for i, g in start.items():
+                if isinstance(g, Tensor):
+                    start[i] = g.primal
+            found = sweep(self.path, start, lead=lead)
+        results = []
+        for x in ends:
+            r = found.get(x.index)
+            results.append(np.zeros(lead + x.primal.shape, x.primal.dtype) if r is None else r)
         if connected:
             return results
-        if is_capturing():
+        if capturing:
             return [r.detach() if isinstance(r, Tensor) else r for r in results]
-        return list(own(dict(enumerate(results)), *given).values())
+        return own(results, *given)
 
     def push_all(self, packing: Packing) -> list[Any]:
         """Push forward all unit vectors of the leaves; returns an array (n, *y.shape) for each output."""
@@ -255,10 +267,10 @@ def is_capturing() -> bool:
     return current.mode.capturing is not None
 
 
-def one_like(y: Tensor) -> Any:
+@lru_cache(maxsize=64)
+def unit(shape: tuple[int, ...], dtype: Any) -> Any:
     """The cotangent 1 of a loss; read-only, so that replay can fold it into a constant."""
-    one = np.empty(y.primal.shape, y.primal.dtype)
-    one.fill(1)  # np.ones_like takes three times as long
+    one = np.ones(shape, dtype)
     one.flags.writeable = False
     return one
 

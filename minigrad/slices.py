@@ -48,7 +48,7 @@ def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
             _check_written(nodes)
         return Slice(nodes, leaves, set(seen), False, guards)
     wanted = {s.index for s in sources}
-    seen, guards, must_record = _behind(targets, wanted, min(wanted, default=0))
+    seen, guards, must_record = _behind(targets, wanted, min(wanted) if wanted else 0)
     nodes, reach = [], set(wanted)
     for index in sorted(seen):
         if index in wanted:

@@ -364,9 +364,10 @@ class Tensor(ArrayLike, Leaving):
             with scope(recording=True, phase="backward"):
                 cotangents = pull_back(path, {self.index: seed}, record=True)
         else:
-            cotangents = own(pull_back(path, {self.index: seed}), seed)
-        updates = [(leaf, cotangents[leaf.index]) for leaf in path.sources if leaf.index in cotangents]
-        for leaf, g in updates:
+            cotangents = pull_back(path, {self.index: seed})
+        leaves = [leaf for leaf in path.sources if leaf.index in cotangents]
+        gradients = [cotangents[leaf.index] for leaf in leaves]
+        for leaf, g in zip(leaves, gradients if create_graph else own(gradients, seed), strict=True):
             leaf.gradient = g if leaf.gradient is None else leaf.gradient + g
 
     def __len__(self) -> int:

@@ -17,12 +17,12 @@ from typing import Any, Literal, Protocol, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.errors import StaleGraphError, entry
+from minigrad.errors import StaleGraphError, entry, hide_our_frames
 from minigrad.leaving import leave_graph
 from minigrad.linear_program import LinearProgram
 from minigrad.mode import scope
 from minigrad.packing import Packing
-from minigrad.recording import Recording, fresh, matching, one_like, output_of, settled
+from minigrad.recording import Recording, fresh, matching, output_of, recorded, settled, unit
 from minigrad.slices import between
 from minigrad.sweeps import own, pull_back
 from minigrad.tensor import Tensor, data_of
@@ -101,25 +101,25 @@ def _differentiated(
     several, call = isinstance(argnums, Sequence), _called(transform, f)
     wanted = _positions(argnums, transform)
 
-    @entry
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        positions = _given(wanted, args, call)
-        leaves, build = fresh([args[i] for i in positions], call)
-        with scope(recording=True):
-            out = f(*_replaced(args, positions, build(leaves)), **kwargs)
-        out, aux = _with_aux(out, call) if has_aux else (out, None)
-        y = _scalar(out, call)
-        if y.dtype.kind == "c" and any(a.dtype.kind != "c" for a in leaves):  # else it is f's derivative
-            raise TypeError(
-                f"{call}: a complex loss has no gradient for a real argument. Return np.real or np.abs of it."
-            )
-        run = Recording.of(leaves, [y], build)
-        gradient = run.build(run.pull([one_like(y)]))
-        result = tuple(gradient) if several else gradient[0]
+        try:
+            positions = _given(wanted, args, call)
+            given = tuple([args[i] for i in positions]) if several else args[positions[0]]
+            leaves, build = fresh(given, call)
+            chosen = build(leaves)
+            out = recorded(f, _replaced(args, positions, chosen if several else (chosen,)), kwargs)
+            out, aux = _with_aux(out, call) if has_aux else (out, None)
+            y = _scalar(out, leaves, call)
+            run = Recording(leaves, (y,), build)
+            gradient = build(run.pull((unit(y.primal.shape, y.primal.dtype),)))
+            aux = settled(aux, leaves) if has_aux else None
+        except Exception as error:
+            hide_our_frames(error)
+            raise
         if not with_value:
-            return (result, settled(aux, leaves)) if has_aux else result
+            return (gradient, aux) if has_aux else gradient
         value = run.released(y)
-        return ((value, settled(aux, leaves)), result) if has_aux else (value, result)
+        return ((value, aux), gradient) if has_aux else (value, gradient)
 
     wrapped.__name__ = call
     return wrapped
@@ -131,11 +131,16 @@ def _with_aux(out: Any, call: str) -> tuple[Any, Any]:
     return out
 
 
-def _scalar(out: Any, call: str) -> Tensor:
-    y = output_of(out, call)
-    if y.size != 1:
+def _scalar(out: Any, leaves: Sequence[Tensor], call: str) -> Tensor:
+    """The loss, checked against the leaves."""
+    y = out if out.__class__ is Tensor else output_of(out, call)
+    if y.primal.size != 1:
         raise ValueError(
             f"{call} needs a scalar loss, got shape {y.shape}. Reduce it (sum, mean), or use jacobian or vjp."
+        )
+    if y.primal.dtype.kind == "c" and any(a.dtype.kind != "c" for a in leaves):  # else it is f's derivative
+        raise TypeError(
+            f"{call}: a complex loss has no gradient for a real argument. Return np.real or np.abs of it."
         )
     return y
 
@@ -214,7 +219,7 @@ def linearize(f: Function, *primals: Any) -> tuple[Any, Function]:
         if not again:
             again.append(run.linear_part())
         found = again[0]([data_of(t) for t in given])
-        return run.build_out(list(own(dict(enumerate(found)), *given).values()))
+        return run.build_out(own(found, *given))
 
     return run.value(), pushforward
 
@@ -296,7 +301,7 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
                 for place, shape in zip(out.places, out.shapes, strict=True)
             ]
         if not run.is_recorded():
-            rows = [list(own(dict(enumerate(row))).values()) for row in rows]
+            rows = [own(row) for row in rows]
         return run.build_out([tuple(run.build(row)) if several else run.build(row)[0] for row in rows])
 
     return wrapped
@@ -348,7 +353,7 @@ def gradient_and_hvp(
         g if isinstance(g, Tensor) else Tensor(np.zeros_like(a.primal) if g is None else g)
         for g, a in zip(found, leaves, strict=True)
     ]
-    run = Recording(leaves, outputs, arrays_only=True)
+    run = Recording(leaves, outputs, are_ours=False)
     indices = [a.index for a in leaves]
     again: list[LinearProgram] = []
 
@@ -365,9 +370,9 @@ def gradient_and_hvp(
         else:
             again.append(run.linear_part(at=vectors))
             found = again[0].recorded
-        return list(own(dict(enumerate(found)), *vectors).values())
+        return own(found, *vectors)
 
-    return list(own({i: y.primal for i, y in enumerate(outputs)}).values()), product
+    return own([y.primal for y in outputs]), product
 
 
 # Parts of the transforms

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
+
+import numpy as np
 
 from minigrad.leaving import present
 
@@ -20,6 +23,8 @@ def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
     >>> leaves, build([10, 20, 30])
     ([1, 2, 3], {'w': 10, 'b': [20, 30]})
     """
+    if tree.__class__ is np.ndarray:  # nearly always
+        return [tree], _only
     if isinstance(tree, dict):
         keys, like = tuple(tree), None
         if type(tree) is not dict:
@@ -32,7 +37,10 @@ def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
         return _joined(list(tree), type(tree))
     if tree is None:
         return [], lambda leaves: None
-    return [present(tree)], lambda leaves: leaves[0]
+    return [present(tree)], _only
+
+
+_only = itemgetter(0)
 
 
 def _dict(keys: tuple[Any, ...], parts: list[Any], like: Any) -> Any:

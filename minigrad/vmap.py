@@ -103,9 +103,8 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
         places = _spread(out_axes, build_out(outputs), call, "out_axes")
         plain = not any(isinstance(x, Tensor) for x in leaves)
         found = [_placed(y, axis, n, plain, call) for y, axis in zip(results, places, strict=True)]
-        arrays = {i: y for i, y in enumerate(found) if not isinstance(y, Tensor)}
-        own(arrays, *(data_of(v.x) for v in values))
-        return build_out([arrays.get(i, y) for i, y in enumerate(found)])
+        arrays = iter(own([y for y in found if not isinstance(y, Tensor)], *(data_of(v.x) for v in values)))
+        return build_out([y if isinstance(y, Tensor) else next(arrays) for y in found])
 
     mapped.__name__ = call
     return mapped
