@@ -84,15 +84,14 @@ def _times(partial: Any, product: Any) -> Rule | None:
         if partial not in (1, -1):
             raise ValueError(f"a partial derivative must be a function, 1, -1 or None, got {partial!r}.")
         return (lambda g, y, *args, **params: g) if partial == 1 else (lambda g, y, *args, **params: -g)
-    if product is not select:
-        return lambda g, y, *args, **params: product(g, partial(y, *args, **params))
+    forward = getattr(product, "forward", product)
 
-    def masked(g: Any, y: Any, *args: Any, **params: Any) -> Any:
+    def times(g: Any, y: Any, *args: Any, **params: Any) -> Any:
         d = partial(y, *args, **params)
-        plain = g.__class__ is d.__class__ is np.ndarray  # relu is on the hot path
-        return select.forward(g, d) if plain else select(g, d)
+        plain = g.__class__ is d.__class__ is np.ndarray  # nearly always
+        return forward(g, d) if plain else product(g, d)
 
-    return masked
+    return times
 
 
 @entry

@@ -80,11 +80,12 @@ def along_rows(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 
 def _sum(x: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
-    if axis == (-2,) and not keepdims and x.dtype.kind == "f" and x.shape[-2]:
-        return np.matmul(ones(x.shape[-2], x.dtype), x)
-    right = along_rows(x, axis, keepdims)
-    if right is not None:
-        return x.dot(right) if x.ndim == 2 else np.matmul(x, right)
+    if x.ndim > 1 and len(axis) == 1:  # then a product with ones may be quicker
+        if axis == (-2,) and not keepdims and x.dtype.kind == "f" and x.shape[-2]:
+            return np.matmul(ones(x.shape[-2], x.dtype), x)
+        right = along_rows(x, axis, keepdims)
+        if right is not None:
+            return x.dot(right) if x.ndim == 2 else np.matmul(x, right)
     return np.add.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]  # the stubs want a literal bool
 
 
@@ -97,7 +98,9 @@ def _folded(axis: Axis, ndim: int) -> tuple[int, ...]:
 
 
 def sum(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    return total(x, axis=_folded(axis, np.ndim(data_of(x))), keepdims=bool(keepdims))
+    ndim = x.primal.ndim if isinstance(x, Tensor) else np.ndim(x)
+    axes = tuple(range(-ndim, 0)) if axis is None else _folded(axis, ndim)
+    return total(x, axis=axes, keepdims=bool(keepdims))
 
 
 def _count(x: Any, axis: tuple[int, ...]) -> int:
