@@ -188,7 +188,7 @@ class Recording:
         ends: Sequence[Tensor],
         lead: tuple[int, ...],
     ) -> list[Any]:
-        connected, capturing = self.is_connected(given), is_capturing()
+        connected, capturing = self.is_connected(given), current.mode.capturing is not None
         if connected or capturing:
             with scope(recording=True, phase=phase):
                 found = sweep(self.path, start, record=True, lead=lead)
@@ -259,7 +259,7 @@ class Recording:
 def _released(y: Tensor, connected: bool) -> Any:
     if connected:
         return y
-    return y.detach() if is_capturing() else y.primal.copy()
+    return y.primal.copy() if current.mode.capturing is None else y.detach()
 
 
 def is_capturing() -> bool:
