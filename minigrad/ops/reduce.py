@@ -20,7 +20,7 @@ from minigrad.leaving import present
 from minigrad.mode import current
 from minigrad.ops.elementwise import in_floats, ratio
 from minigrad.products import scale, select
-from minigrad.tensor import Op, Tensor, data_of
+from minigrad.tensor import Op, Tensor
 
 Axis = int | tuple[int, ...] | None
 FEW = 4096  # so many elements are filled with a number in less time than NumPy needs to broadcast it
