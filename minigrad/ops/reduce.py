@@ -258,13 +258,23 @@ var_op = Op(
 )
 
 
+def one_number(ddof: Any) -> Any:
+    """ddof, which NumPy lets be an array that the result is divided by element for element."""
+    if isinstance(ddof, np.ndarray) and ddof.ndim:
+        raise TypeError(
+            f"np.var and np.std take one number as ddof or correction on Tensors, got shape {ddof.shape}. "
+            "Pass float(ddof)."
+        )
+    return ddof
+
+
 def var(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     if x.dtype.kind == "c":
         return var(np.real(x), axis, ddof=ddof, keepdims=keepdims) + var(
             np.imag(x), axis, ddof=ddof, keepdims=keepdims
         )
     axes = from_the_end(axis, x.ndim)
-    return in_float32(lambda z: var_op(z, axis=axes, ddof=ddof, keepdims=bool(keepdims)), x)
+    return in_float32(lambda z: var_op(z, axis=axes, ddof=one_number(ddof), keepdims=bool(keepdims)), x)
 
 
 def _std_slope(y: Any, x: Any, axis: tuple[int, ...], ddof: float, keepdims: bool) -> Any:
@@ -298,7 +308,7 @@ def std(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -
         real, imag = (std(part(x), axis, ddof=ddof, keepdims=keepdims) for part in (np.real, np.imag))
         return np.hypot(real, imag)
     axes = from_the_end(axis, x.ndim)
-    return in_float32(lambda z: _std(z, axis=axes, ddof=ddof, keepdims=bool(keepdims)), x)
+    return in_float32(lambda z: _std(z, axis=axes, ddof=one_number(ddof), keepdims=bool(keepdims)), x)
 
 
 register(np.var, var, keywords=("axis", "ddof", "keepdims"))

@@ -19,7 +19,7 @@ from minigrad.families import elementwise, register
 from minigrad.mode import current
 from minigrad.ops.elementwise import in_floats, ratio
 from minigrad.ops.index import take_along_axis
-from minigrad.ops.reduce import Axis, from_the_end
+from minigrad.ops.reduce import Axis, from_the_end, one_number
 from minigrad.tensor import RULES, Tensor, data_of, traced_if_capturing
 
 # √v, with derivative 0 at 0: the smallest subgradient of a standard deviation where all elements are equal
@@ -140,6 +140,7 @@ def _var(
         if ddof:
             raise ValueError("np.var and np.std take ddof or correction, which say the same, and not both.")
         ddof = correction
+    ddof = one_number(ddof)
     centre = mean if _given(mean) else _mean(a, axis, where=where, keepdims=True)
     deviation = _only(a - centre, where, 0)
     if deviation.shape != a.shape:

@@ -113,6 +113,9 @@ def test_equal_elements_keep_their_order_in_a_partition():
 REFUSED = [
     (lambda x: np.max(x, where=x > 0), r"np.max\(where=...\) needs initial="),
     (lambda x: np.var(x, ddof=1, correction=1), "ddof or correction"),
+    (lambda x: np.std(x, ddof=np.array([1.0])), r"one number as ddof or correction .* shape \(1,\)"),
+    (lambda x: np.var(x, correction=np.array([1.0])), r"one number as ddof or correction .* shape \(1,\)"),
+    (lambda x: np.nanvar(x, axis=0, ddof=np.array([0.0, 1.0])), r"one number as ddof .* shape \(2,\)"),
     (lambda x: np.quantile(x, 1.5), r"np.quantile needs q in \[0, 1\]"),
     (lambda x: np.quantile(x, 0.5, method="inverted_cdf"), r"np.quantile\(method='inverted_cdf'\).*'linear'"),
     (lambda x: np.median(x[:0]), r"np.median of an empty slice: shape \(0,\)"),
