@@ -1,4 +1,4 @@
-"""The seeds that only `pytest -m further` draws: the default suite has enough of the same kind."""
+"""Seeds that only `pytest -m further` draws: the default suite has enough of the same kind."""
 
 import pytest
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("pyright")
+pytestmark = pytest.mark.further
 
 ROOT = Path(__file__).parents[1]
 CODE = ROOT / "tests" / "user_code.py"

@@ -74,6 +74,7 @@ def test_saddle_free_newton_does_not(pure):
     assert run.negative == 0
 
 
+@pytest.mark.further
 def test_saddle_free_newton_needs_few_steps_from_other_weights():
     run = newton_vs_saddle.train("saddle-free Newton", seed=1)
     assert run.losses[-1] < 1e-25

@@ -75,24 +75,32 @@ def check(f, draws, exact=False, reference=eager, wide=True):
 EIG = {"eig", "eig, as it is", "eigvals", "eigvals, complex pair"}
 
 
-@pytest.mark.parametrize("row", [row for row in TABLE if row[0] not in EIG], ids=lambda row: row[0])
-def test_every_op_of_the_table(row):
-    _, f, *xs = row
+ROWS = pytest.mark.parametrize("row", [row for row in TABLE if row[0] not in EIG], ids=lambda row: row[0])
+
+
+def loss_of(f):
+    return lambda *xs: np.sum(np.sin(f(*xs)))
+
+
+def drawn_for(row):
     rng = np.random.default_rng(1)
-    draws = [[x * rng.uniform(0.9, 1.0, x.shape) for x in xs] for _ in range(3)]
+    return [[x * rng.uniform(0.9, 1.0, x.shape) for x in row[2:]] for _ in range(3)]
+
+
+@ROWS
+def test_every_op_of_the_table(row):
+    f, draws = row[1], drawn_for(row)
     check(f, draws)
+    check(value_and_grad(loss_of(f), tuple(range(len(row[2:])))), draws, reference=transformed)
+
+
+@pytest.mark.further
+@ROWS
+def test_every_op_of_the_table_in_float32_and_at_second_order(row):
+    f, draws = row[1], drawn_for(row)
     check(f, [[x.astype(np.float32) for x in xs] for xs in draws], wide=False)
-
-    def loss(*xs):
-        return np.sum(np.sin(f(*xs)))
-
-    argnums = tuple(range(len(xs)))
-    check(value_and_grad(loss, argnums), draws, reference=transformed)
-    check(
-        lambda *xs: jvp(value_and_grad(loss, argnums), xs, tuple(0.5 * x for x in xs)),
-        draws,
-        reference=transformed,
-    )
+    gradient = value_and_grad(loss_of(f), tuple(range(len(row[2:]))))
+    check(lambda *xs: jvp(gradient, xs, tuple(0.5 * x for x in xs)), draws, reference=transformed)
 
 
 # Random graphs

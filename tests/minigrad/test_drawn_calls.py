@@ -45,10 +45,25 @@ def close(got, wanted, tolerance):
     np.testing.assert_allclose(got, wanted, rtol=tolerance, atol=tolerance * size)
 
 
-@pytest.mark.parametrize("name", sorted(FUNCTIONS.keys() - ELSEWHERE))
-@settings(max_examples=8, deadline=None, derandomize=True)
+NAMES = pytest.mark.parametrize("name", sorted(FUNCTIONS.keys() - ELSEWHERE))
+
+
+@NAMES
+@settings(max_examples=3, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_any_shape_and_layout(name, data):
+    check(name, data)
+
+
+@pytest.mark.further
+@NAMES
+@settings(max_examples=24, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_more_shapes_and_layouts(name, data):
+    check(name, data)
+
+
+def check(name, data):
     call = data.draw(calls(name, FUNCTIONS[name]))
     before = [x.copy() for x in call.bases]
     expected = numpys(call)
