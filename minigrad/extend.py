@@ -56,6 +56,7 @@ from minigrad.slices import between as between
 from minigrad.tables import html_curves as html_curves
 from minigrad.tables import html_table as html_table
 from minigrad.tables import html_title as html_title
+from minigrad.tables import symbol as symbol
 from minigrad.tensor import RULES as RULES
 from minigrad.tensor import ForEach as ForEach
 from minigrad.tensor import Op as Op

@@ -1,14 +1,20 @@
 """What results show in a notebook: tables and small curves in plain HTML, in the colours of the page around
-them, so that they suit light and dark pages. All text is escaped here."""
+them, so that they suit light and dark pages, and the names of quantities as a textbook writes them. All text
+is escaped here."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-__all__ = ["html_curves", "html_table", "html_title"]
+__all__ = ["html_curves", "html_table", "html_title", "subscript", "symbol"]
+
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_GREEK = {"alpha": "α", "beta": "β", "betas": "β", "gamma": "γ", "delta": "δ", "eps": "ε", "epsilon": "ε",
+          "eta": "η", "lambda": "λ", "mu": "μ", "rho": "ρ", "sigma": "σ", "tau": "τ"}  # fmt: skip
 
 _CELL = (
     "padding:2px 14px 2px 0;vertical-align:top;text-align:{};font-variant-numeric:tabular-nums;border:0;"
@@ -105,3 +111,27 @@ def html_curves(curves: Mapping[Any, Any], linear: bool = False) -> str:
         f'style="max-width:100%;height:auto;background:none">{"".join(parts)}</svg></div>'
         f'<div style="margin:0 0 6px {_LEFT - 3}px;font-size:smaller">{legend}{note}</div>'
     )
+
+
+def subscript(number: int | str) -> str:
+    """The digits of an index, set low.
+
+    >>> "h" + subscript(12)
+    'h₁₂'
+    """
+    return str(number).translate(_SUBSCRIPTS)
+
+
+def symbol(name: str) -> str:
+    """The name of a quantity in an update rule, as a textbook writes it.
+
+    >>> [symbol(name) for name in ("betas_1", "m_hat", "v_max", "lr")]
+    ['β₁', 'm̂', 'v_max', 'lr']
+    """
+    hat = name.endswith("_hat")
+    stem = name.removesuffix("_hat")
+    number = re.fullmatch(r"([A-Za-z]+)_?(\d+)", stem)
+    index = subscript(int(number[2])) if number else ""
+    stem = number[1] if number else stem
+    stem = _GREEK.get(stem, stem)
+    return (f"{stem}\u0302" if hat and len(stem) == 1 else f"{stem}_hat" if hat else stem) + index

@@ -71,6 +71,10 @@ class Adagrad(FirstOrder):
         return s
 
     @staticmethod
+    def rate(t: int, options: Values) -> float:
+        return float(options["lr"] / (1 + (t - 1) * options["lr_decay"]))
+
+    @staticmethod
     def rule(
         w: Array,
         g: Array,

@@ -31,8 +31,10 @@ from minigrad.extend import (
     touch,
 )
 from optim.base.groups import Array, ParamGroup, Segment, Values
+from optim.base.insight import Inputs, LastStep, by_parameter, explained, inputs_of
 from optim.base.loss import no_closure, no_loss
 from optim.base.optimizer import Optimizer, Params
+from optim.base.options import FLAG, checked
 
 __all__ = ["Array", "FirstOrder", "Params", "Values"]
 
@@ -96,12 +98,19 @@ class FirstOrder(Optimizer):
                 loss = None if closure is None else self._pulled_back(closure)
             # All gradients are checked before the first change.
             work = [(group, self._segments(group, reached_all)) for group in self.param_groups]
+            observers = self.observers
+            if observers:
+                for observer in observers:
+                    observer.before(self, work)
             for group, segments in work:
                 if len(segments) == 1:
                     self._update(group, segments)
                     continue
                 for _, alike in itertools.groupby(segments, key=lambda segment: segment.counters):
                     self._update(group, list(alike))
+            if observers:
+                for observer in observers:
+                    observer.after(self, loss)
             return loss
         except Exception as error:
             hide_our_frames(error)
@@ -111,6 +120,16 @@ class FirstOrder(Optimizer):
     def second_moment(state: Values, t: int, options: Values) -> Array | None:
         """v̂, whose root the last step was divided by; None for a rule without one."""
         return None
+
+    @staticmethod
+    def rate(t: int, options: Values) -> float:
+        """The rate of step t, before a second moment divides it; `lr` unless the rule makes it fall."""
+        return float(options["lr"])
+
+    def divisor(self, state: Values, t: int, options: Values) -> Array | None:
+        """P = √v̂ + ε, what a rule with a second moment divides by; None for others."""
+        v = self.second_moment(state, t, options)
+        return None if v is None else np.sqrt(v) + options["eps"]
 
     @entry
     def preconditioner(self) -> list[Array]:
@@ -143,12 +162,12 @@ class FirstOrder(Optimizer):
                 t = param.counters["t"]
                 if not t:
                     raise ValueError(f"`{call}`: {param.name!r} has taken no step. Call `step` first.")
-                v = self.second_moment(state, t, group.for_rule)
-                if v is None:
+                p = self.divisor(state, t, group.for_rule)
+                if p is None:
                     raise TypeError(
                         f"`{call}`: this rule divides by no second moment. Use `optim.sharpness`, or Adam."
                     )
-                found.append((np.sqrt(v) + group.for_rule["eps"]).reshape(param.shape))
+                found.append(p.reshape(param.shape))
         return found
 
     @entry
@@ -156,28 +175,80 @@ class FirstOrder(Optimizer):
         """All that the rule computes from the present weights, gradients and state, by parameter name;
         nothing changes.
 
-        For Adam: the gradient "g", "m", "v", "m_hat", "v_hat", the "step" and the new "w", in the parameter's
-        shape."""
-        shown: dict[str, Values] = {}
-        for group in self.param_groups:
-            for segment in group.segments(type(self).__name__):
-                g = segment.gradient(group.get("maximize", False))
-                with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                    out = {"g": g, **self._run(group, segment, g)}
-                for param in segment.slices:
-                    place = slice(param.lo - segment.lo, param.hi - segment.lo)
-                    shown[param.name] = {
-                        key: value[place].reshape(param.shape).copy()
-                        if isinstance(value, np.ndarray)
-                        else value
-                        for key, value in out.items()
-                    }
-        if not shown:
-            raise ValueError(
-                f"`{type(self).__name__}.preview()` needs a gradient, and no parameter has one: call "
-                "loss.backward() first, and preview before zero_grad()."
+        For Adam: the gradient "g", "m", "v", "m_hat", "v_hat", the "step", the new "w" and the effective rate
+        of each weight, "lr_eff" = lr/(√v̂ + ε), in the parameter's shape. Rules that divide by no second
+        moment have no "lr_eff". `last_step` holds the same of the step that was taken."""
+        return by_parameter(self, self._next("preview()"))
+
+    @property
+    def keep_last_step(self) -> bool:
+        """Whether `last_step` is kept: set it to True before the step. Each step then copies its weights,
+        gradients and state, which is all it costs."""
+        return any(isinstance(observer, LastStep) for observer in self.observers)
+
+    @keep_last_step.setter
+    def keep_last_step(self, keep: bool) -> None:
+        keep = checked(type(self).__name__, "keep_last_step", keep, FLAG)
+        if keep != self.keep_last_step:
+            others = tuple(o for o in self.observers if not isinstance(o, LastStep))
+            self.observers = (*others, LastStep()) if keep else others
+
+    @property
+    def last_step(self) -> dict[str, Values] | None:
+        """All that the last step computed, by parameter name, as `preview()` shows a step to come; None
+        before the first step. Parameters that the step left out are missing.
+
+        Raises:
+            AttributeError: `keep_last_step` is not set.
+
+        >>> import optim
+        >>> p = Tensor([3.0, 4.0], requires_grad=True, name="p")
+        >>> adam = optim.Adam([p], lr=0.1)
+        >>> adam.keep_last_step = True
+        >>> _ = adam.step(lambda: (p * p).sum())
+        >>> adam.last_step["p"]["m_hat"], adam.last_step["p"]["lr_eff"].round(6)
+        (array([6., 8.]), array([0.016667, 0.0125  ]))
+        """
+        kept = self._kept()
+        if kept is None:
+            raise AttributeError(
+                f"`{type(self).__name__}.last_step` was not kept, for an update overwrites what it is made "
+                "from. Set optimizer.keep_last_step = True before the step."
             )
-        return shown
+        return None if kept.inputs is None else by_parameter(self, kept.inputs)
+
+    @entry
+    def explain(self, name: str, index: Any = ()) -> str:
+        """The rule with the numbers of one coordinate: of the last step if `keep_last_step` is set and a step
+        was taken, else of the step that `preview()` shows.
+
+        Each line is a result, its formula, the formula with numbers, and the value, in four digits. A prime
+        marks what the rule has made new.
+
+        Args:
+            name: a parameter's name.
+            index: a whole number for each of its axes; () for a 0-d parameter.
+
+        Raises:
+            ValueError: no such parameter took part in the step.
+            IndexError: the parameter has no such element.
+
+        >>> import optim
+        >>> p = Tensor([3.0, 4.0], requires_grad=True, name="p")
+        >>> adam = optim.Momentum([p], lr=0.5)
+        >>> (p * p).sum().backward()
+        >>> print(adam.explain("p", 1))
+        p[1] in step 1
+        m = 0
+        g = 8
+        m′ = β·m + (1 − β)·g = 0.9·0 + (1 − 0.9)·8 = 0.8
+        step = lr·m′ = 0.5·0.8 = 0.4
+        w = 4
+        w′ = w − step = 4 − 0.4 = 3.6
+        """
+        kept = self._kept()
+        given = kept.inputs if kept is not None and kept.inputs is not None else self._next("explain()")
+        return explained(self, given, f"{type(self).__name__}.explain(name, index)", name, index)
 
     def recorded(self) -> dict[str, Tensor]:
         """The next update of the first group as a graph: the new "w′", "m′", ... made from "w", "g", "m", ...
@@ -199,7 +270,8 @@ class FirstOrder(Optimizer):
 
     def __getstate__(self) -> Values:
         """A copy makes its programs anew."""
-        return self.__dict__ | {"_programs": {}, "_replay": None}
+        kept = {"observers": (LastStep(),)} if self.keep_last_step else {}
+        return super().__getstate__() | {"_programs": {}, "_replay": None} | kept
 
     # The parts
 
@@ -251,16 +323,22 @@ class FirstOrder(Optimizer):
         whole = group.whole() if reached_all else None
         return group.segments(type(self).__name__) if whole is None else [whole]
 
-    def _run(self, group: ParamGroup, segment: Segment, g: Array) -> Values:
-        """Run the rule itself on a segment with gradient g."""
-        vectors = [vector[segment.lo : segment.hi] for vector in group.vectors]
-        for vector in vectors:
-            # only these views become read-only; a rule that works in place would change the state
-            vector.flags.writeable = False
-        counters = segment.counters
-        return self.rule(
-            vectors[0], g, *vectors[1:], **{**counters, "t": counters["t"] + 1}, **group.for_rule
-        )
+    def _next(self, call: str) -> list[Inputs]:
+        """The inputs of the step that the present gradients would make."""
+        found = [
+            inputs_of(group, segment)
+            for group in self.param_groups
+            for segment in group.segments(type(self).__name__)
+        ]
+        if not found:
+            raise ValueError(
+                f"`{type(self).__name__}.{call}` needs a gradient, and no parameter has one: call "
+                "loss.backward() first, and preview before zero_grad()."
+            )
+        return found
+
+    def _kept(self) -> LastStep | None:
+        return next((observer for observer in self.observers if isinstance(observer, LastStep)), None)
 
     def _update(self, group: ParamGroup, segments: list[Segment]) -> None:
         """Run the rule, as one in-place program, on segments that share their counters."""

@@ -15,6 +15,7 @@ import numpy as np
 from minigrad import Tensor
 from minigrad.extend import Hint, add_hints, as_sentence, entry, html_table, html_title, unexpected, visible
 from optim.base.groups import Array, ParamGroup, ParamSlice, Values
+from optim.base.insight import Observer
 from optim.base.options import NON_NEGATIVE, WHOLE, checked
 from optim.habits import OPTIMIZER, SETTINGS
 
@@ -81,6 +82,9 @@ class Optimizer:
     def consistent(self, options: Values) -> None:
         """Raise ValueError where options exclude each other, although each of them is right by itself."""
 
+    observers: tuple[Observer, ...] = ()
+    """Who is told of each step: `optim.record` and `keep_last_step` put themselves here."""
+
     @entry
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
         """Add a group `{"params": ..., **options}`; options not given are the optimizer's own."""
@@ -141,6 +145,10 @@ class Optimizer:
                     vector[param.lo : param.hi] = (
                         np.ravel(vectors[name]) if name in vectors else self.initial(name, new)
                     )
+
+    def __getstate__(self) -> Values:
+        """A copy is observed by nobody."""
+        return {key: value for key, value in vars(self).items() if key != "observers"}
 
     def __dir__(self) -> list[str]:
         return visible(self)

@@ -127,7 +127,7 @@ class ClosureOptimizer(Optimizer):
         self.last_step = None
 
     def __getstate__(self) -> Values:
-        return self.__dict__ | {"_curvature": None}
+        return super().__getstate__() | {"_curvature": None}
 
     # What a subclass may add to a step
 

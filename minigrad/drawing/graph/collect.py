@@ -18,9 +18,10 @@ import numpy as np
 
 from minigrad.drawing.graph.backward import VALUES, Named, play
 from minigrad.drawing.graph.fold import intervals, with_clusters
-from minigrad.drawing.graph.notation import ATOM, array_text, formula, stated, symbol
+from minigrad.drawing.graph.notation import ATOM, array_text, formula, stated
 from minigrad.drawing.graph.walk import Key, Operand, Walk, buffers_behind, resolved
 from minigrad.drawing.picture import Edge, Node, Picture, gc_paused
+from minigrad.tables import symbol
 from minigrad.tensor import Tensor
 
 __all__ = ["MOST", "collect"]

@@ -16,8 +16,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from minigrad.drawing.graph.fold import contract
-from minigrad.drawing.graph.notation import ATOM, PASSED, Written, formula, subscript, tangent_of
+from minigrad.drawing.graph.notation import ATOM, PASSED, Written, formula, tangent_of
 from minigrad.drawing.picture import Node, Picture
+from minigrad.tables import subscript
 
 __all__ = ["formulas", "short_name"]
 

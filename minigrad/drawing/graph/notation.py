@@ -15,39 +15,14 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["PASSED", "array_text", "formula", "number_text", "stated", "subscript", "symbol", "tangent_of"]
+from minigrad.tables import subscript
+
+__all__ = ["PASSED", "array_text", "formula", "number_text", "stated", "tangent_of"]
 
 SUM, TOTAL, MATRIX, PRODUCT, SIGN, POWER, ATOM = range(1, 8)
 Written = tuple[str, int]
 
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
-_GREEK = {"alpha": "α", "beta": "β", "betas": "β", "gamma": "γ", "delta": "δ", "eps": "ε", "epsilon": "ε",
-          "eta": "η", "lambda": "λ", "mu": "μ", "rho": "ρ", "sigma": "σ", "tau": "τ"}  # fmt: skip
-
-
-def subscript(number: int | str) -> str:
-    """The digits of an index, set low.
-
-    >>> "h" + subscript(12)
-    'h₁₂'
-    """
-    return str(number).translate(_SUBSCRIPTS)
-
-
-def symbol(name: str) -> str:
-    """The name of a quantity in an update rule, as a textbook writes it.
-
-    >>> [symbol(name) for name in ("betas_1", "m_hat", "v_max", "lr")]
-    ['β₁', 'm̂', 'v_max', 'lr']
-    """
-    hat = name.endswith("_hat")
-    stem = name.removesuffix("_hat")
-    number = re.fullmatch(r"([A-Za-z]+)_?(\d+)", stem)
-    index = subscript(int(number[2])) if number else ""
-    stem = number[1] if number else stem
-    stem = _GREEK.get(stem, stem)
-    return (f"{stem}\u0302" if hat and len(stem) == 1 else f"{stem}_hat" if hat else stem) + index
 
 
 def tangent_of(name: str) -> str:

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.drawing.graph.notation import number_text, symbol
+from minigrad.drawing.graph.notation import number_text
 from minigrad.replay.watched import LABELLED
+from minigrad.tables import symbol
 from minigrad.tensor import Tensor
 
 __all__ = ["IDENTITIES", "Key", "Operand", "Walk", "buffers_behind", "resolved"]
