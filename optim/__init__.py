@@ -48,6 +48,12 @@ Learning rates
     ReduceLROnPlateau            falls when a metric no longer improves
     SequentialLR                 one schedule after the other
 
+Recording
+    record     keeps every step of an optimizer in a folder
+    open_run   opens the folder again
+    Run        the steps: all that each of them computed
+    AlongStep  the loss along a step
+
 Gradients
     clip_grad_norm_   limits their joint norm
     clip_grad_value_  limits each element
@@ -72,6 +78,10 @@ from optim.nadam import NAdam as NAdam
 from optim.newton import Newton as Newton
 from optim.newton_cg import NewtonCG as NewtonCG
 from optim.profiles import performance_profile as performance_profile
+from optim.recording.opening import open_run as open_run
+from optim.recording.opening import record as record
+from optim.recording.run import AlongStep as AlongStep
+from optim.recording.run import Run as Run
 from optim.rmsprop import RMSprop as RMSprop
 from optim.schedules import CosineAnnealingLR as CosineAnnealingLR
 from optim.schedules import CosineAnnealingWarmRestarts as CosineAnnealingWarmRestarts

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from minigrad import Tensor, draw
+import minigrad
+from minigrad import Tensor
 from minigrad.extend import as_sentence, instead, recorded_rule, symbol
 from optim.base.groups import Array, ParamGroup, ParamSlice, Segment, Values
 
@@ -147,7 +148,7 @@ class _Written:
         for i, (name, x) in enumerate(self._marked):
             names[chr(FIRST_MARK + i)], numbers[chr(FIRST_MARK + i)] = symbol(name), _text(x.numpy())
         found = []
-        for box in draw(self, fold="formulas", show="value").picture.nodes:
+        for box in minigrad.draw(self, fold="formulas", show="value").picture.nodes:
             result, _, formula = box.label.partition(" = ")
             value = box.value.strip("[]").replace("-", "−")
             if not formula:

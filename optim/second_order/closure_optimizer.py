@@ -45,6 +45,12 @@ class ClosureOptimizer(Optimizer):
         self._curvature: CurvatureRequest | None = None
         self.last_step: Any = None
         self.counts = Counts()
+        self._gradient: Vector | None = None
+
+    @property
+    def last_gradient(self) -> dict[str, Vector] | None:
+        """The gradient where the last step began, with weight decay, by parameter; None before any step."""
+        return None if self._gradient is None else self._by_name(self._gradient)
 
     @property
     def needs_outputs(self) -> bool:
@@ -105,7 +111,7 @@ class ClosureOptimizer(Optimizer):
         finally:
             objective.put(x)
         self._stepped(here, there)
-        self.last_step = info
+        self.last_step, self._gradient = info, here.g
         for param in params:
             param.counters = {**param.counters, "t": param.counters["t"] + 1}
         return loss

@@ -1,0 +1,1 @@
+"""Recording the steps of an optimizer into a folder, and reading them."""

@@ -1,0 +1,158 @@
+"""`record` makes a run, or goes on with one; `open_run` opens it again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from minigrad.extend import entry
+from optim.base.optimizer import Optimizer
+from optim.base.options import COUNT, FLAG, checked, choice
+from optim.recording.recorder import LINES, META, Recorder, described
+from optim.recording.run import Run, read_meta
+
+__all__ = ["open_run", "record"]
+
+LEVELS = ("scalars", "tape", "replay")
+
+
+@contextmanager
+def record(
+    optimizer: Optimizer,
+    folder: str | PathLike[str],
+    level: str = "tape",
+    *,
+    every: int = 100,
+    max_bytes: int = 1 << 30,
+    resume: bool = False,
+) -> Iterator[Run]:
+    """Record each step that the optimizer takes inside the `with`: in `fit`, compiled, or in a loop of yours.
+
+        with optim.record(optimizer, "runs/adam") as run:
+            fit(model, optimizer, loss, (x, y), epochs=10)
+        run.at(7)["layers.0.weight"]["m_hat"]
+
+    A run is a folder: meta.json, a line for each step in scalars.jsonl, and .npy files. A killed process
+    leaves every completed step in it; a crash of the system may not.
+
+    Args:
+        optimizer: any `Optimizer`, also of a class of your own. A step of one without a `rule` is recorded by
+            its weights before and after.
+        folder: made if it does not exist.
+        level: "scalars" keeps the loss, the learning rates and the norms of gradient and step; "tape" also
+            the gradient of each step, so that `run.at(t)` gives everything that step t computed; "replay"
+            keeps checkpoints and what `run.note` adds, but no gradients.
+        every: steps from one checkpoint of weights and state to the next. A large number makes `run.at`
+            slower, a small one takes more space.
+        max_bytes: where the recording ends, with one warning; the training goes on.
+        resume: go on with the run in the folder, if there is one. Before the first step the optimizer must be
+            as it was after some step of the run, because `fit(resume=True)` or `run.restore` has put it
+            there. The steps after that one are cut away.
+
+    Raises:
+        FileExistsError: the folder holds a run, and `resume` is not set.
+        TypeError, ValueError: an argument is not as described, an option of the optimizer cannot be written
+            as JSON, the run in the folder is another one, or the optimizer is recorded already.
+
+    >>> import tempfile
+    >>> from minigrad import Tensor
+    >>> import optim
+    >>> p = Tensor([3.0, 4.0], requires_grad=True, name="p")
+    >>> adam = optim.Adam([p], lr=0.5)
+    >>> with tempfile.TemporaryDirectory() as folder, optim.record(adam, folder) as run:
+    ...     for _ in range(3):
+    ...         _ = adam.step(lambda: (p * p).sum())
+    ...     run.at(1)["p"]["m_hat"], len(run)
+    (array([6., 8.]), 3)
+    """
+    call = "optim.record"
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"`{call}(optimizer, folder)` needs an Optimizer, got {type(optimizer).__name__}.")
+    checked(call, "level", level, choice(*LEVELS))
+    every, max_bytes = checked(call, "every", every, COUNT), checked(call, "max_bytes", max_bytes, COUNT)
+    resume = checked(call, "resume", resume, FLAG)
+    if "step" in vars(optimizer) or any(isinstance(each, Recorder) for each in optimizer.observers):
+        raise ValueError(f"`{call}`: this {type(optimizer).__name__} is being recorded already.")
+    folder = Path(folder)
+    meta = described(optimizer, level, every)
+    found = _begun(call, folder, meta, optimizer, resume)
+    run = Run(folder, type(optimizer))
+    steps, states = run.cut(len(run)) if found else (0, 0)
+    recorder = Recorder(optimizer, folder, level, every, max_bytes, steps, states)
+    if steps:
+        recorder.resuming = lambda optimizer: run.cut(_place(call, run, optimizer))
+    recorder.attach()
+    run.recorder = recorder
+    try:
+        yield run
+    finally:
+        run.recorder = None
+        recorder.detach()
+
+
+@entry
+def open_run(folder: str | PathLike[str], optimizer_class: type[Optimizer] | None = None) -> Run:
+    """Open a recorded run, also one that is being recorded, or whose process was killed.
+
+    Args:
+        folder: that was given to `record`.
+        optimizer_class: that of the optimizer, where it cannot be imported by the name in meta.json.
+
+    Raises:
+        FileNotFoundError: the folder holds no run.
+    """
+    if optimizer_class is not None and not (
+        isinstance(optimizer_class, type) and issubclass(optimizer_class, Optimizer)
+    ):
+        raise TypeError(
+            f"`open_run(folder, optimizer_class=...)` must be a class of optimizers, got "
+            f"{optimizer_class!r:.60}."
+        )
+    return Run(Path(folder), optimizer_class)
+
+
+def _begun(call: str, folder: Path, meta: dict[str, Any], optimizer: Optimizer, resume: bool) -> bool:
+    """Begin a run in the folder, or require that it holds this one; whether it does."""
+    if (folder / META).exists():
+        if not resume:
+            raise FileExistsError(
+                f"`{call}`: {str(folder)!r} holds a run. Give another folder, or resume=True to go "
+                "on with it."
+            )
+        before = read_meta(call, folder)
+        for key in ("level", "optimizer", "groups"):
+            if before[key] != meta[key]:
+                raise ValueError(
+                    f"`{call}(resume=True)`: the run in {str(folder)!r} has another {key}: "
+                    f"{before[key]!r:.200}, and not {meta[key]!r:.200}. Record into another folder."
+                )
+        return True
+    if (folder / LINES).exists():
+        raise FileExistsError(f"`{call}`: {str(folder)!r} holds a {LINES}, but no run. Give another folder.")
+    try:
+        json.dumps([group.options for group in optimizer.param_groups])
+    except TypeError as error:
+        raise TypeError(
+            f"`{call}`: the options of {type(optimizer).__name__} cannot be kept: {error}."
+        ) from None
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / (META + ".part")
+    part.write_text(json.dumps(meta, indent=1), encoding="utf-8")
+    os.replace(part, folder / META)
+    return False
+
+
+def _place(call: str, run: Run, optimizer: Optimizer) -> int:
+    t = run.find(optimizer)
+    if t is None:
+        raise ValueError(
+            f"`{call}(resume=True)`: after none of its {len(run)} steps the run in {str(run.folder)!r} had "
+            "the weights and state that the optimizer has now. Put them back with run.restore(optimizer), or "
+            "record into another folder."
+        )
+    return t

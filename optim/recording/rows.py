@@ -1,0 +1,86 @@
+"""Rows of one shape and dtype, numbered from 0, in memory-mapped .npy files that are allocated before they
+are filled.
+
+A row is one copy, and what is copied belongs to the system: it outlives the process, killed or not. Which
+rows are complete is not known here; the file of lines says that. Each file is called by the number of its
+first row, and a file hides the rows of those before it.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+
+__all__ = ["RowReader", "RowWriter", "drop_rows"]
+
+SMALLEST, LARGEST = 1 << 16, 1 << 23  # bytes of a file; each one is twice as large as that before
+
+
+class RowWriter:
+    """Hands out rows to be filled, in order."""
+
+    def __init__(self, folder: Path, name: str, shape: tuple[int, ...], dtype: Any) -> None:
+        self._folder, self._name, self._shape, self._dtype = folder, name, shape, np.dtype(dtype)
+        self.row_bytes = int(np.prod(shape)) * self._dtype.itemsize
+        self._bytes = SMALLEST
+        self._first = self._end = 0
+        self._rows: NDArray[Any] | None = None
+
+    def row(self, i: int) -> NDArray[Any]:
+        """Row i, all zeros at first; i is that of the last call or the next one."""
+        if self._rows is None or i >= self._end:
+            self._rows = self._made(i)
+        found: NDArray[Any] = self._rows[i - self._first]
+        return found
+
+    def _made(self, first: int) -> NDArray[Any]:
+        n = max(1, self._bytes // max(self.row_bytes, 1))
+        self._bytes = min(2 * self._bytes, LARGEST)
+        path = _path(self._folder, self._name, first)
+        rows = open_memmap(path, "w+", self._dtype, (n, *self._shape))
+        if hasattr(os, "posix_fallocate"):  # a full disk is an error here, and no crash at a later copy
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        self._first, self._end = first, first + n
+        return rows.view(np.ndarray)  # whose items are found more quickly
+
+
+class RowReader:
+    """Reads rows. A file that is being written to may be read at the same time."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder, self._name = folder, name
+        self._files: dict[int, NDArray[Any]] = {}
+
+    def forget(self) -> None:
+        """Files were removed."""
+        self._files.clear()
+
+    def row(self, i: int) -> NDArray[Any]:
+        firsts = _firsts(self._folder, self._name)
+        first = firsts[bisect_right(firsts, i) - 1]
+        if first not in self._files:
+            self._files[first] = np.load(_path(self._folder, self._name, first), mmap_mode="r")
+        found: NDArray[Any] = self._files[first][i - first].view(np.ndarray)
+        return found
+
+
+def drop_rows(folder: Path, name: str, kept: int) -> None:
+    """Remove the files that begin after the first `kept` rows."""
+    for first in _firsts(folder, name):
+        if first >= kept:
+            _path(folder, name, first).unlink()
+
+
+def _path(folder: Path, name: str, first: int) -> Path:
+    return folder / f"{name}-{first:09d}.npy"
+
+
+def _firsts(folder: Path, name: str) -> list[int]:
+    return sorted(int(path.stem.rpartition("-")[2]) for path in folder.glob(f"{name}-*.npy"))

@@ -1,0 +1,464 @@
+"""A recorded run, read from its folder: what a step computed is computed again, from the last checkpoint
+before it and the gradients since.
+
+Names: `t` the number of a step in the run, from 1; `clone` an optimizer of the same class on parameters of
+its own, which takes the recorded steps again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigrad import Tensor
+from minigrad.extend import entry, html_curves, html_table, html_title
+from optim.base.first_order import FirstOrder
+from optim.base.groups import Array, Values
+from optim.base.optimizer import Optimizer
+from optim.recording.recorder import FORMAT, LINES, META, Recorder, group_files
+from optim.recording.rows import RowReader, drop_rows
+from optim.second_order.objective import ClosureObjective
+
+__all__ = ["AlongStep", "Run", "read_meta"]
+
+
+@dataclass(frozen=True)
+class AlongStep:
+    """The loss along a step, x + αs for the α given, and what gradient and curvature predict.
+
+    line = f + α·gᵀs,   parabola = f + α·gᵀs + ½α²·sᵀHs,   ρ = (f(x) − f(x + s))/(f − parabola at α = 1)
+    """
+
+    alpha: Array
+    loss: Array
+    line: Array
+    parabola: Array
+    rho: float
+
+
+class Run:
+    """The recorded steps of an optimizer; `len(run)` is their number, also while it is being recorded.
+
+    A step's gradient is as the rule was given it, clipped if it was, but not yet negated by `maximize`. Every
+    method counts steps from 1; `weights(0)` are those before the first one.
+    """
+
+    def __init__(self, folder: Path, optimizer_class: type | None = None) -> None:
+        self.folder = folder
+        self.meta = read_meta("open_run(folder)", folder)
+        self.level: str = self.meta["level"]
+        self.recorder: Recorder | None = None
+        self._class = optimizer_class
+        self._names = [p["name"] for group in self.meta["groups"] for p in group["params"]]
+        files = [group_files(i) for i in range(len(self.meta["groups"]))]
+        self._gradients, self._states, self._weights = (
+            [RowReader(folder, name) for name in names] for names in zip(*files, strict=True)
+        )
+        self._forget()
+
+    def _forget(self) -> None:
+        self._lines: list[Values] = []
+        self._ends: list[int] = []  # the byte after each line
+        self._checkpoints: list[int] = []  # the steps before which weights and state were kept
+        self._changed: dict[str, list[int]] = {"options": [], "present": []}  # the steps with a new value
+        self._clone: FirstOrder | None = None
+        self._next = 0  # the step that the clone would take next
+
+    # What was written
+
+    def __len__(self) -> int:
+        self._read()
+        return len(self._lines)
+
+    def _read(self) -> None:
+        """Read the lines written since the last time. A line without its end was never completed."""
+        path, seen = self.folder / LINES, self._ends[-1] if self._ends else 0
+        if not path.exists() or path.stat().st_size == seen:
+            return
+        with path.open("rb") as file:
+            file.seek(seen)
+            for text in file.read().splitlines(keepends=True):
+                if not text.endswith(b"\n"):
+                    break
+                line, seen = json.loads(text), seen + len(text)
+                self._lines.append(line)
+                self._ends.append(seen)
+                if "checkpoint" in line:
+                    self._checkpoints.append(len(self._lines))
+                for key, steps in self._changed.items():
+                    if key in line:
+                        steps.append(len(self._lines))
+
+    def _line(self, t: int, call: str) -> Values:
+        if isinstance(t, bool) or not isinstance(t, int | np.integer) or not 1 <= t <= len(self):
+            raise IndexError(f"`run.{call}` needs a step from 1 to {len(self)}, got {t!r:.60}.")
+        return self._lines[int(t) - 1]
+
+    def _of(self, key: str, t: int) -> Any:
+        """The options, or the parameters that took part, as they were in step t."""
+        steps = self._changed[key]
+        return self._lines[steps[bisect_right(steps, t) - 1] - 1][key]
+
+    @property
+    def scalars(self) -> dict[str, Array]:
+        """A column of floats for each number that every step has: "t", "loss", "gradient_norm", "step_norm",
+        "lr" (with several groups "lr.0", "lr.1", …), and those of the report of an optimizer without a rule,
+        such as "radius". What a step lacks is NaN."""
+        n = len(self)
+        rows = [{k: v for k, v in {**x, **x.get("info", {})}.items() if _is_number(v)} for x in self._lines]
+        names = dict.fromkeys(name for row in rows for name in row)
+        columns = {name: np.array([row.get(name, math.nan) for row in rows], float) for name in names}
+        groups = len(self.meta["groups"])
+        for i in range(groups):
+            rates = [self._of("options", t)[i].get("lr", math.nan) for t in range(1, n + 1)]
+            columns["lr" if groups == 1 else f"lr.{i}"] = np.array(rates, float)
+        columns.pop("checkpoint", None)
+        return columns
+
+    @entry
+    def info(self, t: int) -> dict[str, Any]:
+        """The report of step t of an optimizer without a rule, such as the `StepInfo` of `NewtonCG`, and what
+        `note` added; {} where there is nothing."""
+        line = self._line(t, "info(t)")
+        return {**line.get("info", {}), **line.get("note", {})}
+
+    @entry
+    def gradient(self, t: int) -> dict[str, Array]:
+        """The gradient of step t by parameter; those without one are missing."""
+        self._line(t, "gradient(t)")
+        self._require("gradient(t)")
+        present, found = self._of("present", t), {}
+        for i, (group, row) in enumerate(zip(self.meta["groups"], self._gradients, strict=True)):
+            vector = row.row(t - 1)
+            for k, p in enumerate(group["params"]):
+                if present[i] is None or k in present[i]:
+                    found[p["name"]] = _piece(vector, p)
+        return found
+
+    @entry
+    def weights(self, t: int) -> dict[str, Array]:
+        """The weights after t steps, by parameter; those before the first step for t = 0."""
+        self._require("weights(t)")
+        if t == 0 and len(self):
+            return self._stored(1)
+        self._line(t, "weights(t)")
+        if self._is_ruled():
+            clone = self._before(t)
+            self._take(clone, t)
+            return {p.name: p.tensor.data.copy() for group in clone.param_groups for p in group.slices}
+        return self._pieces([rows.row(t - 1) for rows in self._weights])
+
+    @entry
+    def at(self, t: int) -> dict[str, Values]:
+        """All that step t computed, by parameter, in the layout of `preview()` and with the same bits; "w"
+        are the weights after it.
+
+        An optimizer without a rule gives "g", where it has one, "w" and the "step", which is w before − w
+        after; `info(t)` has its report.
+
+        Raises:
+            IndexError: there is no such step.
+            ValueError: the run has no gradients (level "scalars" or "replay"), or the steps do not lead to
+                what was recorded.
+        """
+        self._line(t, "at(t)")
+        self._require("at(t)")
+        if self._is_ruled():
+            clone = self._before(t)
+            return clone.preview() if self._give(clone, t) else {}
+        before = self._stored(t) if t in self._checkpoints else self.weights(t - 1)
+        after, found = self.weights(t), self.gradient(t)
+        return {
+            name: ({"g": found[name]} if name in found else {}) | {"w": w, "step": before[name] - w}
+            for name, w in after.items()
+        }
+
+    @entry
+    def explain(self, t: int, name: str, index: Any = ()) -> str:
+        """The rule with the numbers of one coordinate in step t; see `FirstOrder.explain`."""
+        self._line(t, "explain(t, name, index)")
+        self._require("explain(t, name, index)")
+        if not self._is_ruled():
+            raise TypeError(f"`run.explain(t, name, index)`: {self.meta['optimizer']['name']} has no rule.")
+        clone = self._before(t)
+        self._give(clone, t)
+        return clone.explain(name, index)
+
+    @entry
+    def restore(self, optimizer: Optimizer, t: int | None = None) -> None:
+        """Put the weights and state after t steps (all of them for None) into an optimizer of the same class
+        with the same parameters. Training goes on from there, with the same bits."""
+        t = len(self) if t is None else t
+        self._require("restore(optimizer, t)")
+        if not self._is_ruled():
+            raise TypeError(
+                f"`run.restore(optimizer, t)`: of {self.meta['optimizer']['name']} a run holds the "
+                "weights and no state. Save optimizer.state_dict(), and take the weights of run.weights(t)."
+            )
+        if t:
+            self._line(t, "restore(optimizer, t)")
+            clone = self._before(t)
+            self._take(clone, t)
+        else:
+            clone = self._before(1)
+        optimizer.load_state_dict(clone.state_dict())
+        mine = {p.name: p.tensor for group in optimizer.param_groups for p in group.slices}
+        for group in clone.param_groups:
+            for p in group.slices:
+                mine[p.name].assign(p.tensor.data)
+
+    @entry
+    def along(
+        self, t: int, closure: Callable[[], Any], optimizer: Optimizer | None = None, alphas: Any = None
+    ) -> AlongStep:
+        """The loss along step t, with the line and the parabola that its gradient and curvature predict.
+
+        Args:
+            closure: computes the loss from the parameters of the optimizer, on the data you choose.
+            optimizer: one with the parameters that the closure uses; by default that which is being recorded.
+            alphas: where on x + αs to compute the loss, s being the step; by default 41 values from −½ to 2.
+
+        The parameters are put back afterwards, whatever happens.
+        """
+        self._line(t, "along(t, closure)")
+        optimizer = self.recorder.optimizer if optimizer is None and self.recorder is not None else optimizer
+        if optimizer is None:
+            raise TypeError("`run.along(t, closure, optimizer)` needs the optimizer that has the parameters.")
+        shown = self.at(t)
+        after = self.weights(t)
+        params = [p for group in optimizer.param_groups for p in group.slices if p.name in shown]
+        leaves = [p.tensor for p in params]
+        objective = ClosureObjective(closure, leaves, [0.0] * len(leaves), "run.along")
+        join = [np.ravel(shown[p.name]["step"]) for p in params]
+        now = objective.x
+        s = -np.concatenate(join).astype(float)
+        x = np.concatenate([np.ravel(after[p.name]) for p in params]).astype(float) - s
+        α = np.linspace(-0.5, 2.0, 41) if alphas is None else np.asarray(alphas, float)
+        try:
+            here = objective(x)
+            slope, curvature = float(here.g @ s), float(s @ here.hv(s))
+            f = here.f
+            loss = np.array([objective(x + a * s).f for a in α])
+            end = objective(x + s).f
+        finally:
+            objective.put(now)
+        predicted = -(slope + curvature / 2)
+        line = f + α * slope
+        return AlongStep(α, loss, line, line + α**2 * curvature / 2, (f - end) / predicted)
+
+    def note(self, **values: Any) -> None:
+        """Keep values with the step to come, while it is being recorded: the row numbers of the batch, the
+        state of a generator. `info(t)` returns them; arrays come back as lists."""
+        if self.recorder is None:
+            raise ValueError("`run.note(...)`: the run is not being recorded.")
+        self.recorder.notes |= {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in values.items()}
+
+    def __repr__(self) -> str:
+        kind = self.meta["optimizer"]["name"]
+        return f"<Run of {len(self):,} steps of {kind}, level {self.level}, in {str(self.folder)!r}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the loss as a curve, and the last values of each column."""
+        columns = self.scalars if len(self) else {}
+        every = max(1, len(self) // 400)
+        curve = html_curves({"loss": columns["loss"][::every]}) if len(self) > 1 else ""
+        rows = [[name, f"{column[0]:.6g}", f"{column[-1]:.6g}"] for name, column in columns.items()]
+        return html_title(repr(self)) + curve + (html_table(("", "first", "last"), rows) if rows else "")
+
+    # The steps again
+
+    def _require(self, call: str) -> None:
+        if self.level != "tape":
+            raise ValueError(
+                f"`run.{call}` needs the gradient of each step, and this run was recorded with "
+                f'level={self.level!r}. Record with level="tape".'
+            )
+
+    def _is_ruled(self) -> bool:
+        return issubclass(self._kind(), FirstOrder)
+
+    def _kind(self) -> type:
+        if self._class is None:
+            module, name = self.meta["optimizer"]["module"], self.meta["optimizer"]["name"]
+            try:
+                found: Any = import_module(module)
+                for part in name.split("."):
+                    found = getattr(found, part)
+            except (ImportError, AttributeError):
+                raise ImportError(
+                    f"`open_run({str(self.folder)!r})`: the optimizer {name} of {module} cannot be imported "
+                    "here. Give its class: open_run(folder, optimizer_class=...)."
+                ) from None
+            self._class = found
+        return self._class
+
+    def _pieces(self, vectors: list[Array]) -> dict[str, Array]:
+        pairs = zip(self.meta["groups"], vectors, strict=True)
+        return {p["name"]: _piece(vector, p) for group, vector in pairs for p in group["params"]}
+
+    def _stored(self, t: int) -> dict[str, Array]:
+        """The weights before step t, which has a checkpoint."""
+        k = self._checkpoints.index(t)
+        return self._pieces([rows.row(k)[0] for rows in self._states])
+
+    def _before(self, t: int) -> FirstOrder:
+        """The clone, as the optimizer was before step t."""
+        k = bisect_right(self._checkpoints, t) - 1
+        if self._clone is None or not self._checkpoints[k] < self._next <= t:
+            self._clone = self._clone or self._cloned()
+            self._load(self._clone, k)
+        while self._next < t:
+            self._take(self._clone, self._next)
+        return self._clone
+
+    def _cloned(self) -> FirstOrder:
+        groups = [
+            {
+                "params": {
+                    p["name"]: Tensor(np.zeros(p["shape"], group["dtype"]), requires_grad=True)
+                    for p in group["params"]
+                },
+                **_options(options),
+            }
+            for group, options in zip(self.meta["groups"], self._of("options", 1), strict=True)
+        ]
+        clone: FirstOrder = object.__new__(self._kind())
+        FirstOrder.__init__(clone, groups, **{k: v for k, v in groups[0].items() if k != "params"})
+        return clone
+
+    def _load(self, clone: FirstOrder, k: int) -> None:
+        t = self._checkpoints[k]
+        for i, group in enumerate(clone.param_groups):
+            for vector, saved in zip(group.vectors, self._states[i].row(k), strict=True):
+                vector[...] = saved
+            counters = self._lines[t - 1]["counters"][i]
+            for j, param in enumerate(group.slices):
+                param.counters = counters if isinstance(counters, dict) else counters[j]
+        self._next = t
+
+    def _give(self, clone: FirstOrder, t: int) -> bool:
+        """Give the clone the options and gradients of step t; whether there are any."""
+        gradients = self.gradient(t)
+        for group, options in zip(clone.param_groups, self._of("options", t), strict=True):
+            options = _options(options)
+            if options != group.options:
+                group.update(options)
+            for param in group.slices:
+                param.tensor.gradient = gradients.get(param.name)
+        return bool(gradients)
+
+    def _take(self, clone: FirstOrder, t: int) -> None:
+        """Take step t, and require that it is as long as it was."""
+        self._give(clone, t)
+        before = [group.w.copy() for group in clone.param_groups]
+        clone.step()
+        self._next = t + 1
+        steps = [np.subtract(group.w, w) for group, w in zip(clone.param_groups, before, strict=True)]
+        length, was = (
+            math.sqrt(sum(float(np.dot(s, s)) for s in steps)), self._lines[t - 1]["step_norm"],
+        )  # fmt: skip
+        if math.isfinite(length + was) and not math.isclose(length, was, rel_tol=1e-3, abs_tol=1e-300):
+            self._clone = None
+            raise ValueError(
+                f"run: step {t} was {was:.6g} long, and is {length:.6g} long when it is taken again. Was the "
+                "optimizer's state changed by hand, or its rule since the recording?"
+            )
+
+    # Going on
+
+    def find(self, optimizer: Optimizer) -> int | None:
+        """The last t for which the optimizer is as it was after t steps, or None."""
+        n = len(self)
+        if not self._is_ruled():
+            if self.level != "tape":
+                return n
+            return next((t for t in range(n, -1, -1) if n and self._agrees(optimizer, t)), None if n else 0)
+        wanted = [[param.counters["t"] for param in group.slices] for group in optimizer.param_groups]
+        found = [t for t, counts in enumerate(self._counts()) if counts == wanted]
+        return next((t for t in reversed(found) if not n or self._agrees(optimizer, t)), None if n else 0)
+
+    def _counts(self) -> Iterator[list[list[int]]]:
+        """The step counts of all parameters after 0, 1, 2, … steps."""
+        now: list[list[int]] = []
+        for t, line in enumerate(self._lines, 1):
+            if "counters" in line:
+                pairs = zip(line["counters"], self.meta["groups"], strict=True)
+                now = [
+                    [c["t"]] * len(group["params"]) if isinstance(c, dict) else [each["t"] for each in c]
+                    for c, group in pairs
+                ]
+            if t == 1:
+                yield now
+            took = [
+                range(len(c)) if p is None else p for c, p in zip(now, self._of("present", t), strict=True)
+            ]
+            now = [[x + (i in part) for i, x in enumerate(c)] for c, part in zip(now, took, strict=True)]
+            yield now
+
+    def _agrees(self, optimizer: Optimizer, t: int) -> bool:
+        if self.level != "tape":
+            return True
+        if not self._is_ruled():
+            weights = self.weights(t)
+            pairs = [(p.tensor.data, weights[p.name]) for g in optimizer.param_groups for p in g.slices]
+        else:
+            clone = self._before(max(t, 1))
+            if t:
+                self._take(clone, t)
+            groups = zip(optimizer.param_groups, clone.param_groups, strict=True)
+            pairs = [pair for a, b in groups for pair in zip(a.vectors, b.vectors, strict=True)]
+        return all(a.tobytes() == b.tobytes() for a, b in pairs)
+
+    def cut(self, t: int) -> tuple[int, int]:
+        """Forget the steps after t, for good; the numbers of steps and of checkpoints that are left."""
+        self._read()
+        path = self.folder / LINES
+        if path.exists():
+            os.truncate(path, self._ends[t - 1] if t else 0)
+        self._forget()
+        self._read()
+        for i in range(len(self.meta["groups"])):
+            gradients, states, weights = group_files(i)
+            for name, kept in ((gradients, t), (states, len(self._checkpoints)), (weights, t)):
+                drop_rows(self.folder, name, kept)
+        for readers in (self._gradients, self._states, self._weights):
+            for reader in readers:
+                reader.forget()
+        return t, len(self._checkpoints)
+
+
+def _piece(vector: Array, param: Values) -> Array:
+    piece: Array = vector[param["lo"] : param["hi"]].reshape(param["shape"]).copy()
+    return piece
+
+
+def _options(options: Values) -> Values:
+    """The options as they were before JSON made lists of tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
+
+
+def read_meta(call: str, folder: Path) -> dict[str, Any]:
+    path = folder / META
+    if not path.exists():
+        raise FileNotFoundError(
+            f"`{call}`: {str(folder)!r} holds no run. `with optim.record(optimizer, folder):` makes one."
+        )
+    meta: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if meta.get("format") != FORMAT:
+        raise ValueError(
+            f"`{call}`: {str(path)!r} has format {meta.get('format')}, and only {FORMAT} is known."
+        )
+    return meta

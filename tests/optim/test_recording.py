@@ -1,0 +1,591 @@
+"""What a step computed, looked at afterwards: `last_step`, `explain`, and the recorder, against bookkeeping
+in the loop."""
+
+import copy
+import json
+import math
+import mmap
+import os
+import random
+import re
+import signal
+import time
+import warnings
+
+import numpy as np
+import pytest
+
+import optim
+from minigrad import Tensor, compile
+from models import MLP, fit, mse_loss
+from optim import FirstOrder
+from optim.recording import recorder as recorder_file
+from tests.optim.cases import MAKERS, SETTINGS
+from tests.problems import leaf
+
+each = pytest.mark.parametrize("name", SETTINGS)
+
+
+def equal(seen, wanted, what=""):
+    assert seen.keys() == wanted.keys(), what
+    for name, values in wanted.items():
+        assert seen[name].keys() == values.keys(), (what, name)
+        for key, value in values.items():
+            assert np.asarray(seen[name][key]).dtype == np.asarray(value).dtype, (what, name, key)
+            np.testing.assert_array_equal(seen[name][key], value, err_msg=f"{what} {name} {key}")
+
+
+def parameters(rng, dtype=np.float64):
+    shapes = {"a": (2, 3), "b": (), "c": (4,)}
+    return [leaf(rng.standard_normal(shape), dtype, name) for name, shape in shapes.items()]
+
+
+def walk(opt, params, steps, rng):
+    """Steps with random gradients: some parameters lack theirs, one is frozen, a rate is changed. What
+    `preview` shows before each step, and all weights after it."""
+    shown, weights = [], []
+    for t in range(1, steps + 1):
+        for p in params:
+            there = rng.random() < 0.8 or p is params[0]
+            p.grad = rng.standard_normal(p.shape).astype(p.dtype) if there else None
+        params[-1].requires_grad = t % 5 != 0 or len(params) == 1
+        if t == 6:
+            opt.param_groups[0]["lr"] = 0.03
+        shown.append(opt.preview())
+        opt.step()
+        weights.append({p.name: p.data.copy() for p in params})
+    return shown, weights
+
+
+@each
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_every_intermediate_of_every_step_has_the_bits_of_preview(name, dtype, rng, tmp_path):
+    case, options = SETTINGS[name]
+    params = parameters(rng, dtype)
+    groups = [{"params": params[:2]}, {"params": params[2:], "lr": case.lr / 2}]
+    opt = case.kind(groups, lr=case.lr, maximize=dtype is np.float32, **options)
+    opt.keep_last_step = True
+    start = {p.name: p.data.copy() for p in params}
+    with optim.record(opt, tmp_path / "run", every=4) as run:
+        shown, weights = walk(opt, params, 11, rng)
+        equal(opt.last_step, shown[-1], "last_step")
+    for opened in (run, optim.open_run(tmp_path / "run")):
+        assert len(opened) == 11
+        for t in (11, 3, 4, 5, 1, 9, 10, 6):  # also backwards, and across checkpoints
+            equal(opened.at(t), shown[t - 1], f"step {t}")
+        for t in (11, 0, 5):
+            equal({"w": opened.weights(t)}, {"w": weights[t - 1] if t else start}, f"weights {t}")
+    sign = -1 if dtype is np.float32 else 1
+    np.testing.assert_array_equal(run.gradient(7)["a"], sign * shown[6]["a"]["g"])
+    np.testing.assert_array_equal(run.scalars["lr.0"], [case.lr] * 5 + [0.03] * 6)
+    g = np.concatenate([np.ravel(v["g"]) for v in shown[2].values()])
+    assert run.scalars["gradient_norm"][2] == pytest.approx(np.linalg.norm(g), rel=1e-6)
+    moved = [weights[2][n] - weights[1][n] for n in start]
+    length = np.linalg.norm(np.concatenate([np.ravel(a) for a in moved]))
+    assert run.scalars["step_norm"][2] == pytest.approx(length, rel=1e-5)
+
+
+class Keeping:
+    """Keeps a copy of each `last_step`."""
+
+    def __init__(self):
+        self.seen = []
+
+    def before(self, optimizer, work):
+        pass
+
+    def after(self, optimizer, loss):
+        self.seen.append((loss.item(), copy.deepcopy(optimizer.last_step)))
+
+
+def training(folder, rng, compiled, **settings):
+    x = rng.standard_normal((24, 2))
+    model = MLP((2, 4, 1), "tanh", rng=1)
+    opt = optim.Adam(model.named_parameters(), lr=0.01)
+    keeping = Keeping()
+    opt.keep_last_step = True
+    opt.observers = (*opt.observers, keeping)
+    with optim.record(opt, folder, every=3, resume=True) as run:
+        often = {"schedule_every": "batch", "batch_size": 8, "clip_norm": 0.2, "progress": False}
+        half = optim.StepLR(opt, 2, gamma=0.5)
+        fit(model, opt, mse_loss, (x, x[:, :1]), rng=3, schedule=half, compile=compiled, **often, **settings)
+    return run, keeping.seen, model
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_inside_fit_with_clipping_and_a_schedule(compiled, rng, tmp_path):
+    run, seen, model = training(tmp_path / "run", rng, compiled, epochs=3)
+    assert len(run) == len(seen) == 9
+    for t, (loss, shown) in enumerate(seen, 1):
+        equal(run.at(t), shown, f"step {t}")
+        assert run.scalars["loss"][t - 1] == loss
+    for name, p in model.named_parameters():
+        np.testing.assert_array_equal(run.weights(9)[name], p.data)
+        np.testing.assert_array_equal(seen[-1][1][name]["w"], p.data)
+    assert run.scalars["gradient_norm"].max() <= 0.2 + 1e-12
+    assert run.scalars["lr"][[0, 2, 8]].tolist() == [0.01, 0.005, 0.01 / 16]
+
+
+def test_fit_resumed_from_its_checkpoint_cuts_away_what_came_after(rng, tmp_path):
+    whole, seen, _ = training(tmp_path / "whole", np.random.default_rng(5), True, epochs=4)
+    saved = {"checkpoint": tmp_path / "fit.npz"}
+    training(tmp_path / "run", np.random.default_rng(5), True, epochs=2, **saved)
+    kept = (tmp_path / "fit.npz").read_bytes()
+    training(tmp_path / "run", np.random.default_rng(5), True, epochs=3, resume=True, **saved)
+    (tmp_path / "fit.npz").write_bytes(kept)  # as if the third epoch had been cut short by a kill
+    run, _, _ = training(tmp_path / "run", np.random.default_rng(5), True, epochs=4, resume=True, **saved)
+    assert len(run) == len(whole) == 12
+    for t in (1, 6, 7, 12):
+        equal(run.at(t), seen[t - 1][1], f"step {t}")
+        equal(optim.open_run(tmp_path / "run").at(t), seen[t - 1][1], f"step {t}")
+    np.testing.assert_array_equal(run.scalars["loss"], whole.scalars["loss"])
+
+
+class Twisted(FirstOrder):
+    """A rule of one's own, with state, a counter and a constructor that takes no `params` alone."""
+
+    state_names = ("m",)
+    scalars = {"seen": 1.0}  # noqa: RUF012
+
+    def __init__(self, twist, params):
+        super().__init__(params, lr=0.1, twist=twist)
+
+    @staticmethod
+    def rule(w, g, m, *, t, seen, lr, twist):
+        m = twist[0] * m + g
+        return {"w": w - lr * seen * m, "m": m, "seen": seen * twist[1], "blend": m + w}
+
+
+class Halving(optim.Optimizer):
+    """A `step` of one's own."""
+
+    def step(self, closure=None):
+        loss = closure()
+        loss.backward()
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.data *= 0.5
+        return loss
+
+
+def test_an_optimizer_of_ones_own_is_recorded_alike(rng, tmp_path):
+    p = leaf([1.0, 2.0], name="p")
+    opt = Twisted((0.5, 0.75), [p])
+    with optim.record(opt, tmp_path / "ruled") as run:
+        shown, _ = walk(opt, [p], 4, rng)
+    equal(run.at(4), shown[3])
+    other = json.loads((tmp_path / "ruled" / "meta.json").read_text())
+    other["optimizer"]["name"] = "Gone"
+    (tmp_path / "ruled" / "meta.json").write_text(json.dumps(other))
+    with pytest.raises(ImportError, match=r"optimizer_class="):
+        optim.open_run(tmp_path / "ruled").at(1)
+    equal(optim.open_run(tmp_path / "ruled", optimizer_class=Twisted).at(3), shown[2])
+    halving = Halving([p], lr=0.1)
+    p.assign([4.0, 8.0])
+    with optim.record(halving, tmp_path / "own") as run:
+        for _ in range(3):
+            p.grad = None
+            halving.step(lambda: (p * p).sum())
+    assert "step" not in vars(halving)
+    equal(
+        run.at(2), {"p": {"g": np.array([4.0, 8.0]), "w": np.array([1.0, 2.0]), "step": np.array([1.0, 2.0])}}
+    )
+    assert run.scalars["loss"].tolist() == [80.0, 20.0, 5.0]
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_optimizers_that_take_a_closure(name, tmp_path):
+    p = leaf([1.5, -0.5], name="p")
+    opt = MAKERS[name]([p])
+    before, infos = [], []
+    with optim.record(opt, tmp_path / "run") as run:
+        for _ in range(3):
+            before.append(p.data.copy())
+            opt.step(lambda: (p**2).sum() + 0.25 * (p**4).sum())
+            infos.append(opt.last_step)
+    before.append(p.data.copy())
+    for t in (1, 3, 2):
+        x, y = before[t - 1 : t + 1]
+        seen = optim.open_run(tmp_path / "run").at(t)["p"]
+        np.testing.assert_array_equal(seen["w"], y)
+        np.testing.assert_array_equal(seen["step"], x - y)
+        np.testing.assert_allclose(seen["g"], 2 * x + x**3, rtol=1e-14)
+        assert run.info(t)["step_norm"] == infos[t - 1].step_norm
+        assert run.info(t)["status"] == infos[t - 1].status
+    assert len(run.scalars["radius"]) == 3
+
+
+def test_weights_changed_between_steps_are_noticed(rng, tmp_path):
+    p = leaf([1.0, 2.0], name="p")
+    opt = optim.Adam([p], lr=0.1)
+    shown, saved = [], None
+    with optim.record(opt, tmp_path / "run") as run:
+        for t in range(6):
+            p.grad = rng.standard_normal(2)
+            if t == 3:
+                p.data[...] = [0.25, 5.0]
+            if t == 5:
+                opt.load_state_dict(saved)
+            shown.append(opt.preview())
+            opt.step()
+            if t == 1:
+                saved = opt.state_dict()
+    for t, wanted in enumerate(shown, 1):
+        equal(run.at(t), wanted, f"step {t}")
+
+
+def test_state_changed_by_hand_is_an_error_when_read(rng, tmp_path):
+    p = leaf([1.0, 2.0], name="p")
+    opt = optim.Adam([p], lr=0.1)
+    with optim.record(opt, tmp_path / "run") as run:
+        for t in range(4):
+            p.grad = rng.standard_normal(2)
+            if t == 2:
+                opt.param_groups[0].state["m"][...] = 7.0
+            opt.step()
+    with pytest.raises(ValueError, match=r"step 3 was .* long, and is"):
+        run.at(4)
+
+
+def test_a_step_that_failed_leaves_no_trace(rng, tmp_path):
+    class Falling:
+        def before(self, optimizer, work):
+            if len(run) == 1 and not self.fell:
+                self.fell = True
+                raise MemoryError
+
+        fell = False
+
+        def after(self, optimizer, loss):
+            pass
+
+    p = leaf([1.0, 2.0], name="p")
+    opt, shown = optim.Adam([p], lr=0.1), []
+    with optim.record(opt, tmp_path / "run", every=1) as run:
+        opt.observers = (*opt.observers, Falling())
+        for t in range(4):
+            p.grad = rng.standard_normal(2)
+            opt.param_groups[0]["lr"] = 0.1 + t
+            shown.append(opt.preview())
+            try:
+                opt.step()
+            except MemoryError:
+                shown.pop()
+    assert len(run) == 3
+    for t, wanted in enumerate(shown, 1):
+        equal(run.at(t), wanted, f"step {t}")
+
+
+# Killed, and continued
+
+
+def endless(folder, done):
+    """A training without end, whose gradients follow from the step count; `done` counts the steps."""
+    p = leaf([1.0, 2.0, 3.0], name="p")
+    opt = optim.Adam([p], lr=0.1)
+    with optim.record(opt, folder, every=5):
+        for t in range(1, 10**9):
+            p.grad = np.cos(t * np.arange(1.0, 4.0))
+            opt.step()
+            done[:8] = t.to_bytes(8, "little")
+
+
+def killed(folder, enough, delay):
+    """Fork a process that trains, kill it after so many steps and seconds, and return its steps."""
+    done = mmap.mmap(-1, 8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads that the child does not use
+        child = os.fork()
+    if not child:
+        try:
+            endless(folder, done)
+        finally:
+            os._exit(1)
+    while int.from_bytes(done[:8], "little") < enough or not (folder / "meta.json").exists():
+        time.sleep(0.0003)
+    time.sleep(delay)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return int.from_bytes(done[:8], "little")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_killed_at_fifty_random_moments(tmp_path, monkeypatch):
+    monkeypatch.setattr("optim.recording.rows.SMALLEST", 400)  # so that kills fall between files, too
+    p = leaf([1.0, 2.0, 3.0], name="p")
+    opt, shown = optim.Adam([p], lr=0.1), [None]
+
+    def up_to(n):
+        while len(shown) <= n:
+            p.grad = np.cos(len(shown) * np.arange(1.0, 4.0))
+            shown.append(opt.preview())
+            opt.step()
+
+    moments = random.Random(0)
+    for i in range(50):
+        enough = moments.randrange(40)
+        steps = killed(tmp_path / str(i), enough, moments.random() * 1e-3)
+        run = optim.open_run(tmp_path / str(i))
+        assert len(run) >= steps >= enough
+        up_to(len(run) + 3)
+        for t in {1, len(run) // 2, len(run)} - {0}:
+            if len(run):
+                equal(run.at(t), shown[t], f"child {i}, step {t}")
+        if i % 5 == 0 and len(run):
+            continued(run, shown)
+
+
+def continued(run, shown):
+    """Go on with a run as another process would: all is as if it had never been killed."""
+    q = leaf([0.0, 0.0, 0.0], name="p")
+    again, n = optim.Adam([q], lr=0.1), len(run)
+    run.restore(again)
+    with optim.record(again, run.folder, resume=True) as more:
+        for t in range(n + 1, n + 4):
+            q.grad = np.cos(t * np.arange(1.0, 4.0))
+            again.step()
+    assert len(more) == n + 3
+    for t in (1, n, n + 1, n + 3):
+        equal(optim.open_run(run.folder).at(t), shown[t], f"{run} continued, step {t}")
+
+
+def test_going_on_from_an_earlier_step_and_from_none(rng, tmp_path):
+    p = leaf([1.0, 2.0], name="p")
+    opt = optim.SGD([p], lr=0.1, momentum=0.9)
+    with optim.record(opt, tmp_path / "run", every=3):
+        shown, _ = walk(opt, [p], 8, rng)
+    run = optim.open_run(tmp_path / "run")
+    run.restore(opt, 4)
+    with optim.record(opt, tmp_path / "run", every=3, resume=True) as run:
+        more, _ = walk(opt, [p], 2, rng)
+    assert len(run) == 6
+    for t, wanted in enumerate([*shown[:4], *more], 1):
+        equal(run.at(t), wanted, f"step {t}")
+    p.assign([5.0, 5.0])
+    p.grad = np.ones(2)
+    with optim.record(opt, tmp_path / "run", resume=True) as run:
+        with pytest.raises(ValueError, match=r"after none of its 6 steps.*run\.restore\(optimizer\)"):
+            opt.step()
+        np.testing.assert_array_equal(p.data, [5.0, 5.0])
+    assert len(optim.open_run(tmp_path / "run")) == 6
+
+
+# The rest of a run
+
+
+def test_scalars_alone_and_notes(tmp_path):
+    p = leaf([3.0, 4.0], name="p")
+    opt = optim.SGD([p], lr=0.25)
+    loss = compile(lambda a: (a * p * p).sum())
+    with optim.record(opt, tmp_path / "run", "scalars") as run:
+        for t in range(3):
+            if t == 1:
+                run.note(rows=np.array([4, 2]))
+            opt.step(loss.at(1.0))
+    assert run.scalars["loss"].tolist() == [25.0, 6.25, 1.5625]
+    assert run.scalars["gradient_norm"].tolist() == [10.0, 5.0, 2.5]
+    assert run.scalars["step_norm"].tolist() == [2.5, 1.25, 0.625]
+    assert [run.info(t) for t in (1, 2, 3)] == [{}, {"rows": [4, 2]}, {}]
+    assert not [*(tmp_path / "run").glob("*.npy")]
+    for call in (run.at, run.weights, run.gradient):
+        with pytest.raises(ValueError, match=r'level=.scalars.\. Record with level="tape"'):
+            call(1)
+    assert repr(run).startswith("<Run of 3 steps of SGD, level scalars, in ")
+    assert "loss" in run._repr_html_()
+
+
+def test_losses_that_are_not_finite_are_kept(tmp_path):
+    p = leaf([1.0], name="p")
+    opt = optim.SGD([p], lr=0.1)
+    with optim.record(opt, tmp_path / "run") as run:
+        opt.step(lambda: (p * np.inf).sum())
+        opt.step(lambda: (p * 1.0).sum())
+    assert run.scalars["loss"][0] == math.inf
+    assert run.scalars["loss"][1] == -math.inf
+    assert math.isnan(run.scalars["step_norm"][1])
+
+
+def test_at_its_size_the_recording_ends_with_one_warning(tmp_path):
+    p = leaf(np.ones(100), name="p")
+    opt = optim.SGD([p], lr=0.1)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        with optim.record(opt, tmp_path / "run", max_bytes=3600) as run:
+            for _ in range(8):
+                opt.step(lambda: (p * p).sum())
+    assert [each.category for each in seen] == [RuntimeWarning]
+    assert "max_bytes=3,600; the training goes on" in str(seen[0].message)
+    assert len(run) == 3  # of which 2 are below: 800 bytes of weights, then 800 and a line for each step
+    assert p.data[0] == pytest.approx(0.8**8)
+
+
+def test_the_loss_along_a_step_beside_line_and_parabola(tmp_path):
+    p = leaf([3.0, -1.0], name="p")
+    opt = optim.SGD([p], lr=0.1)
+    loss = lambda: (p**2).sum() + (p**4).sum()  # noqa: E731
+    with optim.record(opt, tmp_path / "run") as run:
+        for _ in range(3):
+            opt.step(loss)
+        now = p.data.copy()
+        along = run.along(1, loss, alphas=[0.0, 0.5, 1.0])
+    x = np.array([3.0, -1.0])
+    s = -0.1 * (2 * x + 4 * x**3)
+    f = lambda x: (x**2).sum() + (x**4).sum()  # noqa: E731
+    slope, curvature = (2 * x + 4 * x**3) @ s, (2 + 12 * x**2) @ s**2
+    np.testing.assert_allclose(along.loss, [f(x), f(x + s / 2), f(x + s)], rtol=1e-12)
+    np.testing.assert_allclose(along.line, f(x) + slope * np.array([0, 0.5, 1]), rtol=1e-12)
+    np.testing.assert_allclose(along.parabola[2], f(x) + slope + curvature / 2, rtol=1e-12)
+    assert along.rho == pytest.approx((f(x) - f(x + s)) / -(slope + curvature / 2), rel=1e-12)
+    np.testing.assert_array_equal(p.data, now)
+    with pytest.raises(ZeroDivisionError):
+        run.along(1, lambda: 1 / 0, opt)
+    np.testing.assert_array_equal(p.data, now)
+
+
+def test_what_is_refused(tmp_path):
+    p = leaf([1.0], name="p")
+    opt = optim.SGD([p], lr=0.1)
+
+    def recorded(folder, optimizer=opt, **options):
+        with optim.record(optimizer, folder, **options):
+            pass
+
+    with optim.record(opt, tmp_path / "run"):
+        with pytest.raises(ValueError, match="recorded already"):
+            recorded(tmp_path / "other")
+        opt.step(lambda: (p * p).sum())
+        opt.add_param_group({"params": {"q": leaf([1.0])}})
+        with pytest.raises(ValueError, match="has 2 groups now, and 1"):
+            opt.step(lambda: (p * p).sum())
+    opt = optim.SGD([p], lr=0.1)
+    refused = {
+        "holds a run": (FileExistsError, tmp_path / "run", {}),
+        "another optimizer": (ValueError, tmp_path / "run", {"resume": True, "optimizer": optim.Adam([p])}),
+        "another level": (ValueError, tmp_path / "run", {"resume": True, "level": "scalars"}),
+        "must be one of": (ValueError, tmp_path / "new", {"level": "tapes"}),
+        "≥ 1, got 0": (ValueError, tmp_path / "new", {"every": 0}),
+        "needs an Optimizer": (TypeError, tmp_path / "new", {"optimizer": [p]}),
+    }
+    for match, (error, folder, options) in refused.items():
+        with pytest.raises(error, match=match):
+            recorded(folder, **{"optimizer": opt, **options})
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(FileNotFoundError, match="holds no run"):
+        optim.open_run(tmp_path / "new")
+    with pytest.raises(TypeError, match="class of optimizers"):
+        optim.open_run(tmp_path / "run", optimizer_class=Tensor)
+    run = optim.open_run(tmp_path / "run")
+    for t in (0, 2, -1, 1.0, True):
+        with pytest.raises(IndexError, match=r"`run.at\(t\)` needs a step from 1 to 1"):
+            run.at(t)
+
+
+# The last step
+
+
+def test_the_last_step_after_a_compiled_one_and_what_it_costs_when_off():
+    p = leaf([3.0, 4.0], name="p")
+    opt, loss = optim.Adam([p], lr=0.1), compile(lambda a: (a * p * p).sum())
+    with pytest.raises(AttributeError, match="keep_last_step = True before the step"):
+        _ = opt.last_step
+    assert not opt.observers
+    opt.keep_last_step = True
+    assert opt.last_step is None
+    for _ in range(3):
+        opt.zero_grad()
+        (p * p).sum().backward()
+        shown = opt.preview()
+        opt.step(loss.at(1.0))
+        equal(opt.last_step, shown)
+    np.testing.assert_array_equal(opt.last_step["p"]["w"], p.data)
+    assert copy.deepcopy(opt).keep_last_step
+    opt.keep_last_step = False
+    assert not opt.observers
+    with pytest.raises(TypeError, match="keep_last_step"):
+        opt.keep_last_step = 1
+
+
+@each
+def test_the_effective_rate_times_the_average_is_the_step(name):
+    case, options = SETTINGS[name]
+    opt = case.kind([p := leaf([1.0, -2.0], name="p")], lr=case.lr, **{**options})
+    for g in ([1.0, -3.0], [0.5, 2.0]):
+        p.grad = np.array(g)
+        shown = opt.preview()["p"]
+        opt.step()
+    if type(opt).second_moment is FirstOrder.second_moment:
+        assert "lr_eff" not in shown
+    elif isinstance(opt, optim.Adagrad):  # the others add decay or momentum to it
+        np.testing.assert_allclose(shown["lr_eff"] * p.grad, shown["step"], rtol=1e-14)
+    elif isinstance(opt, optim.Adam | optim.NAdam):
+        key = "adam_step" if "adam_step" in shown else "step"
+        if not opt.defaults.get("decoupled_weight_decay"):
+            np.testing.assert_allclose(shown["lr_eff"] * shown["m_hat"], shown[key], rtol=1e-14)
+    else:
+        np.testing.assert_allclose(case.lr / opt.preconditioner()[0], shown["lr_eff"], rtol=1e-14)
+
+
+@each
+def test_explain_writes_every_result_with_numbers_that_add_up(name):
+    case, options = SETTINGS[name]
+    opt = case.kind([leaf([[1.0, 0.5], [0.25, -2.0]], name="weight")], lr=case.lr, **options)
+    (p,) = opt.param_groups[0]["params"]
+    opt.keep_last_step = True
+    for _ in range(2):
+        opt.step(lambda: (p**2).sum())
+    text, seen = opt.explain("weight", (1, -1)), opt.last_step["weight"]
+    first, *lines = text.splitlines()
+    assert first == "weight[1, 1] in step 2"
+    values = {line.split(" = ")[0]: line.split(" = ")[-1] for line in lines}
+    assert float(values["w′"].replace("−", "-")) == pytest.approx(seen["w"][1, 1], rel=5e-4)
+    assert float(values["step"].replace("−", "-")) == pytest.approx(seen["step"][1, 1], rel=5e-4)
+    for line in lines:
+        if line.count(" = ") == 3:
+            _, _, worked, value = line.split(" = ")
+            assert evaluated(worked) == pytest.approx(evaluated(value), rel=5e-3, abs=1e-3), line
+
+
+def evaluated(text):
+    """The value of a worked formula."""
+    for sign, python in {"−": "-", "·": "*", "√": "sqrt", "^": "**", "²": "**2", "¹": "**1"}.items():
+        text = text.replace(sign, python)
+    text = re.sub(r"sqrt([\d.e+-]+)", r"sqrt(\1)", text)
+    names = {"sqrt": math.sqrt, "maximum": max, "sign": np.sign, "sqrtmaximum": lambda *x: math.sqrt(max(x))}
+    return float(eval(text, {}, names))  # a text made just above
+
+
+def test_explain_refuses_what_is_not_there():
+    p = leaf([[1.0, 2.0]], name="layers.0.weight")
+    opt = optim.SGD([p])
+    with pytest.raises(ValueError, match=r"`SGD.explain\(\)` needs a gradient"):
+        opt.explain("layers.0.weight", (0, 0))
+    p.grad = np.ones((1, 2))
+    with pytest.raises(ValueError, match=r"no parameter 'layer.0.weight'.*did you mean layers.0.weight\?"):
+        opt.explain("layer.0.weight", (0, 0))
+    for index in ((0, 2), (-2, 0)):
+        with pytest.raises(IndexError, match=r"of shape \(1, 2\) has no element"):
+            opt.explain("layers.0.weight", index)
+    for index in (0, (0, 0, 0), (0, 1.0), ()):
+        with pytest.raises(IndexError, match="needs 2 whole numbers as index"):
+            opt.explain("layers.0.weight", index)
+
+
+def test_a_run_explains_a_step(tmp_path):
+    p = leaf([1.0], name="p")
+    opt = optim.Momentum([p], lr=0.5)
+    with optim.record(opt, tmp_path / "run") as run:
+        for _ in range(2):
+            opt.step(lambda: (p * p).sum())
+    assert "m′ = β·m + (1 − β)·g = 0.9·0.2 + (1 − 0.9)·1.8 = 0.36" in run.explain(2, "p", 0).splitlines()
+
+
+def test_files_are_what_the_page_says(tmp_path):
+    p = leaf([1.0], name="p")
+    opt = optim.SGD([p])
+    with optim.record(opt, tmp_path / "run"):
+        opt.step(lambda: (p * p).sum())
+    names = sorted(path.name for path in (tmp_path / "run").iterdir())
+    assert names == [
+        "gradient.0-000000000.npy", recorder_file.META, recorder_file.LINES, "state.0-000000000.npy",
+    ]  # fmt: skip
+    assert np.load(tmp_path / "run" / names[0])[0] == 2.0
