@@ -66,49 +66,56 @@ class _Log:
         n = group.w.size
         gradient, state, weights = group_files(i)
         self.group = group
-        self.options: Any = None
-        self.counters: Any = None
-        self.present: Any = ()  # the positions of the parameters that took part; None for all
-        self.before = self.after = b""  # the weights
-        self.moved = np.empty(n, group.dtype)
+        self.known = np.empty(n, group.dtype)  # the weights after the last step
         self.scratch = np.empty(n, group.dtype)
         vectors = group.vectors if ruled else group.vectors[:1]
         self.vectors = vectors if level != "scalars" else ()
         self.states = RowWriter(folder, state, (len(vectors), n), group.dtype) if self.vectors else None
         self.gradients = RowWriter(folder, gradient, (n,), group.dtype) if level == "tape" else None
         self.weights = RowWriter(folder, weights, (n,), group.dtype) if self.vectors and not ruled else None
+        self.forget()
 
     def forget(self) -> None:
-        self.options, self.counters, self.present, self.after = None, None, (), b""
+        self.options: Any = None
+        self.counters: Any = None  # those of the first parameter after the last step; None if it was changed
+        self.took_part: list[int] | None = None
+        self.present: Any = ()  # the positions of the parameters that took part; None for all
+        self.after = b""  # the bytes of `known`
 
-    def gradient(self, segments: list[Segment], row: Array) -> float:
-        """Copy the gradient into the row; its squared norm."""
+    def changed(self, present: list[int] | None) -> bool:
+        """Whether anything is not as the last line says; `known` is then what the weights are."""
+        group = self.group
+        if group.w.tobytes() == self.after and group.slices[0].counters is self.counters:
+            return group.options is not self.options or present != self.present
+        self.known[...] = group.w
+        self.counters = None
+        return True
+
+    def gradient(self, segments: list[Segment], t: int) -> tuple[float, list[int] | None]:
+        """Keep the gradient of step t + 1; its squared norm, and which parameters have one."""
+        row = self.scratch if self.gradients is None else self.gradients.row(t)
         if len(segments) == 1 and (joined := segments[0].joined) is not None:
             row[...] = joined
-        else:
-            if sum(segment.hi - segment.lo for segment in segments) < row.size:
-                row.fill(0)
-            for segment in segments:
-                lo = segment.lo
-                for g in segment.grads:
-                    row[lo : lo + g.size] = g.reshape(-1)
-                    lo += g.size
-        return _square(row)
-
-    def took_part(self, segments: list[Segment]) -> list[int] | None:
+            return float(joined.dot(joined)), None
+        row.fill(0)
+        for segment in segments:
+            lo = segment.lo
+            for g in segment.grads:
+                row[lo : lo + g.size] = g.reshape(-1)
+                lo += g.size
         slices = self.group.slices
-        if len(segments) == 1 and len(segments[0].slices) == len(slices):
-            return None
-        present = {id(param) for segment in segments for param in segment.slices}
-        return [i for i, param in enumerate(slices) if id(param) in present]
+        took_part = {id(param) for segment in segments for param in segment.slices}
+        present = [i for i, param in enumerate(slices) if id(param) in took_part]
+        return float(row.dot(row)), None if len(present) == len(slices) else present
 
     def step(self) -> float:
         """The squared length of the step that was taken."""
-        w = self.group.w
-        np.subtract(w, np.frombuffer(self.before, w.dtype), out=self.moved)
+        w, known, moved = self.group.w, self.known, self.scratch
+        np.subtract(w, known, moved)
+        known[...] = w
         self.after = w.tobytes()
         self.counters = self.group.slices[0].counters
-        return _square(self.moved)
+        return float(moved.dot(moved))
 
 
 class Recorder:
@@ -134,6 +141,7 @@ class Recorder:
         self._left = 0  # steps until the next checkpoint
         self._new_states = 0
         self._begun = False  # whether a step has begun and not ended
+        self._finite = True  # whether the numbers of the last line are
         self._extra, self._square = "", 0.0
         groups = enumerate(optimizer.param_groups)
         self._logs = [_Log(group, folder, i, level, self.ruled) for i, group in groups]
@@ -175,40 +183,39 @@ class Recorder:
         if self._begun or self.resuming is not None or len(work) != len(self._logs):
             self._prepare(work)
         self._begun = True
-        moved, square = False, 0.0
-        for log, (group, segments) in zip(self._logs, work):
-            log.before = group.w.tobytes()
-            if log.counters is not group.slices[0].counters or (log.vectors and log.before != log.after):
-                moved = True
+        changed, square, present = self._left <= 0 or bool(self.notes), 0.0, None
+        for log, (_, segments) in zip(self._logs, work):
             if self.ruled:
-                row = log.scratch if log.gradients is None else log.gradients.row(self.t)
-                square += log.gradient(segments, row)
+                length, present = log.gradient(segments, self.t)
+                square += length
+            log.took_part = present
+            if log.changed(present):
+                changed = True
         self._square = square
-        self._extra = self._changes(work, moved)
+        self._extra = self._changes() if changed else ""
 
     def after(self, optimizer: Any, loss: Any) -> None:
         if self.ended:
             return
         if not self.ruled:
             self._unruled()
-        step = 0.0
-        with np.errstate(all="ignore"):  # ∞ − ∞ is not the recorder's to warn of
-            for log in self._logs:
-                step += log.step()
-        value = math.nan if loss is None else float(loss.item() if isinstance(loss, Tensor) else loss)
-        gradient, step = math.sqrt(self._square), math.sqrt(step)
-        if not math.isfinite(value + gradient + step):
-            value, gradient, step = map(json.dumps, (value, gradient, step))  # type: ignore[assignment]
+        step = self._length()
+        value = math.nan if loss is None else loss.item() if isinstance(loss, Tensor) else float(loss)
+        gradient = math.sqrt(self._square)
+        self._finite = math.isfinite(value + gradient + step)
+        numbers = (value, gradient, step) if self._finite else self._in_full(value, step)
         line = (
-            f'{{"t": {self.t + 1}, "loss": {value}, "gradient_norm": {gradient}, "step_norm": {step}'
-            f"{self._extra}}}\n"
+            f'{{"t": {self.t + 1}, "loss": {numbers[0]}, "gradient_norm": {numbers[1]}, '
+            f'"step_norm": {numbers[2]}{self._extra}}}\n'
         ).encode()
         os.write(self._file, line)
         self._begun = False
         self.t += 1
-        self.states += self._new_states
         self._left -= 1
         self._bytes += self._row_bytes + len(line)
+        if self._new_states:
+            self.states += self._new_states
+            self._new_states = 0
         if self._bytes > self.max_bytes:
             self._end()
 
@@ -225,35 +232,53 @@ class Recorder:
         if self.resuming is not None:
             self.t, self.states = self.resuming(self.optimizer)
             self.resuming = None
+        self._new_states = 0
         for log in self._logs:  # no line holds what a step that failed has noted
             log.forget()
 
-    def _changes(self, work: Work, moved: bool) -> str:
+    def _length(self) -> float:
+        """The length of the step."""
+        if self._finite:
+            square = 0.0
+            for log in self._logs:
+                square += log.step()
+            return math.sqrt(square)
+        with np.errstate(all="ignore"):  # ∞ − ∞ is not the recorder's to warn of
+            return math.sqrt(sum(log.step() for log in self._logs))
+
+    def _in_full(self, value: float, step: float) -> tuple[str, str, str]:
+        """The loss and the norms, where one is not finite in the precision of the parameters."""
+        if math.isinf(self._square):
+            rows = [log.gradients.row(self.t) for log in self._logs if log.gradients is not None]
+            self._square = sum(map(_square, rows)) if rows else self._square
+        return json.dumps(value), json.dumps(math.sqrt(self._square)), json.dumps(step)
+
+    def _changes(self) -> str:
         """The rest of the line: what is not as in the step before."""
         found: dict[str, Any] = {}
-        self._new_states = 0
+        moved = any(log.counters is None for log in self._logs)
         if (self._left <= 0 or moved) and self._logs[0].vectors:
             self._checkpoint()
             found["checkpoint"] = True
         if found or moved:
-            found["counters"] = [_counters(group) for group, _ in work]
-        if any(log.options is not group.options for log, (group, _) in zip(self._logs, work)):
-            for log, (group, _) in zip(self._logs, work):
-                log.options = group.options
+            found["counters"] = [_counters(log.group) for log in self._logs]
+        if any(log.options is not log.group.options for log in self._logs):
+            for log in self._logs:
+                log.options = log.group.options
             found["options"] = [log.options for log in self._logs]
         if self.ruled:
-            present = [log.took_part(segments) for log, (_, segments) in zip(self._logs, work)]
-            found |= self._presence(present)
+            found |= self._presence()
         if self.notes:
             found["note"], self.notes = self.notes, {}
         return f", {json.dumps(found)[1:-1]}" if found else ""
 
-    def _presence(self, present: list[list[int] | None]) -> dict[str, Any]:
-        if all(log.present == now for log, now in zip(self._logs, present)):
+    def _presence(self) -> dict[str, Any]:
+        """Which parameters took part, if others than in the step before."""
+        if all(log.present == log.took_part for log in self._logs):
             return {}
-        for log, now in zip(self._logs, present):
-            log.present = now
-        return {"present": present}
+        for log in self._logs:
+            log.present = log.took_part
+        return {"present": [log.present for log in self._logs]}
 
     def _checkpoint(self) -> None:
         for log in self._logs:
@@ -269,7 +294,6 @@ class Recorder:
         """Note the gradient, the weights after the step and the report of an optimizer without a rule."""
         _adopted(self._logs)
         given = getattr(self.optimizer, "last_gradient", None)
-        present: list[list[int] | None] = []
         for log in self._logs:
             row = log.scratch if log.gradients is None else log.gradients.row(self.t)
             row.fill(0)
@@ -280,10 +304,10 @@ class Recorder:
                     row[param.lo : param.hi] = np.reshape(numeric(g, f"{param.name}.grad"), -1)
                     have.append(i)
             self._square += _square(row)
-            present.append(None if len(have) == len(log.group.slices) else have)
+            log.took_part = None if len(have) == len(log.group.slices) else have
             if log.weights is not None:
                 log.weights.row(self.t)[...] = log.group.w
-        found = self._presence(present)
+        found = self._presence()
         if (info := _plain(getattr(self.optimizer, "last_step", None))) is not None:
             found["info"] = info
         self._extra += f", {json.dumps(found)[1:-1]}" if found else ""
