@@ -1,0 +1,84 @@
+"""What recording costs: a compiled step of Adam that is not recorded, and one recorded with "scalars", with
+"tape", and with `keep_last_step`.
+
+All are in one process, on models of their own, and take turns of a few steps in rotating order. Reported are
+the least time of a step, and the median over rounds of its ratio to the step that is not recorded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+import optim
+from benchmarks import machine, report
+from benchmarks.nets import net as net_of
+from minigrad import compile
+from models import MLP, cross_entropy, mse_loss
+
+NETS = ("2-16-16-1", "64-64-32-10")
+WAYS = ("off", "off again", "scalars", "tape", "last step")
+STEPS, LR = 20, 1e-6  # of a turn; a larger rate would drive the loss to 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.recording", description=__doc__)
+    parser.add_argument("--repeat", type=int, default=201, metavar="N", help="rounds (default %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="11 rounds, not stored")
+    parser.add_argument("--folder", type=Path, help="where runs are recorded (default: a temporary folder)")
+    options = parser.parse_args()
+    here, busy = machine.describe(), machine.Busy()
+    print(machine.line(here))
+    print(f"{'µs':<14}" + "".join(f"{way:>18}" for way in WAYS))
+    nets = {}
+    for net in NETS:
+        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+            nets[net] = measured(net, Path(folder), 11 if options.quick else max(1, options.repeat))
+        cells = (f"{cell['us']:>9.1f} ({cell['ratio']:.3f})" for cell in nets[net].values())
+        print(f"{net:<14}" + "".join(f"{cell:>18}" for cell in cells), flush=True)
+    if not busy.report() and not options.quick:
+        report.save(report.RESULTS / "recording.json", {"machine": here, "nets": nets})
+
+
+def measured(net: str, folder: Path, rounds: int) -> dict[str, Any]:
+    """{way: {"us": the least time of a step, "ratio": the median of its ratio to that of "off"}}"""
+    with ExitStack() as stack:
+        steps = {way: _step(net, way, folder / way, stack) for way in WAYS}
+        times: dict[str, list[float]] = {way: [] for way in WAYS}
+        for i in range(rounds + 2):
+            for way in WAYS[i % len(WAYS) :] + WAYS[: i % len(WAYS)]:
+                start = perf_counter()
+                for _ in range(STEPS):
+                    steps[way]()
+                if i >= 2:
+                    times[way].append((perf_counter() - start) / STEPS)
+    return {
+        way: {
+            "us": round(1e6 * min(mine), 1),
+            "ratio": round(median(a / b for a, b in zip(mine, times["off"], strict=True)), 3),
+        }
+        for way, mine in times.items()
+    }
+
+
+def _step(name: str, way: str, folder: Path, stack: ExitStack) -> Any:
+    net = net_of(name)
+    model = MLP(net.sizes, activation="tanh", dtype=np.float32)
+    loss_of = mse_loss if net.loss == "mse" else cross_entropy
+    loss = compile(lambda x, target: loss_of(model(x), target))
+    adam = optim.Adam(model.named_parameters(), lr=LR)
+    if way in ("scalars", "tape"):
+        stack.enter_context(optim.record(adam, folder, level=way, max_bytes=1 << 40))
+    adam.keep_last_step = way == "last step"
+    return lambda: adam.step(loss.at(net.x, net.target))
+
+
+if __name__ == "__main__":
+    main()
