@@ -18,7 +18,7 @@ from optim.recording.run import Run, read_meta
 
 __all__ = ["open_run", "record"]
 
-LEVELS = ("scalars", "tape", "replay")
+LEVELS = ("scalars", "tape")
 
 
 @contextmanager
@@ -44,9 +44,9 @@ def record(
         optimizer: any `Optimizer`, also of a class of your own. A step of one without a `rule` is recorded by
             its weights before and after.
         folder: made if it does not exist.
-        level: "scalars" keeps the loss, the learning rates and the norms of gradient and step; "tape" also
-            the gradient of each step, so that `run.at(t)` gives everything that step t computed; "replay"
-            keeps checkpoints and what `run.note` adds, but no gradients.
+        level: "scalars" keeps the loss, the learning rates and the norms of gradient and step, and what
+            `run.note` adds; "tape" also the gradient of each step, so that `run.at(t)` gives everything that
+            step t computed.
         every: steps from one checkpoint of weights and state to the next. A large number makes `run.at`
             slower, a small one takes more space.
         max_bytes: where the recording ends, with one warning; the training goes on.

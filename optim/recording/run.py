@@ -167,7 +167,7 @@ class Run:
 
         Raises:
             IndexError: there is no such step.
-            ValueError: the run has no gradients (level "scalars" or "replay"), or the steps do not lead to
+            ValueError: the run has no gradients (level "scalars"), or the steps do not lead to
                 what was recorded.
         """
         self._line(t, "at(t)")
