@@ -147,8 +147,8 @@ class Optimizer:
                     )
 
     def __getstate__(self) -> Values:
-        """A copy is observed by nobody."""
-        return {key: value for key, value in vars(self).items() if key != "observers"}
+        """A copy is observed by nobody, and its `step` is that of the class."""
+        return {key: value for key, value in vars(self).items() if key not in ("observers", "step")}
 
     def __dir__(self) -> list[str]:
         return visible(self)

@@ -231,6 +231,7 @@ def test_weights_changed_between_steps_are_noticed(rng, tmp_path):
             if t == 1:
                 saved = opt.state_dict()
     for t, wanted in enumerate(shown, 1):
+        run.weights(t - 1)  # a reader that has just taken that step must see what came between
         equal(run.at(t), wanted, f"step {t}")
 
 
@@ -368,6 +369,37 @@ def test_going_on_from_an_earlier_step_and_from_none(rng, tmp_path):
             opt.step()
         np.testing.assert_array_equal(p.data, [5.0, 5.0])
     assert len(optim.open_run(tmp_path / "run")) == 6
+
+
+def test_resuming_scalars_and_an_optimizer_without_a_rule(tmp_path):
+    def stepped(opt, folder, steps, **options):
+        (p,) = opt.param_groups[0]["params"]
+        with optim.record(opt, folder, resume=True, **options) as run:
+            for _ in range(steps):
+                opt.step(lambda: (p**2).sum() + 0.25 * (p**4).sum())
+        return run
+
+    def made(kind):
+        return kind([leaf([1.5, -0.5], name="p")], lr=0.1)
+
+    sgd = made(optim.SGD)
+    stepped(sgd, tmp_path / "sgd", 3, level="scalars")
+    middle, weights = sgd.state_dict(), sgd.param_groups[0]["params"][0].data.copy()
+    whole = stepped(sgd, tmp_path / "sgd", 4, level="scalars").scalars["loss"]
+    sgd.load_state_dict(middle)
+    sgd.param_groups[0]["params"][0].assign(weights)
+    run = stepped(sgd, tmp_path / "sgd", 4, level="scalars")
+    assert len(run) == 7
+    np.testing.assert_array_equal(run.scalars["loss"], whole)
+
+    newton = made(optim.Newton)
+    stepped(newton, tmp_path / "newton", 2)
+    newton.param_groups[0]["params"][0].assign(optim.open_run(tmp_path / "newton").weights(1)["p"])
+    run = stepped(newton, tmp_path / "newton", 2)
+    assert len(run) == 3
+    np.testing.assert_array_equal(run.weights(3)["p"], newton.param_groups[0]["params"][0].data)
+    with pytest.raises(TypeError, match="holds the weights and no state"):
+        run.restore(newton)
 
 
 # The rest of a run
