@@ -54,6 +54,7 @@ class Optimizer:
     @entry
     def __init__(self, params: Params, **options: Any) -> None:
         self.defaults = self._checked(options)
+        self.observers = ()  # an attribute of the object is found more quickly
         self.param_groups: list[ParamGroup] = []
         call = type(self).__name__
         if isinstance(params, Tensor | str | set | frozenset):
