@@ -185,6 +185,7 @@ class Minimization:
             here, accepted = there, accepted + info.accepted
             if little and info.status is Status.RUNNING and not self._converged(here):
                 info = replace(info, status=Status.FTOL)
+            info = self._kept(info)
             self.steps.append(info)
             if info.accepted:
                 self._note(here, info)
@@ -198,6 +199,13 @@ class Minimization:
 
     def _converged(self, here: Evaluation) -> bool:
         return self.solver.converged(here, self.settings)
+
+    def _kept(self, info: StepInfo) -> StepInfo:
+        """The report with its vector in the shape of x; without vector and tables if there is no trace."""
+        if not self.limits["trace"]:
+            return replace(info, cg_rows=(), trial_rows=(), negative_curvature=None)
+        down = info.negative_curvature
+        return info if down is None else replace(info, negative_curvature=down.reshape(self.shape))
 
     def _note(self, here: Evaluation, info: StepInfo | None) -> None:
         if self.limits["trace"]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from optim.second_order.evaluation import Evaluation, Objective, Vector
 from optim.second_order.method import Settings
+from optim.second_order.records import TrialRow
 from optim.second_order.results import StepInfo
 from optim.second_order.trial import MAX_REJECTIONS, Trial, refusal, tried
 
@@ -41,22 +42,26 @@ def backtrack(
     """
     a = min(1.0, settings.max_radius / length)
     hoped = model(a) if hoped is None else hoped
-    first_rho = math.nan
+    first_rho, rows = math.nan, list[TrialRow]()
     for refused in range(MAX_REJECTIONS):
         predicted = model(a)
         trial = tried(objective, here, a * p, predicted, settings.noise, settings.strict_monotone)
+        rows.append(trial.row(a * length, predicted))
         first_rho = first_rho if refused else trial.rho
         if trial.there is not None:
             taken = a * length
-            info = _report(trial, predicted, refused, accepted=True, radius=taken, step_norm=taken)
+            info = _report(trial, rows, refused, accepted=True, radius=taken, step_norm=taken)
             return Backtracked(trial.there, info, first_rho)
         if not trial.moved:
             break
         a *= 0.5
     status = refusal(hoped, here, settings.noise)
-    return Backtracked(here, _report(trial, predicted, refused + 1, status=status, radius=0.0), first_rho)
+    return Backtracked(here, _report(trial, rows, refused + 1, status=status, radius=0.0), first_rho)
 
 
-def _report(trial: Trial, predicted: float, rejections: int, **more: Any) -> StepInfo:
-    rho, actual, noise = trial.rho, trial.actual, trial.noise
-    return StepInfo(rho=rho, predicted=predicted, actual=actual, rejections=rejections, noise=noise, **more)
+def _report(trial: Trial, rows: list[TrialRow], rejections: int, **more: Any) -> StepInfo:
+    _, predicted, actual, rho, _ = rows[-1]
+    return StepInfo(
+        rho=rho, predicted=predicted, actual=actual, rejections=rejections, noise=trial.noise,
+        trial_rows=tuple(rows), **more,
+    )  # fmt: skip

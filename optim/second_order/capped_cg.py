@@ -24,8 +24,9 @@ import numpy as np
 from optim.second_order.backtracking import backtrack
 from optim.second_order.evaluation import Evaluation, Objective, Vector
 from optim.second_order.method import Method, Settings
+from optim.second_order.records import CGRow
 from optim.second_order.results import StepInfo
-from optim.second_order.trial import max_iterations, natural_length, norm, unit_of
+from optim.second_order.trial import downhill, max_iterations, natural_length, norm, unit_of
 
 __all__ = ["CappedCG", "Direction", "capped_cg"]
 
@@ -38,6 +39,7 @@ class Direction(NamedTuple):
     why: str  # CG stopped: "converged", "negative curvature", "iterations" or "not finite"
     products: int
     smallest_curvature: float
+    rows: list[CGRow]  # its iterations, as `CG_ITERATIONS` has them
 
 
 def capped_cg(
@@ -58,35 +60,39 @@ def capped_cg(
     start = size = float(np.linalg.norm(g))
     Hp = hv(p)
     if not np.isfinite(Hp).all():
-        return Direction(p, np.zeros_like(p), "not finite", 1, math.nan)
+        return Direction(p, np.zeros_like(p), "not finite", 1, math.nan, [])
     M = float(np.linalg.norm(Hp)) / size
     ε = epsilon * M or epsilon
     iterates = [(y, Hy)]
-    least = math.inf
+    rows: list[CGRow] = []
+    least, model, length = math.inf, 0.0, 0.0
     for j in range(max_iterations):
         pp = float(p @ p)
         curvature = float(p @ Hp)
         least = min(least, curvature / pp)
         if _below(curvature, pp, ε):
-            return Direction(p, Hp, "negative curvature", j + 1, least)
+            rows.append((size, curvature / pp, model, length, math.nan))
+            return Direction(p, Hp, "negative curvature", j + 1, least, rows)
         α = size * size / (curvature + 2 * ε * pp)
         y, Hy, r = y + α * p, Hy + α * Hp, r + α * (Hp + 2 * ε * p)
         β, size = float(r @ r) / size**2, float(np.linalg.norm(r))
-        yy = float(y @ y)
-        if _below(float(y @ Hy), yy, ε):
-            return Direction(y, Hy, "negative curvature", j + 1, least)
+        yy, yHy = float(y @ y), float(y @ Hy)
+        model, length = float(g @ y) + 0.5 * yHy, math.sqrt(yy)
+        rows.append((size, curvature / pp, model, length, α))
+        if _below(yHy, yy, ε):
+            return Direction(y, Hy, "negative curvature", j + 1, least, rows)
         if size <= eta * start:
-            return Direction(y, Hy, "converged", j + 1, least)
-        M = max(M, float(np.linalg.norm(Hp)) / math.sqrt(pp), float(np.linalg.norm(Hy)) / math.sqrt(yy))
+            return Direction(y, Hy, "converged", j + 1, least, rows)
+        M = max(M, float(np.linalg.norm(Hp)) / math.sqrt(pp), float(np.linalg.norm(Hy)) / length)
         if size > _rate(M / ε + 2, j + 1) * start and (found := _difference_below(y, Hy, iterates, ε)):
-            return Direction(*found, "negative curvature", j + 1, least)
+            return Direction(*found, "negative curvature", j + 1, least, rows)
         iterates.append((y, Hy))
         if j + 1 < max_iterations:
             p = β * p - r
             Hp = hv(p)
             if not np.isfinite(Hp).all():
-                return Direction(y, Hy, "not finite", j + 2, least)
-    return Direction(y, Hy, "iterations", max_iterations, least)
+                return Direction(y, Hy, "not finite", j + 2, least, rows)
+    return Direction(y, Hy, "iterations", max_iterations, least, rows)
 
 
 def _below(curvature: float, square: float, ε: float) -> bool:
@@ -170,4 +176,7 @@ class CappedCG(Method):
             smallest_curvature=found.smallest_curvature / unit,
             eta=settings.eta,
             damping=epsilon,
+            cg_rows=tuple((r / unit, c / unit, q / unit, z, a * unit) for r, c, q, z, a in found.rows),
+            cg_end=found.why,
+            negative_curvature=downhill(d, g) if found.why == "negative curvature" else None,
         )

@@ -7,6 +7,7 @@ anew, so it may be another mini-batch each time.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from minigrad import Tensor
@@ -17,6 +18,7 @@ from optim.base.options import WHOLE, checked
 from optim.second_order.evaluation import Counts, Evaluation, Vector, require_finite
 from optim.second_order.method import Method, Settings
 from optim.second_order.objective import ClosureObjective
+from optim.second_order.results import StepInfo
 from optim.second_order.trial import noise_of
 
 __all__ = ["ClosureOptimizer"]
@@ -111,7 +113,7 @@ class ClosureOptimizer(Optimizer):
         finally:
             objective.put(x)
         self._stepped(here, there)
-        self.last_step, self._gradient = info, here.g
+        self.last_step, self._gradient = self._named(info), here.g
         for param in params:
             param.counters = {**param.counters, "t": param.counters["t"] + 1}
         return loss
@@ -148,6 +150,11 @@ class ClosureOptimizer(Optimizer):
         """Convert the method's vectors from the parameters in `self._made_of` to these."""
 
     # The parts
+
+    def _named(self, info: StepInfo) -> StepInfo:
+        """The report with the direction of negative curvature by parameter name."""
+        down = info.negative_curvature
+        return info if down is None else replace(info, negative_curvature=self._by_name(down))
 
     def _make_of(self, params: Sequence[ParamSlice]) -> None:
         names = [param.name for param in params]

@@ -20,6 +20,7 @@ from optim.second_order.eigen_directions import modified_direction, more_sorense
 from optim.second_order.evaluation import Evaluation, Objective, Vector, symmetric
 from optim.second_order.line_search import line_search
 from optim.second_order.method import Method, Settings
+from optim.second_order.records import TrialRow
 from optim.second_order.results import Status, StepInfo
 from optim.second_order.stationary import escape
 from optim.second_order.trial import (
@@ -28,6 +29,7 @@ from optim.second_order.trial import (
     MAX_REJECTIONS,
     NEGATIVE,
     blind,
+    downhill,
     first_radius,
     natural_length,
     next_radius,
@@ -113,6 +115,7 @@ class DenseNewton(Method):
             asymmetry=asymmetry,
             n_hv=objective.counts.nhev - products, actual=here.f - there.f,
             noise=blind(here, there, settings.noise),
+            negative_curvature=downhill(V[:, 0], g) if lam[0] < -settings.cutoff * largest else None,
         )  # fmt: skip
 
     def _trust_step(
@@ -122,11 +125,12 @@ class DenseNewton(Method):
         # One step of steepest descent: the minimum next to x, not one that a long first step jumps into.
         chosen = first_radius(here.x, float(c @ c), float(np.linalg.norm(lam * c)), steps=1)
         radius = self.radius or settings.initial_radius or chosen
-        refused = 0
+        refused, rows = 0, list[TrialRow]()
         for refused in range(MAX_REJECTIONS):
             q = more_sorensen(lam, c, radius)
             norm, predicted = float(np.linalg.norm(q)), -float(c @ q + 0.5 * (lam * q) @ q) / unit
             trial = tried(objective, here, V @ q, predicted, noise)
+            rows.append(trial.row(radius, predicted))
             after = next_radius(radius, trial.rho, norm)
             if trial.there is not None:
                 self.radius = after
@@ -134,6 +138,7 @@ class DenseNewton(Method):
                     True, rho=trial.rho, radius=after, predicted=predicted, step_norm=norm, step_length=1.0,
                     why="trust region",
                     rejections=refused, decrement=math.sqrt(max(-float(c @ q) / unit, 0.0)),
+                    trial_rows=tuple(rows),
                 )  # fmt: skip
             if not trial.moved or not predicted > 0:
                 break
@@ -141,7 +146,9 @@ class DenseNewton(Method):
         self.radius = None
         status = stuck(here, V @ q, noise)
         why = "no decrease" if c.any() or lam[0] < 0 else "stationary"
-        return here, NewtonInfo(status=status, why=why, radius=radius, rejections=refused + 1)
+        return here, NewtonInfo(
+            status=status, why=why, radius=radius, rejections=refused + 1, trial_rows=tuple(rows)
+        )
 
 
 def _direction(
@@ -161,21 +168,31 @@ def _line_step(
     slope = float(here.g @ p)
     decrement = math.sqrt(-slope) if slope <= 0 else math.nan
     if down is not None:
-        there, s = escape(objective, here, down, None, settings.noise)
+        rows: list[TrialRow] = []
+        there, s = escape(objective, here, down, None, settings.noise, rows)
         if there is not None:
             return there, NewtonInfo(
-                True, escaped=True, why="negative curvature", step_length=s, step_norm=s, decrement=decrement
+                True,
+                escaped=True,
+                why="negative curvature",
+                step_length=s,
+                step_norm=s,
+                decrement=decrement,
+                trial_rows=tuple(rows),
             )
     found = line_search(settings.line_search, objective, here, p, settings.lr, settings.noise, shortest=0.5)
     if found.there is None:
         status = found.status
         if status is Status.PRECISION_LOSS and (settings.lr or not here.g.any()):
             status = stuck(here, p, settings.noise)
-        return here, NewtonInfo(status=status, why=found.why, rejections=found.trials, decrement=decrement)
+        return here, NewtonInfo(
+            status=status, why=found.why, rejections=found.trials, decrement=decrement,
+            trial_rows=found.points,
+        )  # fmt: skip
     return found.there, NewtonInfo(
         True, predicted=-found.a * slope * (1 - 0.5 * found.a), step_norm=found.a * float(np.linalg.norm(p)),
         why=found.why,
-        rejections=found.trials - 1, step_length=found.a, decrement=decrement,
+        rejections=found.trials - 1, step_length=found.a, decrement=decrement, trial_rows=found.points,
     )  # fmt: skip
 
 

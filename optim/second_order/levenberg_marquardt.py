@@ -20,8 +20,9 @@ import numpy as np
 from optim.second_order.backtracking import backtrack
 from optim.second_order.evaluation import Evaluation, Objective, Vector
 from optim.second_order.method import Method, Settings
+from optim.second_order.records import CGRow
 from optim.second_order.results import StepInfo
-from optim.second_order.trial import EXPAND, SHRINK, evaluated, max_iterations
+from optim.second_order.trial import EXPAND, SHRINK, downhill, evaluated, max_iterations
 
 __all__ = ["Iterate", "LevenbergMarquardt", "MartensRun", "martens_cg"]
 
@@ -46,6 +47,8 @@ class MartensRun(NamedTuple):
     why: str  # "progress", "converged", "iterations", "negative curvature" or "not finite"
     products: int
     smallest_curvature: float
+    rows: list[CGRow]  # its iterations, as `CG_ITERATIONS` has them; q is φ
+    negative: Vector | None  # the direction of negative curvature that CG met
 
 
 def martens_cg(
@@ -78,8 +81,10 @@ def martens_cg(
     d, ry = -y, float(r @ y)
     φ = [0.5 * float(p @ (r + g))]
     kept, keep, least, why = [Iterate(p, Gp)], 1.0, math.inf, "iterations"
+    rows: list[CGRow] = []
+    size, negative = float(np.linalg.norm(r)), None
     for i in range(1, max_iterations + 1):
-        if np.linalg.norm(r) <= tolerance:
+        if size <= tolerance:
             why = "converged"
             break
         Gd = gv(d)
@@ -89,7 +94,8 @@ def martens_cg(
         if finite := np.isfinite(Gd).all():
             least = min(least, curvature / dd - damping)
         if not finite or not curvature > 0:
-            why = "negative curvature" if finite else "not finite"
+            why, negative = ("negative curvature", d) if finite else ("not finite", None)
+            rows.append((size, curvature / dd - damping, φ[-1], float(np.linalg.norm(p)), math.nan))
             # the loss is not convex in the outputs: go as far as |G| says
             if i == 1 and finite and curvature < 0:
                 p, Gp = p - ry / curvature * d, Gp - ry / curvature * Gd
@@ -102,6 +108,8 @@ def martens_cg(
         ry, β = float(r @ y), float(r @ y) / ry
         d = β * d - y
         φ.append(0.5 * float(p @ (r + g)))
+        size = float(np.linalg.norm(r))
+        rows.append((size, curvature / dd - damping, φ[-1], float(np.linalg.norm(p)), α))
         if i >= math.ceil(keep):
             kept.append(Iterate(p, Gp))
             keep *= GROWTH
@@ -110,7 +118,7 @@ def martens_cg(
             break
     if kept[-1].p is not p:
         kept.append(Iterate(p, Gp))
-    return MartensRun(kept[1:] or kept, why, products, least)
+    return MartensRun(kept[1:] or kept, why, products, least, rows, negative)
 
 
 def _first_iterate(
@@ -199,6 +207,9 @@ class LevenbergMarquardt(Method):
             smallest_curvature=run.smallest_curvature,
             eta=settings.eta,
             damping=self.damping,
+            cg_rows=tuple(run.rows),
+            cg_end=run.why,
+            negative_curvature=None if run.negative is None else downhill(run.negative, g),
         )
 
     def _martens(self, here: Evaluation) -> Callable[[Vector], Vector] | None:

@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from optim.second_order.evaluation import Evaluation, Objective, Vector
+from optim.second_order.records import SearchRow
 from optim.second_order.results import Status
 from optim.second_order.trial import NOISE, blind, evaluated
 
@@ -42,13 +43,14 @@ class RayPoint(NamedTuple):
 
 
 class SearchResult(NamedTuple):
-    """The point to go to, or None; the step length there, how many points were tried, and why the search
-    ended."""
+    """The point to go to, or None; the step length there, how many points were tried, why the search ended,
+    and the points."""
 
     there: Evaluation | None
     a: float
     trials: int
     why: str
+    points: tuple[SearchRow, ...] = ()  # those tried: a, φ(a), φ′(a) or NaN, and whether it was taken
 
     @property
     def status(self) -> Status:
@@ -71,9 +73,17 @@ class Ray:
     def __init__(self, objective: Objective, here: Evaluation, p: Vector, noise: float) -> None:
         self.objective, self.here, self.p, self.noise = objective, here, p, noise
         self.slope = float(here.g @ p)
+        self.tried: list[tuple[float, float, float]] = []  # a, φ(a), φ′(a) of each point
 
     def at(self, a: float) -> RayPoint:
         """The point x + a·p; its gradient is computed only where f alone cannot tell."""
+        self.tried.append((a, math.nan, math.nan))
+        point = self._at(a)
+        f = self.here.f + point.change if point.there is None else point.there.f
+        self.tried[-1] = a, f, point.slope
+        return point
+
+    def _at(self, a: float) -> RayPoint:
         x = self.here.x + a * self.p
         if np.array_equal(x, self.here.x):
             return RayPoint(a, 0.0, math.nan, None)
@@ -95,6 +105,7 @@ class Ray:
     def with_slope(self, point: RayPoint) -> RayPoint:
         """With φ′(a) too; a gradient that is not finite makes the point infinitely high."""
         slope = math.nan if point.there is None else float(point.there.g @ self.p)
+        self.tried[-1] = (*self.tried[-1][:2], slope)
         return point._replace(slope=slope) if math.isfinite(slope) else point._replace(change=math.inf)
 
 
@@ -132,11 +143,13 @@ def line_search(
     if kind is not None and not ray.slope < 0:
         return SearchResult(None, 0.0, 0, "not a direction of descent")
     found = _armijo(ray, first, shortest) if kind == "armijo" else _SEARCHES[kind](ray, first)
+    points = tuple((*point, found.there is not None and point[0] == found.a) for point in ray.tried)
     # f rose at every longer step, and only the slopes say that it falls: they may not be those of f
     tiny = found.there is not None and found.a < TINY * first and blind(here, found.there, noise)
     if tiny and -0.5 * TINY * first * ray.slope > noise * abs(here.f):
-        return SearchResult(None, 0.0, found.trials, "no decrease")
-    return found
+        refused = tuple((*point, False) for point in ray.tried)
+        return SearchResult(None, 0.0, found.trials, "no decrease", refused)
+    return found._replace(points=points)
 
 
 def _full_step(ray: Ray, first: float) -> SearchResult:

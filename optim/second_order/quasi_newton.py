@@ -64,17 +64,19 @@ class QuasiNewton(Method):
         g, pairs = here.g, self.pairs
         p = two_loops(pairs, g) if pairs else first_direction(here)
         found = line_search(kind, objective, here, p, lr, noise)
-        trials = found.trials
+        trials, points = found.trials, found.points
         if found.there is None and pairs and found.why not in STILL:  # the pairs mislead here: forget them
             pairs, p = [], first_direction(here)
             found = line_search(kind, objective, here, p, lr, noise)
-            trials += found.trials
+            trials, points = trials + found.trials, points + found.points
         there = found.there
         if there is None:
             status = found.status
             if status is Status.PRECISION_LOSS and (lr or not g.any()):
                 status = stuck(here, two_loops(self.pairs, g) if self.pairs else p, noise)
-            return here, LBFGSInfo(status=status, why=found.why, rejections=trials, pairs=len(pairs))
+            return here, LBFGSInfo(
+                status=status, why=found.why, rejections=trials, pairs=len(pairs), trial_rows=points
+            )
         s, y = there.x - here.x, there.g - g  # not quite a·p where parameters are float32
         kept = float(s @ y) > EPS * abs(float(s @ g))
         self.pairs = [*pairs, (s, y)][-settings.history :] if kept else pairs
@@ -82,6 +84,7 @@ class QuasiNewton(Method):
             True, predicted=-found.a * (1 - 0.5 * found.a) * float(g @ p), actual=here.f - there.f,
             step_norm=float(np.linalg.norm(s)), why=found.why, rejections=trials - 1, step_length=found.a,
             gamma=_gamma(self.pairs), pairs=len(pairs), skipped=not kept, noise=blind(here, there, noise),
+            trial_rows=points,
         )  # fmt: skip
 
 

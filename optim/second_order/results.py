@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -11,6 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.extend import html_curves, html_table, html_title
+from optim.second_order.records import (
+    CG_ITERATIONS,
+    SEARCH_POINTS,
+    TRIALS,
+    CGRow,
+    Records,
+    SearchRow,
+    TrialRow,
+    records,
+)
 
 __all__ = ["OptimizeResult", "Status", "StepInfo"]
 
@@ -66,7 +76,10 @@ _MESSAGES = {
 
 @dataclass(frozen=True)
 class StepInfo:
-    """The report of one second-order step; `optimizer.last_step` holds the newest."""
+    """The report of one second-order step; `optimizer.last_step` holds the newest.
+
+    The tables `cg` and `trials` and the direction `negative_curvature` are not part of the print.
+    """
 
     accepted: bool = False
     status: Status = Status.RUNNING
@@ -88,6 +101,52 @@ class StepInfo:
     noise: bool = False  # f could not tell, the gradients decided
     lambda_min: float = math.nan  # the smallest Hessian eigenvalue, if it was computed
     escaped: bool = False  # the step went along a direction of negative curvature found by the check
+    # what the tables `cg` and `trials` are made of
+    cg_rows: tuple[CGRow, ...] = field(default=(), repr=False)
+    trial_rows: tuple[TrialRow | SearchRow, ...] = field(default=(), repr=False)
+    # why CG stopped; `why` is of the step tried last, which a smaller radius may have cut short
+    cg_end: str = field(default="", repr=False)
+    # v with ‖v‖ = 1, gᵀv ≤ 0 and vᵀHv < 0, if one was met or the check found one: arrays by parameter name,
+    # and from `minimize` an array like x
+    negative_curvature: Any = field(default=None, repr=False, compare=False)
+
+    @property
+    def cg(self) -> Records:
+        """The iterations of CG, one row each.
+
+        residual: ‖r‖ after the iteration.
+        curvature: dᵀHd/dᵀd along its direction d.
+        model: q(z) = gᵀz + ½zᵀHz after it; of "ggn" with the damping, ½zᵀ(G + λI)z.
+        norm: ‖z‖, in the norm of the preconditioner if a trust region has one.
+        alpha: the step z ← z + αd; at the boundary shortened, NaN where d was not followed.
+        """
+        return records(CG_ITERATIONS, self.cg_rows)
+
+    @property
+    def trials(self) -> Records:
+        """The trials of the step, one row each, the rejected ones too.
+
+        length: the radius of the trust region, or the length of the step tried.
+        predicted, actual, rho: the decrease of f that the model predicted, that of f, and their ratio; NaN
+            where f was not finite, ρ then −∞.
+        accepted: whether the step was taken.
+
+        A line search has points instead: a, phi = f(w + a·p), slope = φ′(a), NaN where f alone told enough,
+        and accepted.
+        """
+        points = any(len(row) == len(SEARCH_POINTS.names or ()) for row in self.trial_rows)
+        return records(SEARCH_POINTS if points else TRIALS, self.trial_rows)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the numbers, and the tables of CG and of the trials."""
+        shown = [(f.name, getattr(self, f.name)) for f in fields(self) if f.repr]
+        rows = [(name, f"{v:.6g}" if isinstance(v, float) else str(v)) for name, v in shown]
+        tables = [("Conjugate gradients", self.cg), ("Trials", self.trials)]
+        return (
+            html_title(type(self).__name__)
+            + html_table(("", ""), rows)
+            + "".join(html_title(title) + table._repr_html_() for title, table in tables if len(table))
+        )
 
 
 class OptimizeResult(dict[str, Any]):

@@ -18,6 +18,7 @@ from optim.second_order.evaluation import Evaluation, Objective, Vector
 from optim.second_order.line_search import line_search
 from optim.second_order.method import Method, Settings
 from optim.second_order.quasi_newton import first_direction
+from optim.second_order.records import TrialRow
 from optim.second_order.results import Status, StepInfo
 from optim.second_order.stationary import (
     StationaryCheck,
@@ -26,7 +27,7 @@ from optim.second_order.stationary import (
     newton_by_differences,
     refine,
 )
-from optim.second_order.trial import EPS, NOISE, norm, stuck
+from optim.second_order.trial import EPS, NOISE, downhill, norm, stuck
 
 __all__ = ["Solver"]
 
@@ -132,16 +133,19 @@ class Solver(Method):
         found = curvature_at(here, self.rng, settings.lambda_tol) if settings.second_order else None
         if found is None:
             return self._unchecked(objective, here, settings)
-        verified = StepInfo(status=Status.SECOND_ORDER, lambda_min=found.lowest)
+        down = None if found.down is None else downhill(found.down, here.g)
+        verified = StepInfo(status=Status.SECOND_ORDER, lambda_min=found.lowest, negative_curvature=down)
         if found.down is not None and not found.faint:
             return self._escaped(objective, here, found, verified, settings)
         if _max(here.g) > settings.gtol_abs and not self._settled(here, found.newton):
             if found.newton is not None:
-                trial = refine(objective, here, found.newton, settings.noise)
+                rows: list[TrialRow] = []
+                trial = refine(objective, here, found.newton, settings.noise, rows)
                 if trial.there is not None:
                     return trial.there, replace(
                         verified, accepted=True, status=Status.RUNNING, rho=trial.rho, actual=trial.actual,
                         noise=trial.noise, step_norm=float(np.linalg.norm(trial.there.x - here.x)),
+                        trial_rows=tuple(rows),
                     )  # fmt: skip
                 if stuck(here, found.newton, settings.noise).success:
                     return here, verified
@@ -150,7 +154,8 @@ class Solver(Method):
             if info.status.success and found.newton is not None:
                 info = replace(info, status=Status.PRECISION_LOSS)
             if not info.status.success:
-                return there, info
+                met = info.negative_curvature
+                return there, replace(info, negative_curvature=down if met is None else met)
             here = objective(here.x)
         if found.down is not None:
             return self._escaped(objective, here, found, verified, settings)
@@ -168,7 +173,9 @@ class Solver(Method):
         assert found.down is not None
         # where the curvature is faint, the radius says nothing about lengths
         radius = self.method.state().get("radius") if found.negative else None
-        there, length = escape(objective, here, found.down, radius, settings.noise)
+        rows: list[TrialRow] = []
+        there, length = escape(objective, here, found.down, radius, settings.noise, rows)
+        verified = replace(verified, trial_rows=tuple(rows))
         if there is None:
             return here, replace(verified, status=Status.PRECISION_LOSS)
         self.method.after_escape(length, settings)
@@ -216,7 +223,12 @@ class Solver(Method):
         self.method.after_escape(length, settings)
         self.first = math.nan
         return ray.there, StepInfo(
-            accepted=True, step_norm=length, radius=length, actual=fall, why="a flat direction"
+            accepted=True,
+            step_norm=length,
+            radius=length,
+            actual=fall,
+            why="a flat direction",
+            trial_rows=ray.points,
         )
 
     def _verified(self, objective: Objective, here: Evaluation, settings: Settings) -> bool:

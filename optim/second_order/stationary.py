@@ -21,8 +21,19 @@ import numpy as np
 
 from optim.second_order.evaluation import Evaluation, Objective, Vector, symmetric
 from optim.second_order.lanczos import krylov
+from optim.second_order.records import TrialRow
 from optim.second_order.steihaug_cg import steihaug_cg
-from optim.second_order.trial import EPS, FAINT, NEGATIVE, Trial, evaluated, natural_length, norm, tried
+from optim.second_order.trial import (
+    EPS,
+    FAINT,
+    NEGATIVE,
+    Trial,
+    downhill,
+    evaluated,
+    natural_length,
+    norm,
+    tried,
+)
 
 __all__ = ["StationaryCheck", "curvature_at", "escape", "newton_by_differences", "refine"]
 
@@ -114,7 +125,12 @@ def units(H: Vector) -> Vector:
 
 
 def escape(
-    objective: Objective, here: Evaluation, v: Vector, radius: float | None, noise: float
+    objective: Objective,
+    here: Evaluation,
+    v: Vector,
+    radius: float | None,
+    noise: float,
+    rows: list[TrialRow] | None = None,
 ) -> tuple[Evaluation | None, float]:
     """Leave along v, downhill if there is a slope: s is halved until f has fallen by ¼·½|λ|s², λ = vᵀHv/vᵀv.
 
@@ -122,36 +138,47 @@ def escape(
         v: a direction of negative curvature, of any length.
         radius: the first s; if None, max(1, ‖x‖/10).
         noise: a fall of less than this share of |f| does not count.
+        rows: gets a row of `TRIALS` for each s.
 
     Returns:
         The evaluation there, or None if f does not fall; and s.
     """
-    v = v / math.copysign(float(np.linalg.norm(v)), -float(here.g @ v))
+    v, rows = downhill(v, here.g), [] if rows is None else rows
     curvature = float(v @ here.hv(v))
     s = radius or natural_length(here.x)
     for _ in range(MAX_HALVINGS):
-        there = evaluated(objective, here.x + s * v)
+        there, predicted = evaluated(objective, here.x + s * v), 0.5 * abs(curvature) * s * s
+        fall = math.nan if there is None else here.f - there.f
+        rows.append((s, predicted, fall, fall / predicted if predicted else math.nan, False))
         if there is not None:
-            fall = here.f - there.f
-            enough = fall >= 0.125 * abs(curvature) * s * s and fall > noise * max(abs(here.f), abs(there.f))
+            enough = fall >= 0.25 * predicted and fall > noise * max(abs(here.f), abs(there.f))
             if enough and np.isfinite(there.g).all():
+                rows[-1] = (*rows[-1][:4], True)
                 return there, s
         s *= 0.5
     return None, math.nan
 
 
-def refine(objective: Objective, here: Evaluation, newton: Vector, noise: float) -> Trial:
+def refine(
+    objective: Objective, here: Evaluation, newton: Vector, noise: float, rows: list[TrialRow]
+) -> Trial:
     """A step along −|H|⁻¹g, halved as needed.
 
     Where f goes to 0 as |x|ᵖ, a step makes x shorter by 1/(p − 1) of itself, and promises ½p/(p − 1) of f.
     Then p − 1 steps at once reach the minimum (Schröder 1870), which is tried first for 8/3 < p < 20."""
-    promised = -0.5 * float(here.g @ newton)
+    promised, length = -0.5 * float(here.g @ newton), norm(newton)
     if 0.526 * here.f < promised < 0.8 * here.f:
-        there = evaluated(objective, here.x + newton / (2 * promised / here.f - 1))
-        if there is not None and abs(there.f) <= MULTIPLE * here.f and np.isfinite(there.g).all():
-            return Trial(there, actual=here.f - there.f)
+        order = 2 * promised / here.f - 1
+        there = evaluated(objective, here.x + newton / order)
+        good = there is not None and abs(there.f) <= MULTIPLE * here.f and np.isfinite(there.g).all()
+        trial = Trial(there if good else None, actual=math.nan if there is None else here.f - there.f)
+        rows.append((length / order, math.nan, trial.actual, math.nan, bool(good)))
+        if good:
+            return trial
     for a in 0.5 ** np.arange(MAX_REFINE_HALVINGS):
-        trial = tried(objective, here, a * newton, promised * a * (2 - a), noise)
+        predicted = promised * a * (2 - a)
+        trial = tried(objective, here, a * newton, predicted, noise)
+        rows.append(trial.row(a * length, predicted))
         if trial.there is not None or not trial.moved:
             return trial
     return Trial(None)

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from optim.second_order.records import CGRow
+
 __all__ = ["CGPath", "Solution", "steihaug_cg"]
 
 Vector = NDArray[Any]
@@ -47,6 +49,8 @@ class _Iteration:
     zd: float
     dd: float
     curvature: float  # dᵀHd/dᵀd
+    residual: float  # ‖r‖₂ and rᵀy before the step
+    ry: float
 
     @property
     def after(self) -> float:
@@ -65,6 +69,7 @@ class CGPath:
     end: str = "iterations"
     iterations: list[_Iteration] = field(default_factory=list)
     products: int = 0
+    residual: float = math.nan  # ‖r‖₂ after the last step that CG took
 
     def at(self, radius: float) -> Solution:
         """The minimizer along the path inside ‖p‖ ≤ radius; before the negative curvature if that is ∞."""
@@ -86,6 +91,29 @@ class CGPath:
                 break
             norm = math.sqrt(step.after)
         return Solution(z, Hz, -float(self.g @ z + 0.5 * (z @ Hz)), norm, why, taken)
+
+    def rows(self, s: Solution, unit: float = 1.0) -> tuple[CGRow, ...]:
+        """The iterations up to a solution, as `CG_ITERATIONS` has them, where H and g were multiplied by
+        `unit`.
+
+        q falls by ½α·rᵀy in a whole step; the last step may end at the boundary, where the solution tells."""
+        found, model = [], 0.0
+        after = [step.residual for step in self.iterations[1:]] + [self.residual]
+        for step, residual in zip(self.iterations[: s.iterations], after, strict=False):
+            a, norm = step.a, step.after
+            model -= 0.5 * a * step.ry
+            found.append((residual / unit, step.curvature / unit, model / unit, math.sqrt(norm), a * unit))
+        if found and s.why in ("boundary", "negative curvature"):
+            step = self.iterations[s.iterations - 1]
+            a = _to_boundary(step.zz, step.zd, step.dd, s.norm)
+            residual = float(np.linalg.norm(self.g + s.Hp))
+            found[-1] = residual / unit, step.curvature / unit, -s.predicted / unit, s.norm, a * unit
+        return tuple(found)
+
+    @property
+    def negative(self) -> Vector | None:
+        """The direction of negative curvature that CG met, or None."""
+        return self.iterations[-1].d if self.end == "negative curvature" else None
 
     @property
     def smallest_curvature(self) -> float:
@@ -144,7 +172,7 @@ def steihaug_cg(
             "definite?"
         )
     zz, zd, dd = 0.0, 0.0, ry
-    path = CGPath(g, d, dd)
+    path = CGPath(g, d, dd, residual=math.sqrt(r @ r))
     limit = radius if isinstance(radius, int | float) else math.inf
     for i in range(max_iterations):
         Hd = hv(d)
@@ -157,7 +185,7 @@ def steihaug_cg(
         curvature, length = float(d @ Hd), math.sqrt(d @ d)
         positive = curvature > CURV_REL * length * math.sqrt(Hd @ Hd)
         a = ry / curvature if positive else math.inf
-        step = _Iteration(d, Hd, a, zz, zd, dd, curvature / (length * length))
+        step = _Iteration(d, Hd, a, zz, zd, dd, curvature / (length * length), path.residual, ry)
         path.iterations.append(step)
         if not positive:
             path.end = "negative curvature"
@@ -168,7 +196,8 @@ def steihaug_cg(
         z, r = z + a * d, r + a * Hd
         y = r if solve is None else solve(r)
         before, ry = ry, float(r @ y)
-        if math.sqrt(r @ r) <= tolerance or not ry > 0:
+        path.residual = math.sqrt(r @ r)
+        if path.residual <= tolerance or not ry > 0:
             path.end = "converged"
             break
         b = ry / before

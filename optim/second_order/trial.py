@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 
 from optim.second_order.evaluation import Evaluation, Objective, Vector
+from optim.second_order.records import TrialRow
 from optim.second_order.results import Status
 
 __all__ = [
     "CUTOFF", "EPS", "EXPAND", "FAINT", "MAX_REJECTIONS", "NEGATIVE", "NOISE", "SHRINK", "Trial", "blind",
-    "evaluated", "first_radius", "max_iterations", "natural_length", "next_radius", "noise_of", "norm",
-    "refusal", "stuck", "tried", "unit_of",
+    "downhill", "evaluated", "first_radius", "max_iterations", "natural_length", "next_radius", "noise_of",
+    "norm", "refusal", "stuck", "tried", "unit_of",
 ]  # fmt: skip
 
 EPS = float(np.finfo(np.float64).eps)
@@ -46,6 +47,10 @@ class Trial:
     actual: float = math.nan  # f(x) − f(x+p), or its estimate by the slopes
     noise: bool = False  # f could not tell the points apart, and the slopes decided
     moved: bool = True  # x + p differs from x
+
+    def row(self, length: float, predicted: float) -> TrialRow:
+        """The trial as `TRIALS` has it; `length` is the radius, or ‖p‖."""
+        return length, predicted, self.actual, self.rho, self.there is not None
 
 
 def tried(
@@ -117,6 +122,12 @@ def stuck(here: Evaluation, p: Vector, noise: float) -> Status:
     if promised <= noise * abs(here.f) or (np.abs(p) <= NOISE * np.abs(here.x)).all():
         return Status.FIRST_ORDER
     return Status.RADIUS_COLLAPSED
+
+
+def downhill(v: Vector, g: Vector) -> Vector:
+    """v with length 1 and gᵀv ≤ 0."""
+    unit: Vector = v / math.copysign(norm(v), -float(g @ v))
+    return unit
 
 
 def next_radius(radius: float, rho: float, length: float, max_radius: float = math.inf) -> float:

@@ -12,17 +12,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from optim.second_order.evaluation import Evaluation, Objective, Vector
 from optim.second_order.method import Method, Settings
+from optim.second_order.records import TrialRow
 from optim.second_order.results import Status, StepInfo
 from optim.second_order.steihaug_cg import CGPath, Solution, steihaug_cg
 from optim.second_order.trial import (
     MAX_REJECTIONS,
     Trial,
+    downhill,
     first_radius,
     max_iterations,
     next_radius,
@@ -66,21 +69,25 @@ class TrustRegion(Method):
             solve=self.solve,
         )
         radius = min(radius, settings.max_radius)
-        hoped = math.nan
+        hoped, rows = math.nan, list[TrialRow]()
         for rejections in range(MAX_REJECTIONS):
             s = path.at(radius)
-            hoped = hoped if rejections else s.predicted / unit
+            if not rejections:
+                hoped, cg = s.predicted / unit, path.rows(s, unit)
             trial = tried(objective, here, s.p, s.predicted / unit, settings.noise, settings.strict_monotone)
+            rows.append(trial.row(radius, s.predicted / unit))
             after = next_radius(radius, trial.rho, s.norm, settings.max_radius)
             if trial.there is not None:
                 self.radius = after
-                return trial.there, self._info(path, s, unit, trial, rejections, settings.eta)
+                info = self._info(path, s, unit, trial, rejections, settings.eta)
+                return trial.there, replace(info, cg_rows=cg, trial_rows=tuple(rows))
             if not trial.moved:
                 break
             radius = after
         self.radius = None
         status = refusal(hoped, here, settings.noise)
-        return here, self._info(path, s, unit, trial, rejections + 1, settings.eta, status)
+        info = self._info(path, s, unit, trial, rejections + 1, settings.eta, status)
+        return here, replace(info, cg_rows=cg, trial_rows=tuple(rows))
 
     def _first_radius(self, x: Vector) -> Callable[[Vector, float], float]:
         """The first radius from CG's first product, Hd, and ‖d‖²."""
@@ -106,7 +113,8 @@ class TrustRegion(Method):
             predicted=s.predicted / unit, actual=trial.actual, n_cg=path.products,
             step_norm=float(np.linalg.norm(s.p)) if status is Status.RUNNING else 0.0,
             why=s.why, smallest_curvature=path.smallest_curvature / unit, rejections=rejections, eta=eta,
-            noise=trial.noise,
+            noise=trial.noise, cg_end=path.end,
+            negative_curvature=None if path.negative is None else downhill(path.negative, path.g),
         )  # fmt: skip
 
 

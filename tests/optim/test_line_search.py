@@ -136,7 +136,7 @@ def test_there_is_no_step_up_or_nowhere(kind):
 def test_with_a_first_step_of_0_there_is_nothing_to_search(kind):
     f = FunctionObjective(lambda x: np.sum(x**2))
     here = f(np.ones(2))
-    assert line_search(kind, f, here, -here.g, 0.0) == (None, 0.0, 0, "lr is 0")
+    assert line_search(kind, f, here, -here.g, 0.0) == (None, 0.0, 0, "lr is 0", ())
 
 
 @pytest.mark.parametrize(
