@@ -53,6 +53,7 @@ from minigrad.replay.update_program import recorded_rule as recorded_rule
 from minigrad.replay.watched import LABELLED as LABELLED
 from minigrad.replay.watched import Watched as Watched
 from minigrad.slices import between as between
+from minigrad.sweeps import pull_back as pull_back
 from minigrad.tables import html_curves as html_curves
 from minigrad.tables import html_table as html_table
 from minigrad.tables import html_title as html_title

@@ -24,9 +24,12 @@ Second order
 Curvature
     sharpness                 the largest eigenvalues of the Hessian
     preconditioned_sharpness  the same as an adaptive optimizer sees them
+    eigenpairs                eigenvalues at the ends, their eigenvectors, the gradient's overlap
     hessian_spectrum          all eigenvalues, or their density
     hessian_trace             their sum, estimated
     hessian_diagonal          the diagonal, estimated
+    per_sample_gradients      the gradient of each sample, by one sweep
+    gradient_noise            how much they differ, and the batch size that this asks for
     cg                        solves Hx = b by conjugate gradients
     lanczos                   the Lanczos process
 
@@ -69,6 +72,14 @@ from optim.base.first_order import FirstOrder as FirstOrder
 from optim.base.optimizer import Optimizer as Optimizer
 from optim.clip import clip_grad_norm_ as clip_grad_norm_
 from optim.clip import clip_grad_value_ as clip_grad_value_
+from optim.curvature.estimates import hessian_diagonal as hessian_diagonal
+from optim.curvature.estimates import hessian_trace as hessian_trace
+from optim.curvature.extremes import eigenpairs as eigenpairs
+from optim.curvature.extremes import preconditioned_sharpness as preconditioned_sharpness
+from optim.curvature.extremes import sharpness as sharpness
+from optim.curvature.noise import gradient_noise as gradient_noise
+from optim.curvature.noise import per_sample_gradients as per_sample_gradients
+from optim.curvature.spectrum import hessian_spectrum as hessian_spectrum
 from optim.habits import PACKAGE as _HABITS
 from optim.lbfgs import LBFGS as LBFGS
 from optim.lion import Lion as Lion
@@ -98,11 +109,6 @@ from optim.second_order.eigen_directions import SingularHessianError as Singular
 from optim.second_order.lanczos import lanczos as lanczos
 from optim.second_order.results import OptimizeResult as OptimizeResult
 from optim.sgd import SGD as SGD
-from optim.spectrum import hessian_diagonal as hessian_diagonal
-from optim.spectrum import hessian_spectrum as hessian_spectrum
-from optim.spectrum import hessian_trace as hessian_trace
-from optim.spectrum import preconditioned_sharpness as preconditioned_sharpness
-from optim.spectrum import sharpness as sharpness
 from optim.sweep import sweep as sweep
 from optim.sweep_results import Sweep as Sweep
 from optim.sweep_results import open_sweep as open_sweep

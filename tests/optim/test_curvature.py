@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import optim
 from minigrad import Tensor, hessian, no_grad
-from optim import spectrum as curvature
+from optim.curvature import products as curvature
 from optim.second_order.lanczos import lanczos
 from tests.problems import counting, leaf, rotation
 
@@ -538,10 +538,13 @@ def test_batches_change_nothing(net, dense, monkeypatch, counted, rows):
 
 def test_batches_hold_bounded_memory():
     x = np.zeros((300, 2000))
-    H = curvature._Hessian("test", lambda w: np.sum(np.tanh(x + w) ** 2), np.zeros(2000))
+    H = curvature.HessianProducts("test", lambda w: np.sum(np.tanh(x + w) ** 2), np.zeros(2000))
     assert curvature.portion(1000, H.held) == 1
     # 1000 in 16 portions
-    assert curvature.portion(1000, curvature._Hessian("test", lambda w: np.sum(w**2), np.zeros(3)).held) == 64
+    assert (
+        curvature.portion(1000, curvature.HessianProducts("test", lambda w: np.sum(w**2), np.zeros(3)).held)
+        == 64
+    )
 
 
 @each_spectrum
