@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from optim.second_order.evaluation import Evaluation, Objective, Vector
 from optim.second_order.method import Method, Settings
-from optim.second_order.records import TrialRow
+from optim.second_order.records import CGRow, TrialRow
 from optim.second_order.results import Status, StepInfo
 from optim.second_order.steihaug_cg import CGPath, Solution, steihaug_cg
 from optim.second_order.trial import (
@@ -79,15 +78,13 @@ class TrustRegion(Method):
             after = next_radius(radius, trial.rho, s.norm, settings.max_radius)
             if trial.there is not None:
                 self.radius = after
-                info = self._info(path, s, unit, trial, rejections, settings.eta)
-                return trial.there, replace(info, cg_rows=cg, trial_rows=tuple(rows))
+                return trial.there, self._info(path, s, unit, trial, cg, rows, settings.eta)
             if not trial.moved:
                 break
             radius = after
         self.radius = None
         status = refusal(hoped, here, settings.noise)
-        info = self._info(path, s, unit, trial, rejections + 1, settings.eta, status)
-        return here, replace(info, cg_rows=cg, trial_rows=tuple(rows))
+        return here, self._info(path, s, unit, trial, cg, rows, settings.eta, status)
 
     def _first_radius(self, x: Vector) -> Callable[[Vector, float], float]:
         """The first radius from CG's first product, Hd, and ‖d‖²."""
@@ -104,7 +101,8 @@ class TrustRegion(Method):
         s: Solution,
         unit: float,
         trial: Trial,
-        rejections: int,
+        cg: tuple[CGRow, ...],
+        rows: list[TrialRow],
         eta: float,
         status: Status = Status.RUNNING,
     ) -> StepInfo:
@@ -112,8 +110,9 @@ class TrustRegion(Method):
             accepted=status is Status.RUNNING, status=status, rho=trial.rho, radius=self.radius or 0.0,
             predicted=s.predicted / unit, actual=trial.actual, n_cg=path.products,
             step_norm=float(np.linalg.norm(s.p)) if status is Status.RUNNING else 0.0,
-            why=s.why, smallest_curvature=path.smallest_curvature / unit, rejections=rejections, eta=eta,
-            noise=trial.noise, cg_end=path.end,
+            why=s.why, smallest_curvature=path.smallest_curvature / unit, eta=eta,
+            rejections=sum(not accepted for *_, accepted in rows),
+            noise=trial.noise, cg_rows=cg, trial_rows=tuple(rows), cg_end=path.end,
             negative_curvature=None if path.negative is None else downhill(path.negative, path.g),
         )  # fmt: skip
 
