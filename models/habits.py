@@ -121,5 +121,4 @@ loss losses train_loss: the columns are items, write history["train_loss"]
 val_loss: the columns are items, write history["val_loss"]
 epoch: the columns are items, write history["epoch"]
 epochs: write len(history)
-plot: a notebook shows the curves of history; elsewhere write print(history.table())
 """

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -21,12 +21,13 @@ from minigrad import CaptureError, Tensor
 from minigrad.extend import Bound, Compiled
 from models.module import Module
 
-__all__ = ["Batches", "Handling", "Trainer", "batches", "loss_of_batch", "step_all"]
+__all__ = ["Batches", "Handling", "Rows", "Trainer", "batches", "loss_of_batch", "norm", "step_all"]
 
 PACKAGES = ("minigrad", "models", "optim")
 Loss = Callable[[Any, Any], Any]  # loss(model(x), y), a scalar Tensor; or of a batch, loss(x, y)
 Augment = Callable[[Any, np.random.Generator], Any]  # augment(x, rng), an x
-Batches = Iterator[tuple[Any, Any]]  # the pairs (x, y) of an epoch
+Rows = tuple[Any, Any, Any]  # the rows (x, y) of a batch, and their numbers in the data
+Batches = Iterator[Rows]  # those of an epoch
 
 
 def loss_of_batch(
@@ -45,7 +46,7 @@ def batches(x: Any, y: Any, size: int, augment: Augment | None, rng: np.random.G
     order = rng.permutation(len(x))
     for start in range(0, len(x), size):
         rows = order[start : start + size]
-        yield x[rows] if augment is None else augment(x[rows], rng), y[rows]
+        yield x[rows] if augment is None else augment(x[rows], rng), y[rows], rows
 
 
 @dataclass
@@ -73,30 +74,34 @@ class Trainer:
     schedules: Sequence[Any]  # are stepped after each step of the optimizer
     handling: Handling
     written: tuple[Any, Module]  # the loss and the model, as the user wrote them
+    watching: Any = None  # a `Watching`, which takes each step and looks at it
+    taken: int = 0  # steps of the training
     skipped: int = 0  # steps of this epoch that were not taken
 
     def epoch(self, number: int, batches: Batches, interrupted: Callable[[], bool]) -> float | None:
-        """Train on each batch; the mean loss of the rows, or None if Ctrl-C cut the epoch short.
+        """Train on each batch; the mean loss of the rows, or None if `interrupted` cut the epoch short.
 
         Rows of a loss that is not finite, whose step was skipped, do not count.
         """
-        where, total, rows = f"epoch {number}", 0.0, 0
+        where, total, rows, watching = f"epoch {number}", 0.0, 0, self.watching
         self.skipped = 0
         while parts := list(islice(batches, self.handling.accumulate)):
-            for loss, n in self.step(parts, where):
+            found = self.step(parts, where) if watching is None else watching.step(self, parts, number)
+            for loss, n in found:
                 total += loss * n
                 rows += n
-            step_all(self.schedules, {})
+            if self.schedules:
+                step_all(self.schedules, {})
             if interrupted():
                 return None
         return total / rows if rows else math.nan
 
-    def step(self, parts: Sequence[tuple[Any, Any]], where: str) -> list[tuple[float, int]]:
+    def step(self, parts: Sequence[Rows], where: str) -> list[tuple[float, int]]:
         """One step on the mean loss of these batches; the loss and the number of rows of each, before it."""
-        rows = sum(len(y) for _, y in parts)
+        rows = sum(len(y) for _, y, _ in parts)
         found, taken = [], False
         self.handling.sums, self.handling.spoiled = {}, False
-        for i, (x, y) in enumerate(parts):
+        for i, (x, y, _) in enumerate(parts):
             share = (len(y) / rows, i == len(parts) - 1)
             batch = Batch(self.loss, (x, y), where, self.optimizer, self.compile, self.handling, share)
             try:
@@ -112,7 +117,10 @@ class Trainer:
                 return self.step(parts, where)
             if math.isfinite(loss) or not self.handling.skip_nonfinite:
                 found.append((loss, len(y)))
-        self.skipped += not taken
+        if taken:
+            self.taken += 1
+        else:
+            self.skipped += 1
         return found
 
 
@@ -182,8 +190,8 @@ class Batch(Bound):
                 f"the gradient became NaN or infinite in {self._where}, at a loss of {loss.item()}",
                 "Look for a sqrt, log or division at 0 in the loss.",
             )
-        if how.clip_norm is not None and (norm := _norm(gradients, squares)) > how.clip_norm:
-            gradients = {key: g * (how.clip_norm / norm) for key, g in gradients.items()}
+        if how.clip_norm is not None and (length := _length(gradients, squares)) > how.clip_norm:
+            gradients = {key: g * (how.clip_norm / length) for key, g in gradients.items()}
         elif how.accumulate == 1:
             return
         self._put(gradients)
@@ -248,14 +256,23 @@ def _place_of(f: Any) -> str:
     return f"{name} at {code.co_filename}:{code.co_firstlineno}" if code is not None else name
 
 
-def _norm(gradients: Mapping[int, Any], squares: Sequence[float]) -> float:
-    """The joint norm of finite gradients, also where their squares overflow."""
-    if math.isfinite(sum(squares)):
-        return math.sqrt(sum(squares))
-    top = max(float(np.abs(g).max(initial=0)) for g in gradients.values())
-    return top * math.sqrt(
-        sum(float(np.sum(np.square(np.abs(g) / top, dtype=float))) for g in gradients.values())
-    )
+def norm(arrays: Iterable[Any]) -> float:
+    """The joint norm of arrays, also where their squares overflow or vanish."""
+    arrays = [np.abs(a) for a in arrays]
+    with np.errstate(over="ignore"):
+        square = sum(float(np.sum(np.square(a, dtype=float))) for a in arrays)
+    if math.isfinite(square) and square > 1e-200:
+        return math.sqrt(square)
+    top = max((float(a.max(initial=0)) for a in arrays), default=0.0)
+    if not 0 < top < math.inf:
+        return top
+    return top * math.sqrt(sum(float(np.sum(np.square(a / top, dtype=float))) for a in arrays))
+
+
+def _length(gradients: Mapping[int, Any], squares: Sequence[float]) -> float:
+    """Their norm, whose squares are known unless they overflow."""
+    square = sum(squares)
+    return math.sqrt(square) if math.isfinite(square) else norm(gradients.values())
 
 
 def step_all(schedules: Sequence[Any], measured: Mapping[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""The training loop: `fit`, its history, early stopping, and checkpoints that a run resumes from bit for bit.
+"""The training loop: `fit`, early stopping, and checkpoints that a run resumes from bit for bit.
 
 This file knows optimizers and schedules only by their methods (`Stepper`, `Stateful`) and imports none.
 """
@@ -14,14 +14,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from minigrad import Tensor, no_grad
-from minigrad.extend import Compiled, add_hints, entry, html_curves, html_table, html_title, visible
+from minigrad.extend import Compiled, entry
 from models.files import load_tree, require_writable, save_tree
 from models.fit_arguments import (
     checked_pair,
@@ -34,9 +34,10 @@ from models.fit_arguments import (
     require_settings,
     schedules,
 )
-from models.habits import HISTORY
+from models.history import History
 from models.module import Module
 from models.steps import Handling, Trainer, batches, loss_of_batch, step_all
+from models.watching import Step, Watching, reason_to_end, step_functions, title, watches
 
 if TYPE_CHECKING:
     from models.datasets import Dataset
@@ -64,71 +65,6 @@ class Stepper(Stateful, Protocol):
 
 class Schedule(Stateful, Protocol):
     def step(self, *metric: Any, **named: Any) -> None: ...  # some take the metric of an epoch
-
-
-@dataclass(repr=False)
-class History:
-    """The record of a training: one row (a dict) for each epoch, and why training stopped.
-
-    `history["train_loss"]` is a column. `stopped` is "epochs" when all of them were done, "interrupted" after
-    Ctrl-C, or the text that a callback returned ("callback" if it returned True).
-    """
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    stopped: str = "epochs"
-
-    def __getitem__(self, column: str) -> list[float]:
-        if self.rows and column not in self.columns():
-            raise KeyError(f"history[{column!r}]: the columns are {sorted(self.columns())}.")
-        return [row.get(column, math.nan) for row in self.rows]
-
-    def columns(self) -> list[str]:
-        """The columns of all rows. A row may lack some: `history[column]` has NaN there, the table a gap."""
-        return list(dict.fromkeys(name for row in self.rows for name in row))
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __dir__(self) -> list[str]:
-        return visible(self)
-
-    def __repr__(self) -> str:
-        return f"<History of {len(self)} epochs, stopped: {self.stopped}>"
-
-    def _repr_html_(self) -> str:
-        """For notebooks: the losses as curves, and the table, of which a long one shows both ends."""
-        columns = self.columns()
-        losses = {name: self[name] for name in ("train_loss", "val_loss") if name in columns}
-        rows = [[_cell(row.get(name, "")) for name in columns] for row in self.rows]
-        if len(rows) > 16:
-            rows = [*rows[:5], ["…"] * len(columns), *rows[-10:]]
-        table = html_table(columns, rows) if rows else ""
-        return html_title(repr(self).strip("<>")) + html_curves(losses) + table
-
-    def table(self) -> str:
-        """The rows as an aligned text.
-
-        >>> print(History([{"epoch": 1, "train_loss": 0.5}]).table())
-        epoch  train_loss
-            1      0.5000
-        """
-        if not self.rows:
-            return "no epoch was completed"
-        columns = self.columns()
-        cells = [columns]
-        for row in self.rows:
-            cells.append([_cell(row.get(name, "")) for name in columns])
-        widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
-        return "\n".join(
-            "  ".join(f"{cell:>{w}}" for cell, w in zip(line, widths, strict=True)) for line in cells
-        )
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
-
-
-add_hints(History, "a History", HISTORY)
 
 
 @dataclass(frozen=True)
@@ -215,6 +151,8 @@ def fit(
     schedule_every: str = "epoch",
     augment: Callable[[Any, np.random.Generator], Any] | None = None,
     callbacks: Sequence[Callable[[Epoch], Any]] = (),
+    on_step: Callable[[Step], Any] | Sequence[Callable[[Step], Any]] | None = None,
+    watch: Mapping[str, Any] | None = None,
     rng: int | np.random.Generator = 0,
     compile: bool = True,
     checkpoint: str | PathLike[str] | None = None,
@@ -249,6 +187,17 @@ def fit(
         callbacks: are called with an `Epoch` after each epoch. One that returns True or a text ends training,
             and the text becomes `History.stopped`; a dict of numbers adds columns; None, False and "" go on.
             See `EarlyStopping`, which begins anew with each `fit` that does not resume.
+        on_step: f, or a list of them: f(step) is called after each step that was taken, with a `Step`: model,
+            optimizer, loss, epoch, number, rows, x, y and gradient. One that returns True or a text ends
+            training then, with no row for the epoch that was cut short; None, False and "" go on.
+        watch: what to measure, as {name: every}: after every so many steps, in a column of `History.steps`;
+            or after the last step of each "epoch", in a column of the history, with NaN if none was taken.
+            "lr", the rate of the step, and "loss", of its batch before it; "gradient_norm", of the gradient
+            as it was used; "update/weight", ‖Δw‖/‖w‖ for each parameter, in columns such as
+            "update/weight layers.0.weight"; "sharpness", "preconditioned_sharpness" and "gradient_noise" of
+            the loss of all training rows, in evaluation mode, at the weights that the step led to. A function
+            of your own is a pair, {"name": (every, f)}; f(step) gives a number, or a dict of numbers, which
+            become the columns "name key".
         rng: a seed or a Generator, for the order of the rows and the augmentation.
         compile: replay loss and gradients (see `minigrad.compile`) instead of recording them for each batch;
             the history is the same. Weights, options and objects that the loss reads, and callbacks or
@@ -289,7 +238,11 @@ def fit(
     measured = _measured(held_out, metrics)
     require_schedules(optimizer, scheduled, schedule_every, measured)
     skipped = {"skipped"} if skip_nonfinite else set()
-    _require_watched_columns(callbacks, measured | {"epoch", "seconds"} | skipped)
+    standing = measured | {"epoch", "seconds"} | skipped
+    called = step_functions(on_step)
+    watched = watches(watch, optimizer, loss_of_batch(model, loss, False), (x, y), standing)
+    of_epochs = {each.name for each in watched if each.every is None}
+    _require_watched_columns(callbacks, standing | of_epochs)
     resumes = bool(resume) and checkpoint is not None and os.path.exists(checkpoint)
     steps = -(-len(x) // (int(size) * int(accumulate))) if schedule_every == "batch" else 1
     require_enough_steps(scheduled, steps, epochs, resumes)
@@ -306,19 +259,25 @@ def fit(
     handling = Handling(
         None if clip_norm is None else float(clip_norm), int(accumulate), bool(skip_nonfinite)
     )
-    trainer = Trainer(optimizer, compiled, bool(compile), each_batch, handling, (loss, model))
+    watching = Watching(model, history, called, watched)
+    trainer = Trainer(
+        optimizer, compiled, bool(compile), each_batch, handling, (loss, model), watching or None,
+        history.steps.taken,
+    )  # fmt: skip
     with _progress_bar(len(history), epochs, progress) as bar, _deferred_interrupt() as interrupted:
+        stopped = watching.stopping(interrupted)
         while len(history) < epochs and history.stopped == "epochs":
             began, number = time.perf_counter(), len(history) + 1
             model.train()
-            train_loss = trainer.epoch(number, batches(x, y, int(size), augment, generator), interrupted)
+            train_loss = trainer.epoch(number, batches(x, y, int(size), augment, generator), stopped)
+            history.steps.taken = trainer.taken
             if train_loss is None:
-                history.stopped = "interrupted"
+                history.stopped = watching.reason or "interrupted"
                 break
             _require_finite(model, number)
             measures = {} if held_out is None else evaluate(model, loss, held_out, metrics)
             columns = {f"val_{name}": value for name, value in measures.items()}
-            columns = {"train_loss": train_loss, **columns}
+            columns = {"train_loss": train_loss, **columns, **watching.of_epoch()}
             step_all(each_epoch, columns)
             if skip_nonfinite:
                 columns["skipped"] = trainer.skipped
@@ -330,6 +289,9 @@ def fit(
             _tell(callbacks, Epoch(model, optimizer, history))
             if checkpoint is not None:
                 save_tree(checkpoint, run.state())
+        if watching.reason is not None and checkpoint is not None:
+            _require_finite(model, len(history) + 1)
+            save_tree(checkpoint, run.state())
     if run.best is not None and run.best.parameters is not None:
         model.load_state_dict(run.best.parameters)
     return _ready(model, history)
@@ -368,7 +330,9 @@ def _measured(held_out: Any, metrics: Any) -> set[str]:
 def _require_watched_columns(callbacks: Any, columns: set[str]) -> None:
     """Require that the history will have the column that an `EarlyStopping` watches."""
     for callback in callbacks:
-        if isinstance(callback, EarlyStopping) and callback.column not in columns:
+        if not isinstance(callback, EarlyStopping) or callback.column in columns:
+            continue
+        if not any(callback.column.startswith(f"{name} ") for name in columns):
             raise ValueError(
                 f"`fit(callbacks=...)`: EarlyStopping watches {callback.column!r}, but the history will have "
                 f"the columns {sorted(columns)}."
@@ -398,22 +362,10 @@ def _tell(callbacks: Sequence[Callable[[Epoch], Any]], epoch: Epoch) -> None:
         answer = callback(epoch)
         if isinstance(answer, dict):
             epoch.row.update(_new_columns(callback, answer, epoch.row))
-        elif isinstance(answer, str):
-            if answer == "epochs":  # `stopped` would say that all epochs were done
-                raise ValueError(
-                    f"`fit(callbacks=...)`: the callback {_title(callback)} must return a text that says why "
-                    "training ends, other than 'epochs'."
-                )
-            reasons.append(answer)
-        elif isinstance(answer, bool | np.bool_):
-            reasons += ["callback"] if answer else []
-        elif answer is not None:
-            raise TypeError(
-                f"`fit(callbacks=...)`: the callback {_title(callback)} must return None, True, a text, or a "
-                f"dict of new columns, got {answer!r:.60}."
-            )
-    if reason := next(filter(None, reasons), None):
-        epoch.history.stopped = reason
+        elif reason := reason_to_end("callbacks", callback, answer, "text, or a dict of new columns"):
+            reasons.append(reason)
+    if reasons:
+        epoch.history.stopped = reasons[0]
 
 
 def _new_columns(callback: Any, answer: dict[Any, Any], row: dict[str, Any]) -> dict[str, Any]:
@@ -421,14 +373,10 @@ def _new_columns(callback: Any, answer: dict[Any, Any], row: dict[str, Any]) -> 
         number = isinstance(value, int | float | np.bool_ | np.integer | np.floating)
         if not isinstance(name, str) or name in row or not number:
             raise ValueError(
-                f"`fit(callbacks=...)`: the callback {_title(callback)} must return new columns as a dict of "
+                f"`fit(callbacks=...)`: the callback {title(callback)} must return new columns as a dict of "
                 f"name: number, with names that are not yet in {sorted(row)}, got {name!r}: {value!r:.60}."
             )
     return {name: v.item() if isinstance(v, np.generic) else v for name, v in answer.items()}
-
-
-def _title(callback: Any) -> str:
-    return getattr(callback, "__qualname__", type(callback).__name__)
 
 
 def _require_finite(model: Module, number: int) -> None:
@@ -502,6 +450,7 @@ class _Run:
             "rng": self.rng.bit_generator.state,
             "generators": {path: r.bit_generator.state for path, r in self.model.named_generators()},
             "rows": self.history.rows,
+            "steps": {"taken": self.history.steps.taken, "rows": self.history.steps.rows},
             "stopped": self.history.stopped,
         }
 
@@ -558,6 +507,8 @@ class _Run:
         for path, generator in generators.items():
             generator.bit_generator.state = state["generators"][path]
         self.history.rows[:] = state["rows"]
+        self.history.steps.rows[:] = state["steps"]["rows"]
+        self.history.steps.taken = state["steps"]["taken"]
         self.history.stopped = state["stopped"]
         if self.best is not None:
             self.best.value, self.best.parameters = state["best"]

@@ -220,7 +220,7 @@ KERAS_AND_JAX = [
     ("grad(lambda a: a.sum(), argnum=0)", "write argnums=0"),
     ("history.history['loss']", 'write history["train_loss"]'),
     ("history.loss", 'write history["train_loss"]'),
-    ("history.plot()", "write print(history.table())"),
+    ("history.epochs", "write len(history)"),
     ("fit(model, adam, cross_entropy, (X, y), epochs=1, max_norm=1.0)", "write clip_norm=1.0"),
     ("fit(model, adam, cross_entropy, (X, y), epochs=1, early_stopping=True)",
      "write callbacks=[models.EarlyStopping()]"),

@@ -104,6 +104,23 @@ class Optimizer:
             "`optim.FirstOrder`."
         )
 
+    def measures(self) -> dict[str, Callable[[Callable[..., Tensor], Any], float]]:
+        """What this optimizer can measure of a loss, by name: functions of f and a batch, where f(*batch) is
+        the mean loss of the batch's rows. `fit(watch=...)` offers them beside measures of its own.
+
+        "sharpness" and "gradient_noise", the noise scale B = tr Σ/‖G‖²; and "preconditioned_sharpness" of an
+        optimizer that divides by a second moment. All are of the parameters that are not frozen.
+
+        >>> import optim
+        >>> p = Tensor(np.zeros(2), requires_grad=True)
+        >>> X = np.array([[1.0, 2.0], [1.0, 2.0]])
+        >>> optim.SGD([p]).measures()["sharpness"](lambda x: (x * p**2).mean(), (X,))
+        2.0
+        """
+        from optim.measures import measures  # which imports this file
+
+        return measures(self)
+
     def state_dict(self) -> Values:
         """Options and state, but not the weights, as a nested dict of plain values and copied arrays."""
         return {
