@@ -28,6 +28,8 @@ Losses and metrics
 
 Training
     fit            the training loop
+    find_lr        tries growing learning rates, and puts the model back
+    LRCurve        what `find_lr` returns
     evaluate       loss and metrics over data, without recording
     History        what `fit` returns: a row for each epoch
     EarlyStopping  a callback that stops when a column no longer improves
@@ -38,6 +40,8 @@ from minigrad import __version__ as __version__
 from minigrad.extend import listed as _listed
 from minigrad.extend import missing as _missing
 from models.files import FileError as FileError
+from models.find_lr import LRCurve as LRCurve
+from models.find_lr import find_lr as find_lr
 from models.functional import functional_call as functional_call
 from models.habits import PACKAGE as _HABITS
 from models.layers import Dropout as Dropout

@@ -64,22 +64,22 @@ def require_settings(
         raise ValueError("`fit(resume=True)` needs checkpoint=, the file to go on from.")
 
 
-def require_optimizer(model: Module, optimizer: Any) -> None:
+def require_optimizer(model: Module, optimizer: Any, call: str = "fit") -> None:
     """Require an optimizer that has a `step` and holds every parameter to be trained."""
     if isinstance(model, Module) and (hidden := model.hidden_parameters()):
         raise ValueError(
-            f"`fit(model=...)` would not train {', '.join(hidden)}. {FOUND_IN} Make the object "
+            f"`{call}(model=...)` would not train {', '.join(hidden)}. {FOUND_IN} Make the object "
             "that holds them a Module, or freeze them: p.requires_grad = False."
         )
     if isinstance(optimizer, type) or not hasattr(optimizer, "step"):
         got = f"the class {optimizer.__name__}" if isinstance(optimizer, type) else type(optimizer).__name__
         example = "optim.Adam(model.named_parameters())"
-        raise TypeError(f"`fit(optimizer=...)` must be an optimizer, such as {example}, got {got}.")
+        raise TypeError(f"`{call}(optimizer=...)` must be an optimizer, such as {example}, got {got}.")
     if hasattr(optimizer, "param_groups"):
         held = {id(p) for group in optimizer.param_groups for p in group["params"]}
         if lacking := [name for name, p in model.named_parameters() if p.requires_grad and id(p) not in held]:
             raise ValueError(
-                "`fit(optimizer=...)` must hold every parameter to be trained, but it lacks "
+                f"`{call}(optimizer=...)` must hold every parameter to be trained, but it lacks "
                 f"{', '.join(lacking)}. Was it made for another model, or before a layer was replaced? Make "
                 "it again with model.named_parameters(), or freeze the parameters that must not change: "
                 "p.requires_grad = False."
@@ -116,17 +116,17 @@ def require_schedules(optimizer: Any, schedules: Sequence[Any], every: str, colu
             )
 
 
-def require_functions(loss: Any, augment: Any, metrics: Any, callbacks: Any) -> None:
+def require_functions(loss: Any, augment: Any, metrics: Any, callbacks: Any, call: str = "fit") -> None:
     if metrics is not None and not isinstance(metrics, Mapping):
-        raise TypeError(f"`fit(metrics=...)` must be a dict of name: function, got {metrics!r:.60}.")
+        raise TypeError(f"`{call}(metrics=...)` must be a dict of name: function, got {metrics!r:.60}.")
     if not isinstance(callbacks, list | tuple):
-        raise TypeError(f"`fit(callbacks=...)` must be a list of functions, got {callbacks!r:.60}.")
+        raise TypeError(f"`{call}(callbacks=...)` must be a list of functions, got {callbacks!r:.60}.")
     given = [("loss", loss), *(("metrics", each) for each in (metrics or {}).values())]
     given += [("callbacks", each) for each in callbacks]
     given += [] if augment is None else [("augment", augment)]
     for name, each in given:
         if isinstance(each, type) or not callable(each):
-            raise TypeError(f"`fit({name}=...)` needs a function, or an object to call, got {each!r:.60}.")
+            raise TypeError(f"`{call}({name}=...)` needs a function, or an object to call, got {each!r:.60}.")
 
 
 def require_options(optimizer: Any, clip_norm: Any, accumulate: Any, **switches: Any) -> None:
@@ -152,11 +152,11 @@ def require_options(optimizer: Any, clip_norm: Any, accumulate: Any, **switches:
         )
 
 
-def require_rng(rng: Any) -> None:
+def require_rng(rng: Any, call: str = "fit") -> None:
     if rng is None or isinstance(rng, np.random.Generator):
         return
     if isinstance(rng, bool) or not isinstance(rng, int | np.integer) or rng < 0:
-        raise TypeError(f"`fit(rng=...)` must be a whole number ≥ 0 or a numpy Generator, got {rng!r:.60}.")
+        raise TypeError(f"`{call}(rng=...)` must be a whole number ≥ 0 or a Generator, got {rng!r:.60}.")
 
 
 def require_enough_steps(schedules: Sequence[Any], each_epoch: int, epochs: int, resumed: bool) -> None:

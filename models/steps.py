@@ -57,6 +57,7 @@ class Handling:
     accumulate: int = 1
     skip_nonfinite: bool = False
     sums: dict[int, Any] = field(default_factory=dict)  # the gradients so far, by group or parameter
+    call: str = "fit"  # as the user wrote it
     spoiled: bool = False  # whether a loss of the present step was not finite
 
 
@@ -111,9 +112,12 @@ class Trainer:
                 loss = batch.loss
             except CaptureError as error:
                 if not self.compile or error.left or i:  # gradients of batches before are kept in vectors
-                    raise CaptureError(f"{error} `fit(compile=False)` trains without compiling.") from error
+                    call = self.handling.call
+                    raise CaptureError(
+                        f"{error} `{call}(compile=False)` trains without compiling."
+                    ) from error
                 self.compile = False
-                _warn_of_eager(*self.written, error)
+                _warn_of_eager(*self.written, error, self.handling.call)
                 return self.step(parts, where)
             if math.isfinite(loss) or not self.handling.skip_nonfinite:
                 found.append((loss, len(y)))
@@ -157,7 +161,7 @@ class Batch(Bound):
     def checked(self, loss: Any) -> Any:
         if not isinstance(loss, Tensor | np.ndarray) or loss.size != 1:
             got = f"shape {loss.shape}" if isinstance(loss, Tensor) else type(loss).__name__
-            raise TypeError(f"fit: loss(model(x), y) must be a scalar Tensor, got {got}.")
+            raise TypeError(f"{self._handling.call}: loss(model(x), y) must be a scalar Tensor, got {got}.")
         # Only the first loss is that of the step to be taken; later ones belong to trial points, which an
         # optimizer may reject.
         first, value = math.isnan(self.loss), loss.item()
@@ -200,7 +204,7 @@ class Batch(Bound):
         if self._handling.skip_nonfinite:
             self._handling.spoiled = True
             raise NotTaken
-        raise FloatingPointError(f"fit: {what}; the step was not taken. {remedy}")
+        raise FloatingPointError(f"{self._handling.call}: {what}; the step was not taken. {remedy}")
 
     # The gradient: of a compiled loss a vector for each group, else an array for each parameter
 
@@ -233,17 +237,17 @@ class Batch(Bound):
             p.grad = None
 
 
-def _warn_of_eager(loss: Any, model: Module, error: CaptureError) -> None:
-    """Tell once that the training goes on without replays, at the line that called `fit`."""
+def _warn_of_eager(loss: Any, model: Module, error: CaptureError, call: str) -> None:
+    """Tell once that the training goes on without replays, at the line that called `fit` or `find_lr`."""
     depth, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals["__name__"].split(".")[0] in PACKAGES:
         depth, frame = depth + 1, frame.f_back
     users = [f for f in (loss, model.forward) if str(f.__module__).split(".")[0] not in PACKAGES]
     places = map(_place_of, users or [loss])
     warnings.warn(
-        f"fit trains without compiling, and more slowly, because the loss cannot be replayed. {error} "
+        f"{call} trains without compiling, and more slowly, because the loss cannot be replayed. {error} "
         f"({'; '.join(places)}.) "
-        "`fit(compile=False)` does the same without this warning.",
+        f"`{call}(compile=False)` does the same without this warning.",
         RuntimeWarning,
         stacklevel=depth + 1,
     )

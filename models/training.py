@@ -42,7 +42,7 @@ from models.watching import Step, Watching, reason_to_end, step_functions, title
 if TYPE_CHECKING:
     from models.datasets import Dataset
 
-__all__ = ["EarlyStopping", "Epoch", "History", "evaluate", "fit"]
+__all__ = ["EarlyStopping", "Epoch", "History", "Stepper", "deferred_interrupt", "evaluate", "fit"]
 
 Loss = Callable[[Any, Any], Any]  # loss(model(x), y), a scalar Tensor
 Metrics = Mapping[str, Callable[[Any, Any], float]]  # metric(model(x), y) by name
@@ -264,7 +264,7 @@ def fit(
         optimizer, compiled, bool(compile), each_batch, handling, (loss, model), watching or None,
         history.steps.taken,
     )  # fmt: skip
-    with _progress_bar(len(history), epochs, progress) as bar, _deferred_interrupt() as interrupted:
+    with _progress_bar(len(history), epochs, progress) as bar, deferred_interrupt() as interrupted:
         stopped = watching.stopping(interrupted)
         while len(history) < epochs and history.stopped == "epochs":
             began, number = time.perf_counter(), len(history) + 1
@@ -395,7 +395,7 @@ def _ready(model: Module, history: History) -> History:
 
 
 @contextmanager
-def _deferred_interrupt() -> Iterator[Callable[[], bool]]:
+def deferred_interrupt() -> Iterator[Callable[[], bool]]:
     """Let Ctrl-C wait for the end of a step, so that parameters and optimizer state stay a matching pair."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
