@@ -71,6 +71,7 @@ compile: `fit` compiles by itself; for functions write minigrad.compile(f)
 save: a model saves itself, write model.save("model.npz")
 load load_model: a model loads itself, write model.load("model.npz")
 ModelCheckpoint: `fit` has it, write checkpoint="run.mg"
+lr_find lr_finder LRFinder LearningRateFinder: write find_lr(model, adam, cross_entropy, (X, y))
 to_categorical: write from models.datasets import one_hot
 """
 

@@ -1,5 +1,5 @@
 """What an optimizer can measure of the loss that it minimizes, offered by name through
-`Optimizer.measures()`.
+`Optimizer.measures()`, which imports this file when it is asked.
 
 Names: `f(*batch)` the loss of a batch, a scalar Tensor; `gᵢ` the gradient of its row i, `m` the number of
 rows.
@@ -15,9 +15,9 @@ import numpy as np
 
 from minigrad import Tensor, gradient_and_hvp
 from minigrad.extend import Packing
+from optim import preconditioned_sharpness, sharpness
 from optim.base.first_order import FirstOrder
 from optim.base.optimizer import Optimizer
-from optim.spectrum import preconditioned_sharpness, sharpness
 
 __all__ = ["measures"]
 
@@ -36,7 +36,7 @@ def measures(optimizer: Optimizer) -> dict[str, Measure]:
         return float(preconditioned_sharpness(lambda: f(*batch), _trained(optimizer), P))
 
     def noise(f: Loss, batch: Any) -> float:
-        return noise_scale(f, batch, _trained(optimizer))
+        return _noise_scale(f, batch, _trained(optimizer))
 
     found: dict[str, Measure] = {"sharpness": plain, "gradient_noise": noise}
     kind = type(optimizer)
@@ -50,7 +50,7 @@ def _trained(optimizer: Optimizer) -> list[Tensor]:
     return [p for p in params if p.requires_grad]
 
 
-def noise_scale(f: Loss, batch: Sequence[Any], params: Sequence[Tensor]) -> float:
+def _noise_scale(f: Loss, batch: Sequence[Any], params: Sequence[Tensor]) -> float:
     """The batch size beyond which larger batches save few steps.
 
         ḡ = mean gᵢ,   tr Σ = Σ‖gᵢ − ḡ‖²/(m − 1),   ‖G‖² = ‖ḡ‖² − tr Σ/m,   B = tr Σ/‖G‖²
