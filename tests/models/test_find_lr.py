@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
+import minigrad
 import optim
 from minigrad import Tensor
 from models import Dropout, Linear, LRCurve, Module, Sequential, cross_entropy, find_lr, fit, mse_loss
@@ -81,13 +82,15 @@ def interrupt_twice(x, y):
     optim.SGD, lambda p, lr: optim.SGD(p, lr, momentum=0.9), optim.Adam, optim.NAdam, optim.Adagrad,
     optim.Lion,
 ])  # fmt: skip
-@pytest.mark.parametrize("used", [True, False])
+@pytest.mark.parametrize("used", ["compiled", "eager", ""])
 def test_all_is_put_back(make, used):
     model, optimizer = setup(make)
     rng = np.random.default_rng(3)
     if used:
         fit(model, optimizer, cross_entropy, DATA, epochs=1, progress=False)
-        optimizer.step(lambda: cross_entropy(model(DATA.X), DATA.y))  # leaves gradients
+        loss = lambda x, y: cross_entropy(model(x), y)  # noqa: E731
+        at_all = minigrad.compile(loss).at(DATA.X, DATA.y)
+        optimizer.step(at_all if used == "compiled" else at_all.__call__)  # leaves gradients
     model.layers[0].bias.requires_grad = False
     model.eval()
     before, twin = everything(model, optimizer, rng), copy.deepcopy((model, optimizer))
@@ -126,6 +129,21 @@ def test_all_is_put_back_where_it_ends_early(late, error, compile):
     assert everything(model, optimizer, rng) == before
     assert compile or len(calls) == 6
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_ctrl_c_does_not_cut_the_way_back_short():
+    model, optimizer = setup()
+    load, rng = model.load_state_dict, np.random.default_rng(3)
+
+    def load_and_interrupt(state):
+        signal.raise_signal(signal.SIGINT)
+        return load(state)
+
+    before = everything(model, optimizer, rng)
+    model.load_state_dict = load_and_interrupt
+    with pytest.raises(KeyboardInterrupt):
+        find_lr(model, optimizer, interrupt, DATA, rng=rng, compile=False)
+    assert everything(model, optimizer, rng) == before
 
 
 def test_it_ends_where_the_loss_explodes():

@@ -104,7 +104,7 @@ def test_a_function_ends_training_after_its_step(answer, stopped, steps, tmp_pat
     model, history = trained(3, on_step=ends, checkpoint=path)
     assert (history.stopped, history.steps.taken, len(history)) == (stopped, steps, steps // 4)
     assert len(others) == steps
-    again, resumed = trained(3, on_step=ends, checkpoint=path, resume=True, seed=9)
+    again, resumed = trained(3, checkpoint=path, resume=True, seed=9)  # what was ended stays ended
     assert (resumed.stopped, resumed.steps.taken) == (stopped, steps)
     assert all(np.array_equal(p, weights(again)[name]) for name, p in weights(model).items())
 
