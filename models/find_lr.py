@@ -44,22 +44,38 @@ class LRCurve:
     smoothed: Array
 
     @property
-    def suggestion(self) -> float | None:
+    @entry
+    def suggestion(self) -> float:
         """The rate at which the smoothed loss falls most steeply per decade, on its way to its smallest value
-        and after the first tenth of the rates; None if it does not fall there."""
+        and after the first tenth of the rates. ValueError if it does not fall there."""
+        return self._fallen("suggestion", self._steepest())
+
+    @property
+    @entry
+    def valley(self) -> float:
+        """The rate in the middle of the longest fall of the smoothed loss. ValueError if it never falls.
+
+        The longest fall is the longest sequence of losses, each less than the one before, with others between
+        them; its middle lies half its length before its end. Usually it is the more cautious of the two.
+        """
+        return self._fallen("valley", self._middle())
+
+    def _fallen(self, name: str, rate: float | None) -> float:
+        if rate is None:
+            raise ValueError(
+                f"`LRCurve.{name}` needs a loss that falls, and with rates from {self.rates[0]:.3g} to "
+                f"{self.rates[-1]:.3g} it does not. Look at `plot()`, and try other rates or more steps."
+            )
+        return rate
+
+    def _steepest(self) -> float | None:
         first, lowest = len(self.rates) // 10, int(np.argmin(self.smoothed))
         slope = np.diff(self.smoothed)[first:lowest]
         if not len(slope) or slope.min() >= 0:
             return None
         return float(self.rates[first + np.argmin(slope)])
 
-    @property
-    def valley(self) -> float | None:
-        """The rate in the middle of the longest fall of the smoothed loss; None if it never falls.
-
-        The longest fall is the longest sequence of losses, each less than the one before, with others between
-        them; its middle lies half its length before its end. Usually it is the more cautious of the two.
-        """
+    def _middle(self) -> float | None:
         s, n = self.smoothed, len(self.smoothed)
         length = np.ones(n, int)
         for i in range(1, n):
@@ -70,14 +86,17 @@ class LRCurve:
         half = int(length[end]) // 2
         return float(self.rates[end - half]) if half else None
 
+    def _found(self) -> dict[str, float | None]:
+        return {"suggestion": self._steepest(), "valley": self._middle()}
+
     def __repr__(self) -> str:
-        found = [f"{name} {_number(getattr(self, name))}" for name in ("suggestion", "valley")]
+        found = [f"{name} {_number(rate)}" for name, rate in self._found().items()]
         return f"<LRCurve of {len(self.rates)} rates: {', '.join(found)}>"
 
     def _repr_html_(self) -> str:
         """For notebooks: the smoothed losses as a curve, and the numbers."""
         ends = f"smoothed loss, rates {_number(self.rates[0])} to {_number(self.rates[-1])}"
-        rows = [[name, _number(getattr(self, name))] for name in ("suggestion", "valley")]
+        rows = [[name, _number(rate)] for name, rate in self._found().items()]
         curve = html_curves({ends: self.smoothed.tolist()})
         return html_title(f"LRCurve of {len(self.rates)} rates") + curve + html_table(("", "rate"), rows)
 
@@ -97,12 +116,11 @@ class LRCurve:
         ax = axes(ax)
         ax.plot(self.rates, self.losses, label="loss of the batch", **look(5) | {"linewidth": 0.8})
         ax.plot(self.rates, self.smoothed, label="smoothed", **look(0))
-        for i, (name, marker) in enumerate({"suggestion": "o", "valley": "s"}.items()):
-            rate = getattr(self, name)
+        for i, (name, rate) in enumerate(self._found().items()):
             if rate is not None:
                 at = float(self.smoothed[np.searchsorted(self.rates, rate)])
                 label = f"{name}: {_number(rate)}"
-                ax.plot([rate], [at], label=label, **look(1 + i) | {"linestyle": "", "marker": marker})
+                ax.plot([rate], [at], label=label, **look(1 + i) | {"linestyle": "", "marker": "os"[i]})
         fall = self.smoothed[0] - self.smoothed.min()
         if fall > 0:  # an explosion would press all else flat
             ax.set_ylim(self.smoothed.min() - fall, self.smoothed[0] + fall)

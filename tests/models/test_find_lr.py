@@ -7,6 +7,7 @@ import signal
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import minigrad
 import optim
@@ -183,20 +184,25 @@ def test_of_a_quadratic_the_rates_lie_below_the_proven_limit():
 
 
 @pytest.mark.parametrize(("smoothed", "suggestion", "valley"), [
-    (np.r_[np.ones(10), 0.9, 0.8, 0.5, 0.4, 0.3, np.ones(5)], 11, 11),
-    (np.r_[1.0, 0.9, 0.8, 0.3, 0.2, 0.1, 0.5, 0.9, 0.05, 0.01], 7, 5), (np.ones(12), None, None),
-    (np.arange(12.0), None, None), (np.ones(1), None, None), (np.r_[2.0, 1.0], 0, 0),
+    (np.r_[np.ones(10), 0.9, 0.8, 0.5, 0.4, 0.3, np.ones(5)], 12, 12),
+    (np.r_[1.0, 0.9, 0.8, 0.3, 0.2, 0.1, 0.5, 0.9, 0.05, 0.01], 8, 6), (np.ones(12), None, None),
+    (np.arange(12.0), None, None), (np.ones(1), None, None), (np.r_[2.0, 1.0], 1, 1),
 ])  # fmt: skip
 def test_what_is_suggested(smoothed, suggestion, valley):
-    curve = LRCurve(np.arange(len(smoothed)) * 1.0, smoothed, smoothed)
-    assert (curve.suggestion, curve.valley) == (suggestion, valley)
-    assert "none" in repr(curve) if valley is None else f"valley {valley}" in repr(curve)
+    curve = LRCurve(np.arange(len(smoothed)) + 1.0, smoothed, smoothed)
+    if valley is None:
+        for name in ("suggestion", "valley"):
+            with pytest.raises(ValueError, match=rf"LRCurve\.{name}` needs a loss that falls, .* `plot\(\)`"):
+                getattr(curve, name)
+        assert "suggestion none, valley none" in repr(curve)
+    else:
+        assert (curve.suggestion, curve.valley) == (suggestion, valley)
+        assert f"valley {valley}" in repr(curve)
+    curve.plot(ax=Figure().subplots())
     assert "LRCurve" in curve._repr_html_()
 
 
 def test_a_plot():
-    from matplotlib.figure import Figure
-
     model, optimizer = setup()
     curve, ax = find_lr(model, optimizer, cross_entropy, DATA, rng=0), Figure().subplots()
     assert curve.plot(ax=ax) is ax
