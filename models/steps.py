@@ -261,16 +261,15 @@ def _place_of(f: Any) -> str:
 
 
 def norm(arrays: Iterable[Any]) -> float:
-    """The joint norm of arrays, also where their squares overflow or vanish."""
-    arrays = [np.abs(a) for a in arrays]
-    with np.errstate(over="ignore"):
-        square = sum(float(np.sum(np.square(a, dtype=float))) for a in arrays)
-    if math.isfinite(square) and square > 1e-200:
+    """The joint norm of real arrays, also where their squares overflow or vanish."""
+    arrays = [np.asarray(a, float) for a in arrays]
+    square = sum(float(np.vdot(a, a)) for a in arrays)
+    if 1e-200 < square < math.inf:
         return math.sqrt(square)
-    top = max((float(a.max(initial=0)) for a in arrays), default=0.0)
+    top = max((float(np.abs(a).max(initial=0)) for a in arrays), default=0.0)
     if not 0 < top < math.inf:
         return top
-    return top * math.sqrt(sum(float(np.sum(np.square(a / top, dtype=float))) for a in arrays))
+    return top * math.sqrt(sum(float(np.vdot(a / top, a / top)) for a in arrays))
 
 
 def _length(gradients: Mapping[int, Any], squares: Sequence[float]) -> float:

@@ -28,7 +28,7 @@ from models.steps import Rows, Trainer, norm
 __all__ = ["Step", "Watch", "Watching", "reason_to_end", "step_functions", "title", "watches"]
 
 Array = NDArray[Any]
-Weights = Mapping[str, Array]
+Weights = Mapping[str, tuple[Tensor, Array]]  # parameters, and copies of their values before a step
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +119,7 @@ class Watching:
         due = [watch for watch in self.watches if watch.is_due(number)]
         at_end = [watch for watch in self.watches if watch.every is None]
         compared = any(watch.measure is _update_to_weight for watch in due + at_end)
-        before = {name: p.numpy() for name, p in _trained(self.model)} if compared else {}
+        before = {name: (p, p.numpy()) for name, p in self._trained()} if compared else {}
         found = trainer.step(parts, f"epoch {epoch}")
         if trainer.taken == number and (due or at_end or self.functions):
             step = self._seen(trainer, parts, epoch, found)
@@ -141,6 +141,13 @@ class Watching:
             else self._measured(watches, *last)
         )
 
+    @cached_property
+    def _named(self) -> list[tuple[str, Tensor]]:
+        return list(self.model.named_parameters())
+
+    def _trained(self) -> list[tuple[str, Tensor]]:
+        return [(name, p) for name, p in self._named if p.requires_grad]
+
     def _measured(self, watches: Sequence[Watch], step: Step, before: Weights) -> dict[str, float]:
         columns: dict[str, float] = {}
         for watch in watches:
@@ -152,16 +159,12 @@ class Watching:
     ) -> Step:
         gradient = None
         if hasattr(trainer.optimizer, "rule"):
-            grads = {name: p.grad for name, p in _trained(self.model) if p.grad is not None}
+            grads = {name: p.grad for name, p in self._trained() if p.grad is not None}
             gradient = {n: np.array(g.data if isinstance(g, Tensor) else g) for n, g in grads.items()}
         loss = found[0][0]
         if len(found) > 1:
             loss = sum(value * n for value, n in found) / sum(n for _, n in found)
         return Step(self.model, trainer.optimizer, loss, epoch, trainer.taken, gradient, parts)
-
-
-def _trained(model: Module) -> list[tuple[str, Tensor]]:
-    return [(name, p) for name, p in model.named_parameters() if p.requires_grad]
 
 
 def reason_to_end(argument: str, function: Any, answer: Any, also: str = "a text") -> str | None:
@@ -207,11 +210,9 @@ def _gradient_norm(step: Step, before: Weights) -> float:
 
 def _update_to_weight(step: Step, before: Weights) -> dict[str, float]:
     found = {}
-    for name, p in step.model.named_parameters():
-        if name in before:
-            old = before[name].astype(np.float64)
-            moved, size = norm([p.data - old]), norm([old])
-            found[name] = moved / size if size else math.inf if moved else math.nan
+    for name, (p, old) in before.items():
+        moved, size = norm([np.subtract(p.data, old, dtype=np.float64)]), norm([old])
+        found[name] = moved / size if size else math.inf if moved else math.nan
     return found
 
 

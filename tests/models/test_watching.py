@@ -10,6 +10,7 @@ import optim
 from minigrad import Tensor
 from models import MLP, Dropout, EarlyStopping, Linear, Sequential, cross_entropy, fit, mse_loss
 from models.history import History, Steps
+from models.steps import norm
 
 mpl.use("Agg")
 data = np.random.default_rng(0)
@@ -374,3 +375,12 @@ def test_mlp_names_its_columns_by_path():
     history = fit(model, optim.SGD(model.parameters()), cross_entropy, (X, Y), epochs=1,
                   watch={"update/weight": 2}, progress=False)  # fmt: skip
     assert history.steps.columns()[2:] == ["update/weight layers.0.weight", "update/weight layers.0.bias"]
+
+
+@pytest.mark.parametrize(("arrays", "length"), [
+    ([np.full(4, 300, np.float16)], 600), ([np.full((2, 2), 1e200)], 2e200), ([np.full(4, 1e-200)], 2e-200),
+    ([np.array([3.0]), np.array([[4.0]])], 5), ([np.zeros(3)], 0), ([], 0), ([np.zeros(0)], 0),
+    ([np.array([1.0, np.inf])], np.inf), ([np.array([np.nan, 1.0]), np.ones(1)], np.nan),
+])  # fmt: skip
+def test_norms_of_any_size(arrays, length):
+    assert norm(arrays) == pytest.approx(length, rel=1e-12, nan_ok=True)
