@@ -1,0 +1,114 @@
+"""The page of the lecture: one file that shows each topic's text, picture, numbers and the lines that
+made them. It needs no network; the pictures lie beside it, one for light screens and one for dark
+ones.
+"""
+
+import html
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+from examples import lecture
+from examples.lecture.shared import Row
+
+THEMES: dict[str, dict[str, Any]] = {  # rcParams of Matplotlib
+    "light": {},
+    "dark": {
+        "axes.prop_cycle": "cycler(color=['#5aa9ec', '#f29a4e', '#43c79b', '#e69fc7', '#f0c04e', '#9ad0f5'])",
+        **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "#0d1117"),
+        **dict.fromkeys(
+            ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), "#e8edf3"
+        ),
+    },
+}
+STYLE = """
+:root { color-scheme: light dark; --back: #fff; --text: #1c2430; --muted: #5b6675; --line: #d5dae1;
+  --block: #f4f6f8; --accent: #0072b2; --bad: #b3261e; }
+@media (prefers-color-scheme: dark) { :root { --back: #0d1117; --text: #e8edf3; --muted: #9aa5b4;
+  --line: #2c3542; --block: #161c25; --accent: #5aa9ec; --bad: #ff8a80; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 80rem; padding: 1.5rem 1rem 4rem; background: var(--back);
+  color: var(--text); font: 1rem/1.55 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
+h1 { margin: 0; font-size: 1.9rem; } h2 { margin: 0 0 .75rem; font-size: 1.25rem; line-height: 1.3; }
+a { color: var(--accent); } nav { columns: 15rem; margin: 1.5rem 0; }
+nav a { display: block; padding: .1rem 0; }
+section { border-top: 1px solid var(--line); padding: 2rem 0; } p { margin: 0 0 .9rem; max-width: 42rem; }
+pre { background: var(--block); border-radius: 6px; padding: .7rem .9rem; overflow-x: auto;
+  margin: 0 0 .9rem; font: .85rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
+code { font: .9em ui-monospace, "DejaVu Sans Mono", monospace; }
+.wide { overflow-x: auto; } .wide img { display: block; width: 100%; min-width: 32rem; height: auto; }
+table { border-collapse: collapse; font-size: .9rem; margin: 1rem 0; }
+th, td { text-align: right; padding: .25rem .7rem .25rem 0; border-bottom: 1px solid var(--line);
+  vertical-align: top; font-variant-numeric: tabular-nums; }
+th { color: var(--muted); font-weight: 500; } th:first-child, td:first-child { text-align: left; }
+.off td { color: var(--bad); } summary { cursor: pointer; color: var(--accent); margin: .5rem 0; }
+@media (min-width: 68rem) {
+  .topic { display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 6fr); gap: 0 2.5rem; } }
+"""
+
+
+def name(number: int) -> str:
+    """The name of a topic's pictures, without the theme."""
+    return f"{number:02}-{lecture.TOPICS[number - 1].replace('_', '-')}"
+
+
+def title(number: int) -> str:
+    """The first line of a topic's docstring."""
+    return str(lecture.topic(number).__doc__).split("\n", 1)[0]
+
+
+def prose(text: str) -> str:
+    """Paragraphs of a docstring as HTML; indented ones are formulas."""
+    blocks = []
+    for block in html.escape(inspect.cleandoc(text), quote=False).split("\n\n"):
+        if block.startswith("    "):
+            blocks.append(f"<pre>{inspect.cleandoc(block)}</pre>")
+        else:
+            blocks.append("<p>" + re.sub("`([^`]+)`", r"<code>\1</code>", block) + "</p>")
+    return "\n".join(blocks)
+
+
+def grid(head: list[str], rows: list[list[str]], off: set[int] | None = None) -> str:
+    """A table as HTML; the rows with a number in `off` are marked."""
+    lines = ["<tr>" + "".join(f"<th>{html.escape(cell)}</th>" for cell in head) + "</tr>"]
+    for i, row in enumerate(rows):
+        cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in row)
+        lines.append(f"<tr{' class=off' if i in (off or ()) else ''}>{cells}</tr>")
+    return '<div class="wide"><table>' + "\n".join(lines) + "</table></div>"
+
+
+def section(number: int, rows: list[Row]) -> str:
+    """One topic as HTML."""
+    module = lecture.topic(number)
+    numbers = [[row.what, *(f"{value:.6g}".replace("-", "−") for value in row[1:])] for row in rows]
+    off = {i for i, row in enumerate(rows) if not row.holds}
+    report = module.report() if hasattr(module, "report") else []
+    whole = grid(list(report[0]), [list(row.values()) for row in report]) if report else ""
+    lines = html.escape(inspect.getsource(module.numbers), quote=False)
+    rest = html.escape(inspect.getsource(module).split('"""', 2)[2].strip(), quote=False)
+    return f"""<section id="{number}"><h2>{number} · {html.escape(title(number))}</h2>
+<div class="topic"><div>{prose(module.__doc__.split(chr(10), 1)[1])}</div>
+<div><div class="wide"><picture><source media="(prefers-color-scheme: dark)" srcset="{name(number)}-dark.png">
+<img src="{name(number)}-light.png" alt="{html.escape(title(number))}"></picture></div>
+{grid(["", "measured", "predicted", "tolerance"], numbers, off)}</div></div>
+{whole}<details open><summary>The lines that made the numbers</summary><pre>{lines}</pre></details>
+<details><summary>The whole script, {lecture.TOPICS[number - 1]}.py</summary><pre>{rest}</pre></details>
+</section>"""
+
+
+def write(found: dict[int, list[Row]], out: Path) -> Path:
+    """Write the page of some topics, given their numbers, and return its path."""
+    links = "".join(f'<a href="#{n}">{n} · {html.escape(title(n).split(":")[0])}</a>' for n in found)
+    count = sum(map(len, found.values()))
+    text = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Optimizers at work</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style>
+<h1>Optimizers at work</h1><p>What each method of training does.
+Each of the {count} numbers was measured just before this page was written, and stands beside the number that
+the text derives.</p>
+<nav>{links}</nav>
+{"".join(section(n, rows) for n, rows in found.items())}</html>
+"""
+    path = out / "index.html"
+    path.write_text(text, encoding="utf-8")
+    return path
