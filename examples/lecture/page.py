@@ -43,6 +43,7 @@ th, td { text-align: right; padding: .25rem .7rem .25rem 0; border-bottom: 1px s
   vertical-align: top; font-variant-numeric: tabular-nums; }
 th { color: var(--muted); font-weight: 500; } th:first-child, td:first-child { text-align: left; }
 .off td { color: var(--bad); } summary { cursor: pointer; color: var(--accent); margin: .5rem 0; }
+th:first-child { min-width: 8.5rem; } @media (max-width: 40rem) { table { font-size: .8rem; } }
 @media (min-width: 68rem) {
   .topic { display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 6fr); gap: 0 2.5rem; } }
 """
@@ -65,7 +66,8 @@ def prose(text: str) -> str:
         if block.startswith("    "):
             blocks.append(f"<pre>{inspect.cleandoc(block)}</pre>")
         else:
-            blocks.append("<p>" + re.sub("`([^`]+)`", r"<code>\1</code>", block) + "</p>")
+            block = re.sub("`([^`]+)`", r"<code>\1</code>", block)
+            blocks.append("<p>" + re.sub(r"\*([\w ]+)\*", r"<em>\1</em>", block) + "</p>")
     return "\n".join(blocks)
 
 
@@ -98,7 +100,8 @@ def section(number: int, rows: list[Row]) -> str:
 
 
 def write(found: dict[int, list[Row]], out: Path) -> Path:
-    """Write the page of some topics, given their numbers, and return its path."""
+    """Write the page of some topics, given their numbers, and return its path: index.html, or for a single
+    topic a page with its name, so that the whole lecture stays."""
     links = "".join(f'<a href="#{n}">{n} · {html.escape(title(n).split(":")[0])}</a>' for n in found)
     count = sum(map(len, found.values()))
     text = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Optimizers at work</title>
@@ -109,6 +112,6 @@ the text derives.</p>
 <nav>{links}</nav>
 {"".join(section(n, rows) for n, rows in found.items())}</html>
 """
-    path = out / "index.html"
+    path = out / ("index.html" if len(found) > 1 else f"{name(*found)}.html")
     path.write_text(text, encoding="utf-8")
     return path

@@ -67,12 +67,12 @@ def test_a_topic_by_itself(tmp_path, capsys):
     command.main(["--only", "15", "--out", str(tmp_path)])
     out = capsys.readouterr().out
     assert out.splitlines()[0] == f"15  {page.title(15)}"
-    assert out.splitlines()[-1] == f"page: {tmp_path / 'index.html'}"
-    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert out.splitlines()[-1] == f"page: {tmp_path / '15-topological-order.html'}"
+    text = (tmp_path / "15-topological-order.html").read_text(encoding="utf-8")
     for file in re.findall(r'(?:src|srcset)="([^"]+)"', text):
         assert (tmp_path / file).stat().st_size > 5_000
     assert {path.name for path in tmp_path.iterdir()} == {
-        "index.html", "15-topological-order-light.png", "15-topological-order-dark.png"
+        "15-topological-order.html", "15-topological-order-light.png", "15-topological-order-dark.png"
     }  # fmt: skip
     assert "def numbers() -&gt; list[Row]:" in text
     assert html.escape(page.title(15)) in text
@@ -85,8 +85,15 @@ def test_the_page_marks_a_number_that_is_not_as_predicted(tmp_path, monkeypatch,
     monkeypatch.setattr(command, "pictures", lambda number, out: True)
     with pytest.raises(SystemExit, match="not as predicted: 15: wrong <b>"):
         command.main(["--only", "15", "--out", str(tmp_path)])
-    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    text = (tmp_path / "15-topological-order.html").read_text(encoding="utf-8")
     assert re.findall(r"<tr class=off><td>([^/]*)</td>", text) == ["wrong &lt;b&gt;"]
+
+
+def test_several_topics_make_the_index(tmp_path):
+    rows = [shared.Row("a", 1.0, 1.0)]
+    assert page.write({1: rows, 15: rows}, tmp_path) == tmp_path / "index.html"
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert re.findall(r'href="#(\d+)"', text) == re.findall(r'<section id="(\d+)"', text) == ["1", "15"]
 
 
 def test_without_matplotlib_the_numbers_are_printed(tmp_path, capsys, monkeypatch):
