@@ -1,5 +1,6 @@
 """The command line of the lecture: numbers to the terminal, pictures and a page into a folder."""
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,22 @@ def pictures(number: int, out: Path) -> bool:
     return True
 
 
+def report(number: int, out: Path) -> None:
+    """Print the table of a topic that has one, and save it as CSV."""
+    module = lecture.topic(number)
+    rows = module.report() if hasattr(module, "report") else []
+    if not rows:
+        return
+    lines = [list(rows[0]), *(list(row.values()) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    path = out / f"{page.name(number)}.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(lines)
+    print(f"table: {path}", flush=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     every = range(1, len(lecture.TOPICS) + 1)
     command = parser("examples.lecture", lecture.__doc__)
@@ -38,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{number}  {page.title(number)}", flush=True)
         found[number] = lecture.topic(number).numbers()
         print(table(found[number]), flush=True)
+        report(number, options.out)
         drawn = drawn and pictures(number, options.out)
     print(f"page: {page.write(found, options.out)}" if drawn else plotting.MISSING)
     broken = [f"{n}: {row.what}" for n, rows in found.items() for row in rows if not row.holds]

@@ -79,8 +79,9 @@ def needed(name: str) -> dict[str, float]:
 
 
 class Facts(NamedTuple):
-    """kept: vectors in a checkpoint after 12 steps. working: the peak of memory in a step, in vectors. cost:
-    of a step, in gradients. digits: log₁₀ of the largest step over the smallest, slopes 1e-3 to 1e3."""
+    """kept: vectors in a checkpoint after 12 steps. working: the most memory that a step takes anew, in
+    vectors. cost: of a step, in gradients. digits: log₁₀ of the largest step over the smallest, slopes 1e-3
+    to 1e3."""
 
     kept: float
     working: float
@@ -140,7 +141,7 @@ def summary() -> list[dict[str, str]]:
         wins = [title for title in PROBLEMS if found[title] <= 2 * best[title]]
         fails = [title for title in PROBLEMS if found[title] == np.inf]
         row = {"optimizer": name, "type": f"{'first' if name in FIRST_ORDER else 'second'} order"}
-        row |= {"vectors kept": f"{fact.kept:.0f}", "vectors at work": f"{fact.working:.0f}"}
+        row |= {"vectors kept": f"{fact.kept:.0f}", "vectors made in a step": f"{fact.working:.0f}"}
         row |= {"gradients a step": f"{fact.cost:.0f}", "adapts to": adapts_to(name)}
         row |= {title: "–" if found[title] == np.inf else f"{found[title]:.0f}" for title in PROBLEMS}
         rows.append(row | {"wins": ", ".join(wins) or "–", "fails": ", ".join(fails) or "–"})

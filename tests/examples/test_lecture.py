@@ -1,5 +1,6 @@
 """The lecture says what is so: every number holds, and every topic has its text, lines and picture."""
 
+import csv
 import html
 import math
 import re
@@ -94,6 +95,21 @@ def test_several_topics_make_the_index(tmp_path):
     assert page.write({1: rows, 15: rows}, tmp_path) == tmp_path / "index.html"
     text = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert re.findall(r'href="#(\d+)"', text) == re.findall(r'<section id="(\d+)"', text) == ["1", "15"]
+
+
+def test_a_table_is_printed_and_saved(tmp_path, monkeypatch, capsys):
+    rows = [{"optimizer": "SGD", "wins": "a, b"}, {"optimizer": "Momentum", "wins": "–"}]
+    monkeypatch.setattr(lecture.topic(13), "report", lambda: rows)
+    command.report(13, tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "optimizer  wins",
+        "SGD        a, b",
+        "Momentum   –",
+        f"table: {tmp_path / '13-summary.csv'}",
+    ]
+    with (tmp_path / "13-summary.csv").open(encoding="utf-8", newline="") as file:
+        assert list(csv.DictReader(file)) == rows
 
 
 def test_without_matplotlib_the_numbers_are_printed(tmp_path, capsys, monkeypatch):
