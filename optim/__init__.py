@@ -39,6 +39,9 @@ Sweeps
     Sweep                the runs of a sweep, and what they say
     performance_profile  compares solvers over many problems
 
+Figures
+    figures  a module that draws what an optimizer does
+
 Learning rates
     LRSchedule                   the base of all schedules
     StepLR                       multiplies the rate every few epochs
@@ -65,6 +68,7 @@ Gradients
 from minigrad import __version__ as __version__
 from minigrad.extend import listed as _listed
 from minigrad.extend import missing as _missing
+from optim import figures as figures
 from optim.adagrad import Adagrad as Adagrad
 from optim.adam import Adam as Adam
 from optim.adamw import AdamW as AdamW

@@ -54,9 +54,9 @@ class PerformanceProfile:
 
     def plot(self, ax: Any = None) -> Any:
         """The profiles as steps over log τ. Needs Matplotlib; returns the axes."""
-        from optim.sweep_plots import plot_profile
+        from optim.figures import performance_profiles
 
-        return plot_profile(self, ax)
+        return performance_profiles(self, ax=ax)
 
 
 TAUS = (1, 2, 5, 10, math.inf)

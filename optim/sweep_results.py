@@ -249,12 +249,13 @@ class Sweep:
         """Sensitivity curves: the metric against the learning rate, a curve for each optimizer.
 
         Options: metric, over, higher_is_better as everywhere; x, the setting on the axis ("lr"); by, that of
-        the curves ("optimizer", if there is one). Lines are medians, bands their intervals, and a cross on
-        the upper edge stands where at least one run diverged. Needs Matplotlib; returns the axes.
+        the curves ("optimizer", if there is one); limit, a proven bound on the rate. Lines are medians, bands
+        their intervals, and a cross on the upper edge stands where at least one run diverged. Needs
+        Matplotlib; returns the axes.
         """
-        from optim.sweep_plots import plot_sensitivity
+        from optim.figures import sensitivity
 
-        return plot_sensitivity(self, ax, **options)
+        return sensitivity(self, ax=ax, **options)
 
     @entry
     def table(self, metric: str | None = None, *, over: Any = None, higher_is_better: bool = False) -> str:

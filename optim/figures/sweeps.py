@@ -1,8 +1,4 @@
-"""The pictures of a sweep. Each function draws on the axes it is given, or on new ones, and returns them.
-
-Curves differ in colour, marker and dash, so that they can be told apart in print and by the colour-blind. All
-else has Matplotlib's own colours, so a picture follows `plt.style.use("dark_background")`.
-"""
+"""The pictures of a sweep: sensitivity curves with bands over the seeds, and performance profiles."""
 
 from __future__ import annotations
 
@@ -11,43 +7,52 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["plot_profile", "plot_sensitivity"]
+from minigrad.extend import entry
+from optim.figures.style import GREY, axes, legend, look
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito 2008
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
-
-
-def axes(ax: Any) -> Any:
-    """`ax`, or those of a new figure."""
-    if ax is not None:
-        return ax
-    try:
-        from matplotlib import pyplot as plt
-    except ImportError as error:
-        raise ImportError('plot() needs Matplotlib: pip install -e ".[plot]"') from error
-    return plt.subplots(layout="constrained")[1]
+__all__ = ["performance_profiles", "sensitivity"]
 
 
-def look(i: int) -> dict[str, Any]:
-    """How the i-th curve looks."""
-    return {
-        "color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)],
-        "linestyle": DASHES[(i // 2) % len(DASHES)], "linewidth": 1.8, "markersize": 5,
-    }  # fmt: skip
-
-
-def plot_sensitivity(
+@entry
+def sensitivity(
     sweep: Any,
-    ax: Any = None,
     *,
     metric: str | None = None,
     x: str = "lr",
     by: Any = None,
     over: Any = None,
     higher_is_better: bool = False,
+    limit: float | None = None,
+    ax: Any = None,
 ) -> Any:
-    """See `Sweep.plot`."""
+    """The result of a sweep against the learning rate: medians, and their intervals over the seeds as bands.
+
+    A cross on the upper edge stands where at least one run diverged.
+
+    Args:
+        sweep: a `Sweep`.
+        metric, over, higher_is_better: see `Sweep.summary`.
+        x: the setting on the axis.
+        by: the settings that have a curve for each value; by default "optimizer", if there is one.
+        limit: a proven bound on the rate, > 0, drawn as a line; for gradient descent 2/λmax, where λmax is
+            the largest eigenvalue of the Hessian (`sharpness`).
+        ax: Matplotlib's axes to draw on; by default those of a new figure.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: a setting has no place in the picture, or x is no setting of numbers.
+
+    >>> from matplotlib.figure import Figure
+    >>> from optim import sweep
+    >>> found = sweep(lambda lr: (1 - 4 * lr) ** 20, {"lr": [0.01, 0.1]}, executor="serial", progress=False)
+    >>> ax = sensitivity(found, limit=2 / 4, ax=Figure().subplots())
+    >>> ax.get_xlabel(), len(ax.lines)
+    ('learning rate', 3)
+    """
+    if limit is not None and not 0 < limit < math.inf:
+        raise ValueError(f"`sensitivity(limit=...)` must be a finite rate > 0, got {limit!r:.60}.")
     found = sweep.summary(metric, over=over, higher_is_better=higher_is_better)
     metric = metric or sweep.metrics[0]
     names = list(found[0].settings)
@@ -66,6 +71,8 @@ def plot_sensitivity(
             curves.setdefault(" ".join(str(s.settings[name]) for name in by), []).append(s)
     for i, (name, points) in enumerate(curves.items()):
         _curve(ax, i, name, [p.settings[x] for p in points], points)
+    if limit is not None:
+        ax.axvline(limit, color=GREY, linestyle="--", linewidth=1.5, label=f"limit {limit:.4g}", zorder=1)
     rates = [p.settings[x] for points in curves.values() for p in points]
     ends = [
         v for points in curves.values() for p in points for v in (p.median, p.low, p.high) if math.isfinite(v)
@@ -83,9 +90,9 @@ def plot_sensitivity(
     )
     ax.grid(alpha=0.25)
     if diverged := any(p.diverged for points in curves.values() for p in points):
-        ax.plot([], [], "x", color="grey", markersize=7, markeredgewidth=2, label="a run diverged")
-    if len(curves) > 1 or diverged:
-        ax.legend(fontsize=9)
+        ax.plot([], [], "x", color=GREY, markersize=7, markeredgewidth=2, label="a run diverged")
+    if len(curves) > 1 or diverged or limit is not None:
+        legend(ax)
     return ax
 
 
@@ -120,8 +127,23 @@ def _curve(ax: Any, i: int, name: str, rates: list[float], points: Any) -> None:
     )  # fmt: skip
 
 
-def plot_profile(profile: Any, ax: Any = None) -> Any:
-    """See `PerformanceProfile.plot`."""
+@entry
+def performance_profiles(profile: Any, *, ax: Any = None) -> Any:
+    """The share of problems that each solver solves within τ times the least cost of any, against τ.
+
+    Args:
+        profile: what `optim.performance_profile` or `Sweep.profile` returns.
+        ax: Matplotlib's axes to draw on; by default those of a new figure.
+
+    Returns:
+        The axes.
+
+    >>> from matplotlib.figure import Figure
+    >>> from optim import performance_profile
+    >>> ax = performance_profiles(performance_profile({"a": [1, 2], "b": [2, 2]}), ax=Figure().subplots())
+    >>> [line.get_label() for line in ax.lines]
+    ['a', 'b']
+    """
     ax = axes(ax)
     finite = [r for ratios in profile.ratios.values() for r in ratios if math.isfinite(r)]
     right = 1.15 * max([2.0, *finite])
@@ -137,5 +159,5 @@ def plot_profile(profile: Any, ax: Any = None) -> Any:
         ylabel="share of problems solved within τ",
     )  # fmt: skip
     ax.grid(alpha=0.25)
-    ax.legend(fontsize=9)
+    legend(ax)
     return ax
