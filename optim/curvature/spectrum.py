@@ -77,6 +77,13 @@ class Spectrum:
             ρ += w * np.exp(-0.5 * ((t - λ) / width) ** 2)
         return t, ρ / (width * math.sqrt(2 * math.pi))
 
+    def plot(self, ax: Any = None, *, exact: Any = None, width: float | None = None) -> Any:
+        """The density, and the exact eigenvalues if they are given or known; see `optim.figures.spectrum`.
+        Needs Matplotlib; returns the axes."""
+        from optim.figures import spectrum
+
+        return spectrum(self, exact, width=width, ax=ax)
+
 
 @entry
 def hessian_spectrum(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -119,27 +119,30 @@ def stability_threshold(optimizer: Optimizer) -> tuple[float, str]:
 
 
 def _sgd(options: Any) -> float:
-    β = options["momentum"]
+    β: float = options["momentum"]
     if options["nesterov"]:
         return (2 + 2 * β) / (1 + 2 * β)
-    return (2 + 2 * β) / (1 - options["dampening"]) if β else 2.0
+    dampening: float = options["dampening"]
+    return (2 + 2 * β) / (1 - dampening) if β else 2.0
 
 
 def _averaged(options: Any) -> float:
-    β = options["beta"] if "beta" in options else options["betas"][0]
+    β: float = options["beta"] if "beta" in options else options["betas"][0]
     return (2 + 2 * β) / (1 - β)
 
 
 def _decayed(options: Any) -> float:
-    β = options["betas"][0]
-    return (2 - options["lr"] * options["weight_decay"]) * (1 + β) / (1 - β)
+    β: float = options["betas"][0]
+    decay: float = options["lr"] * options["weight_decay"]
+    return (2 - decay) * (1 + β) / (1 - β)
 
 
 def _look_ahead(options: Any) -> float:
-    return _averaged(options) / (1 + 2 * options["betas"][0])
+    β: float = options["betas"][0]
+    return _averaged(options) / (1 + 2 * β)
 
 
-NUMERATORS = {
+NUMERATORS: dict[str, Callable[[Any], float]] = {
     "SGD": _sgd, "Momentum": _averaged, "Adam": _averaged, "AdamW": _decayed, "NAdam": _look_ahead,
     "RMSprop": lambda options: 2 + 2 * options["momentum"], "Adagrad": lambda options: 2.0,
 }  # fmt: skip
@@ -310,6 +313,6 @@ def _trials(panel: Any, trials: Any, left: float, width: float, colour: Any) -> 
     panel.plot(x[~taken], length[~taken], "x", color=COLOURS[1], markersize=7, markeredgewidth=2)
     for place, height, ratio in zip(x, length, rho, strict=True):
         panel.annotate(
-            f"ρ {ratio:.2g}", (place, height), (0, 7), textcoords="offset points", ha="center", fontsize=8,
-            color=colour,
+            f"ρ {ratio:.2g}".replace("-", "−"), (place, height), (0, 7), textcoords="offset points",
+            ha="center", fontsize=8, color=colour,
         )  # fmt: skip

@@ -41,8 +41,9 @@ def axes(ax: Any, size: tuple[float, float] = (6.4, 4.8)) -> Any:
 
 def look(i: int, marker: bool = True) -> dict[str, Any]:
     """How the i-th curve looks."""
+    dash = i // 2 if marker else i
     found = {
-        "color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[(i // 2) % len(DASHES)], "linewidth": 1.8,
+        "color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[dash % len(DASHES)], "linewidth": 1.8,
     }  # fmt: skip
     return found | {"marker": MARKERS[i % len(MARKERS)], "markersize": 5} if marker else found
 

@@ -11,7 +11,7 @@ import numpy as np
 from minigrad.extend import entry
 from optim.figures.style import COLOURS, GREY, Array, axes, column, copy_colours, ink, legend, look, panels
 
-__all__ = ["coordinate", "learning_curves", "update_ratios"]
+__all__ = ["convergence", "coordinate", "learning_curves", "update_ratios"]
 
 
 @entry
@@ -83,6 +83,44 @@ def _mark_the_best(ax: Any, key: str, x: Array, y: Array) -> None:
 def _log_if_wide(ax: Any, values: Array) -> None:
     if values.size and values.min() > 0 and values.max() > 20 * values.min():
         ax.set_yscale("log")
+
+
+@entry
+def convergence(result: Any, *, ax: Any = None) -> Any:
+    """A minimization by its iterations: f above the least value found, and the largest slope.
+
+    Args:
+        result: what `optim.minimize` returns.
+        ax: Matplotlib's axes to draw on; by default those of a new figure.
+
+    Returns:
+        The axes; the panels are `ax.child_axes`.
+
+    >>> from matplotlib.figure import Figure
+    >>> import optim
+    >>> result = optim.minimize(lambda x: ((x - 1) ** 2).sum(), np.zeros(2))
+    >>> [panel.get_ylabel() for panel in convergence(result, ax=Figure().subplots()).child_axes]
+    ['f − least f', 'max |gradient|']
+    """
+    trace = result.trace
+    values, slopes = np.array([p.fun for p in trace]), np.array([p.gradient for p in trace])
+    above = values - np.min(values)
+    ax = axes(ax, (6.4, 5.6))
+    falls, gradients = panels(ax, (1, 1))
+    k = np.arange(len(trace))
+    falls.plot(k[above > 0], above[above > 0], **look(0, marker=len(trace) <= 60))
+    gradients.plot(k[slopes > 0], slopes[slopes > 0], **look(1, marker=len(trace) <= 60) | {"linestyle": "-"})
+    if result.tolerance > 0:
+        label = f"tolerance {result.tolerance:.3g}"
+        gradients.axhline(result.tolerance, color=GREY, linestyle="--", linewidth=1.5, label=label)
+        legend(gradients)
+    falls.set(yscale="log", ylabel="f − least f", xlim=(-0.5, len(trace) - 0.5))
+    gradients.set(yscale="log", ylabel="max |gradient|", xlabel="iteration")
+    ax.set_title(
+        f"{result.status}: f = {result.fun:.6g}; {result.nfev} calls of f, {result.nhev} products Hv"
+    )
+    ax.title.set_fontsize(10)
+    return ax
 
 
 @entry

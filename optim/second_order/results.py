@@ -213,6 +213,12 @@ class OptimizeResult(dict[str, Any]):
         curve = html_curves({"fun": values}) if len(values) > 1 else ""
         return html_title("OptimizeResult") + curve + html_table(("", ""), self._texts())
 
+    def plot(self, ax: Any = None) -> Any:
+        """f and the largest slope by iteration, see `optim.figures.convergence`. Needs Matplotlib."""
+        from optim.figures import convergence
+
+        return convergence(self, ax=ax)
+
     def _texts(self) -> list[tuple[str, str]]:
         found = []
         for key, value in self.items():
