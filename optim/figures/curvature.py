@@ -35,7 +35,7 @@ def spectrum(estimate: Any, exact: Any = None, *, width: float | None = None, ax
     >>> import optim
     >>> found = optim.hessian_spectrum(lambda x: x[0] ** 2 - 3 * x[1] ** 2, np.zeros(2))
     >>> ax = spectrum(found, ax=Figure().subplots())
-    >>> [line.get_label() for line in ax.lines]
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['exact density', 'eigenvalues: 2, of which 1 < 0']
     """
     call = "spectrum"

@@ -104,7 +104,7 @@ def random_plane(parameters: Any, rng: Any = 0) -> Plane:
     Reference: Li et al. 2018, Visualizing the loss landscape of neural nets, section 4.
 
     >>> plane = random_plane([Tensor([[3.0], [4.0]]), Tensor([7.0])])
-    >>> round(float(np.linalg.norm(plane.u)), 12), plane.u[2]
+    >>> round(float(np.linalg.norm(plane.u)), 12), plane.u[2].item()
     (5.0, 0.0)
     """
     weights = _tensors("random_plane", parameters)
@@ -141,7 +141,7 @@ def pca_plane(path: Any) -> Plane:
 
     >>> plane = pca_plane([[0.0, 0.0, 0.0], [2.0, 0.0, 0.0], [2.0, 1.0, 0.0]])
     >>> plane.labels
-    ('1st component (88.7 % of the variance)', '2nd component (11.3 % of the variance)')
+    ('1st component (87.3 % of the variance)', '2nd component (12.7 % of the variance)')
     """
     points = np.asarray(path, dtype=np.float64)
     if points.ndim != 2 or points.shape[0] < 3 or points.shape[1] < 2:

@@ -81,7 +81,8 @@ def stability_threshold(optimizer: Optimizer) -> tuple[float, str]:
 
         SGD 2/η;   heavy ball (2+2β)/((1−τ)η), τ its dampening;   Nesterov (2+2β)/((1+2β)η)
         Momentum (2+2β)/((1−β)η);   Adam the same, 38/η at β₁ = 0.9;   NAdam (2+2β)/((1−β)(1+2β)η)
-        AdamW (2−ηλ)(1+β)/((1−β)η);   RMSprop 2/η, with momentum (2+2β)/η;   Adagrad 2/η
+        AdamW (2−ηλ)(1+β)/((1−β)η);   NAdam with decoupled decay: that over 1+2β
+        RMSprop 2/η, with momentum (2+2β)/η;   Adagrad 2/η
 
     η is lr and λ the weight decay of the first group. From Adam on, the optimizers divide by
     P = √v̂ + ε; their sharpness is that of P^-½ H P^-½, by `preconditioned_sharpness`. Coupled weight decay
@@ -139,7 +140,8 @@ def _decayed(options: Any) -> float:
 
 def _look_ahead(options: Any) -> float:
     β: float = options["betas"][0]
-    return _averaged(options) / (1 + 2 * β)
+    whole = _decayed(options) if options["decoupled_weight_decay"] else _averaged(options)
+    return whole / (1 + 2 * β)
 
 
 NUMERATORS: dict[str, Callable[[Any], float]] = {
