@@ -340,7 +340,7 @@ THRESHOLDS = [
     (optim.SGD, {"momentum": 0.9, "nesterov": True}, 3.8 / 2.8), (optim.Momentum, {"beta": 0.9}, 38.0),
     (optim.Adam, {}, 38.0), (optim.AdamW, {"weight_decay": 0.5}, 1.9 * (2 - 0.25) / 0.1),
     (optim.NAdam, {}, 38 / 2.8),
-    (optim.NAdam, {"weight_decay": 0.5, "decoupled_weight_decay": True}, 1.9 * (2 - 0.25) / 0.1 / 2.8),
+    (optim.NAdam, {"weight_decay": 0.4, "decoupled_weight_decay": True}, 1.9 * (2 - 0.2) / 0.1 / 2.8),
     (optim.RMSprop, {}, 2.0), (optim.RMSprop, {"momentum": 0.5}, 3.0),
 ]  # fmt: skip
 
