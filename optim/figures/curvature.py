@@ -115,11 +115,13 @@ def gradient_noise(
     B = 1 if batch_size is None else batch_size
     if isinstance(B, bool) or not isinstance(B, int | np.integer) or B < 1:
         raise ValueError(f"`{call}(batch_size=...)` must be a whole number of at least 1, got {B!r}.")
+    hidden = int((signal <= 0).sum())
     signal = np.where(signal > 0, signal, np.nan)
     noise = trace / B
     ax = axes(ax, (6.8, 5.6))
     parts, scale = panels(ax, (1.4, 1))
-    parts.plot(t, signal, label="signal ‖G‖²", **look(0, marker=len(t) <= 40))
+    said = f"signal ‖G‖² (where it is > 0, at {len(t) - hidden} of {len(t)})" if hidden else "signal ‖G‖²"
+    parts.plot(t, signal, label=said, **look(0, marker=len(t) <= 40))
     label = "noise of one sample, tr Σ" if B == 1 else f"noise of a batch of {B}, tr Σ/{B}"
     parts.plot(t, noise, label=label, **look(3, marker=len(t) <= 40) | {"color": COLOURS[1]})
     parts.fill_between(

@@ -383,7 +383,7 @@ def save_gif(
     heads = [
         ax.plot([], [], "o", color=line.get_color(), markeredgecolor=ink(ax), zorder=4)[0] for line in lines
     ]
-    legend(ax, loc="upper left")
+    legend(ax, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=8)  # where no path comes
     longest = max(map(len, drawn.values())) - 1
     writer = PillowWriter(fps=fps)
     with writer.saving(figure, str(target), dpi=100):

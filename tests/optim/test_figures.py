@@ -424,7 +424,11 @@ def test_signal_noise_and_their_ratio(ax):
     np.testing.assert_array_equal(ys(parts)[0], [4, 1, math.nan])
     np.testing.assert_array_equal(ys(parts)[1], [2, 2, 2])
     np.testing.assert_array_equal(ys(scale)[0], [2, 8, math.nan])
-    assert labels(parts) == ["signal ‖G‖²", "noise of a batch of 4, tr Σ/4", "more noise than signal"]
+    assert labels(parts) == [
+        "signal ‖G‖² (where it is > 0, at 2 of 3)",
+        "noise of a batch of 4, tr Σ/4",
+        "more noise than signal",
+    ]
     assert labels(scale) == ["batch size 4"]
     for batch_size in (0, True, 2.5):
         with pytest.raises(ValueError, match="must be a whole number of at least 1"):
