@@ -1,5 +1,5 @@
 """Optimizers of first and second order, learning-rate schedules, gradient clipping, and curvature for
-study.
+study. Figures of what they do are in `optim.figures`.
 
 First order
     SGD         walks against the gradient, with momentum if asked for
@@ -39,9 +39,6 @@ Sweeps
     Sweep                the runs of a sweep, and what they say
     performance_profile  compares solvers over many problems
 
-Figures
-    figures  a module that draws what an optimizer does
-
 Learning rates
     LRSchedule                   the base of all schedules
     StepLR                       multiplies the rate every few epochs
@@ -65,10 +62,13 @@ Gradients
     clip_grad_value_  limits each element
 """
 
+from importlib import import_module as _import_module
+from typing import Any as _Any
+
 from minigrad import __version__ as __version__
+from minigrad.extend import entry as _entry
 from minigrad.extend import listed as _listed
 from minigrad.extend import missing as _missing
-from optim import figures as figures
 from optim.adagrad import Adagrad as Adagrad
 from optim.adam import Adam as Adam
 from optim.adamw import AdamW as AdamW
@@ -119,7 +119,13 @@ from optim.sweep_results import open_sweep as open_sweep
 
 __all__ = list(_listed(globals()))
 
-__getattr__ = _missing(__name__, __all__, _HABITS)
+_others = _missing(__name__, __all__, _HABITS)
+
+
+@_entry
+def __getattr__(name: str) -> _Any:
+    """Load `optim.figures` when it is first used, because most programs draw nothing."""
+    return _import_module("optim.figures") if name == "figures" else _others(name)
 
 
 def __dir__() -> list[str]:

@@ -129,6 +129,7 @@ def gradient_noise(
         label="more noise than signal",
     )  # fmt: skip
     parts.set(yscale="log", ylabel="(loss per unit of w)²")
+    parts.margins(y=0.25)
     legend(parts)
     scale.plot(t, trace / signal, **look(2, marker=len(t) <= 40) | {"linestyle": "-"})
     if batch_size is not None:
