@@ -87,7 +87,7 @@ def along_step(ax: Any) -> Any:
     step = -1.2e-3 * grad(rosenbrock)(START)
     alpha = np.linspace(-0.25, 1.5, 36)
     alpha[[5, 25]] = 0, 1  # free of rounding
-    slope, curvature = grad(rosenbrock)(START) @ step, step @ hvp(rosenbrock, START, step)
+    slope, curvature = float(grad(rosenbrock)(START) @ step), float(step @ hvp(rosenbrock, START, step))
     return figures.along_step(alpha, [rosenbrock(START + a * step) for a in alpha], slope, curvature, ax=ax)
 
 
@@ -103,7 +103,8 @@ def sharpness_over_time(ax: Any) -> Any:
         if t % 20 == 0:
             seen.append((t, optim.sharpness(loss, model.parameters(), tol=1e-2)))
         sgd.step(loss)
-    return figures.sharpness_over_time(*zip(*seen, strict=True), sgd, ax=ax)
+    steps, sharpness = zip(*seen, strict=True)
+    return figures.sharpness_over_time(steps, sharpness, sgd, ax=ax)
 
 
 def newton_cg(ax: Any) -> Any:
@@ -146,7 +147,7 @@ def _conjugate_gradients(H: Any, g: Any) -> tuple[dict[str, list[float]], Any, s
 
 
 def _note(rows: dict[str, list[float]], H: Any, g: Any, z: Any, d: Any) -> None:
-    rows["residual"].append(np.linalg.norm(H @ z + g))
+    rows["residual"].append(float(np.linalg.norm(H @ z + g)))
     rows["curvature"].append(d @ H @ d / (d @ d))
     rows["model"].append(g @ z + 0.5 * z @ H @ z)
 
@@ -171,7 +172,8 @@ def gradient_noise(ax: Any) -> Any:
         rows.append((t, mean @ mean - trace / len(each), trace))
         for _ in range(2):
             sgd.step(loss)
-    return figures.gradient_noise(*zip(*rows, strict=True), batch_size=10, ax=ax)
+    steps, signal, noise = zip(*rows, strict=True)
+    return figures.gradient_noise(steps, signal, noise, batch_size=10, ax=ax)
 
 
 @functools.cache
@@ -254,7 +256,8 @@ def sensitivity(ax: Any) -> Any:
 
 def performance_profiles(ax: Any) -> Any:
     rng = np.random.default_rng(0)
-    costs = {name: rng.lognormal(mean, 1, 20) for name, mean in (("Adam", 0), ("SGD", 0.8), ("L-BFGS", 0.3))}
+    means = {"Adam": 0.0, "SGD": 0.8, "L-BFGS": 0.3}
+    costs = {name: rng.lognormal(mean, 1, 20).tolist() for name, mean in means.items()}
     return optim.performance_profile(costs).plot(ax=ax)
 
 
@@ -282,7 +285,7 @@ def draw_one(name: str, folder: Path, dark: bool = False, dpi: int = 65) -> Path
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description="Draw the pictures of docs/figures.md.")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder (default: docs/figures)")
     parser.add_argument("--dark", action="store_true", help="light lines on a dark ground")
     parser.add_argument("--gif", action="store_true", help="write trajectories.gif too")
