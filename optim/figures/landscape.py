@@ -384,6 +384,8 @@ def save_gif(
         ax.plot([], [], "o", color=line.get_color(), markeredgecolor=ink(ax), zorder=4)[0] for line in lines
     ]
     legend(ax, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=8)  # where no path comes
+    figure.canvas.draw()
+    figure.set_layout_engine("none")  # else the axes would move from frame to frame
     longest = max(map(len, drawn.values())) - 1
     writer = PillowWriter(fps=fps)
     with writer.saving(figure, str(target), dpi=100):
