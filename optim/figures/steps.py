@@ -37,8 +37,8 @@ def along_step(alpha: Any, loss: Any, slope: float, curvature: float, *, ax: Any
     >>> from matplotlib.figure import Figure
     >>> alpha = [0.0, 0.5, 1.0]
     >>> ax = along_step(alpha, [2.0, 1.3, 1.0], slope=-2.0, curvature=2.0, ax=Figure().subplots())
-    >>> ax.get_title()
-    'ρ = actual / predicted = 1 / 1 = 1'
+    >>> [line.get_label() for line in ax.lines]
+    ['loss', 'line: f + α·gᵀs', 'parabola: + ½α²·sᵀHs', 'x and x + s']
     """
     call = "along_step"
     α = column(call, "alpha", alpha)
