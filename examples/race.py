@@ -255,6 +255,7 @@ def draw(found: optim.Sweep, chosen: dict[tuple[str, str], Result], out: Path) -
     columns = 4
     fig, axes = plt.subplots(-(-len(PROBLEMS) // columns), columns, figsize=(13, 6.4), squeeze=False)
     rated = optim.Sweep([run for run in found.runs if run.settings["lr"] is not None])
+    handles, labels = [], []
     for ax, problem in zip(axes.flat, PROBLEMS, strict=False):
         rated.where(problem=problem).plot(ax, metric="loss")
         target = PROBLEMS[problem].target(0)
