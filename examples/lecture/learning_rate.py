@@ -24,12 +24,12 @@ KINDS: dict[str, tuple[Any, dict[str, float], float]] = {  # the limit times λm
 }
 
 
-def losses(kind: Any, lr: float, steps: int = 200, **options: float) -> Any:
+def losses(kind: Any, lr: float, steps: int = 200, **options: Any) -> Any:
     w = walk(kind, lambda w: 0.5 * (w @ H @ w), [1.0, 1.0, 1.0], steps, lr=lr, **options)
     return 0.5 * np.einsum("ti,ij,tj->t", w, H, w)
 
 
-def falls(kind: Any, lr: float, options: dict[str, float]) -> bool:
+def falls(kind: Any, lr: float, options: dict[str, Any]) -> bool:
     last = losses(kind, lr, **options)[-20:]
     return bool(last[10:].max() < last[:10].max())
 

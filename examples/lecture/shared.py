@@ -18,8 +18,8 @@ class Row(NamedTuple):
     """One number of the lecture: it holds if |measured − predicted| ≤ tolerance."""
 
     what: str
-    measured: float
-    predicted: float
+    measured: Any  # a number of Python or NumPy
+    predicted: Any
     tolerance: float = 0.0
 
     @property
