@@ -37,8 +37,8 @@ def record(
             fit(model, optimizer, loss, (x, y), epochs=10)
         run.at(7)["layers.0.weight"]["m_hat"]
 
-    A run is a folder: meta.json, a line for each step in scalars.jsonl, and .npy files. A killed process
-    leaves every completed step in it; a crash of the system may not.
+    A run is a folder: meta.json, rows for each step in .npy files, and what changed in changes.jsonl. A
+    killed process leaves every completed step in it; a crash of the system may not.
 
     Args:
         optimizer: any `Optimizer`, also of a class of your own. A step of one without a `rule` is recorded by

@@ -1,8 +1,9 @@
 """The recorder: little work in each step, raw numbers only; `optim.recording.run` derives the rest.
 
-A step copies its gradient into a row and writes one line, without a buffer; the line makes the step complete.
-Weights and state are rows too, at every K steps and wherever they are not what the last step left. Options,
-counters and the parameters that took part stand in a line only where they changed.
+A step copies its gradient into a row and its numbers into another, whose last cell, t, makes the step
+complete. Weights and state are rows too, at every K steps and wherever they are not what the last step left.
+Options, counters and the parameters that took part stand in a line of text where they changed; it is written
+before that t.
 
 Names: `t` the number of a step in the run, from 1.
 """
@@ -13,7 +14,7 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,14 @@ import numpy as np
 from minigrad import Tensor
 from minigrad.extend import numeric
 from optim.base.first_order import FirstOrder
-from optim.base.groups import Array, ParamGroup, Segment
-from optim.base.insight import Work
+from optim.base.groups import Array, ParamGroup, ParamSlice, Segment
 from optim.base.optimizer import Optimizer
 from optim.recording.rows import RowWriter
 
-__all__ = ["FORMAT", "LINES", "META", "Recorder", "described", "group_files"]
+__all__ = ["FORMAT", "LINES", "META", "NUMBERS", "SCALARS", "Recorder", "described", "group_files"]
 
-META, LINES, FORMAT = "meta.json", "scalars.jsonl", 1
+META, LINES, SCALARS, FORMAT = "meta.json", "changes.jsonl", "scalars", 2
+NUMBERS = ("loss", "gradient_norm", "step_norm", "t")  # the cells of a row of scalars; t is written last
 
 
 def group_files(i: int) -> tuple[str, str, str]:
@@ -66,8 +67,9 @@ class _Log:
         n = group.w.size
         gradient, state, weights = group_files(i)
         self.group = group
-        self.known = np.empty(n, group.dtype)  # the weights after the last step
-        self.scratch = np.empty(n, group.dtype)
+        self.now = memoryview(group.w)
+        self.bytes = bytearray(group.w.nbytes)  # compared with `now` without a copy of either
+        self.known = np.ndarray(n, group.dtype, self.bytes)  # the weights after the last step
         vectors = group.vectors if ruled else group.vectors[:1]
         self.vectors = vectors if level != "scalars" else ()
         self.states = RowWriter(folder, state, (len(vectors), n), group.dtype) if self.vectors else None
@@ -80,46 +82,53 @@ class _Log:
         self.counters: Any = None  # those of the first parameter after the last step; None if it was changed
         self.took_part: list[int] | None = None
         self.present: Any = ()  # the positions of the parameters that took part; None for all
-        self.after = b""  # the bytes of `known`
+        self.square: Any = 0.0  # of the gradient's norm; a tape has the gradient instead
 
-    def changed(self, present: list[int] | None) -> bool:
-        """Whether anything is not as the last line says; `known` is then what the weights are."""
+    def begin(self, segments: list[Segment] | None, t: int) -> bool:
+        """Keep the gradient of step t + 1, unless it is None, and the weights before it; whether anything is
+        not as the last line says."""
+        took_part = None
+        if segments is not None:
+            if len(segments) == 1 and (g := segments[0].joined) is not None:
+                if self.gradients is None:
+                    self.square = _square(g)
+                else:
+                    self.gradients.row(t)[...] = g
+            else:
+                took_part = self.gather([x for each in segments for x in zip(each.slices, each.grads)], t)
+        self.took_part = took_part
         group = self.group
-        same = not self.vectors or group.w.tobytes() == self.after
-        if same and group.slices[0].counters is self.counters:
-            if not self.vectors:
-                self.known[...] = group.w
-            return group.options is not self.options or present != self.present
-        self.known[...] = group.w
+        if not self.vectors:
+            self.known[...] = group.w
+        elif self.bytes != self.now:
+            self.known[...] = group.w
+            self.counters = None
+        if group.slices[0].counters is self.counters:
+            return group.options is not self.options or took_part != self.present
         self.counters = None
         return True
 
-    def gradient(self, segments: list[Segment], t: int) -> tuple[float, list[int] | None]:
-        """Keep the gradient of step t + 1; its squared norm, and which parameters have one."""
-        row = self.scratch if self.gradients is None else self.gradients.row(t)
-        if len(segments) == 1 and (joined := segments[0].joined) is not None:
-            row[...] = joined
-            return float(joined.dot(joined)), None
+    def gather(self, found: list[tuple[ParamSlice, Array]], t: int) -> list[int] | None:
+        """Keep the gradient of step t + 1, given by parameter; which parameters have one, None for all."""
+        row = np.empty_like(self.known) if self.gradients is None else self.gradients.row(t)
         row.fill(0)
-        for segment in segments:
-            lo = segment.lo
-            for g in segment.grads:
-                row[lo : lo + g.size] = g.reshape(-1)
-                lo += g.size
+        for param, g in found:
+            row[param.lo : param.hi] = g.reshape(-1)
+        if self.gradients is None:
+            self.square = _square(row)
+        have = {id(param) for param, _ in found}
         slices = self.group.slices
-        took_part = {id(param) for segment in segments for param in segment.slices}
-        present = [i for i, param in enumerate(slices) if id(param) in took_part]
-        return float(row.dot(row)), None if len(present) == len(slices) else present
+        return None if len(have) == len(slices) else [i for i, p in enumerate(slices) if id(p) in have]
 
-    def step(self) -> float:
+    def end(self) -> Any:
         """The squared length of the step that was taken."""
-        w, known, moved = self.group.w, self.known, self.scratch
-        np.subtract(w, known, moved)
+        group, known = self.group, self.known
+        np.subtract(group.w, known, known)
+        square = _square(known)
         if self.vectors:
-            known[...] = w
-            self.after = w.tobytes()
-        self.counters = self.group.slices[0].counters
-        return float(moved.dot(moved))
+            known[...] = group.w
+        self.counters = group.slices[0].counters
+        return square
 
 
 class Recorder:
@@ -145,11 +154,12 @@ class Recorder:
         self._left = 0  # steps until the next checkpoint
         self._new_states = 0
         self._begun = False  # whether a step has begun and not ended
-        self._finite = True  # whether the numbers of the last line are
-        self._extra, self._square = "", 0.0
+        self._finite = True  # whether the last step is
+        self._changed: dict[str, Any] = {}  # what a line will say of the step
         groups = enumerate(optimizer.param_groups)
         self._logs = [_Log(group, folder, i, level, self.ruled) for i, group in groups]
-        self._row_bytes = sum(
+        self._numbers = RowWriter(folder, SCALARS, (len(NUMBERS),), np.float64)
+        self._row_bytes = self._numbers.row_bytes + sum(
             each.row_bytes for log in self._logs for each in (log.gradients, log.weights) if each is not None
         )
         self._state_bytes = sum(log.states.row_bytes for log in self._logs if log.states is not None)
@@ -174,65 +184,57 @@ class Recorder:
     def _around(self, step: Callable[..., Any]) -> Callable[..., Any]:
         def recorded(*args: Any, **kwargs: Any) -> Any:
             _adopted(self._logs)
-            self.before(self.optimizer, [(group, []) for group in self.optimizer.param_groups])
+            self.before(self.optimizer, [(group, None) for group in self.optimizer.param_groups])
             loss = step(*args, **kwargs)
             self.after(self.optimizer, loss)
             return loss
 
         return recorded
 
-    def before(self, optimizer: Any, work: Work) -> None:
+    def before(self, optimizer: Any, work: Iterable[tuple[ParamGroup, list[Segment] | None]]) -> None:
         if self.ended:
             return
-        if self._begun or self.resuming is not None or len(work) != len(self._logs):
-            self._prepare(work)
+        if self._begun or self.resuming is not None or len(self.optimizer.param_groups) != len(self._logs):
+            self._prepare()
         self._begun = True
-        changed, square, present = self._left <= 0 or bool(self.notes), 0.0, None
+        changed = self._left <= 0 or bool(self.notes)
         for log, (_, segments) in zip(self._logs, work):
-            if self.ruled:
-                length, present = log.gradient(segments, self.t)
-                square += length
-            log.took_part = present
-            if log.changed(present):
+            if log.begin(segments, self.t):
                 changed = True
-        self._square = square
-        self._extra = self._changes() if changed else ""
+        self._changed = self._changes() if changed else {}
 
     def after(self, optimizer: Any, loss: Any) -> None:
         if self.ended:
             return
         if not self.ruled:
             self._unruled()
-        step = self._length()
-        value = math.nan if loss is None else loss.item() if isinstance(loss, Tensor) else float(loss)
-        gradient = math.sqrt(self._square)
-        self._finite = math.isfinite(value + gradient + step)
-        # nine digits are formatted six times as quickly as all seventeen, which only the loss gets
-        numbers = (value, f"{gradient:.9g}", f"{step:.9g}") if self._finite else self._in_full(value, step)
-        line = (
-            f'{{"t": {self.t + 1}, "loss": {numbers[0]}, "gradient_norm": {numbers[1]}, '
-            f'"step_norm": {numbers[2]}{self._extra}}}\n'
-        ).encode()
-        os.write(self._file, line)
+        length = self._length()
+        square = 0.0
+        for log in self._logs:
+            square += log.square
+        row = self._numbers.row(self.t)
+        row[0] = math.nan if loss is None else loss.item() if isinstance(loss, Tensor) else float(loss)
+        row[1] = math.sqrt(square)
+        row[2] = math.sqrt(length)
+        t = self.t + 1
+        if self._changed:
+            self._write({"t": t, **self._changed})
+        row[3] = t
+        self.t = t
         self._begun = False
-        self.t += 1
         self._left -= 1
-        self._bytes += self._row_bytes + len(line)
-        if self._new_states:
-            self.states += self._new_states
-            self._new_states = 0
+        self._bytes += self._row_bytes
         if self._bytes > self.max_bytes:
             self._end()
 
     # The parts
 
-    def _prepare(self, work: Work) -> None:
+    def _prepare(self) -> None:
         """Do what is seldom needed: find the place to go on from, and forget a step that failed."""
-        if len(work) != len(self._logs):
+        if (n := len(self.optimizer.param_groups)) != len(self._logs):
             raise ValueError(
-                f"`optim.record(optimizer, ...)`: {type(self.optimizer).__name__} has {len(work)} "
-                f"groups now, and {len(self._logs)} when the recording began. Record it again, into another "
-                "folder."
+                f"`optim.record(optimizer, ...)`: {type(self.optimizer).__name__} has {n} groups now, and "
+                f"{len(self._logs)} when the recording began. Record it again, into another folder."
             )
         if self.resuming is not None:
             self.t, self.states = self.resuming(self.optimizer)
@@ -242,24 +244,27 @@ class Recorder:
             log.forget()
 
     def _length(self) -> float:
-        """The length of the step."""
+        """The squared length of the step."""
         if self._finite:
-            square = 0.0
+            square: float = 0.0
             for log in self._logs:
-                square += log.step()
-            return math.sqrt(square)
-        with np.errstate(all="ignore"):  # ∞ − ∞ is not the recorder's to warn of
-            return math.sqrt(sum(log.step() for log in self._logs))
+                square += log.end()
+        else:
+            with np.errstate(all="ignore"):  # ∞ − ∞ is not the recorder's to warn of
+                square = sum(log.end() for log in self._logs)
+        self._finite = math.isfinite(square)
+        return square
 
-    def _in_full(self, value: float, step: float) -> tuple[str, str, str]:
-        """The loss and the norms, where one is not finite in the precision of the parameters."""
-        if math.isinf(self._square):
-            rows = [log.gradients.row(self.t) for log in self._logs if log.gradients is not None]
-            self._square = sum(map(_square, rows)) if rows else self._square
-        return json.dumps(value), json.dumps(math.sqrt(self._square)), json.dumps(step)
+    def _write(self, line: dict[str, Any]) -> None:
+        """Write what is not as in the step before."""
+        text = (json.dumps(line) + "\n").encode()
+        os.write(self._file, text)
+        self._bytes += len(text)
+        self.states += self._new_states
+        self._new_states = 0
 
-    def _changes(self) -> str:
-        """The rest of the line: what is not as in the step before."""
+    def _changes(self) -> dict[str, Any]:
+        """What is not as in the step before."""
         found: dict[str, Any] = {}
         moved = any(log.counters is None for log in self._logs)
         if (self._left <= 0 or moved) and self._logs[0].vectors:
@@ -275,7 +280,7 @@ class Recorder:
             found |= self._presence()
         if self.notes:
             found["note"], self.notes = self.notes, {}
-        return f", {json.dumps(found)[1:-1]}" if found else ""
+        return found
 
     def _presence(self) -> dict[str, Any]:
         """Which parameters took part, if others than in the step before."""
@@ -300,22 +305,17 @@ class Recorder:
         _adopted(self._logs)
         given = getattr(self.optimizer, "last_gradient", None)
         for log in self._logs:
-            row = log.scratch if log.gradients is None else log.gradients.row(self.t)
-            row.fill(0)
-            have = []
-            for i, param in enumerate(log.group.slices):
+            found = []
+            for param in log.group.slices:
                 g = given.get(param.name) if given is not None else param.tensor.gradient
                 if g is not None:
-                    row[param.lo : param.hi] = np.reshape(numeric(g, f"{param.name}.grad"), -1)
-                    have.append(i)
-            self._square += _square(row)
-            log.took_part = None if len(have) == len(log.group.slices) else have
+                    found.append((param, numeric(g, f"{param.name}.grad")))
+            log.took_part = log.gather(found, self.t)
             if log.weights is not None:
                 log.weights.row(self.t)[...] = log.group.w
-        found = self._presence()
+        self._changed |= self._presence()
         if (info := _plain(getattr(self.optimizer, "last_step", None))) is not None:
-            found["info"] = info
-        self._extra += f", {json.dumps(found)[1:-1]}" if found else ""
+            self._changed["info"] = info
 
     def _end(self) -> None:
         self.ended = True
@@ -328,12 +328,12 @@ class Recorder:
         )
 
 
-def _square(a: Array) -> float:
-    square = float(np.dot(a, a))
+def _square(a: Array) -> Any:
+    square = a.dot(a)
     if math.isfinite(square):
         return square
     wide = a.astype(np.float64)  # where a float32 overflows
-    return float(np.dot(wide, wide))
+    return wide.dot(wide)
 
 
 def _counters(group: ParamGroup) -> Any:

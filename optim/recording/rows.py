@@ -2,14 +2,15 @@
 are filled.
 
 A row is one copy, and what is copied belongs to the system: it outlives the process, killed or not. Which
-rows are complete is not known here; the file of lines says that. Each file is called by the number of its
-first row, and a file hides the rows of those before it.
+rows are complete is not known here. Each file is called by the number of its first row, and a file hides the
+rows of those before it.
 """
 
 from __future__ import annotations
 
 import os
 from bisect import bisect_right
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,12 @@ class RowWriter:
         n = max(1, self._bytes // max(self.row_bytes, 1))
         self._bytes = min(2 * self._bytes, LARGEST)
         path = _path(self._folder, self._name, first)
-        rows = open_memmap(path, "w+", self._dtype, (n, *self._shape))
+        part = path.with_suffix(".part")  # a file that has its name is whole
+        rows = open_memmap(part, "w+", self._dtype, (n, *self._shape))
         if hasattr(os, "posix_fallocate"):  # a full disk is an error here, and no crash at a later copy
-            with path.open("r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+            with part.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, part.stat().st_size)
+        os.replace(part, path)
         self._first, self._end = first, first + n
         return rows.view(np.ndarray)  # whose items are found more quickly
 
@@ -65,17 +68,32 @@ class RowReader:
     def row(self, i: int) -> NDArray[Any]:
         firsts = _firsts(self._folder, self._name)
         first = firsts[bisect_right(firsts, i) - 1]
-        if first not in self._files:
-            self._files[first] = np.load(_path(self._folder, self._name, first), mmap_mode="r")
-        found: NDArray[Any] = self._files[first][i - first].view(np.ndarray)
+        found: NDArray[Any] = self._file(first)[i - first]
         return found
+
+    def stretches(self, start: int) -> Iterator[NDArray[Any]]:
+        """The rows from `start` on, file by file, with those that are allocated only."""
+        firsts = _firsts(self._folder, self._name)
+        for first, end in zip(firsts, [*firsts, None][1:], strict=True):
+            rows = self._file(first) if end is None or end > start else None
+            if rows is not None and first + len(rows) > start:
+                yield rows[max(start - first, 0) : None if end is None else end - first]
+
+    def _file(self, first: int) -> NDArray[Any]:
+        if first not in self._files:
+            rows = np.load(_path(self._folder, self._name, first), mmap_mode="r")
+            self._files[first] = rows.view(np.ndarray)
+        return self._files[first]
 
 
 def drop_rows(folder: Path, name: str, kept: int) -> None:
-    """Remove the files that begin after the first `kept` rows."""
+    """Keep the first `kept` rows: remove the files that begin later, and fill the rest of theirs with 0."""
     for first in _firsts(folder, name):
+        path = _path(folder, name, first)
         if first >= kept:
-            _path(folder, name, first).unlink()
+            path.unlink()
+        else:
+            np.load(path, mmap_mode="r+")[kept - first :] = 0
 
 
 def _path(folder: Path, name: str, first: int) -> Path:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from minigrad.extend import entry, html_curves, html_table, html_title
 from optim.base.first_order import FirstOrder
 from optim.base.groups import Array, Values
 from optim.base.optimizer import Optimizer
-from optim.recording.recorder import FORMAT, LINES, META, Recorder, group_files
+from optim.recording.recorder import FORMAT, LINES, META, NUMBERS, SCALARS, Recorder, group_files
 from optim.recording.rows import RowReader, drop_rows
 from optim.second_order.objective import ClosureObjective
 
@@ -63,13 +62,15 @@ class Run:
         self._gradients, self._states, self._weights = (
             [RowReader(folder, name) for name in names] for names in zip(*files, strict=True)
         )
+        self._numbers = RowReader(folder, SCALARS)
         self._forget()
 
     def _forget(self) -> None:
-        self._lines: list[Values] = []
-        self._ends: list[int] = []  # the byte after each line
+        self._steps = 0
+        self._lines: dict[int, Values] = {}  # by step, where there is one
+        self._end = 0  # the byte after the last of them
         self._checkpoints: list[int] = []  # the steps before which weights and state were kept
-        self._changed: dict[str, list[int]] = {"options": [], "present": []}  # the steps with a new value
+        self._changed: dict[str, list[int]] = {}  # the steps with new "options", and others "present"
         self._clone: FirstOrder | None = None
         self._next = 0  # the step that the clone would take next
 
@@ -77,36 +78,41 @@ class Run:
 
     def __len__(self) -> int:
         self._read()
-        return len(self._lines)
+        return self._steps
 
     def _read(self) -> None:
-        """Read the lines written since the last time. A line without its end was never completed."""
-        path, seen = self.folder / LINES, self._ends[-1] if self._ends else 0
-        if not path.exists() or path.stat().st_size == seen:
-            return
-        with path.open("rb") as file:
-            file.seek(seen)
-            for text in file.read().splitlines(keepends=True):
-                if not text.endswith(b"\n"):
-                    break
-                line, seen = json.loads(text), seen + len(text)
-                self._lines.append(line)
-                self._ends.append(seen)
-                if "checkpoint" in line:
-                    self._checkpoints.append(len(self._lines))
-                for key, steps in self._changed.items():
-                    if key in line:
-                        steps.append(len(self._lines))
+        """Read what was written since the last time. A row of scalars without its t was never completed."""
+        before = self._steps
+        for rows in self._numbers.stretches(before):
+            complete = rows[:, -1] == np.arange(self._steps + 1, self._steps + len(rows) + 1)
+            self._steps += len(rows) if complete.all() else int(complete.argmin())
+            if self._steps == before or not complete.all():
+                break
+        if self._steps > before:
+            self._read_lines()
 
-    def _line(self, t: int, call: str) -> Values:
+    def _read_lines(self) -> None:
+        """Read the lines of completed steps."""
+        with (self.folder / LINES).open("rb") as file:
+            file.seek(self._end)
+            for text in file:
+                if not text.endswith(b"\n") or (line := json.loads(text))["t"] > self._steps:
+                    break
+                self._lines[line["t"]] = line
+                self._end += len(text)
+        self._checkpoints = [t for t, line in self._lines.items() if "checkpoint" in line]
+        self._changed = {
+            key: [t for t, line in self._lines.items() if key in line] for key in ("options", "present")
+        }
+
+    def _require_step(self, t: int, call: str) -> None:
         if isinstance(t, bool) or not isinstance(t, int | np.integer) or not 1 <= t <= len(self):
             raise IndexError(f"`run.{call}` needs a step from 1 to {len(self)}, got {t!r:.60}.")
-        return self._lines[int(t) - 1]
 
     def _of(self, key: str, t: int) -> Any:
         """The options, or the parameters that took part, as they were in step t."""
         steps = self._changed[key]
-        return self._lines[steps[bisect_right(steps, t) - 1] - 1][key]
+        return self._lines[steps[bisect_right(steps, t) - 1]][key]
 
     @property
     def scalars(self) -> dict[str, Array]:
@@ -114,27 +120,42 @@ class Run:
         "lr" (with several groups "lr.0", "lr.1", …), and those of the report of an optimizer without a rule,
         such as "radius". What a step lacks is NaN."""
         n = len(self)
-        rows = [{k: v for k, v in {**x, **x.get("info", {})}.items() if _is_number(v)} for x in self._lines]
-        names = dict.fromkeys(name for row in rows for name in row)
-        columns = {name: np.array([row.get(name, math.nan) for row in rows], float) for name in names}
+        rows = np.concatenate([*self._numbers.stretches(0), np.empty((0, len(NUMBERS)))])[:n]
+        columns = dict(zip(("t", *NUMBERS[:-1]), rows.T[[-1, 0, 1, 2]], strict=True))
+        if self.level == "tape":
+            columns["gradient_norm"] = self._gradient_norms(n)
+        for t, line in self._lines.items():
+            for name, value in line.get("info", {}).items():
+                if isinstance(value, int | float):
+                    columns.setdefault(name, np.full(n, math.nan))[t - 1] = value
         groups = len(self.meta["groups"])
         for i in range(groups):
             rates = [self._of("options", t)[i].get("lr", math.nan) for t in range(1, n + 1)]
             columns["lr" if groups == 1 else f"lr.{i}"] = np.array(rates, float)
-        columns.pop("checkpoint", None)
         return columns
+
+    def _gradient_norms(self, n: int) -> Array:
+        squares = np.zeros(n)
+        for reader in self._gradients:
+            seen = 0
+            for rows in reader.stretches(0):
+                wide = rows[: n - seen].astype(float)
+                squares[seen : seen + len(wide)] += np.einsum("ij,ij->i", wide, wide)
+                seen += len(wide)
+        return np.sqrt(squares)
 
     @entry
     def info(self, t: int) -> dict[str, Any]:
         """The report of step t of an optimizer without a rule, such as the `StepInfo` of `NewtonCG`, and what
         `note` added; {} where there is nothing."""
-        line = self._line(t, "info(t)")
+        self._require_step(t, "info(t)")
+        line = self._lines.get(t, {})
         return {**line.get("info", {}), **line.get("note", {})}
 
     @entry
     def gradient(self, t: int) -> dict[str, Array]:
         """The gradient of step t by parameter; those without one are missing."""
-        self._line(t, "gradient(t)")
+        self._require_step(t, "gradient(t)")
         self._require("gradient(t)")
         present, found = self._of("present", t), {}
         for i, (group, row) in enumerate(zip(self.meta["groups"], self._gradients, strict=True)):
@@ -150,7 +171,7 @@ class Run:
         self._require("weights(t)")
         if t == 0 and len(self):
             return self._stored(1)
-        self._line(t, "weights(t)")
+        self._require_step(t, "weights(t)")
         if self._is_ruled():
             clone = self._before(t)
             self._take(clone, t)
@@ -170,7 +191,7 @@ class Run:
             ValueError: the run has no gradients (level "scalars"), or the steps do not lead to
                 what was recorded.
         """
-        self._line(t, "at(t)")
+        self._require_step(t, "at(t)")
         self._require("at(t)")
         if self._is_ruled():
             clone = self._before(t)
@@ -185,7 +206,7 @@ class Run:
     @entry
     def explain(self, t: int, name: str, index: Any = ()) -> str:
         """The rule with the numbers of one coordinate in step t; see `FirstOrder.explain`."""
-        self._line(t, "explain(t, name, index)")
+        self._require_step(t, "explain(t, name, index)")
         self._require("explain(t, name, index)")
         if not self._is_ruled():
             raise TypeError(f"`run.explain(t, name, index)`: {self.meta['optimizer']['name']} has no rule.")
@@ -205,7 +226,7 @@ class Run:
                 "weights and no state. Save optimizer.state_dict(), and take the weights of run.weights(t)."
             )
         if t:
-            self._line(t, "restore(optimizer, t)")
+            self._require_step(t, "restore(optimizer, t)")
             clone = self._before(t)
             self._take(clone, t)
         else:
@@ -229,7 +250,7 @@ class Run:
 
         The parameters are put back afterwards, whatever happens.
         """
-        self._line(t, "along(t, closure)")
+        self._require_step(t, "along(t, closure)")
         optimizer = self.recorder.optimizer if optimizer is None and self.recorder is not None else optimizer
         if optimizer is None:
             raise TypeError("`run.along(t, closure, optimizer)` needs the optimizer that has the parameters.")
@@ -340,7 +361,7 @@ class Run:
         for i, group in enumerate(clone.param_groups):
             for vector, saved in zip(group.vectors, self._states[i].row(k), strict=True):
                 vector[...] = saved
-            counters = self._lines[t - 1]["counters"][i]
+            counters = self._lines[t]["counters"][i]
             for j, param in enumerate(group.slices):
                 param.counters = counters if isinstance(counters, dict) else counters[j]
         self._next = t
@@ -363,9 +384,8 @@ class Run:
         clone.step()
         self._next = t + 1
         steps = [np.subtract(group.w, w) for group, w in zip(clone.param_groups, before, strict=True)]
-        length, was = (
-            math.sqrt(sum(float(np.dot(s, s)) for s in steps)), self._lines[t - 1]["step_norm"],
-        )  # fmt: skip
+        length = math.sqrt(sum(float(np.dot(s, s)) for s in steps))
+        was = float(self._numbers.row(t - 1)[NUMBERS.index("step_norm")])
         if math.isfinite(length + was) and not math.isclose(length, was, rel_tol=1e-3, abs_tol=1e-300):
             self._clone = None
             raise ValueError(
@@ -389,7 +409,8 @@ class Run:
     def _counts(self) -> Iterator[list[list[int]]]:
         """The step counts of all parameters after 0, 1, 2, … steps."""
         now: list[list[int]] = []
-        for t, line in enumerate(self._lines, 1):
+        for t in range(1, self._steps + 1):
+            line = self._lines.get(t, {})
             if "counters" in line:
                 pairs = zip(line["counters"], self.meta["groups"], strict=True)
                 now = [
@@ -421,9 +442,12 @@ class Run:
     def cut(self, t: int) -> tuple[int, int]:
         """Forget the steps after t, for good; the numbers of steps and of checkpoints that are left."""
         self._read()
-        path = self.folder / LINES
-        if path.exists():
-            os.truncate(path, self._ends[t - 1] if t else 0)
+        drop_rows(self.folder, SCALARS, t)
+        with (self.folder / LINES).open("a+b") as file:
+            file.seek(0)
+            lines = [text for text in file if text.endswith(b"\n") and json.loads(text)["t"] <= t]
+            file.truncate(sum(map(len, lines)))
+        self._numbers.forget()
         self._forget()
         self._read()
         for i in range(len(self.meta["groups"])):
@@ -444,10 +468,6 @@ def _piece(vector: Array, param: Values) -> Array:
 def _options(options: Values) -> Values:
     """The options as they were before JSON made lists of tuples."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float)
 
 
 def read_meta(call: str, folder: Path) -> dict[str, Any]:

@@ -418,7 +418,7 @@ def test_scalars_alone_and_notes(tmp_path):
     assert run.scalars["gradient_norm"].tolist() == [10.0, 5.0, 2.5]
     assert run.scalars["step_norm"].tolist() == [2.5, 1.25, 0.625]
     assert [run.info(t) for t in (1, 2, 3)] == [{}, {"rows": [4, 2]}, {}]
-    assert not [*(tmp_path / "run").glob("*.npy")]
+    assert [path.name for path in (tmp_path / "run").glob("*.npy")] == ["scalars-000000000.npy"]
     for call in (run.at, run.weights, run.gradient):
         with pytest.raises(ValueError, match=r'level=.scalars.\. Record with level="tape"'):
             call(1)
@@ -618,6 +618,7 @@ def test_files_are_what_the_page_says(tmp_path):
         opt.step(lambda: (p * p).sum())
     names = sorted(path.name for path in (tmp_path / "run").iterdir())
     assert names == [
-        "gradient.0-000000000.npy", recorder_file.META, recorder_file.LINES, "state.0-000000000.npy",
+        recorder_file.LINES, "gradient.0-000000000.npy", recorder_file.META, "scalars-000000000.npy",
+        "state.0-000000000.npy",
     ]  # fmt: skip
-    assert np.load(tmp_path / "run" / names[0])[0] == 2.0
+    assert np.load(tmp_path / "run" / names[1])[0] == 2.0
