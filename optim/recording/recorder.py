@@ -14,7 +14,7 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,8 @@ class _Log:
         self.states = RowWriter(folder, state, (len(vectors), n), group.dtype) if self.vectors else None
         self.gradients = RowWriter(folder, gradient, (n,), group.dtype) if level == "tape" else None
         self.weights = RowWriter(folder, weights, (n,), group.dtype) if self.vectors and not ruled else None
+        self.square = 0.0  # of the gradient's norm; a tape has the gradient instead
+        self.finite = True  # whether the last step was
         self.forget()
 
     def forget(self) -> None:
@@ -82,7 +84,6 @@ class _Log:
         self.counters: Any = None  # those of the first parameter after the last step; None if it was changed
         self.took_part: list[int] | None = None
         self.present: Any = ()  # the positions of the parameters that took part; None for all
-        self.square: Any = 0.0  # of the gradient's norm; a tape has the gradient instead
 
     def begin(self, segments: list[Segment] | None, t: int) -> bool:
         """Keep the gradient of step t + 1, unless it is None, and the weights before it; whether anything is
@@ -120,11 +121,16 @@ class _Log:
         slices = self.group.slices
         return None if len(have) == len(slices) else [i for i, p in enumerate(slices) if id(p) in have]
 
-    def end(self) -> Any:
+    def end(self) -> float:
         """The squared length of the step that was taken."""
         group, known = self.group, self.known
-        np.subtract(group.w, known, known)
+        if self.finite:
+            np.subtract(group.w, known, known)
+        else:
+            with np.errstate(all="ignore"):  # ∞ − ∞ is not the recorder's to warn of
+                np.subtract(group.w, known, known)
         square = _square(known)
+        self.finite = math.isfinite(square)
         if self.vectors:
             known[...] = group.w
         self.counters = group.slices[0].counters
@@ -154,7 +160,6 @@ class Recorder:
         self._left = 0  # steps until the next checkpoint
         self._new_states = 0
         self._begun = False  # whether a step has begun and not ended
-        self._finite = True  # whether the last step is
         self._changed: dict[str, Any] = {}  # what a line will say of the step
         groups = enumerate(optimizer.param_groups)
         self._logs = [_Log(group, folder, i, level, self.ruled) for i, group in groups]
@@ -191,11 +196,11 @@ class Recorder:
 
         return recorded
 
-    def before(self, optimizer: Any, work: Iterable[tuple[ParamGroup, list[Segment] | None]]) -> None:
+    def before(self, optimizer: Any, work: Sequence[tuple[ParamGroup, list[Segment] | None]]) -> None:
         if self.ended:
             return
-        if self._begun or self.resuming is not None or len(self.optimizer.param_groups) != len(self._logs):
-            self._prepare()
+        if self._begun or self.resuming is not None or len(work) != len(self._logs):
+            self._prepare(len(work))
         self._begun = True
         changed = self._left <= 0 or bool(self.notes)
         for log, (_, segments) in zip(self._logs, work):
@@ -208,12 +213,12 @@ class Recorder:
             return
         if not self.ruled:
             self._unruled()
-        length = self._length()
-        square = 0.0
+        length = square = 0.0
         for log in self._logs:
+            length += log.end()
             square += log.square
         row = self._numbers.row(self.t)
-        row[0] = math.nan if loss is None else loss.item() if isinstance(loss, Tensor) else float(loss)
+        row[0] = math.nan if loss is None else loss.primal.item() if isinstance(loss, Tensor) else float(loss)
         row[1] = math.sqrt(square)
         row[2] = math.sqrt(length)
         t = self.t + 1
@@ -229,12 +234,12 @@ class Recorder:
 
     # The parts
 
-    def _prepare(self) -> None:
+    def _prepare(self, groups: int) -> None:
         """Do what is seldom needed: find the place to go on from, and forget a step that failed."""
-        if (n := len(self.optimizer.param_groups)) != len(self._logs):
+        if groups != len(self._logs):
             raise ValueError(
-                f"`optim.record(optimizer, ...)`: {type(self.optimizer).__name__} has {n} groups now, and "
-                f"{len(self._logs)} when the recording began. Record it again, into another folder."
+                f"`optim.record(optimizer, ...)`: {type(self.optimizer).__name__} has {groups} groups now, "
+                f"and {len(self._logs)} when the recording began. Record it again, into another folder."
             )
         if self.resuming is not None:
             self.t, self.states = self.resuming(self.optimizer)
@@ -242,18 +247,6 @@ class Recorder:
         self._new_states = 0
         for log in self._logs:  # no line holds what a step that failed has noted
             log.forget()
-
-    def _length(self) -> float:
-        """The squared length of the step."""
-        if self._finite:
-            square: float = 0.0
-            for log in self._logs:
-                square += log.end()
-        else:
-            with np.errstate(all="ignore"):  # ∞ − ∞ is not the recorder's to warn of
-                square = sum(log.end() for log in self._logs)
-        self._finite = math.isfinite(square)
-        return square
 
     def _write(self, line: dict[str, Any]) -> None:
         """Write what is not as in the step before."""
@@ -328,12 +321,12 @@ class Recorder:
         )
 
 
-def _square(a: Array) -> Any:
-    square = a.dot(a)
+def _square(a: Array) -> float:
+    square = float(np.vdot(a, a))  # a.dot(a) warns of an overflow
     if math.isfinite(square):
         return square
     wide = a.astype(np.float64)  # where a float32 overflows
-    return wide.dot(wide)
+    return float(np.vdot(wide, wide))
 
 
 def _counters(group: ParamGroup) -> Any:

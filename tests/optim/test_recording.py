@@ -350,6 +350,23 @@ def continued(run, shown):
         equal(optim.open_run(run.folder).at(t), shown[t], f"{run} continued, step {t}")
 
 
+def test_a_kill_between_a_line_and_its_row_leaves_no_trace(rng, tmp_path):
+    p = leaf([1.0, 2.0], name="p")
+    opt = optim.Adam([p], lr=0.1)
+    with optim.record(opt, tmp_path / "run", every=4):
+        shown, _ = walk(opt, [p], 5, rng)
+    with (tmp_path / "run" / recorder_file.LINES).open("a") as file:
+        file.write(
+            '{"t": 6, "checkpoint": true, "counters": [{"t": 9}], "options": [{"lr": 7}]}\n{"t": 6, "op'
+        )
+    assert optim.open_run(tmp_path / "run").scalars["lr"].tolist() == [0.1] * 5
+    with optim.record(opt, tmp_path / "run", every=4, resume=True) as run:
+        more, _ = walk(opt, [p], 5, rng)
+    assert len(run) == 10
+    for t in (6, 9, 5, 10):
+        equal(optim.open_run(tmp_path / "run").at(t), [*shown, *more][t - 1], f"step {t}")
+
+
 def test_going_on_from_an_earlier_step_and_from_none(rng, tmp_path):
     p = leaf([1.0, 2.0], name="p")
     opt = optim.SGD([p], lr=0.1, momentum=0.9)
@@ -435,6 +452,17 @@ def test_losses_that_are_not_finite_are_kept(tmp_path):
     assert run.scalars["loss"][0] == math.inf
     assert run.scalars["loss"][1] == -math.inf
     assert math.isnan(run.scalars["step_norm"][1])
+
+
+@pytest.mark.parametrize("level", ["scalars", "tape"])
+def test_norms_whose_squares_overflow(level, tmp_path):
+    p = leaf([0.0, 0.0], np.float32, name="p")
+    opt = optim.SGD([p], lr=0.5)
+    p.grad = np.array([3e30, 4e30], np.float32)
+    with optim.record(opt, tmp_path / "run", level) as run:
+        opt.step()
+    np.testing.assert_allclose(run.scalars["gradient_norm"], 5e30, rtol=1e-6)
+    np.testing.assert_allclose(run.scalars["step_norm"], 2.5e30, rtol=1e-6)
 
 
 def test_at_its_size_the_recording_ends_with_one_warning(tmp_path):
