@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,9 @@ class Run:
     method counts steps from 1; `weights(0)` are those before the first one.
     """
 
-    def __init__(self, folder: Path, optimizer_class: type | None = None) -> None:
-        self.folder = folder
+    @entry
+    def __init__(self, folder: str | PathLike[str], optimizer_class: type | None = None) -> None:
+        self.folder = folder = Path(folder)
         self.meta = read_meta("open_run(folder)", folder)
         self.level: str = self.meta["level"]
         self.recorder: Recorder | None = None

@@ -208,7 +208,9 @@ def test_a_formula_has_the_value_of_its_box(name, fold):
     np.testing.assert_allclose(evaluated(text, {"A": a, "v": b}), y.numpy(), rtol=2e-3, err_msg=text)
 
 
+INTEGERS = {"ldexp"}  # the second argument is one
 UNARY = [op for op in RULES.values() if isinstance(op, mg.Op) and op.arity in (1, 2) and op.pulls]
+UNARY = [op for op in UNARY if op.name not in INTEGERS]
 
 
 @pytest.mark.parametrize("op", UNARY, ids=lambda op: op.name)
