@@ -1,10 +1,10 @@
 """Transforms on trees, several arguments, auxiliary values, and input that does not fit."""
 
-import gc
 import itertools
-import os
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,8 @@ from minigrad import (
     vjp,
 )
 from minigrad.gauss_newton import GaussNewton
+
+ROOT = Path(__file__).parents[2]
 
 
 class Pair(NamedTuple):
@@ -412,25 +414,31 @@ def test_a_parameter_called_out_is_the_users_own():
     np.testing.assert_allclose(np.diagonal(found), 210 * np.cos(30 * x))
 
 
+FRAMES = """
+import os, sys
+import numpy as np
+import minigrad
+
+ours, found = os.path.dirname(minigrad.__file__), []
+
+def count(frame, event, _):
+    if event == "call" and frame.f_code.co_filename.startswith(ours):
+        found.append(frame.f_code.co_name)
+
+x, both = np.ones(10), minigrad.value_and_grad(lambda x: np.sum(np.sin(x)))
+both(x)
+sys.setprofile(count)
+both(x)
+sys.setprofile(None)
+print(*found)
+"""
+
+
 def test_a_gradient_takes_few_frames_of_ours():
-    """The fixed cost of a derivative is Python frames; unlike time, their number depends on nothing else."""
-    ours, found = os.path.dirname(mg.__file__), []
-
-    def count(frame, event, _):
-        if event == "call" and frame.f_code.co_filename.startswith(ours):
-            found.append(frame.f_code.co_name)
-
-    x, both = np.ones(10), value_and_grad(lambda x: np.sum(np.sin(x)))
-    both(x)
-    before = sys.getprofile()
-    gc.collect()  # else a collection in between calls what waits for objects to go
-    gc.disable()
-    sys.setprofile(count)
-    try:
-        both(x)
-    finally:
-        sys.setprofile(before)
-        gc.enable()
+    """The fixed cost of a derivative is Python frames; unlike time, their number does not depend on the
+    machine. In a new process, so that it does not depend on other tests either."""
+    command = [sys.executable, "-c", FRAMES]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     assert 20 < len(found) <= 37, found
 
 
