@@ -194,7 +194,7 @@ class FirstOrder(Optimizer):
             self.observers = (*others, LastStep()) if keep else others
 
     @property
-    def last_step(self) -> dict[str, Values] | None:
+    def last_step(self) -> dict[str, Values] | Any:  # Any: editors would object to None["w"] after a step
         """All that the last step computed, by parameter name, as `preview()` shows a step to come; None
         before the first step. Parameters that the step left out are missing.
 
