@@ -131,10 +131,10 @@ def test_without_the_package_the_error_says_how_to_install_it(tmp_path, monkeypa
 
 @pytest.mark.oracle
 def test_the_page_with_torch(tmp_path):
-    """Everything on the page runs, its block with PyTorch too, for which the examples before it stand."""
+    """Everything on the page runs, its blocks with PyTorch too, for which the examples before them stand."""
     torch = pytest.importorskip("torch")
     text = PAGE.read_text(encoding="utf-8")
-    (block,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    block, other_layers = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     examples = doctest.DocTestParser().get_examples(text.split("```python")[0])
     names = {}
     exec("\n".join(e.source for e in examples), names)
@@ -143,6 +143,7 @@ def test_the_page_with_torch(tmp_path):
     ours = MLP((4, 8, 3), "tanh")
     ours.load_state_dict(names["from_torch"](dict(net.state_dict())))
     np.testing.assert_allclose(ours(x.numpy()).data, net(x).detach().numpy(), rtol=0, atol=1e-12)
+    exec(other_layers, names)
 
 
 @pytest.mark.oracle
