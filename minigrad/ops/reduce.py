@@ -161,18 +161,22 @@ def _others(x: Any) -> Any:
     return np.concatenate([of_pairs * b, of_pairs * a, outside[..., half:]], axis=-1)
 
 
-prod_op = Op(
-    "prod",
-    lambda x, axis, keepdims: np.multiply.reduce(x, axis=axis, keepdims=keepdims),
-    pulls=(
-        lambda g, y, x, axis, keepdims: scale(with_axes(g, axis, keepdims), _cofactors(y, x, axis, keepdims)),
-    ),
-    pushes=(
-        lambda t, y, x, axis, keepdims: np.add.reduce(
-            scale(t, _cofactors(y, x, axis, keepdims)), axis=axis, keepdims=keepdims
-        ),
-    ),
-    batched=True,
+def _folding(name: str, forward: Any, slope: Any) -> Op:
+    """An op that makes one number of the elements along some axes, with slope(y, x, axis, keepdims, ...) =
+    ∂y/∂x in the shape of x."""
+
+    def pull(g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool, **options: Any) -> Any:
+        return scale(with_axes(g, axis, keepdims), slope(y, x, axis, keepdims, **options))
+
+    def push(t: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool, **options: Any) -> Any:
+        moved: Any = scale(t, slope(y, x, axis, keepdims, **options))
+        return np.add.reduce(moved, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]  # as in _sum
+
+    return Op(name, forward, pulls=(pull,), pushes=(push,), batched=True)
+
+
+prod_op = _folding(
+    "prod", lambda x, axis, keepdims: np.multiply.reduce(x, axis=axis, keepdims=keepdims), _cofactors
 )
 
 
@@ -237,25 +241,13 @@ def _variance(x: Any, axis: tuple[int, ...], ddof: float, keepdims: bool) -> Any
     return total(deviation * deviation, axis=axis, keepdims=keepdims) / builtins.max(n - ddof, 0)
 
 
-def _var_slope(x: Any, axis: tuple[int, ...], ddof: float) -> Any:
+def _var_slope(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool, ddof: float) -> Any:
     """∂σ²/∂x = 2(x − x̄)/(n − ddof)."""
     deviation, n = _centred(x, axis)
     return deviation / (0.5 * builtins.max(n - ddof, 0))
 
 
-var_op = Op(
-    "var",
-    _variance,
-    pulls=(
-        lambda g, y, x, axis, ddof, keepdims: scale(with_axes(g, axis, keepdims), _var_slope(x, axis, ddof)),
-    ),
-    pushes=(
-        lambda t, y, x, axis, ddof, keepdims: np.add.reduce(
-            scale(t, _var_slope(x, axis, ddof)), axis=axis, keepdims=keepdims
-        ),
-    ),
-    batched=True,
-)
+var_op = _folding("var", _variance, _var_slope)
 
 
 def one_number(ddof: Any) -> Any:
@@ -277,26 +269,14 @@ def var(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -
     return in_float32(lambda z: var_op(z, axis=axes, ddof=one_number(ddof), keepdims=bool(keepdims)), x)
 
 
-def _std_slope(y: Any, x: Any, axis: tuple[int, ...], ddof: float, keepdims: bool) -> Any:
+def _std_slope(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool, ddof: float) -> Any:
     """∂σ/∂x = (x − x̄)/((n − ddof)·σ), and 0 where σ is 0: the minimum-norm subgradient."""
     deviation, n = _centred(x, axis)
     return ratio(deviation, builtins.max(n - ddof, 0) * with_axes(y, axis, keepdims))
 
 
-_std = Op(
-    "std",
-    lambda x, axis, ddof, keepdims: np.sqrt(_variance(x, axis, ddof, keepdims)),
-    pulls=(
-        lambda g, y, x, axis, ddof, keepdims: scale(
-            with_axes(g, axis, keepdims), _std_slope(y, x, axis, ddof, keepdims)
-        ),
-    ),
-    pushes=(
-        lambda t, y, x, axis, ddof, keepdims: np.add.reduce(
-            scale(t, _std_slope(y, x, axis, ddof, keepdims)), axis=axis, keepdims=keepdims
-        ),
-    ),
-    batched=True,
+_std = _folding(
+    "std", lambda x, axis, ddof, keepdims: np.sqrt(_variance(x, axis, ddof, keepdims)), _std_slope
 )
 
 
@@ -331,19 +311,7 @@ def _weights(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     return np.exp(x - np.where(np.equal(y, -np.inf), 0, y))
 
 
-_logsumexp_op = Op(
-    "logsumexp",
-    _logsumexp,
-    pulls=(
-        lambda g, y, x, axis, keepdims: scale(with_axes(g, axis, keepdims), _weights(y, x, axis, keepdims)),
-    ),
-    pushes=(
-        lambda t, y, x, axis, keepdims: np.add.reduce(
-            scale(t, _weights(y, x, axis, keepdims)), axis=axis, keepdims=keepdims
-        ),
-    ),
-    batched=True,
-)
+_logsumexp_op = _folding("logsumexp", _logsumexp, _weights)
 
 
 @entry
