@@ -63,6 +63,7 @@ Gradients
 """
 
 from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from minigrad import __version__ as __version__
@@ -92,11 +93,6 @@ from optim.momentum import Momentum as Momentum
 from optim.nadam import NAdam as NAdam
 from optim.newton import Newton as Newton
 from optim.newton_cg import NewtonCG as NewtonCG
-from optim.profiles import performance_profile as performance_profile
-from optim.recording.opening import open_run as open_run
-from optim.recording.opening import record as record
-from optim.recording.run import AlongStep as AlongStep
-from optim.recording.run import Run as Run
 from optim.rmsprop import RMSprop as RMSprop
 from optim.schedules import CosineAnnealingLR as CosineAnnealingLR
 from optim.schedules import CosineAnnealingWarmRestarts as CosineAnnealingWarmRestarts
@@ -113,19 +109,43 @@ from optim.second_order.eigen_directions import SingularHessianError as Singular
 from optim.second_order.lanczos import lanczos as lanczos
 from optim.second_order.results import OptimizeResult as OptimizeResult
 from optim.sgd import SGD as SGD
-from optim.sweep import sweep as sweep
-from optim.sweep_results import Sweep as Sweep
-from optim.sweep_results import open_sweep as open_sweep
 
-__all__ = list(_listed(globals()))
+if _TYPE_CHECKING:
+    from optim.recording.opening import open_run as open_run
+    from optim.recording.opening import record as record
+    from optim.recording.run import AlongStep as AlongStep
+    from optim.recording.run import Run as Run
+    from optim.sweeping.profiles import performance_profile as performance_profile
+    from optim.sweeping.results import Sweep as Sweep
+    from optim.sweeping.results import open_sweep as open_sweep
+    from optim.sweeping.running import sweep as sweep
+
+# The file of each name that is loaded when first used, because most programs neither record nor sweep.
+_LATER = {
+    "record": "recording.opening",
+    "open_run": "recording.opening",
+    "Run": "recording.run",
+    "AlongStep": "recording.run",
+    "sweep": "sweeping.running",
+    "open_sweep": "sweeping.results",
+    "Sweep": "sweeping.results",
+    "performance_profile": "sweeping.profiles",
+}
+
+__all__ = list(_listed(globals(), *_LATER))
 
 _others = _missing(__name__, __all__, _HABITS)
 
 
 @_entry
 def __getattr__(name: str) -> _Any:
-    """Load `optim.figures` when it is first used, because most programs draw nothing."""
-    return _import_module("optim.figures") if name == "figures" else _others(name)
+    """Load recording, sweeps and `optim.figures` when they are first used."""
+    if name == "figures":
+        return _import_module("optim.figures")
+    if name not in _LATER:
+        return _others(name)
+    found = globals()[name] = getattr(_import_module(f"optim.{_LATER[name]}"), name)
+    return found
 
 
 def __dir__() -> list[str]:

@@ -3,6 +3,7 @@ their file, the engine is small and near NumPy's kernels, and no test depends on
 """
 
 import ast
+import functools
 import subprocess
 import sys
 import tomllib
@@ -25,11 +26,20 @@ LAYERS = [  # inside minigrad, each may import only from the lines above its own
 ]  # fmt: skip
 
 
-def imports(path, for_types=True):
+@functools.cache
+def parsed(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.If)]
-    typing = [node for block in blocks if ast.unparse(block.test) == "TYPE_CHECKING" for node in block.body]
-    for node in ast.walk(tree):
+    return tree, list(ast.walk(tree))
+
+
+def is_for_types(node):
+    return isinstance(node, ast.If) and ast.unparse(node.test).split(".")[-1].lstrip("_") == "TYPE_CHECKING"
+
+
+def imports(path, for_types=True):
+    tree, nodes = parsed(path)
+    typing = [node for block in tree.body if is_for_types(block) for node in block.body]
+    for node in nodes:
         if not for_types and node in typing:
             continue
         if isinstance(node, ast.Import):
@@ -92,12 +102,13 @@ def test_import_pulls_in_numpy_alone():
 
 
 def sources(folder):
+    """The files, and all nodes of each."""
     for path in sorted((ROOT / folder).rglob("*.py")):
-        yield path.relative_to(ROOT), ast.parse(path.read_text(encoding="utf-8"))
+        yield path.relative_to(ROOT), parsed(path)[1]
 
 
-def names_imported_by(tree):
-    for node in ast.walk(tree):
+def names_imported_by(nodes):
+    for node in nodes:
         match node:
             case ast.Import(names=names):
                 yield from (alias.name for alias in names)
@@ -110,8 +121,8 @@ def test_models_and_optim_see_two_faces_of_minigrad(package):
     """`minigrad` and `minigrad.extend`: what is inside may then move."""
     inside = {path.stem for path in (ROOT / "minigrad").iterdir()} - {"extend"}
     found = []
-    for path, tree in sources(package):
-        for name in names_imported_by(tree):
+    for path, nodes in sources(package):
+        for name in names_imported_by(nodes):
             top, *below = name.split(".")
             if top == "minigrad" and inside.intersection(below[:1]):
                 found.append(f"{path} imports {name}")
@@ -129,11 +140,11 @@ def is_private(name):
 
 def is_own(value):
     """Whether an object is the one a method was called with: self, cls or super()."""
-    return ast.unparse(value) in ("self", "cls", "super()")
+    return isinstance(value, ast.Name | ast.Call) and ast.unparse(value) in ("self", "cls", "super()")
 
 
-def names_defined_in(tree):
-    for node in ast.walk(tree):
+def names_defined_in(nodes):
+    for node in nodes:
         match node:
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.Name(id=name, ctx=ast.Store()):
                 yield name
@@ -143,10 +154,10 @@ def names_defined_in(tree):
                 yield from ast.literal_eval(slots)
 
 
-def private_reaches(tree):
+def private_reaches(nodes):
     """The places that use a private name which another file defines: (line, text)."""
-    own = set(names_defined_in(tree))
-    for node in ast.walk(tree):
+    own = set(names_defined_in(nodes))
+    for node in nodes:
         match node:
             case ast.Attribute(value=value, attr=name) if is_private(name) and not is_own(value):
                 if name not in own:
@@ -159,7 +170,7 @@ def private_reaches(tree):
 
 @pytest.mark.parametrize(("package", "most"), [("minigrad", 5), ("models", 1), ("optim", 4)])
 def test_private_names_stay_in_their_file(package, most):
-    places = [(path, *place) for path, tree in sources(package) for place in private_reaches(tree)]
+    places = [(path, *place) for path, nodes in sources(package) for place in private_reaches(nodes)]
     found = [f"{path}:{line} {text}" for path, line, text in places]
     assert len(found) <= most, "\n".join(["make some of these public, or unnecessary:", *found])
 
@@ -192,13 +203,14 @@ def test_the_engine_can_be_read_in_one_sitting():
 # Tests
 
 
-def generators_read_in_functions(tree):
+def generators_read_in_functions(nodes):
     """The lines where a function or lambda reads a generator of its module."""
-    made = [node for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)]
+    body = nodes[0].body
+    made = [node for node in body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)]
     kinds = ("default_rng", "Generator", "Random")
     made = [node for node in made if ast.unparse(node.value.func).endswith(kinds)]
     generators = {target.id for node in made for target in node.targets if isinstance(target, ast.Name)}
-    for function in ast.walk(tree):
+    for function in nodes if generators else ():
         if isinstance(function, ast.FunctionDef | ast.Lambda):
             names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
             local = {node.id for node in names if isinstance(node.ctx, ast.Store)}
@@ -208,5 +220,5 @@ def generators_read_in_functions(tree):
 
 def test_no_test_draws_from_a_generator_of_its_module():
     """Its data would depend on which tests ran before. The fixture `rng` is a generator of the test's own."""
-    found = [(str(path), [*generators_read_in_functions(tree)]) for path, tree in sources("tests")]
+    found = [(str(path), [*generators_read_in_functions(nodes)]) for path, nodes in sources("tests")]
     assert [(path, lines) for path, lines in found if lines] == []

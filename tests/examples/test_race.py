@@ -9,7 +9,7 @@ import pytest
 import optim
 from examples import plotting, race
 from minigrad import grad, hvp
-from optim.sweep_results import Run
+from optim.sweeping.results import Run
 from tests.problems import beale
 
 FEW = ("Beale", "moons 2-8-2")

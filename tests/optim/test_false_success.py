@@ -9,12 +9,14 @@ from benchmarks.false_success import METHODS, PROBLEMS, lower, runs
 from optim import minimize
 from tests.optim.test_problems import OPEN_SET
 from tests.problems import leaf
+from tests.seeds import further
 
 STEEP = [
     "x - ln x", "sqrt x + 1/x", "x^2 + 1/x^2", "Poisson", "cosh", "Beale", "steep rotated well",
     "faint saddle", "scaled", "scaled quartic", "1e12 f", "1e12 quartic", "Powell singular", "steep saddle",
 ]  # fmt: skip
 BY = ["newton-cg", "newton-cg, line search", "newton, abs", "newton, pinv", "lbfgs", "adam"]
+OTHERS = [name for name in METHODS if name not in (*BY, "gd", "momentum")]
 FOUND = {  # starts from which a success was false once
     "1e12 f": [[6.07172813e02, -5.53746521e-09]],
     "Beale": [[-5.81987083e-05, 8.37662733e01]],
@@ -30,14 +32,16 @@ FOUND = {  # starts from which a success was false once
 ADAM_ENDS = ["cosh", "1e12 f", "steep saddle"]  # elsewhere Adam is still on its way after 1000 steps
 
 
-@pytest.mark.parametrize("problem", STEEP)
+@pytest.mark.parametrize("problem", [*STEEP[::2], *further(*STEEP[1::2])])
 def test_no_success_is_false(problem, monkeypatch):
     monkeypatch.setitem(false_success.SHORT, "adam", 1000 if problem in ADAM_ENDS else 250)
     found = [run for run in runs(2, methods=BY, problems={problem: PROBLEMS[problem]}) if run.false]
     assert not found, found[0]
 
 
-@pytest.mark.parametrize("by", [name for name in METHODS if name not in ("gd", "momentum")])
+@pytest.mark.parametrize(
+    "by", [*BY, *further(*(name for name in METHODS if name not in (*BY, "gd", "momentum")))]
+)
 @pytest.mark.parametrize("problem", FOUND)
 def test_a_start_that_misled_once_does_so_no_more(problem, by):
     (f, _, _), (method, options) = PROBLEMS[problem], METHODS[by]

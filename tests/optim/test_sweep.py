@@ -20,7 +20,7 @@ import optim
 from models import MLP, cross_entropy, fit
 from models.datasets import moons
 from optim import open_sweep, performance_profile, sweep
-from optim.sweep_results import Run, Sweep, median_interval
+from optim.sweeping.results import Run, Sweep, median_interval
 
 ROOT = Path(__file__).parents[2]
 GRID = {"optimizer": ["SGD", "Adam"], "lr": [0.1, 0.01, 2.0], "seed": [0, 1, 2]}

@@ -1,6 +1,6 @@
 """`sweep`: train at every combination of some settings, on all cores, and keep each run as it ends.
 
-This file runs and stores; what the runs say is in `optim/sweep_results.py`. A folder of a sweep holds
+This file runs and stores; what the runs say is in `optim/sweeping/results.py`. A folder of a sweep holds
 `runs.jsonl`, to which each finished run is appended as one line, and `runs.csv`, the same runs as a table,
 which is written anew at the end. The parent process alone writes, so a kill can spoil the last line at most.
 
@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.extend import entry
-from optim.sweep_results import RESERVED, Run, Sweep, open_sweep, read_log
+from optim.sweeping.results import RESERVED, Run, Sweep, open_sweep, read_log
 
 __all__ = ["sweep"]
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.extend import entry, html_table, html_title
-from optim.profiles import PerformanceProfile, performance_profile
+from optim.sweeping.profiles import PerformanceProfile, performance_profile
 
 __all__ = ["RESERVED", "Best", "Run", "Summary", "Sweep", "median_interval", "open_sweep", "read_log"]
 

@@ -1,0 +1,1 @@
+"""Training at every combination of some settings, and what the runs say."""
