@@ -77,14 +77,6 @@ from optim.base.first_order import FirstOrder as FirstOrder
 from optim.base.optimizer import Optimizer as Optimizer
 from optim.clip import clip_grad_norm_ as clip_grad_norm_
 from optim.clip import clip_grad_value_ as clip_grad_value_
-from optim.curvature.estimates import hessian_diagonal as hessian_diagonal
-from optim.curvature.estimates import hessian_trace as hessian_trace
-from optim.curvature.extremes import eigenpairs as eigenpairs
-from optim.curvature.extremes import preconditioned_sharpness as preconditioned_sharpness
-from optim.curvature.extremes import sharpness as sharpness
-from optim.curvature.noise import gradient_noise as gradient_noise
-from optim.curvature.noise import per_sample_gradients as per_sample_gradients
-from optim.curvature.spectrum import hessian_spectrum as hessian_spectrum
 from optim.habits import PACKAGE as _HABITS
 from optim.lbfgs import LBFGS as LBFGS
 from optim.lion import Lion as Lion
@@ -111,6 +103,14 @@ from optim.second_order.results import OptimizeResult as OptimizeResult
 from optim.sgd import SGD as SGD
 
 if _TYPE_CHECKING:
+    from optim.curvature.estimates import hessian_diagonal as hessian_diagonal
+    from optim.curvature.estimates import hessian_trace as hessian_trace
+    from optim.curvature.extremes import eigenpairs as eigenpairs
+    from optim.curvature.extremes import preconditioned_sharpness as preconditioned_sharpness
+    from optim.curvature.extremes import sharpness as sharpness
+    from optim.curvature.noise import gradient_noise as gradient_noise
+    from optim.curvature.noise import per_sample_gradients as per_sample_gradients
+    from optim.curvature.spectrum import hessian_spectrum as hessian_spectrum
     from optim.recording.opening import open_run as open_run
     from optim.recording.opening import record as record
     from optim.recording.run import AlongStep as AlongStep
@@ -120,31 +120,34 @@ if _TYPE_CHECKING:
     from optim.sweeping.results import open_sweep as open_sweep
     from optim.sweeping.running import sweep as sweep
 
-# The file of each name that is loaded when first used, because most programs neither record nor sweep.
+# The files that are loaded when one of their names is first used: most programs neither record, sweep nor
+# measure curvature.
 _LATER = {
-    "record": "recording.opening",
-    "open_run": "recording.opening",
-    "Run": "recording.run",
-    "AlongStep": "recording.run",
-    "sweep": "sweeping.running",
-    "open_sweep": "sweeping.results",
-    "Sweep": "sweeping.results",
-    "performance_profile": "sweeping.profiles",
+    "curvature.estimates": ("hessian_diagonal", "hessian_trace"),
+    "curvature.extremes": ("eigenpairs", "preconditioned_sharpness", "sharpness"),
+    "curvature.noise": ("gradient_noise", "per_sample_gradients"),
+    "curvature.spectrum": ("hessian_spectrum",),
+    "recording.opening": ("open_run", "record"),
+    "recording.run": ("AlongStep", "Run"),
+    "sweeping.profiles": ("performance_profile",),
+    "sweeping.results": ("Sweep", "open_sweep"),
+    "sweeping.running": ("sweep",),
 }
+_FILES = {name: file for file, names in _LATER.items() for name in names}
 
-__all__ = list(_listed(globals(), *_LATER))
+__all__ = list(_listed(globals(), *_FILES))
 
 _others = _missing(__name__, __all__, _HABITS)
 
 
 @_entry
 def __getattr__(name: str) -> _Any:
-    """Load recording, sweeps and `optim.figures` when they are first used."""
+    """Load curvature, recording, sweeps and `optim.figures` when they are first used."""
     if name == "figures":
         return _import_module("optim.figures")
-    if name not in _LATER:
+    if name not in _FILES:
         return _others(name)
-    found = globals()[name] = getattr(_import_module(f"optim.{_LATER[name]}"), name)
+    found = globals()[name] = getattr(_import_module(f"optim.{_FILES[name]}"), name)
     return found
 
 

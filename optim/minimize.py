@@ -304,8 +304,7 @@ def _prepared(
         ("maxhev", math.inf),
     ):
         limits[name] = default if loop[name] is None else checked("minimize", name, loop[name], COUNT)
-    settings = replace(
-        settings,
+    settings = settings._replace(
         gtol=loop["gtol"],
         gtol_abs=loop["gtol_abs"],
         second_order=second_order,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from optim.second_order.evaluation import Evaluation, Objective
 from optim.second_order.results import StepInfo
@@ -14,8 +13,7 @@ from optim.second_order.trial import CUTOFF, NOISE
 __all__ = ["Method", "Settings"]
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """The options of one step; see `Newton`, `NewtonCG` and `LBFGS`. Each method reads those it knows."""
 
     noise: float = NOISE  # a change of f below this share of |f| is rounding

@@ -244,7 +244,7 @@ class Solver(Method):
     def _method_step(
         self, objective: Objective, here: Evaluation, settings: Settings
     ) -> tuple[Evaluation, StepInfo]:
-        return self.method.step(objective, here, replace(settings, eta=self._eta(here, settings.forcing)))
+        return self.method.step(objective, here, settings._replace(eta=self._eta(here, settings.forcing)))
 
     def _settled(self, here: Evaluation, newton: Vector | None = None) -> bool:
         """Whether f will fall by next to nothing more: the model promises less than 1e-9 of |f|.

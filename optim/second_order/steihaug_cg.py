@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +24,7 @@ Vector = NDArray[Any]
 CURV_REL = 1e-14  # dᵀHd below this share of ‖d‖·‖Hd‖ is rounding, and counts as no curvature
 
 
-@dataclass(frozen=True)
-class Solution:
+class Solution(NamedTuple):
     """A step p, its image Hp, the decrease that the model predicts, and why CG ended there.
 
     why: "converged", "boundary", "negative curvature", "iterations" or "not finite".
@@ -40,8 +38,7 @@ class Solution:
     iterations: int  # steps of CG up to p
 
 
-@dataclass(frozen=True)
-class _Iteration:
+class _Iteration(NamedTuple):
     d: Vector
     Hd: Vector
     a: float  # ∞ where the curvature along d is not positive
@@ -58,18 +55,17 @@ class _Iteration:
         return self.zz + 2 * self.a * self.zd + self.a * self.a * self.dd if self.a < math.inf else math.inf
 
 
-@dataclass
 class CGPath:
     """The iterations of one CG solve; `at(radius)` is the solution for any radius up to the one it was made
     for."""
 
-    g: Vector
-    d: Vector  # the first direction, −M⁻¹g
-    dd: float  # its ‖d‖²
-    end: str = "iterations"
-    iterations: list[_Iteration] = field(default_factory=list)
-    products: int = 0
-    residual: float = math.nan  # ‖r‖₂ after the last step that CG took
+    def __init__(self, g: Vector, d: Vector, dd: float, residual: float) -> None:
+        self.g = g
+        self.d, self.dd = d, dd  # the first direction, −M⁻¹g, and its ‖d‖²
+        self.end = "iterations"
+        self.iterations: list[_Iteration] = []
+        self.products = 0
+        self.residual = residual  # ‖r‖₂ after the last step that CG took
 
     def at(self, radius: float) -> Solution:
         """The minimizer along the path inside ‖p‖ ≤ radius; before the negative curvature if that is ∞."""
@@ -172,7 +168,7 @@ def steihaug_cg(
             "definite?"
         )
     zz, zd, dd = 0.0, 0.0, ry
-    path = CGPath(g, d, dd, residual=math.sqrt(r @ r))
+    path = CGPath(g, d, dd, math.sqrt(r @ r))
     limit = radius if isinstance(radius, int | float) else math.inf
     for i in range(max_iterations):
         Hd = hv(d)

@@ -11,8 +11,7 @@ Reference: Conn, Gould, Toint 2000, Trust Region Methods, ch. 6.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,8 +37,7 @@ ON_BOUNDARY = 0.99  # a step of this share of Δ has reached the boundary
 PATH_BYTES = 1 << 28  # CG keeps two vectors an iteration
 
 
-@dataclass(frozen=True)
-class Trial:
+class Trial(NamedTuple):
     """The result of trying a step: the evaluation if the step is accepted, and the reasons."""
 
     there: Evaluation | None
