@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -34,13 +35,16 @@ class BudgetSpent(Exception):
         self.limit = limit
 
 
+@dataclass
 class Counts:
     """How often each thing was computed, and how often it may be; a Hessian-vector product counts once for
     each vector."""
 
-    def __init__(self, nfev: int = 0, njev: int = 0, nhev: int = 0) -> None:
-        self.nfev, self.njev, self.nhev = nfev, njev, nhev
-        self.max_nfev = self.max_nhev = math.inf
+    nfev: int = 0
+    njev: int = 0
+    nhev: int = 0
+    max_nfev: float = math.inf
+    max_nhev: float = math.inf
 
     def value(self) -> None:
         if self.nfev >= self.max_nfev:
