@@ -6,9 +6,10 @@ __all__ = ["further"]
 
 
 def further(*values):
-    """Parameters for `parametrize` whose tests are marked `further`.
+    """Parameters for `parametrize` whose tests are marked `further`; a tuple is one for several names.
 
     >>> [value.marks[0].name for value in further(3, 4)]
     ['further', 'further']
     """
-    return [pytest.param(value, marks=pytest.mark.further) for value in values]
+    rows = [value if isinstance(value, tuple) else (value,) for value in values]
+    return [pytest.param(*row, marks=pytest.mark.further) for row in rows]

@@ -39,9 +39,7 @@ def test_no_success_is_false(problem, monkeypatch):
     assert not found, found[0]
 
 
-@pytest.mark.parametrize(
-    "by", [*BY, *further(*(name for name in METHODS if name not in (*BY, "gd", "momentum")))]
-)
+@pytest.mark.parametrize("by", [*BY, *further(*OTHERS)])
 @pytest.mark.parametrize("problem", FOUND)
 def test_a_start_that_misled_once_does_so_no_more(problem, by):
     (f, _, _), (method, options) = PROBLEMS[problem], METHODS[by]

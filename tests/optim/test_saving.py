@@ -67,9 +67,8 @@ OTHERS = [("schedule, optimizer", kind) for kind in SCHEDULES if kind not in ORD
 
 
 @each
-@pytest.mark.parametrize("loaded", [*LOADED, *further(*OTHERS)], ids=str)
-def test_resuming_is_bit_identical(name, loaded):
-    order, kind = loaded
+@pytest.mark.parametrize(("order", "kind"), [*LOADED, *further(*OTHERS)])
+def test_resuming_is_bit_identical(name, order, kind):
     optimizer_first = order.startswith("optimizer")
     straight = parameters()
     opt = make(name, straight)
