@@ -1,4 +1,4 @@
-"""A race of eight optimizers over test functions with published minima and small networks, at equal cost.
+"""A race of optimizers over test functions with published minima and small networks, at equal cost.
 
 Each optimizer of first order runs at ten learning rates, and takes part with the best of them on each
 problem. L-BFGS and the Newton methods have no rate. A problem is solved when the loss has fallen to a given

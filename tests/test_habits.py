@@ -507,6 +507,13 @@ def test_hints_are_no_attributes(cls, habits):
     assert not any("__getattr__" in vars(c) for c in cls.__mro__)
 
 
+@pytest.mark.parametrize("package", [minigrad, models, optim], ids=lambda package: package.__name__)
+def test_no_hint_is_for_a_name_that_is_there(package):
+    """When a name is added, what was said in its place goes."""
+    habits = package.habits.PACKAGE
+    assert table(habits).keys() & set(package.__all__) == set()
+
+
 HINT = Hint("x", "x", "leave it out")
 
 
