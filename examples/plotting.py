@@ -12,6 +12,16 @@ STYLE: dict[Any, Any] = {
     "axes.titlesize": 11, "axes.titlelocation": "left", "legend.frameon": False, "legend.fontsize": 9,
     "lines.linewidth": 1.8,
 }  # fmt: skip
+THEMES: dict[str, dict[str, Any]] = {  # of a page: rcParams of Matplotlib
+    "light": {},
+    "dark": {
+        "axes.prop_cycle": "cycler(color=['#5aa9ec', '#f29a4e', '#43c79b', '#e69fc7', '#f0c04e', '#9ad0f5'])",
+        **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "#0d1117"),
+        **dict.fromkeys(
+            ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), "#e8edf3"
+        ),
+    },
+}
 MISSING = 'no picture: Matplotlib is not installed (pip install -e ".[plot]")'
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import minigrad
 import optim
 from examples.lecture.measurements import LR, at_the_edge
-from examples.lecture.shared import Row, curves, walk
+from examples.shared import Row, curves, walk
 from minigrad import Tensor
 
 

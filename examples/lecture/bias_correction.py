@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import optim
-from examples.lecture.shared import Row, curves, walk
+from examples.shared import Row, curves, walk
 
 B1, B2 = 0.9, 0.999
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import optim
-from examples.lecture.shared import Row, contours, steps_until, walk
+from examples.shared import Row, contours, steps_until, walk
 from minigrad import grad, hvp
 
 CURVATURE, RATE = np.array([1.0, 4.0]), 0.1

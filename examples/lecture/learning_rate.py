@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import optim
-from examples.lecture.shared import Row, limit, walk
+from examples.shared import Row, limit, walk
 
 H = np.array([[6.0, 2.0, 0.0], [2.0, 4.0, 1.0], [0.0, 1.0, 1.0]])
 KINDS: dict[str, tuple[Any, dict[str, float], float]] = {  # the limit times λmax

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import optim
-from examples.lecture.shared import Row, limit, walk
+from examples.shared import Row, limit, walk
 
 KINDS: dict[str, dict[str, float]] = {"descent": {"lr": 0.05}, "ball": {"lr": 1e-3, "momentum": 0.999}}
 TOP = float(np.sort(np.roots([1, 0, -1, -0.15]).real)[1])

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import optim
-from examples.lecture.shared import Row, curves, walk
+from examples.shared import Row, curves, walk
 from minigrad import Tensor
 
 BETA = 0.9

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import optim
-from examples.lecture.shared import Row, contours, steps_until, walk
+from examples.shared import Row, contours, steps_until, walk
 
 SHARE = (np.sqrt(50) - 1) / (np.sqrt(50) + 1)
 BALL = {"lr": 4 / (np.sqrt(50) + 1) ** 2, "momentum": SHARE**2}

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from examples.lecture.shared import Row, limit, newton
 from examples.newton_1d import circular, contraction, valley
+from examples.shared import Row, limit, newton
 from minigrad import grad
 
 

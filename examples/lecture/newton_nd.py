@@ -19,8 +19,8 @@ import numpy as np
 
 import optim
 from examples.lecture.measurements import cg_products
-from examples.lecture.shared import Row, contours, curves, newton, walk
 from examples.newton_1d import monkey
+from examples.shared import Row, contours, curves, newton, walk
 from minigrad import grad
 
 A, START = np.array([[3.0, 1.0], [40.0, 20.0]]), np.array([2.0, 1.5])

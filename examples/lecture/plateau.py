@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import optim
-from examples.lecture.shared import Row, curves, steps_until, walk
+from examples.shared import Row, curves, steps_until, walk
 
 RATE, WRONG = 0.1, -5.0
 LOSSES = {  # of the weight w of a neuron whose target is 1

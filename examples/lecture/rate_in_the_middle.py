@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import optim
-from examples.lecture.shared import Row, curves
+from examples.shared import Row, curves
 from minigrad import Tensor
 
 MU, CHANGE, LR = 0.9, 300, (0.1, 0.01)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import optim
-from examples.lecture.shared import Row, curves, newton, steps_until, walk
+from examples.shared import Row, curves, newton, steps_until, walk
 
 RATE, DELTAS = 0.1, (1e-2, 1e-4, 1e-6)
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import optim
-from examples.lecture.shared import Row, contours, walk
+from examples.shared import Row, contours, walk
 
 SLOPES, AXIS = np.array([1e-3, 1.0, 1e3]), np.eye(2)
 TURN = np.array([[1.0, -1.0], [1.0, 1.0]]) / np.sqrt(2)

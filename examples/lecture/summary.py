@@ -16,7 +16,7 @@ best within a factor of two wins.
 from typing import Any
 
 from examples.lecture.measurements import NAMES, PROBLEMS, facts, needed, summary
-from examples.lecture.shared import Row
+from examples.shared import Row
 
 KEPT = {"SGD": 0, "Momentum": 1, "RMSprop": 1, "Adagrad": 1, "Adam": 2, "AdamW": 2, "NAdam": 2, "Lion": 1,
         "LBFGS": 20, "NewtonCG": 0, "Newton": 0}  # fmt: skip

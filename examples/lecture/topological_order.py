@@ -11,7 +11,7 @@ after its inputs, so minigrad numbers nodes as they are made and walks the numbe
 
 from typing import Any
 
-from examples.lecture.shared import Row, curves
+from examples.shared import Row, curves
 from minigrad import Tensor
 
 N = 10

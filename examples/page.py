@@ -1,27 +1,15 @@
-"""The page of the lecture: one file that shows each topic's text, picture, numbers and the lines that
-made them. It needs no network; the pictures lie beside it, one for light screens and one for dark
-ones.
+"""The page of a book: one file that shows each topic's text, picture, numbers and the lines that made them.
+It needs no network; the pictures lie beside it, one for light screens and one for dark ones.
 """
 
 import html
 import inspect
 import re
 from pathlib import Path
-from typing import Any
 
-from examples import lecture
-from examples.lecture.shared import Row
+from examples.book import Book
+from examples.shared import Row, cells
 
-THEMES: dict[str, dict[str, Any]] = {  # rcParams of Matplotlib
-    "light": {},
-    "dark": {
-        "axes.prop_cycle": "cycler(color=['#5aa9ec', '#f29a4e', '#43c79b', '#e69fc7', '#f0c04e', '#9ad0f5'])",
-        **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "#0d1117"),
-        **dict.fromkeys(
-            ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), "#e8edf3"
-        ),
-    },
-}
 STYLE = """
 :root { color-scheme: light dark; --back: #fff; --text: #1c2430; --muted: #5b6675; --line: #d5dae1;
   --block: #f4f6f8; --accent: #0072b2; --bad: #b3261e; }
@@ -49,16 +37,6 @@ th:first-child { min-width: 8.5rem; } @media (max-width: 40rem) { table { font-s
 """
 
 
-def name(number: int) -> str:
-    """The name of a topic's pictures, without the theme."""
-    return f"{number:02}-{lecture.TOPICS[number - 1].replace('_', '-')}"
-
-
-def title(number: int) -> str:
-    """The first line of a topic's docstring."""
-    return str(lecture.topic(number).__doc__).split("\n", 1)[0]
-
-
 def prose(text: str) -> str:
     """Paragraphs of a docstring as HTML; indented ones are formulas."""
     blocks = []
@@ -80,38 +58,37 @@ def grid(head: list[str], rows: list[list[str]], off: set[int] | None = None) ->
     return '<div class="wide"><table>' + "\n".join(lines) + "</table></div>"
 
 
-def section(number: int, rows: list[Row]) -> str:
+def section(book: Book, number: int, rows: list[Row]) -> str:
     """One topic as HTML."""
-    module = lecture.topic(number)
-    numbers = [[row.what, *(f"{value:.6g}".replace("-", "−") for value in row[1:])] for row in rows]
+    module, file, title = book.topic(number), book.file(number), html.escape(book.title(number))
+    head, *numbers = cells(rows, book.beside)
+    numbers = [[row[0], *(cell.replace("-", "−") for cell in row[1:4]), *row[4:]] for row in numbers]
     off = {i for i, row in enumerate(rows) if not row.holds}
     report = module.report() if hasattr(module, "report") else []
     whole = grid(list(report[0]), [list(row.values()) for row in report]) if report else ""
     lines = html.escape(inspect.getsource(module.numbers), quote=False)
     rest = html.escape(inspect.getsource(module).split('"""', 2)[2].strip(), quote=False)
-    return f"""<section id="{number}"><h2>{number} · {html.escape(title(number))}</h2>
+    return f"""<section id="{number}"><h2>{number} · {title}</h2>
 <div class="topic"><div>{prose(module.__doc__.split(chr(10), 1)[1])}</div>
-<div><div class="wide"><picture><source media="(prefers-color-scheme: dark)" srcset="{name(number)}-dark.png">
-<img src="{name(number)}-light.png" alt="{html.escape(title(number))}"></picture></div>
-{grid(["", "measured", "predicted", "tolerance"], numbers, off)}</div></div>
+<div><div class="wide"><picture><source media="(prefers-color-scheme: dark)" srcset="{file}-dark.png">
+<img src="{file}-light.png" alt="{title}"></picture></div>
+{grid(head, numbers, off)}</div></div>
 {whole}<details open><summary>The lines that made the numbers</summary><pre>{lines}</pre></details>
-<details><summary>The whole script, {lecture.TOPICS[number - 1]}.py</summary><pre>{rest}</pre></details>
+<details><summary>The whole script, {book.topics[number - 1]}.py</summary><pre>{rest}</pre></details>
 </section>"""
 
 
-def write(found: dict[int, list[Row]], out: Path) -> Path:
+def write(book: Book, found: dict[int, list[Row]], out: Path) -> Path:
     """Write the page of some topics, given their numbers, and return its path: index.html, or for a single
-    topic a page with its name, so that the whole lecture stays."""
-    links = "".join(f'<a href="#{n}">{n} · {html.escape(title(n).split(":")[0])}</a>' for n in found)
-    count = sum(map(len, found.values()))
-    text = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Optimizers at work</title>
+    topic a page with its name, so that the whole book stays."""
+    links = "".join(f'<a href="#{n}">{n} · {html.escape(book.title(n).split(":")[0])}</a>' for n in found)
+    opening = book.opening.format(sum(map(len, found.values())))
+    text = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>{book.heading}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style>
-<h1>Optimizers at work</h1><p>What each method of training does.
-Each of the {count} numbers was measured just before this page was written, and stands beside the number that
-the text derives.</p>
+<h1>{book.heading}</h1><p>{opening}</p>
 <nav>{links}</nav>
-{"".join(section(n, rows) for n, rows in found.items())}</html>
+{"".join(section(book, n, rows) for n, rows in found.items())}</html>
 """
-    path = out / ("index.html" if len(found) > 1 else f"{name(*found)}.html")
+    path = out / ("index.html" if len(found) > 1 else f"{book.file(*found)}.html")
     path.write_text(text, encoding="utf-8")
     return path

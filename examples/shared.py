@@ -1,10 +1,11 @@
-"""What the topics of the lecture share: a row of their tables, a walk of an optimizer, the search for a
-limit.
+"""What the topics of the lecture and the gallery share: a row of their tables, a walk of an optimizer, the
+search for a limit.
 
 The rules of first-order optimizers treat each coordinate by itself, so a walk on a sum over coordinates
 is many walks at once, one from each start.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,25 +16,44 @@ from minigrad import Tensor, compile
 
 
 class Row(NamedTuple):
-    """One number of the lecture: it holds if |measured − predicted| ≤ tolerance."""
+    """One number of a topic: it holds if |measured − expected| ≤ tolerance. source: where the expected one
+    comes from."""
 
     what: str
     measured: Any  # a number of Python or NumPy
-    predicted: Any
+    expected: Any
     tolerance: float = 0.0
+    source: str = ""
 
     @property
     def holds(self) -> bool:
-        return bool(abs(self.measured - self.predicted) <= self.tolerance)
+        return bool(abs(self.measured - self.expected) <= self.tolerance)
+
+    @property
+    def cells(self) -> list[str]:
+        """As text, with as many digits as the tolerance asks for, and at least six."""
+        digits = 6
+        if self.tolerance and self.expected:
+            digits = max(digits, round(math.log10(abs(self.expected) / self.tolerance)) + 1)
+        numbers = (f"{x:.{digits}g}" for x in (self.measured, self.expected))
+        return [self.what, *numbers, f"{self.tolerance:.3g}", self.source]
 
 
-def table(rows: list[Row]) -> str:
+def cells(rows: list[Row], beside: str) -> list[list[str]]:
+    """The rows as text below their heading; without the last column if no row has a source."""
+    lines = [["", "measured", beside, "tolerance", "source"], *(row.cells for row in rows)]
+    return lines if any(row.source for row in rows) else [line[:-1] for line in lines]
+
+
+def table(rows: list[Row], beside: str) -> str:
     """The rows as text, with one number below the other."""
-    width = max(len(row.what) for row in rows)
-    lines = [f"{'':{width}}    measured   predicted   tolerance"]
-    for what, *numbers in rows:
-        lines.append(f"{what:{width}}" + "".join(f"{number:12.5g}" for number in numbers))
-    return "\n".join(lines)
+    lines = cells(rows, beside)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = []
+    for what, *numbers in lines:
+        columns = [cell.rjust(width) for cell, width in zip(numbers[:3], widths[1:4], strict=True)]
+        text.append("   ".join([what.ljust(widths[0]), *columns, *numbers[3:]]).rstrip())
+    return "\n".join(text)
 
 
 def walk(kind: Any, f: Callable[[Any], Any], start: Any, steps: int, **options: Any) -> Any:
