@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -71,8 +70,8 @@ def train(steps: int = 100, model: MLP | None = None) -> list[tuple[float, int]]
     return trace
 
 
-def draw(model: MLP, trace: list[tuple[float, int]], path: Path) -> None:
-    plt = plotting.pyplot()
+def picture(plt: Any, model: MLP, trace: list[tuple[float, int]]) -> Any:
+    ink = plt.rcParams["text.color"]
     x, y = two_moons(100, 0.1, seed=1337)
     across, up = np.linspace(-1.6, 2.6, 240), np.linspace(-1.2, 1.7, 200)
     grid = np.stack(np.meshgrid(across, up), axis=-1)
@@ -82,7 +81,7 @@ def draw(model: MLP, trace: list[tuple[float, int]], path: Path) -> None:
     left.set(xlabel="step", title="loss")
     colours = plotting.COLOURS[1::-1]  # of the class −1, and of 1
     right.contourf(across, up, scores, levels=[-np.inf, 0, np.inf], colors=colours, alpha=0.2)
-    right.contour(across, up, scores, levels=[0], colors="black", linewidths=1.2)
+    right.contour(across, up, scores, levels=[0], colors=ink, linewidths=1.2)
     right.contour(across, up, scores, levels=[-1, 1], colors="grey", linewidths=0.8, linestyles="--")
     for sign, colour in zip((-1, 1), colours, strict=True):
         right.plot(
@@ -94,10 +93,10 @@ def draw(model: MLP, trace: list[tuple[float, int]], path: Path) -> None:
             label=f"{sign:+d}".replace("-", "−"),
         )
     right.set(
-        title="where the score is 0 (black) and ±1 (the margins)", xticks=[-1, 0, 1, 2], yticks=[-1, 0, 1]
+        title="where the score is 0 (solid) and ±1 (the margins)", xticks=[-1, 0, 1, 2], yticks=[-1, 0, 1]
     )
     fig.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    plotting.save(fig, path)
+    return fig
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -111,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         mine, right = trace[step]
         print(f"{step:4d}   {mine:<20.17f}  {right:3d} %      {mine - loss:+.1e}")
     try:
-        draw(model, trace, args.out / "moons.png")
+        plotting.save(picture(plotting.pyplot(), model, trace), args.out / "moons.png")
     except ImportError:
         print(plotting.MISSING)
 

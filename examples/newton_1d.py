@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,10 +73,10 @@ def monkey_ratios() -> list[float]:
     return [after / before for before, after in pairwise(sizes)]
 
 
-def draw(path: Path) -> None:
+def picture(plt: Any) -> Any:
     """Four panels: doubling of digits, the cycle, flat minima, the monkey saddle."""
-    plt = plotting.pyplot()
-    blue, red, green, *_ = plotting.COLOURS
+    blue, red, green = (f"C{i}" for i in range(3))
+    ink = plt.rcParams["text.color"]
     fig, axes = plt.subplots(2, 2, figsize=(10, 8))
     (fast, circle), (flat, saddle) = axes
 
@@ -100,7 +99,7 @@ def draw(path: Path) -> None:
     circle.plot(x, slope(x), color=blue)
     for start, end in ((0.0, 1.0), (1.0, 0.0)):
         height = float(slope(np.array(start)))
-        circle.plot([start, start], [0, height], ":", color="dimgrey")
+        circle.plot([start, start], [0, height], ":", color="grey")
         circle.annotate(
             "",
             (end, 0),
@@ -138,7 +137,7 @@ def draw(path: Path) -> None:
     saddle.contour(side, side, f, levels=levels, colors="white", linewidths=0.6)
     for angle in np.radians([17, 77, 137, 197, 257, 317]):
         points = np.array(by_optimizer(monkey, [np.cos(angle), np.sin(angle)], 6))
-        saddle.plot(*points.T, "-o", color="black", markersize=4, linewidth=1.2)
+        saddle.plot(*points.T, "-o", color=ink, markersize=4, linewidth=1.2)
     saddle.set(
         title="monkey saddle: each step goes half the way in",
         xlabel="x",
@@ -147,7 +146,7 @@ def draw(path: Path) -> None:
         xticks=[-1, 0, 1],
         yticks=[-1, 0, 1],
     )
-    plotting.save(fig, path)
+    return fig
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -166,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print("monkey saddle x³ − 3xy²: each step goes half the way into the saddle")
     print("  ‖x₊‖/‖x‖:", *(f"{r:.6f}" for r in monkey_ratios()))
     try:
-        draw(options.out / "newton.png")
+        plotting.save(picture(plotting.pyplot()), options.out / "newton.png")
     except ImportError:
         print(plotting.MISSING)
 

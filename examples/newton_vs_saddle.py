@@ -17,7 +17,6 @@ method in all others.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -98,20 +97,23 @@ def train(method: str, seed: int = 0, progress: bool = False) -> Run:
     return Run(losses, gradient, probe.last_step.lambda_min, probe.last_step.negative, curve)
 
 
-def draw(runs: dict[str, Run], path: Path) -> None:
-    plt = plotting.pyplot()
+def picture(plt: Any, runs: dict[str, Run]) -> Any:
+    ink = plt.rcParams["text.color"]
     fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2))
     saddle = 0.5 * np.var(chebyshev(X))
     left.axhline(saddle, color="grey", linewidth=0.8)
-    left.text(0.2, saddle * 20, "the saddle: the mean of the data everywhere", fontsize=9, color="dimgrey")
-    for (name, run), colour in zip(runs.items(), plotting.COLOURS, strict=False):
+    left.text(0.2, saddle * 20, "the saddle: the mean of the data everywhere", fontsize=9, color="grey")
+    for i, (name, run) in enumerate(runs.items()):
+        colour = f"C{i}"
         left.plot(run.losses, color=colour)
         left.plot(len(run.losses) - 1, run.losses[-1], "o", color=colour, markersize=5)
         right.plot(FINE, run.curve, color=colour, label=name)
     left.set_xscale("symlog", linthresh=10, linscale=0.8)
-    left.set(xlabel="step", ylabel="loss", title="loss", yscale="log", xlim=(0, 400), ylim=(1e-30, 1e4),
-             xticks=[0, 5, 10, 30, 100, 300], xticklabels=[0, 5, 10, 30, 100, 300])  # fmt: skip
-    right.plot(X, chebyshev(X), "o", color="black", markersize=4, label="data, T₆")
+    end = 1.3 * max(len(run.losses) for run in runs.values())
+    ticks = [step for step in (0, 5, 10, 30, 100, 300) if step < end]
+    left.set(xlabel="step", ylabel="loss", title="loss", yscale="log", xlim=(0, end), ylim=(1e-30, 1e4),
+             xticks=ticks, xticklabels=ticks)  # fmt: skip
+    right.plot(X, chebyshev(X), "o", color=ink, markersize=4, label="data, T₆")
     right.set(
         xlabel="x",
         title="what the network has learned",
@@ -120,7 +122,7 @@ def draw(runs: dict[str, Run], path: Path) -> None:
         yticks=[-1, 0, 1],
     )
     fig.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=5)
-    plotting.save(fig, path)
+    return fig
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -139,7 +141,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             flush=True,
         )
     try:
-        draw(runs, args.out / "losses.png")
+        plotting.save(picture(plotting.pyplot(), runs), args.out / "losses.png")
     except ImportError:
         print(plotting.MISSING)
 

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from examples.book import Book
-from examples.shared import Row, cells
+from examples.shared import Row, cells, differing
 
 STYLE = """
 :root { color-scheme: light dark; --back: #fff; --text: #1c2430; --muted: #5b6675; --line: #d5dae1;
@@ -64,6 +64,7 @@ def section(book: Book, number: int, rows: list[Row]) -> str:
     head, *numbers = cells(rows, book.beside)
     numbers = [[row[0], *(cell.replace("-", "−") for cell in row[1:4]), *row[4:]] for row in numbers]
     off = {i for i, row in enumerate(rows) if not row.holds}
+    reasons = "".join(f"<p>{html.escape(line)}</p>" for line in differing(rows))
     report = module.report() if hasattr(module, "report") else []
     whole = grid(list(report[0]), [list(row.values()) for row in report]) if report else ""
     lines = html.escape(inspect.getsource(module.numbers), quote=False)
@@ -72,7 +73,7 @@ def section(book: Book, number: int, rows: list[Row]) -> str:
 <div class="topic"><div>{prose(module.__doc__.split(chr(10), 1)[1])}</div>
 <div><div class="wide"><picture><source media="(prefers-color-scheme: dark)" srcset="{file}-dark.png">
 <img src="{file}-light.png" alt="{title}"></picture></div>
-{grid(head, numbers, off)}</div></div>
+{grid(head, numbers, off)}{reasons}</div></div>
 {whole}<details open><summary>The lines that made the numbers</summary><pre>{lines}</pre></details>
 <details><summary>The whole script, {book.topics[number - 1]}.py</summary><pre>{rest}</pre></details>
 </section>"""

@@ -16,18 +16,26 @@ from minigrad import Tensor, compile
 
 
 class Row(NamedTuple):
-    """One number of a topic: it holds if |measured − expected| ≤ tolerance. source: where the expected one
-    comes from."""
+    """One number of a topic: it holds if |measured − expected| ≤ tolerance.
+
+    source: where the expected one comes from. reason: why the number is known not to hold; it is shown as
+    such."""
 
     what: str
     measured: Any  # a number of Python or NumPy
     expected: Any
     tolerance: float = 0.0
     source: str = ""
+    reason: str = ""
 
     @property
     def holds(self) -> bool:
         return bool(abs(self.measured - self.expected) <= self.tolerance)
+
+    @property
+    def as_known(self) -> bool:
+        """Whether it holds; or does not, and the reason is given."""
+        return self.holds is not bool(self.reason)
 
     @property
     def cells(self) -> list[str]:
@@ -53,7 +61,12 @@ def table(rows: list[Row], beside: str) -> str:
     for what, *numbers in lines:
         columns = [cell.rjust(width) for cell, width in zip(numbers[:3], widths[1:4], strict=True)]
         text.append("   ".join([what.ljust(widths[0]), *columns, *numbers[3:]]).rstrip())
-    return "\n".join(text)
+    return "\n".join([*text, *differing(rows)])
+
+
+def differing(rows: list[Row]) -> list[str]:
+    """The reasons of those that are known not to hold."""
+    return [f"{row.what}: {row.reason}" for row in rows if row.reason]
 
 
 def walk(kind: Any, f: Callable[[Any], Any], start: Any, steps: int, **options: Any) -> Any:

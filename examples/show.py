@@ -59,6 +59,6 @@ def show(book: Book, arguments: Sequence[str] | None = None) -> None:
         report(book, number, options.out)
         drawn = drawn and pictures(book, number, options.out)
     print(f"page: {page.write(book, found, options.out)}" if drawn else plotting.MISSING)
-    broken = [f"{n}: {row.what}" for n, rows in found.items() for row in rows if not row.holds]
+    broken = [f"{n}: {row.what}" for n, rows in found.items() for row in rows if not row.as_known]
     if broken:
         raise SystemExit(f"not as {book.beside}: " + "; ".join(broken))

@@ -66,6 +66,25 @@ def test_the_page_marks_a_number_that_is_not_as_predicted(tmp_path, monkeypatch,
     assert re.findall(r"<tr class=off><td>([^/]*)</td>", text) == ["wrong &lt;b&gt;"]
 
 
+def test_a_number_that_is_known_not_to_hold_is_shown_with_its_reason(tmp_path, monkeypatch, capsys):
+    known = shared.Row("far off", 2.0, 1.0, source="a paper", reason="it was <not> said how")
+    monkeypatch.setattr(LECTURE.topic(15), "numbers", lambda: [known])
+    monkeypatch.setattr(show, "pictures", lambda book, number, out: True)
+    command.main(["--only", "15", "--out", str(tmp_path)])
+    assert "far off: it was <not> said how" in capsys.readouterr().out.splitlines()
+    text = (tmp_path / "15-topological-order.html").read_text(encoding="utf-8")
+    assert "<tr class=off><td>far off</td>" in text
+    assert "<p>far off: it was &lt;not&gt; said how</p>" in text
+    assert "<th>source</th>" in text
+
+
+def test_a_reason_that_is_no_longer_needed_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(LECTURE.topic(15), "numbers", lambda: [shared.Row("so", 1.0, 1.0, reason="never")])
+    monkeypatch.setattr(show, "pictures", lambda book, number, out: True)
+    with pytest.raises(SystemExit, match="not as predicted: 15: so"):
+        command.main(["--only", "15", "--out", str(tmp_path)])
+
+
 def test_several_topics_make_the_index(tmp_path):
     rows = [shared.Row("a", 1.0, 1.0)]
     assert page.write(LECTURE, {1: rows, 15: rows}, tmp_path) == tmp_path / "index.html"

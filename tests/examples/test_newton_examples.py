@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from examples import minimize_rosenbrock, newton_1d, newton_vs_saddle, plotting
+from examples.gallery import saddles
 from optim.minimize import METHODS
 
 
@@ -66,12 +67,22 @@ def test_the_long_example_tells_what_it_does(monkeypatch, capsys, tmp_path):
     assert out.splitlines()[-1] == f"picture: {tmp_path / 'losses.png'}"
 
 
-def test_saddle_free_newton_does_not(pure):
-    run = newton_vs_saddle.train("saddle-free Newton")
+@pytest.fixture(scope="module")
+def saddle_free():
+    return newton_vs_saddle.train("saddle-free Newton")
+
+
+def test_saddle_free_newton_does_not(pure, saddle_free):
+    run = saddle_free
     assert run.losses[0] == pure.losses[0]
     assert run.losses[-1] < 1e-25
     assert len(run.losses) < 40
     assert run.negative == 0
+
+
+def test_the_gallery_shows_both(pure, saddle_free, monkeypatch):
+    monkeypatch.setattr(saddles, "run", {"pure Newton": pure, "saddle-free Newton": saddle_free}.get)
+    assert [row for row in saddles.numbers() if not row.holds] == []
 
 
 @pytest.mark.further
