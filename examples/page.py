@@ -31,7 +31,9 @@ th, td { text-align: right; padding: .25rem .7rem .25rem 0; border-bottom: 1px s
   vertical-align: top; font-variant-numeric: tabular-nums; }
 th { color: var(--muted); font-weight: 500; } th:first-child, td:first-child { text-align: left; }
 .off td { color: var(--bad); } summary { cursor: pointer; color: var(--accent); margin: .5rem 0; }
-th:first-child { min-width: 8.5rem; } @media (max-width: 40rem) { table { font-size: .8rem; } }
+th:first-child { min-width: 8.5rem; } .numbers td + td { white-space: nowrap; }
+@media (max-width: 40rem) { table { font-size: .75rem; } th:first-child { min-width: 5.5rem; }
+  th, td { padding-right: .45rem; } }
 @media (min-width: 68rem) {
   .topic { display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 6fr); gap: 0 2.5rem; } }
 """
@@ -50,12 +52,13 @@ def prose(text: str) -> str:
 
 
 def grid(head: list[str], rows: list[list[str]], off: set[int] | None = None) -> str:
-    """A table as HTML; the rows with a number in `off` are marked."""
+    """A table as HTML. With `off`, which rows to mark, it is a table of numbers, which stay on one line."""
     lines = ["<tr>" + "".join(f"<th>{html.escape(cell)}</th>" for cell in head) + "</tr>"]
     for i, row in enumerate(rows):
         cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in row)
         lines.append(f"<tr{' class=off' if i in (off or ()) else ''}>{cells}</tr>")
-    return '<div class="wide"><table>' + "\n".join(lines) + "</table></div>"
+    kind = "" if off is None else " class=numbers"
+    return f'<div class="wide"><table{kind}>' + "\n".join(lines) + "</table></div>"
 
 
 def section(book: Book, number: int, rows: list[Row]) -> str:

@@ -3,15 +3,16 @@
 In each period of 101 steps the gradient is 1010 once and −10 a hundred times, with x in [−1, 1]. Their sum is
 +10, so the loss is least at x = −1. With β₂ = 0.99, v forgets the large one within its period: when it comes,
 v is large and the step small; during the rest v is small and the steps the other way are large. In the
-steady state v and m are periodic, and for a constant rate α a period moves x by
+steady state v and m are periodic, and with a constant rate α a period moves x by
 
-    Adam      −α Σₖ mₖ/√vₖ = +1.9008548 α      up, the wrong way
-    AMSGrad   −α Σₖ mₖ/√max v = −0.0788189 α   down: it divides by the same number all the time
+    Adam      −α Σ mₖ/√vₖ     = +1.9008548 α
+    AMSGrad   −α Σ mₖ/√max vₖ = −0.0788189 α
 
-With αₜ = ½/√t, as Reddi et al. have it, Adam goes to x = +1, the worst point of all; AMSGrad goes to −1, and
-takes its time. They leave out the correction of the bias; ours has faded after the first thousand steps.
+Adam moves up, the wrong way; AMSGrad divides by the same number all the time, and moves down. With αₜ = ½/√t,
+as Reddi et al. have it, Adam goes to x = +1, the worst point of all; AMSGrad goes to −1, and takes its time.
+They leave out the correction of the bias; ours has faded after the first thousand steps.
 
-Source: S. Reddi, S. Kale, S. Kumar 2018, On the convergence of Adam and beyond, section 5.
+Source: S. Reddi, S. Kale, S. Kumar 2018, On the convergence of Adam and beyond.
 """
 
 from functools import cache

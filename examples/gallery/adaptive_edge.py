@@ -3,7 +3,11 @@
 Late in training Adam's v̂ hardly changes from step to step, so Adam is a momentum method that divides the
 gradient by fixed numbers, P = diag(√v̂ + ε). In the coordinates √P·w its Hessian is
 
-    P^-½ H P^-½,   and its limit is   (2 + 2β₁)/((1 − β₁)η) = 38/η   for β₁ = 0.9
+    P^-½ H P^-½
+
+and its limit, that of an average of gradients, is
+
+    (2 + 2β₁)/((1 − β₁)η) = 38/η   for β₁ = 0.9
 
 The largest eigenvalue of *that* matrix rises to the limit and stays. The sharpness of H itself has no limit:
 where descent is turned away from steep places, Adam can go on, because v̂ grows with the gradients that it
@@ -46,15 +50,10 @@ def plain(lr: float) -> Any:
 
 
 def numbers() -> list[Row]:
+    found = {lr: settled(run(lr)[1]) for lr in RATES}
     return [
-        Row(
-            f"lr·preconditioned, lr = {lr:g}",
-            settled(run(lr)[1]),
-            LIMIT,
-            0.05 * LIMIT,
-            "Cohen 2022",
-        )
-        for lr in RATES
+        Row(f"lr·preconditioned, lr = {lr:g}", x, LIMIT, 0.05 * LIMIT, "Cohen 2022")
+        for lr, x in found.items()
     ]
 
 

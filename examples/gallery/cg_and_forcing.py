@@ -6,7 +6,7 @@ eigenvalues: after as many products as H has *distinct* eigenvalues, whatever n 
 
 Newton-CG stops earlier, at ‖Hp + g‖ ≤ η‖g‖. The forcing term η decides how fast the method converges:
 
-    η constant             order 1: each step leaves about the share η of g
+    η constant             order 1
     η = √(‖g‖/‖g₀‖)        order 3/2
     η = ‖g‖/‖g₀‖           order 2, Newton's own
 
@@ -30,7 +30,7 @@ from minigrad import Tensor, compile, grad
 from models.datasets import breast_cancer, standardize
 
 ORDERS: dict[str | float, float] = {0.1: 1, "superlinear": 1.5, "quadratic": 2}
-SOURCE = "Dembo et al. 1982"
+SOURCE = "Dembo 1982"
 
 
 @cache

@@ -8,8 +8,10 @@ The loss goes up and down from step to step, and falls over many of them.
 
 The limit is that of the recurrence on a parabola (see *Rates on quadratics*):
 
-    descent      2/η                    heavy ball   (2 + 2β)/η
-    Nesterov     (2 + 2β)/((1 + 2β)η)   average      (2 + 2β)/((1 − β)η)
+    descent      2/η
+    heavy ball   (2 + 2β)/η
+    Nesterov     (2 + 2β)/((1 + 2β)η)
+    average      (2 + 2β)/((1 − β)η)
 
 A tanh network 1-30-20-1 learns T₆ at 20 points. At the edge a walk is chaotic: its digits depend on the last
 bit. So what is compared is a statistic, the median of η·sharpness over the later half of 8,000 steps.

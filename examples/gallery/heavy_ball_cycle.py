@@ -2,7 +2,7 @@
 
 Take f with the slope
 
-    f′ = 25x for x < 1,   x + 24 for 1 ≤ x < 2,   25x − 24 from 2 on
+    f′ = 25x to 1,   x + 24 to 2,   25x − 24 from there on
 
 It is smooth, convex, and its curvature lies between m = 1 and L = 25. For a quadratic with these bounds the
 heavy ball's best choice is α = 4/(√L + √m)² = 1/9 and β = ((√L − √m)/(√L + √m))² = 4/9. Started at 3.3, it
@@ -26,7 +26,7 @@ import numpy as np
 import optim
 from examples.shared import Row, curves, walk
 
-SOURCE = "Lessard et al. 2016"
+SOURCE = "Lessard 2016"
 CYCLE = {"792/1225": 792 / 1225, "−2208/1225": -2208 / 1225, "2592/1225": 2592 / 1225}
 
 

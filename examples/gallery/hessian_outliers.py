@@ -1,15 +1,16 @@
-"""Outliers of the Hessian: as many large eigenvalues as there are classes, less one.
+"""Outliers of the Hessian: the number of large eigenvalues counts the classes.
 
 The spectrum of a classifier's Hessian has a bulk near 0 and a few outliers. Sagun et al. and Papyan found
 that they count the classes: the Hessian is nearly the covariance of the gradients of the k outputs, and the
 means of these over the classes are k directions. Under cross-entropy one of them is missing, because adding a
 number to all scores changes nothing; under a squared error all k are there.
 
-    the largest gap between neighbours in the spectrum lies after
-    k − 1 eigenvalues (cross-entropy),   k eigenvalues (squared error)
+    cross-entropy   k − 1 outliers
+    squared error   k outliers
 
-The data are k clouds of 40 points in 20 dimensions, around orthogonal means. A network 20-20-k with ReLU
-learns them in 200 steps of descent at the rate 0.3; then all its eigenvalues are computed (507 for k = 3).
+The largest gap between neighbours in the spectrum tells where they end. The data are k clouds of 40 points in
+20 dimensions, around orthogonal means. A network 20-20-k with ReLU learns them in 200 steps of descent at the
+rate 0.3; then all its eigenvalues are computed (507 for k = 3).
 
 Sources: L. Sagun et al. 2018, Empirical analysis of the Hessian of over-parametrized neural networks;
 V. Papyan 2019, Measurements of three-level hierarchical structure in the outliers in the spectrum of deepnet

@@ -2,10 +2,11 @@
 
 Andrej Karpathy's micrograd (2020) differentiates one scalar at a time. Its notebook trains a network
 2-16-16-1 with ReLU on 100 points of two moons and prints loss and accuracy of each of 100 steps. Here the
-network is two products of matrices, but the derivative of a function does not depend on how it is computed:
+network is three products of matrices, but the derivative of a function does not depend on how it is computed:
 the same start and the same data must give the same losses.
 
-    loss = mean max(0, 1 − y·s) + 10⁻⁴ Σp²,   lr = 1 − 0.9k/100 in step k
+    loss = mean max(0, 1 − y·s) + 10⁻⁴ Σp²
+    lr   = 1 − 0.9k/100 in step k
 
 Only the order of the sums differs, so the losses agree to about 10⁻¹⁵. They do so after a hundred steps of
 a rate near 1, at which the loss first doubles: a single wrong derivative would show in the first digits.

@@ -5,9 +5,12 @@
 Near a minimum the error squares itself, with a constant that Taylor's series gives: e₊/e² → f‴/2f″, which is
 ½ for eˣ − 2x. All else is in the textbooks too, as warnings:
 
-    a cycle          for f′ = x³ − 2x + 2 the walk from 0 goes 0, 1, 0, 1, … for ever
-    flat minima      x²ᵖ: each step leaves (2p − 2)/(2p − 1) of x, so order two has become order one
-    monkey saddle    x³ − 3xy²: g is of degree 2, so Hx = 2g, and each step goes half the way into it
+    a cycle         f′ = x³ − 2x + 2:   0, 1, 0, 1, …
+    flat minima     f = x²ᵖ:   x₊ = (2p − 2)/(2p − 1) x
+    monkey saddle   f = x³ − 3xy²:   w₊ = ½w
+
+The walk of the first never ends. At a flat minimum order two becomes order one. On the monkey saddle g is of
+degree 2, so Hw = 2g by Euler's theorem, and each step goes half the way *into* the saddle.
 
 The method solves g = 0 and does not ask whether that is a minimum. `optim.Newton` with `modification="none"`
 is this pure method; its other modifications are cures.

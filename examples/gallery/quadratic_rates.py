@@ -1,15 +1,18 @@
 """Rates on quadratics: what momentum buys, √κ in place of κ.
 
-On f = ½Σλᵢwᵢ² with 1 ≤ λ ≤ κ gradient descent multiplies each wᵢ by 1 − αλᵢ. The best α makes the two ends
-equal, and then
+On f = ½Σλᵢwᵢ² with 1 ≤ λ ≤ κ gradient descent multiplies each wᵢ by 1 − αλᵢ. The best α treats the two ends
+alike:
 
-    descent      α = 2/(κ + 1),   the error shrinks by (κ − 1)/(κ + 1) in each step
-    heavy ball   w ← w − α∇f + β(w − w₋₁),   α = 4/(√κ + 1)²,   β = ρ²,   by ρ = (√κ − 1)/(√κ + 1)
+    descent      w ← w − αg
+                 α = 2/(κ + 1),   ρ = (κ − 1)/(κ + 1)
+    heavy ball   w ← w − αg + β(w − w₋₁)
+                 α = 4/(√κ + 1)²,   ρ = (√κ − 1)/(√κ + 1)
 
-For κ = 100 a digit takes 115 steps by descent and 12 by the heavy ball. Its pair (w, w₋₁) is multiplied by a
-matrix whose eigenvalues are the roots of z² − (1 + β − αλ)z + β. For the best α and β both are double roots
-at λ = 1 and κ, so the error is ρᵗ times a line in t: the rate is measured from the later half of a long walk.
-A root leaves the unit circle through −1, where 2 + 2β = αλ: a heavy ball stands larger steps, up to twice.
+where the error shrinks by ρ in each step, and β = ρ². For κ = 100 a digit takes 115 steps by descent and 12
+by the heavy ball. Its pair (w, w₋₁) is multiplied by a matrix whose eigenvalues are the roots of z² − (1 + β
+− αλ)z + β. For the best α and β both are double roots at λ = 1 and κ, so the error is ρᵗ times a line in t:
+the rate is measured from the later half of a long walk. A root leaves the unit circle through −1, where 2 +
+2β = αλ: a heavy ball stands larger steps, up to twice.
 
 Sources: B. Polyak 1964, Some methods of speeding up the convergence of iteration methods; G. Goh 2017, Why
 momentum really works.

@@ -3,12 +3,13 @@
 A tanh network 1-30-20-1 learns T₆ at 20 points. Where it predicts the mean of the data everywhere, it has a
 wide flat saddle with the loss ½·var(T₆) = 0.2837. Along the Hessian's eigenvectors V the steps
 
-    pure           −c/λ,   c = Vᵀg       goes up along each direction of negative curvature
-    saddle-free    −c/|λ|                goes down along each of them
+    pure          −c/λ,   c = Vᵀg
+    saddle-free   −c/|λ|
 
-differ only by a sign where λ < 0. The first arrives at the saddle within a dozen steps and stays, with dozens
-of negative eigenvalues left; the second fits the data to the last digit in a few dozen steps. The Hessian is
-singular, so the pure step leaves flat directions alone (`modification="pinv"`).
+differ only by a sign where λ < 0: one goes up along negative curvature, and the other down. The first arrives
+at the saddle within a dozen steps and stays, with dozens of negative eigenvalues left; the second fits the
+data to the last digit in a few dozen steps. The Hessian is singular, so the pure step leaves flat directions
+alone (`modification="pinv"`).
 
 How many steps it takes depends on the line search; ours halves the step until the loss falls. Dauphin et al.
 show the same on digits and images, where the numbers are others: what is published is that one stops at a
