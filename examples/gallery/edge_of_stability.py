@@ -72,12 +72,10 @@ def numbers() -> list[Row]:
 
 
 def draw(plt: Any) -> Any:
-    fig, axes = plt.subplots(2, 2, figsize=(9, 5.6), sharex=True)
-    for i, (ax, (name, (_, options, limit))) in enumerate(zip(axes.flat, METHODS.items(), strict=True)):
-        steps = EVERY * np.arange(1, STEPS // EVERY + 1)
-        ax.plot(steps, run(name)[1] / options["lr"], color=f"C{i}")
-        ax.axhline(limit / options["lr"], color="grey", linestyle=":")
-        ax.set(title=f"{name}: sharpness, and {limit:g}/η", ylim=(0, 1.3 * limit / options["lr"]))
-    for ax in axes[1]:
-        ax.set_xlabel("step")
+    fig, axes = plt.subplots(2, 2, figsize=(10, 6.4))
+    steps = EVERY * np.arange(1, STEPS // EVERY + 1)
+    for ax, (name, (kind, options, _)) in zip(axes.flat, METHODS.items(), strict=True):
+        optimizer = kind(network(seed=0).parameters(), **options)
+        optim.figures.sharpness_over_time(steps, run(name)[1] / options["lr"], optimizer, ax=ax)
+        ax.set_title(name)
     return fig

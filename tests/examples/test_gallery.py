@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import optim
 from examples import plotting
 from examples.gallery import GALLERY, adam_can_fail, adaptive_edge, edge_of_stability, grokking
 from examples.gallery import __main__ as command
+from minigrad import Tensor
 
 LONG = ("edge_of_stability", "adaptive_edge", "adam_can_fail", "saddles", "grokking")
 TOPICS = [
@@ -35,7 +37,7 @@ def test_every_number_is_as_published_and_has_its_picture(number):
 @pytest.mark.parametrize("number", range(1, len(GALLERY.topics) + 1), ids=GALLERY.topics)
 def test_every_script_is_short_and_names_what_it_follows(number):
     text = Path(GALLERY.topic(number).__file__).read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 95
+    assert len(text.splitlines()) <= 120
     assert re.match(r'"""[^\n"]+\.\n\n', text), "the first line is its title, a sentence"
     assert re.search(r"(Sources?: |Karpathy's).*\d{4}", GALLERY.topic(number).__doc__)
 
@@ -70,11 +72,23 @@ def test_a_period_moves_adam_up_and_amsgrad_down():
 
 
 def test_descent_knows_its_own_pairs_before_the_new_ones():
-    known, new = grokking.run("descent", 0, 700)
+    known, new = grokking.run("descent", 0, 700)[0]
     at_300 = 300 // grokking.EVERY - 1
     assert known[at_300] >= 0.99
     assert new[at_300] < 0.2
     assert new[-1] >= 0.95
+
+
+def test_weights_that_are_written_down_know_all_pairs(monkeypatch):
+    assert grokking.written_down() == 1
+    monkeypatch.setattr(grokking, "HIDDEN", 4)
+    assert grokking.written_down() < 0.5, "too few waves"
+
+
+def test_the_published_limits_are_those_that_the_figures_draw():
+    for kind, options, limit in edge_of_stability.METHODS.values():
+        optimizer = kind([Tensor(1.0, requires_grad=True)], **options)
+        assert optim.figures.stability_threshold(optimizer)[0] == pytest.approx(limit / options["lr"])
 
 
 def test_the_command_refuses_a_phenomenon_that_is_none(capsys):
