@@ -22,6 +22,7 @@ h1 { margin: 0; font-size: 1.9rem; } h2 { margin: 0 0 .75rem; font-size: 1.25rem
 a { color: var(--accent); } nav { columns: 15rem; margin: 1.5rem 0; }
 nav a { display: block; padding: .1rem 0; }
 section { border-top: 1px solid var(--line); padding: 2rem 0; } p { margin: 0 0 .9rem; max-width: 42rem; }
+pre.formula { white-space: pre-wrap; }
 pre { background: var(--block); border-radius: 6px; padding: .7rem .9rem; overflow-x: auto;
   margin: 0 0 .9rem; font: .85rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
 code { font: .9em ui-monospace, "DejaVu Sans Mono", monospace; }
@@ -44,7 +45,7 @@ def prose(text: str) -> str:
     blocks = []
     for block in html.escape(inspect.cleandoc(text), quote=False).split("\n\n"):
         if block.startswith("    "):
-            blocks.append(f"<pre>{inspect.cleandoc(block)}</pre>")
+            blocks.append(f'<pre class="formula">{inspect.cleandoc(block)}</pre>')
         else:
             block = re.sub("`([^`]+)`", r"<code>\1</code>", block)
             blocks.append("<p>" + re.sub(r"\*([\w ]+)\*", r"<em>\1</em>", block) + "</p>")
