@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from minigrad.calls import as_written, fitting, is_odd, let_numpy_refuse, refusal
+from minigrad.calls import ODD, as_written, fitting, is_odd, let_numpy_refuse, refusal
 from minigrad.errors import entry, hide_our_frames, name_call, not_called, without_inner_name
 from minigrad.hints import visible
 from minigrad.mode import current
@@ -92,7 +92,8 @@ def dispatch(func: Any, args: Sequence[Any], kwargs: dict[str, Any], called: str
         y = rule(*args, **kwargs)
     except (TypeError, AttributeError) as error:
         y = _fitted(error, func, called or as_written(func), rule, args, kwargs)
-    if (kwargs or len(args) > 1) and is_odd(args, kwargs) and current.mode.capturing is None:
+    odd = kwargs or (len(args) > 1 and not ODD.isdisjoint(map(type, args)))  # nearly never
+    if odd and is_odd(args, kwargs) and current.mode.capturing is None:
         let_numpy_refuse(func, args, kwargs)
     return y
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["as_written", "called_on", "fitting", "is_odd", "let_numpy_refuse", "refusal"]
+__all__ = ["ODD", "as_written", "called_on", "fitting", "is_odd", "let_numpy_refuse", "refusal"]
 
 Call = tuple[Sequence[Any], dict[str, Any]]
 
@@ -35,13 +35,13 @@ _USUAL = {
     "n": frozenset({int, type(None)}), "keepdims": _FLAG, "copy": _FLAG, "subok": _FLAG,
     "initial": frozenset({int, float, complex, type(None), _NO_VALUE}), "assume_unique": _FLAG,
 }  # fmt: skip  # the kinds of the options that nearly all calls have
-_ODD = frozenset({bool, list})  # kinds that other arguments seldom have
+ODD = frozenset({bool, list})  # kinds that other arguments seldom have
 
 
 def is_odd(args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
     """Whether an option is of an unusual kind, such as `axis=True` or `keepdims=[0]`."""
     for x in args[1:]:
-        if x.__class__ in _ODD:
+        if x.__class__ in ODD:
             return True
     for word, x in kwargs.items():
         usual = _USUAL.get(word)

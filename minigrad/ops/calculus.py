@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.families import bilinear, constant_op, register
+from minigrad.mode import current
 from minigrad.ops.reduce import from_the_end, one_from_the_end
 from minigrad.tensor import Op, Tensor, data_of, traced_if_capturing
 
@@ -158,6 +159,10 @@ def _interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, perio
         raise ValueError(
             f"np.interp(x, xp, fp) needs xp and fp of one shape (n,), n ≥ 1, got {xp.shape} and {fp.shape}."
         )
+    if "c" in (x.dtype.kind, xp.dtype.kind):
+        raise TypeError(
+            f"np.interp(x, xp, fp) needs real x and xp, got {x.dtype} and {xp.dtype}. Pass their np.real."
+        )
     x, xp = (z if z.dtype.kind == "f" and z.dtype.itemsize == 8 else z.astype(np.float64) for z in (x, xp))
     fp = fp.astype(np.complex128 if fp.dtype.kind == "c" else np.float64)
     if period is not None:
@@ -261,6 +266,14 @@ def _padded(name: str) -> Callable[..., Any]:
     return rule
 
 
+def _polynomial(p: Any) -> Any:
+    """Coefficients without the zeros in front, as in NumPy's products; a capture cannot look for them."""
+    p = np.atleast_1d(_array(p))
+    if not (isinstance(p, Tensor) and current.mode.capturing is not None):
+        p = np.trim_zeros(p, "f")
+    return p if p.size else np.zeros(1, p.dtype)
+
+
 def _order(called: str, m: Any) -> int:
     if int(m) < 0:
         raise ValueError(f"{called}(m=...) must not be negative, got {m}.")
@@ -300,7 +313,7 @@ register(np.vander, _vander, keywords=("N", "increasing"))
 register(np.polyval, _polyval)
 register(np.polyadd, _padded("polyadd"))
 register(np.polysub, _padded("polysub"))
-register(np.polymul, lambda a1, a2: _convolve(a1, a2))
+register(np.polymul, lambda a1, a2: _convolve(_polynomial(a1), _polynomial(a2)))
 register(np.polyder, _polyder, keywords=("m",))
 register(np.polyint, _polyint, keywords=("m", "k"))
 register(np.poly, _poly)

@@ -124,6 +124,10 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
     n = max(int(place.max(initial=-1)) + 1, int(minlength))
     if not place.size:
         return np.zeros(n, np.intp)  # NumPy's dtype where there is nothing to add
+    if np.iscomplexobj(data_of(weights)):
+        raise TypeError(
+            "np.bincount needs real weights, got complex ones. Count np.real and np.imag of them."
+        )
     return index_add(np.zeros(n), place, weights)
 
 

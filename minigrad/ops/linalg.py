@@ -93,7 +93,9 @@ def matmul(a: Any, b: Any, *, call: str = "matmul") -> Any:
 
 
 def _array(x: Any) -> Any:
-    return traced_if_capturing(x if isinstance(x, Tensor | np.ndarray) else numeric(x, "a matrix product"))
+    if isinstance(x, Tensor):  # nearly always
+        return x
+    return traced_if_capturing(x if isinstance(x, np.ndarray) else numeric(x, "a matrix product"))
 
 
 def _arrays(a: Any, b: Any) -> tuple[Any, Any]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,6 +34,13 @@ reshape_op = linear_op(
 )
 
 
+def lengths(shape: Any) -> tuple[int, ...]:
+    """A shape, given as a number or as a sequence of them, as a tuple."""
+    if hasattr(shape, "__index__") and not np.ndim(shape):
+        return (operator.index(shape),)
+    return tuple(map(operator.index, shape))
+
+
 def lead_of(g: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
     return g.shape[: g.ndim - len(shape)]  # type: ignore[no-any-return]
 
@@ -40,7 +48,7 @@ def lead_of(g: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
 def reshape(x: Any, shape: Any, order: Any = "C", *, copy: bool | None = None) -> Any:
     if copy is False:
         np.reshape(data_of(x), shape, order, copy=False)  # raises where NumPy would have to copy
-    shape = (shape,) if isinstance(shape, int | np.integer) else tuple(int(n) for n in shape)
+    shape = lengths(shape)
     if -1 in shape:
         shape = data_of(x).reshape(shape).shape
     if (order.__class__ is str and order == "C") or _layout(x, order, "np.reshape") == "C":
@@ -155,7 +163,7 @@ broadcast_to_op = linear_op(
 
 
 def broadcast_to(x: Any, shape: Any) -> Any:
-    return broadcast_to_op(x, shape=(int(shape),) if isinstance(shape, int | np.integer) else tuple(shape))
+    return broadcast_to_op(x, shape=lengths(shape))
 
 
 register(np.broadcast_to, broadcast_to, keywords=("shape",))

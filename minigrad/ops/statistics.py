@@ -132,11 +132,12 @@ def _mean(a: Any, axis: Axis = None, dtype: Any = None, *, keepdims: Any = False
 
 def _var(
     a: Any, axis: Axis = None, dtype: Any = None,
-    *, ddof: float = 0, keepdims: Any = False, where: Any = True, mean: Any = None, correction: Any = None,
+    *, ddof: float = 0, keepdims: Any = False, where: Any = True, mean: Any = None,
+    correction: Any = np._NoValue,
 ) -> Any:  # fmt: skip
     """Σ|x − x̄|²/(n − ddof) over the elements that count."""
     a = _array(a, dtype)
-    if _given(correction):
+    if correction is not np._NoValue:  # None is refused, as in NumPy
         if ddof:
             raise ValueError("np.var and np.std take ddof or correction, which say the same, and not both.")
         ddof = correction
@@ -310,6 +311,10 @@ def _quantile(name: str, scale: float, skipping: bool) -> Callable[..., Any]:
             raise TypeError(f"{called} needs a number q, got {q}.")
         weak = type(q) in (int, float)  # a number of Python has no dtype, one of NumPy has
         a, q = _array(a), _array(q)
+        if "c" in (a.dtype.kind, q.dtype.kind):
+            raise TypeError(
+                f"{called} needs real numbers, got {a.dtype} and q of {q.dtype}. Pass np.real(a)."
+            )
         q = q / scale if scale != 1 else q
         if a.dtype.kind == "b" and _dtype_of(a, q, method, weak).kind != "b":
             raise TypeError(f"{called} of booleans would lie between them; convert them with .astype(float).")

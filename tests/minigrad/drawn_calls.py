@@ -1,5 +1,5 @@
-"""Calls of each function of NumPy that has a rule, drawn by Hypothesis: a kind of signature says which shapes
-and options fit together, and a layout says how the arrays lie in memory.
+"""Calls of each function of NumPy that has a rule, and of `minigrad.special`, drawn by Hypothesis: a kind of
+signature says which shapes and options fit together, and a layout says how the arrays lie in memory.
 
 `KINDS` is the table: a strategy of calls, and the functions of that kind. An argument of a call is a view of
 a base array, and two arguments may be views of one base. The numbers of an array are distinct, so that no
@@ -10,8 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.special
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from minigrad import special
 
 
 class Layout(NamedTuple):
@@ -21,6 +24,7 @@ class Layout(NamedTuple):
     view: Callable[[Any, tuple[int, ...]], Any]
 
 
+DTYPES = [np.float64, np.float64, np.complex128, np.float32]
 LAYOUTS = {
     "plain": Layout(lambda s: s, lambda x, s: x),
     "Fortran": Layout(lambda s: s[::-1], lambda x, s: np.transpose(x)),
@@ -38,7 +42,7 @@ class Argument(NamedTuple):
 
 
 class Call(NamedTuple):
-    """`function` of arguments: for each a base, by number, and the view of it."""
+    """`function` of arguments: for each a base, by number, and the view of it. `oracle` has its values."""
 
     function: Callable[..., Any]
     bases: list[Any]
@@ -46,6 +50,7 @@ class Call(NamedTuple):
     views: list[Callable[[Any], Any]]
     repeats: bool
     text: str
+    oracle: Callable[..., Any]
 
     def __repr__(self) -> str:
         return self.text
@@ -65,16 +70,18 @@ def numbers(shape: tuple[int, ...], low: float, high: float, k: int = 0) -> Any:
 
 
 @st.composite
-def calls(draw: Any, name: str, function: Any) -> Call:
+def calls(draw: Any, name: str, function: Any, dtypes: Sequence[Any] = DTYPES) -> Call:
     """A call of the function with arrays in drawn layouts."""
     kind = next(strategy for strategy, names in KINDS if name in names.split())
     wanted, after, options = draw(kind(name))
-    dtype = draw(st.sampled_from([np.float64, np.float64, np.float64, np.float32]))
+    dtype = draw(st.sampled_from(dtypes))
     arguments = [a if isinstance(a, Argument) else Argument(a) for a in wanted]
     bases: list[Any] = []
     places, views, texts, repeats = [], [], [], False
     for i, (values, core) in enumerate(arguments):
         values = np.asarray(values, dtype)
+        if dtype is np.complex128:
+            values = values + 0.3j * numbers(values.shape, -1.0, 1.0, i + 2)
         if i and values.shape == arguments[0].values.shape and draw(st.booleans()):
             places.append(0)
             views.append(views[0])
@@ -89,8 +96,10 @@ def calls(draw: Any, name: str, function: Any) -> Call:
         views.append(view)
         texts.append(f"{text} {dtype.__name__}{list(values.shape)}")
     called = CALLED.get(name, function)
-    text = f"np.{name}: {', '.join(texts)}; {after} {options}"
-    return Call(lambda *xs: called(*xs, *after, **options), bases, places, views, repeats, text)
+    text = f"{name}: {', '.join(texts)}; {after} {options}"
+    oracle = SCIPYS.get(name, called) if dtype is not np.complex128 else called
+    function, known = (lambda *xs, f=f: f(*xs, *after, **options) for f in (called, oracle))
+    return Call(function, bases, places, views, repeats, text, known)
 
 
 def _laid(values: Any, name: str, recorded: bool) -> tuple[Any, Any, str]:
@@ -138,16 +147,24 @@ CALLED: dict[str, Callable[..., Any]] = {
     "einsum": lambda a, b: np.einsum("...ij,...jk->...ik", a, b),
     "linalg.lstsq": lambda a, b: np.linalg.lstsq(a, b)[0],
     # projections, because the vectors are free to turn
-    "linalg.eigh": lambda a: _projected(np.linalg.eigh(a + a.mT)),
-    "linalg.eigvalsh": lambda a: np.linalg.eigvalsh(a + a.mT),
-    "linalg.cholesky": lambda a: np.linalg.cholesky(np.matmul(a, a.mT)),
+    "linalg.eigh": lambda a: _projected(np.linalg.eigh(a + a.mT.conj())),
+    "linalg.eigvalsh": lambda a: np.linalg.eigvalsh(a + a.mT.conj()),
+    "linalg.cholesky": lambda a: np.linalg.cholesky(np.matmul(a, a.mT.conj())),
     "linalg.eig": lambda a: _projected(np.linalg.eig(a)),
+    "linalg.svd": lambda a, **options: _projected([np.linalg.svd(a, **options)[i] for i in (1, 0, 2)]),
+    "unique_values": lambda x: np.sort(np.unique_values(x)),  # they are in no order
+    "special.polygamma": lambda x, n: special.polygamma(n, x),
 }
 
 
+# minigrad.special takes real numbers only, SciPy complex ones too
+SCIPYS = {f"special.{name}": getattr(scipy.special, name) for name in special.__all__}
+SCIPYS["special.polygamma"] = lambda x, n: scipy.special.polygamma(n, x).astype(x.dtype)
+
+
 def _projected(result: Any) -> Any:
-    values, vectors = result
-    return values, np.abs(vectors)
+    values, *vectors = result
+    return values, *map(np.abs, vectors)
 
 
 # Kinds: for the name of a function a strategy of its arrays, of what follows them, and of keywords
@@ -156,11 +173,15 @@ MODES = ["edge", "wrap", "reflect", "constant"]
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)
 WITH_AXES = hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=4)
 LOW_HIGH = {
-    "-0.9 0.9": "acos arccos arcsin asin arctanh atanh",
+    "-0.9 0.9": "acos arccos arcsin asin arctanh atanh special.erfinv",
+    "0.1 0.9": "special.logit special.ndtri",
+    "0.1 1.9": "special.erfcinv",
     "1.2 3": "acosh arccosh",
     "0.3 2": """
         log log10 log1p log2 sqrt cbrt reciprocal divide true_divide divmod fmod mod remainder hypot pow power
-        float_power arctan2 atan2 geomspace""",
+        float_power arctan2 atan2 geomspace special.gamma special.gammaln special.digamma special.polygamma
+        special.beta special.betaln special.entr special.xlogy special.xlog1py special.rel_entr
+        special.kl_div special.boxcox special.huber special.pseudo_huber""",
     "-1.2 1.2": "tan",
 }
 _RANGES = {n: tuple(map(float, k.split())) for k, names in LOW_HIGH.items() for n in names.split()}
@@ -427,10 +448,20 @@ def observations(draw: Any, name: str) -> Any:
 
 @st.composite
 def scaled(draw: Any, name: str) -> Any:
-    """A power of two, or bounds."""
+    """A power of two, bounds, or an order."""
     shape = draw(SHAPES)
-    after: Any = {"ldexp": (np.array(-1),), "clip": (-0.7, 0.9)}.get(name, ())
+    after: Any = {"ldexp": (np.array(-1),), "clip": (-0.7, 0.9)}.get(name, (draw(st.integers(0, 3)),))
     return [array(name, shape)], after, {}
+
+
+@st.composite
+def exponentials(draw: Any, name: str) -> Any:
+    """Sums of exponentials of at least one element."""
+    shape = draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=4))
+    options = {"axis": axes_of(draw, len(shape))}
+    if name == "special.logsumexp":
+        options["keepdims"] = draw(st.booleans())
+    return [array(name, shape)], (), options
 
 
 KINDS: list[tuple[Callable[[str], Any], str]] = [
@@ -439,8 +470,13 @@ KINDS: list[tuple[Callable[[str], Any], str]] = [
         conj conjugate cos cosh deg2rad degrees exp exp2 expm1 fabs frexp log log10 log1p log2 modf
         negative positive rad2deg radians reciprocal sin sinh sqrt square tan tanh angle atleast_1d
         atleast_2d atleast_3d copy i0 imag real real_if_close nan_to_num sinc piecewise extract full
-        diagflat ediff1d unique unique_values unique_all trim_zeros"""),
-    (scaled, "ldexp clip"),
+        diagflat ediff1d unique unique_values unique_all trim_zeros
+        special.expit special.logit special.log_expit special.erf special.erfc special.erfcx special.erfinv
+        special.erfcinv special.ndtr special.ndtri special.log_ndtr special.gamma special.gammaln
+        special.digamma special.i0 special.i1 special.i0e special.i1e special.j0 special.j1 special.entr
+        special.exprel"""),
+    (scaled, "ldexp clip special.polygamma"),
+    (exponentials, "special.logsumexp special.softmax special.log_softmax"),
     (one_with_axes, """
         diag fliplr flipud rot90 tril triu matrix_transpose linalg.matrix_transpose diagonal trace
         linalg.diagonal linalg.trace"""),
@@ -448,7 +484,9 @@ KINDS: list[tuple[Callable[[str], Any], str]] = [
     (two, """
         add arctan2 atan2 copysign divide divmod float_power fmax fmin fmod heaviside hypot logaddexp
         logaddexp2 maximum minimum mod multiply nextafter pow power remainder subtract true_divide
-        broadcast_arrays meshgrid select where full_like"""),
+        broadcast_arrays meshgrid select where full_like
+        special.beta special.betaln special.xlogy special.xlog1py special.rel_entr special.kl_div
+        special.boxcox special.huber special.pseudo_huber"""),
     (two_alike, """
         concatenate concat stack hstack vstack dstack column_stack append block choose intersect1d
         setdiff1d union1d"""),

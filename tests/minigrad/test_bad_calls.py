@@ -54,6 +54,8 @@ ODD = [
     ("subok", lambda x: np.sin(x, subok=None)),
     ("order", lambda x: np.ravel(x, order=np.ones(2))),
     ("initial", lambda x: np.prod(x, initial=1j)),
+    ("shape", lambda x: np.reshape(x, (1.5, 3))),
+    ("shape", lambda x: np.broadcast_to(x, 3.5)),
 ]
 
 
@@ -86,6 +88,9 @@ def test_dtypes_and_values_that_random_calls_found():
 NO_ELEMENTS = np.zeros((2, 0, 3))
 AS_NUMPY = {
     "vdot of an empty list": (np.arange(0), lambda x: np.vdot(x, [])),
+    "zeros in front of a polynomial": (np.float32([0, 3]), lambda x: np.polymul(x, [0, 2])),
+    "product with the polynomial 0": (np.float32([0, 3]), lambda x: np.polymul([0, 0], x)),
+    "a length as an array": (np.arange(4), lambda x: np.reshape(x, np.array(4))),
     "dot of an empty list": (np.float32(2), lambda x: np.dot(x, [])),
     "take an empty list": (np.ones(3), lambda x: np.take(x, [])),
     "bincount of nothing": (np.ones(0), lambda x: np.bincount([], x, 2)),

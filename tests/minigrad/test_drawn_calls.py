@@ -9,23 +9,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minigrad as mg
-from minigrad import Tensor
+from minigrad import Tensor, special
 from minigrad.coverage import functions, status
 from minigrad.trees import flatten
-from tests.minigrad.drawn_calls import KINDS, calls
+from tests.minigrad.drawn_calls import DTYPES, KINDS, calls
 
 FUNCTIONS = {name: f for name, f in functions() if status(name, f).standing == "rule"}
+FUNCTIONS |= {f"special.{name}": getattr(special, name) for name in special.__all__}
 # their arguments are cut or split in ways of their own: see test_numpy_moving
 ELSEWHERE = {"hsplit", "vsplit", "dsplit"}
 H = 1e-6
 
 
 def numpys(call):
-    """NumPy's results for plain arrays, or the error or warning that it gives."""
+    """NumPy's or SciPy's results for plain arrays, or the error or warning that it gives."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            return flatten(call(*call.bases))[0]
+            return flatten(call.oracle(*call.arguments(call.bases)))[0]
         except Exception as error:
             return error
 
@@ -36,7 +37,13 @@ def floats(f):
 
 
 def weights(y):
-    return np.asarray(np.cos(1.0 + np.arange(y.size)).reshape(y.shape), y.dtype)
+    return directions(np.cos, y)
+
+
+def directions(wave, x):
+    """Numbers of both signs in the shape and dtype of x; complex ones have an imaginary part."""
+    t = wave(1.0 + np.arange(x.size)) + (0.5j * wave(2.0 * np.arange(x.size)) if x.dtype.kind == "c" else 0)
+    return np.asarray(t.reshape(x.shape), x.dtype)
 
 
 def close(got, wanted, tolerance):
@@ -63,8 +70,16 @@ def test_more_shapes_and_layouts(name, data):
     check(name, data)
 
 
-def check(name, data):
-    call = data.draw(calls(name, FUNCTIONS[name]))
+@pytest.mark.further
+@NAMES
+@settings(max_examples=24, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_more_complex_numbers(name, data):
+    check(name, data, [np.complex128])
+
+
+def check(name, data, dtypes=DTYPES):
+    call = data.draw(calls(name, FUNCTIONS[name], dtypes))
     before = [x.copy() for x in call.bases]
     expected = numpys(call)
     leaves = [Tensor(x, requires_grad=True) for x in call.bases]
@@ -75,7 +90,7 @@ def check(name, data):
             call(*leaves)
         return
     single = call.bases[0].dtype == np.float32
-    exact = 1e-5 if single else 1e-12
+    exact = 1e-5 if single else 1e-11 if name.startswith("special") else 1e-12
     found = flatten(call(*leaves))[0]
     assert len(found) == len(expected)
     for y, wanted in zip(found, map(np.asarray, expected), strict=True):
@@ -95,7 +110,7 @@ def check_gradients(call, exact):
     pulled = pullback([weights(y) for y in out])
     copies = [np.array(x, order="C") for x in call.arguments(call.bases)]
     parts = mg.vjp(floats(call.function), *copies)[1]([weights(y) for y in out])
-    wanted = [np.zeros(x.shape) for x in call.bases]
+    wanted = [np.zeros(x.shape, x.dtype) for x in call.bases]
     for i, view, part in zip(call.places, call.views, parts, strict=True):
         wanted[i] += mg.vjp(view, call.bases[i])[1](part)[0]
     for g, x, w in zip(pulled, call.bases, wanted, strict=True):
@@ -105,7 +120,7 @@ def check_gradients(call, exact):
 
 def check_directions(call):
     """J·t is a difference quotient of NumPy's values, and ⟨g, J·t⟩ = ⟨Jᵀ·g, t⟩."""
-    tangents = [np.asarray(np.sin(2.0 + np.arange(x.size)).reshape(x.shape)) for x in call.bases]
+    tangents = [directions(np.sin, x) for x in call.bases]
     out, pushed = mg.jvp(floats(call), call.bases, tangents)
     if not call.repeats:  # numbers that are repeated may be a kink
         ahead, behind = (

@@ -75,6 +75,7 @@ REFUSED = [
     (lambda x: np.gradient(x, 1.0, 2.0), "one spacing for each of its 1 axes, got 2"),
     (lambda x: np.gradient(x, np.ones(2)), r"need its length, 3, got shape \(2,\)"),
     (lambda x: np.interp(x, [1.0, 2.0], [1.0]), r"np.interp\(x, xp, fp\) needs xp and fp of one shape"),
+    (lambda x: np.interp(x * 1j, [0.0, 1.0], [1.0, 2.0]), "np.interp.* real x and xp, got complex128"),
     (lambda x: np.convolve(x[None], x), r"np.convolve needs two vectors that are not empty"),
     (lambda x: np.convolve(x, x, "half"), r"np.convolve\(mode=...\) must be 'full'.*got 'half'"),
     (lambda x: np.vander(x[None]), r"np.vander needs a vector, got shape \(1, 3\)"),
