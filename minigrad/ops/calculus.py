@@ -269,8 +269,9 @@ def _padded(name: str) -> Callable[..., Any]:
 def _polynomial(p: Any) -> Any:
     """Coefficients without the zeros in front, as in NumPy's products; a capture cannot look for them."""
     p = np.atleast_1d(_array(p))
-    if not (isinstance(p, Tensor) and current.mode.capturing is not None):
-        p = np.trim_zeros(p, "f")
+    if p.ndim > 1 or (isinstance(p, Tensor) and current.mode.capturing is not None):
+        return p  # the convolution refuses what is no vector
+    p = np.trim_zeros(p, "f")
     return p if p.size else np.zeros(1, p.dtype)
 
 

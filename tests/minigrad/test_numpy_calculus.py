@@ -78,6 +78,7 @@ REFUSED = [
     (lambda x: np.interp(x * 1j, [0.0, 1.0], [1.0, 2.0]), "np.interp.* real x and xp, got complex128"),
     (lambda x: np.convolve(x[None], x), r"np.convolve needs two vectors that are not empty"),
     (lambda x: np.convolve(x, x, "half"), r"np.convolve\(mode=...\) must be 'full'.*got 'half'"),
+    (lambda x: np.polymul(x, np.zeros((2, 0))), r"np.polymul.* two vectors that are not empty"),
     (lambda x: np.vander(x[None]), r"np.vander needs a vector, got shape \(1, 3\)"),
     (lambda x: np.poly(x[None]), "np.poly on Tensors takes a vector of zeros"),
 ]  # fmt: skip
