@@ -239,6 +239,8 @@ def _inner(a: _Value, b: _Value) -> Any:
 
 
 def _matrix_vector(a: _Value, x: _Value) -> Any:
+    if a.x.ndim == 2 and not a.many:  # one product in place of one for each sample
+        return np.matmul(x.x, a.x.T)
     return np.squeeze(np.matmul(a.x, np.expand_dims(x.x, -1)), -1)
 
 
