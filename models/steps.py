@@ -59,6 +59,8 @@ class Handling:
     sums: dict[int, Any] = field(default_factory=dict)  # the gradients so far, by group or parameter
     call: str = "fit"  # as the user wrote it
     spoiled: bool = False  # whether a loss of the present step was not finite
+    recorder: Any = None  # of the optimizer's steps; it is told what a step cannot be taken again without
+    generators: Sequence[tuple[str, np.random.Generator]] = ()  # those of the model
 
 
 class NotTaken(Exception):  # it is no error
@@ -102,6 +104,8 @@ class Trainer:
         rows = sum(len(y) for _, y, _ in parts)
         found, taken = [], False
         self.handling.sums, self.handling.spoiled = {}, False
+        if self.handling.recorder is not None:
+            self.handling.recorder.note_batch([rows for _, _, rows in parts], self.handling.generators)
         for i, (x, y, _) in enumerate(parts):
             share = (len(y) / rows, i == len(parts) - 1)
             batch = Batch(self.loss, (x, y), where, self.optimizer, self.compile, self.handling, share)
@@ -195,7 +199,10 @@ class Batch(Bound):
                 "Look for a sqrt, log or division at 0 in the loss.",
             )
         if how.clip_norm is not None and (length := _length(gradients, squares)) > how.clip_norm:
-            gradients = {key: g * (how.clip_norm / length) for key, g in gradients.items()}
+            scale = how.clip_norm / length
+            gradients = {key: g * scale for key, g in gradients.items()}
+            if how.recorder is not None:
+                how.recorder.note_scale(scale)
         elif how.accumulate == 1:
             return
         self._put(gradients)

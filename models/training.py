@@ -37,7 +37,7 @@ from models.fit_arguments import (
 from models.history import History
 from models.module import Module
 from models.steps import Handling, Trainer, batches, loss_of_batch, step_all
-from models.watching import Step, Watching, reason_to_end, step_functions, title, watches
+from models.watching import Step, Watching, reason_to_end, recorder_of, step_functions, title, watches
 
 if TYPE_CHECKING:
     from models.datasets import Dataset
@@ -256,9 +256,11 @@ def fit(
 
     compiled = Compiled(loss_of_batch(model, loss, getattr(optimizer, "needs_outputs", False)))
     each_batch, each_epoch = (scheduled, []) if schedule_every == "batch" else ([], scheduled)
+    recorder, augment = recorder_of(optimizer, augment)
     handling = Handling(
-        None if clip_norm is None else float(clip_norm), int(accumulate), bool(skip_nonfinite)
-    )
+        None if clip_norm is None else float(clip_norm), int(accumulate), bool(skip_nonfinite),
+        recorder=recorder, generators=model.named_generators(),
+    )  # fmt: skip
     watching = Watching(model, history, called, watched)
     trainer = Trainer(
         optimizer, compiled, bool(compile), each_batch, handling, (loss, model), watching or None,

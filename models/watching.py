@@ -25,7 +25,9 @@ from models.history import History
 from models.module import Module
 from models.steps import Rows, Trainer, norm
 
-__all__ = ["Step", "Watch", "Watching", "reason_to_end", "step_functions", "title", "watches"]
+__all__ = [
+    "Step", "Watch", "Watching", "reason_to_end", "recorder_of", "step_functions", "title", "watches",
+]  # fmt: skip
 
 Array = NDArray[Any]
 Weights = Mapping[str, tuple[Tensor, Array]]  # parameters, and copies of their values before a step
@@ -179,6 +181,15 @@ def reason_to_end(argument: str, function: Any, answer: Any, also: str = "a text
     if answer is not None:
         raise TypeError(f"{call} must return None, True, or {also}, got {answer!r:.60}.")
     return None
+
+
+def recorder_of(optimizer: Any, augment: Any) -> tuple[Any, Any]:
+    """The observer that is told of each batch, that of an open run of `optim.record`; and `augment`, made to
+    tell it how its generator stands."""
+    for observer in getattr(optimizer, "observers", ()):
+        if hasattr(observer, "note_batch"):
+            return observer, None if augment is None else observer.noting(augment)
+    return None, augment
 
 
 def title(function: Any) -> str:

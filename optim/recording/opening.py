@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from minigrad.extend import entry
+from optim.base.first_order import FirstOrder
 from optim.base.optimizer import Optimizer
 from optim.base.options import COUNT, FLAG, checked, choice
 from optim.recording.recorder import LINES, META, Recorder, described
@@ -18,7 +19,7 @@ from optim.recording.run import Run, read_meta
 
 __all__ = ["open_run", "record"]
 
-LEVELS = ("scalars", "tape")
+LEVELS = ("scalars", "replay", "tape")
 
 
 @contextmanager
@@ -46,7 +47,8 @@ def record(
         folder: made if it does not exist.
         level: "scalars" keeps the loss, the learning rates and the norms of gradient and step, and what
             `run.note` adds; "tape" also the gradient of each step, so that `run.at(t)` gives everything that
-            step t computed.
+            step t computed; "replay" less than that, for `run.recompute` computes the gradients again. All
+            keep the rows of each batch of `fit`.
         every: steps from one checkpoint of weights and state to the next. A large number makes `run.at`
             slower, a small one takes more space.
         max_bytes: where the recording ends, with one warning; the training goes on.
@@ -76,6 +78,11 @@ def record(
     checked(call, "level", level, choice(*LEVELS))
     every, max_bytes = checked(call, "every", every, COUNT), checked(call, "max_bytes", max_bytes, COUNT)
     resume = checked(call, "resume", resume, FLAG)
+    if level == "replay" and not isinstance(optimizer, FirstOrder):
+        raise TypeError(
+            f'`{call}(level="replay")`: {type(optimizer).__name__} has no rule, so its steps cannot be taken '
+            'again. Give level="tape".'
+        )
     if "step" in vars(optimizer) or any(isinstance(each, Recorder) for each in optimizer.observers):
         raise ValueError(f"`{call}`: this {type(optimizer).__name__} is being recorded already.")
     folder = Path(folder)

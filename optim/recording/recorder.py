@@ -1,9 +1,9 @@
 """The recorder: little work in each step, raw numbers only; `optim.recording.run` derives the rest.
 
 A step copies its gradient into a row and its numbers into another, whose last cell, t, makes the step
-complete. Weights and state are rows too, at every K steps and wherever they are not what the last step left.
-Options, counters and the parameters that took part stand in a line of text where they changed; it is written
-before that t.
+complete. Weights and state are rows too, at every K steps and wherever they are not what the last step left,
+and so are the numbers of the data's rows in the batch. Options, counters, the parameters that took part and
+other notes stand in a line of text where they changed; it is written before that t.
 
 Names: `t` the number of a step in the run, from 1.
 """
@@ -28,9 +28,9 @@ from optim.base.groups import Array, ParamGroup, ParamSlice, Segment
 from optim.base.optimizer import Optimizer
 from optim.recording.rows import RowWriter
 
-__all__ = ["FORMAT", "LINES", "META", "NUMBERS", "SCALARS", "Recorder", "described", "group_files"]
+__all__ = ["FORMAT", "LINES", "META", "NUMBERS", "ROWS", "SCALARS", "Recorder", "described", "group_files"]
 
-META, LINES, SCALARS, FORMAT = "meta.json", "changes.jsonl", "scalars", 2
+META, LINES, SCALARS, ROWS, FORMAT = "meta.json", "changes.jsonl", "scalars", "rows", 2
 NUMBERS = ("loss", "gradient_norm", "step_norm", "t")  # the cells of a row of scalars; t is written last
 
 
@@ -151,10 +151,16 @@ class Recorder:
         states: int,
     ) -> None:
         self.ruled = isinstance(optimizer, FirstOrder)
-        self.optimizer, self.folder, self.every, self.max_bytes = optimizer, folder, every, max_bytes
+        self.optimizer, self.folder, self.level = optimizer, folder, level
+        self.every, self.max_bytes = every, max_bytes
         self.t, self.states = steps, states
         self.resuming: Callable[[Optimizer], tuple[int, int]] | None = None
-        self.notes: dict[str, Any] = {}
+        self.notes: dict[str, Any] = {}  # for the step to come
+        self.rows: Array | None = None  # of the data, for the step to come
+        self._by_fit: dict[str, Any] = {}  # what else it has told of the step to come
+        self._noted: Array | None = None  # those of the step that has begun
+        self._batches: RowWriter | None = None  # a row holds n, and n numbers
+        self._widest = 0
         self.ended = False
         self._bytes = (folder / LINES).stat().st_size if steps else 0
         self._left = 0  # steps until the next checkpoint
@@ -174,17 +180,63 @@ class Recorder:
     # Being told of steps
 
     def attach(self) -> None:
-        if self.ruled:
-            self.optimizer.observers = (*self.optimizer.observers, self)
-        else:
+        self.optimizer.observers = (*self.optimizer.observers, self)  # where `fit` finds it, too
+        if not self.ruled:
             self.optimizer.step = self._around(self.optimizer.step)  # type: ignore[method-assign]
 
     def detach(self) -> None:
-        if self.ruled:
-            self.optimizer.observers = tuple(o for o in self.optimizer.observers if o is not self)
-        else:
+        self.optimizer.observers = tuple(o for o in self.optimizer.observers if o is not self)
+        if not self.ruled:
             del self.optimizer.step  # of the object; that of its class comes back
         os.close(self._file)
+
+    # What a step cannot be taken again without
+
+    def note(self, rows: Any = None, **values: Any) -> None:
+        """See `Run.note`."""
+        call = "run.note"
+        values = {name: _as_json(value) for name, value in values.items()}
+        for name, value in values.items():
+            try:
+                json.dumps(value)
+            except TypeError as error:
+                raise TypeError(
+                    f"`{call}({name}=...)` must be what JSON can hold, or arrays: {error}."
+                ) from None
+        if rows is not None:
+            rows = np.asarray(rows)
+            if rows.ndim != 1 or rows.dtype.kind not in "iu":
+                raise ValueError(
+                    f"`{call}(rows=...)` must be one axis of whole numbers, the rows of the batch in the "
+                    f"data, got {rows.dtype} of shape {rows.shape}. Note other things under another name."
+                )
+            self.rows = rows.copy()
+        self.notes |= values
+
+    def note_batch(
+        self, batches: Sequence[Array], generators: Sequence[tuple[str, np.random.Generator]]
+    ) -> None:
+        """`fit` tells the rows of each batch of the step to come, and the random generators of the model."""
+        self.rows = batches[0] if len(batches) == 1 else np.concatenate(batches)
+        if len(batches) > 1:
+            self._by_fit["batches"] = len(batches)
+        if generators and self.level == "replay":
+            self.note(generators={path: r.bit_generator.state for path, r in generators})
+
+    def note_scale(self, factor: float) -> None:
+        """`fit` has scaled the gradient of the step to come."""
+        self._by_fit["scale"] = factor
+
+    def noting(self, augment: Callable[..., Any]) -> Callable[..., Any]:
+        """`augment`, which first tells how its generator stands."""
+        if self.level != "replay":
+            return augment
+
+        def noted(x: Any, rng: np.random.Generator) -> Any:
+            self.note(augment=rng.bit_generator.state)
+            return augment(x, rng)
+
+        return noted
 
     def _around(self, step: Callable[..., Any]) -> Callable[..., Any]:
         def recorded(*args: Any, **kwargs: Any) -> Any:
@@ -202,7 +254,8 @@ class Recorder:
         if self._begun or self.resuming is not None or len(work) != len(self._logs):
             self._prepare(len(work))
         self._begun = True
-        changed = self._left <= 0 or bool(self.notes)
+        self._noted, self.rows = self.rows, None
+        changed = self._left <= 0 or bool(self.notes or self._by_fit)
         for log, (_, segments) in zip(self._logs, work):
             if log.begin(segments, self.t):
                 changed = True
@@ -221,6 +274,8 @@ class Recorder:
         row[0] = math.nan if loss is None else loss.primal.item() if isinstance(loss, Tensor) else float(loss)
         row[1] = math.sqrt(square)
         row[2] = math.sqrt(length)
+        if self._noted is not None:
+            self._write_rows(self._noted)
         t = self.t + 1
         if self._changed:
             self._write({"t": t, **self._changed})
@@ -248,6 +303,16 @@ class Recorder:
         for log in self._logs:  # no line holds what a step that failed has noted
             log.forget()
 
+    def _write_rows(self, rows: Array) -> None:
+        n = len(rows)
+        if self._batches is None or n > self._widest:
+            self._widest = n
+            self._batches = RowWriter(self.folder, ROWS, (1 + n,), np.int64)
+        row = self._batches.row(self.t)
+        row[1 : 1 + n] = rows
+        row[0] = n
+        self._bytes += self._batches.row_bytes
+
     def _write(self, line: dict[str, Any]) -> None:
         """Write what is not as in the step before."""
         text = (json.dumps(line) + "\n").encode()
@@ -273,6 +338,8 @@ class Recorder:
             found |= self._presence()
         if self.notes:
             found["note"], self.notes = self.notes, {}
+        if self._by_fit:
+            found["fit"], self._by_fit = self._by_fit, {}
         return found
 
     def _presence(self) -> dict[str, Any]:
@@ -327,6 +394,12 @@ def _square(a: Array) -> float:
         return square
     wide = a.astype(np.float64)  # where a float32 overflows
     return float(np.vdot(wide, wide))
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _as_json(each) for key, each in value.items()}
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
 def _counters(group: ParamGroup) -> Any:

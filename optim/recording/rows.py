@@ -66,9 +66,17 @@ class RowReader:
         self._files.clear()
 
     def row(self, i: int) -> NDArray[Any]:
+        found = self.find(i)
+        assert found is not None
+        return found
+
+    def find(self, i: int) -> NDArray[Any] | None:
+        """Row i, or None if no file has it."""
         firsts = _firsts(self._folder, self._name)
-        first = firsts[bisect_right(firsts, i) - 1]
-        found: NDArray[Any] = self._file(first)[i - first]
+        at = bisect_right(firsts, i) - 1
+        if at < 0 or i - firsts[at] >= len(rows := self._file(firsts[at])):
+            return None
+        found: NDArray[Any] = rows[i - firsts[at]]
         return found
 
     def stretches(self, start: int) -> Iterator[NDArray[Any]]:

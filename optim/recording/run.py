@@ -24,7 +24,8 @@ from minigrad.extend import entry, html_curves, html_table, html_title
 from optim.base.first_order import FirstOrder
 from optim.base.groups import Array, Values
 from optim.base.optimizer import Optimizer
-from optim.recording.recorder import FORMAT, LINES, META, NUMBERS, SCALARS, Recorder, group_files
+from optim.recording.again import loss_and_gradient, require_same
+from optim.recording.recorder import FORMAT, LINES, META, NUMBERS, ROWS, SCALARS, Recorder, group_files
 from optim.recording.rows import RowReader, drop_rows
 from optim.second_order.objective import ClosureObjective
 
@@ -64,7 +65,8 @@ class Run:
         self._gradients, self._states, self._weights = (
             [RowReader(folder, name) for name in names] for names in zip(*files, strict=True)
         )
-        self._numbers = RowReader(folder, SCALARS)
+        self._numbers, self._batches = RowReader(folder, SCALARS), RowReader(folder, ROWS)
+        self._source: tuple[Callable[[int], Any], dict[str, Tensor]] | None = None  # see `recompute`
         self._forget()
 
     def _forget(self) -> None:
@@ -75,6 +77,7 @@ class Run:
         self._changed: dict[str, list[int]] = {}  # the steps with new "options", and others "present"
         self._clone: FirstOrder | None = None
         self._next = 0  # the step that the clone would take next
+        self._computed: tuple[int, dict[str, Array]] = (0, {})  # the last gradient that was, and its step
 
     # What was written
 
@@ -151,21 +154,99 @@ class Run:
         """The report of step t of an optimizer without a rule, such as the `StepInfo` of `NewtonCG`, and what
         `note` added; {} where there is nothing."""
         self._require_step(t, "info(t)")
-        line = self._lines.get(t, {})
-        return {**line.get("info", {}), **line.get("note", {})}
+        line, rows = self._lines.get(t, {}), self._found_rows(t)
+        noted = {} if rows is None else {"rows": rows.tolist()}
+        return {**line.get("info", {}), **line.get("note", {}), **noted}
+
+    @entry
+    def rows(self, t: int) -> Array:
+        """The rows of the batch of step t in the training data, (n,): `fit` notes them, or `note(rows=...)`.
+
+        Raises:
+            ValueError: none were noted.
+        """
+        self._require_step(t, "rows(t)")
+        rows = self._found_rows(t)
+        if rows is None:
+            raise ValueError(
+                f"`run.rows(t)`: no rows were noted of step {t}. `fit` notes them; in a loop of yours call "
+                "run.note(rows=rows) before the step."
+            )
+        return rows
+
+    def _found_rows(self, t: int) -> Array | None:
+        row = self._batches.find(t - 1)
+        return None if row is None or not row[0] else row[1 : 1 + row[0]].copy()
+
+    @entry
+    def recompute(self, loss: Callable[[int], Any], optimizer: Optimizer | None = None) -> None:
+        """Let a run of level "replay" compute its gradients again, from the weights and the batch of a step.
+
+        `at`, `weights`, `gradient`, `explain` and `restore` then work as at level "tape". A call may take as
+        many gradients as there are steps between checkpoints.
+
+        Args:
+            loss: loss(t) computes the loss of step t from the parameters, as in training; `rows(t)` are the
+                rows of its batch. Of a training by `fit`, info(t)["generators"] has the states of the
+                random generators of the model's layers by path, and info(t)["augment"] that of fit's own,
+                before the batch was augmented.
+            optimizer: one with the parameters that the loss uses, by the same names; by default that which
+                is being recorded. They are put back after each call of the loss.
+
+        Raises:
+            ValueError: the run keeps no checkpoints (level "scalars"), or the optimizer has other parameters.
+                Later: the loss, or the norm of its gradient, is not what was recorded.
+
+        >>> import tempfile, optim
+        >>> x = np.array([1.0, 2.0, 4.0])
+        >>> p = Tensor(3.0, requires_grad=True, name="p")
+        >>> adam = optim.Adam([p], lr=0.5)
+        >>> with tempfile.TemporaryDirectory() as folder, optim.record(adam, folder, "replay") as run:
+        ...     for rows in ([0, 2], [1, 2]):
+        ...         run.note(rows=rows)
+        ...         _ = adam.step(lambda: (p * x[rows]).sum())
+        ...     run.recompute(lambda t: (p * x[run.rows(t)]).sum())
+        ...     run.gradient(2)["p"]
+        array(6.)
+        """
+        if self.level != "replay":
+            raise ValueError(
+                f"`run.recompute(loss)` is for level='replay', and this run was recorded with level="
+                f"{self.level!r}, which keeps {'the gradients' if self.level == 'tape' else 'no weights'}."
+            )
+        optimizer = self._with_parameters("recompute(loss, optimizer)", optimizer)
+        leaves = {p.name: p.tensor for group in optimizer.param_groups for p in group.slices}
+        shapes = {p["name"]: tuple(p["shape"]) for group in self.meta["groups"] for p in group["params"]}
+        if _shapes(leaves) != shapes:
+            raise ValueError(
+                f"`run.recompute(loss, optimizer)` needs parameters of the run's names and shapes, "
+                f"{shapes!s:.200}; those of the optimizer are {_shapes(leaves)!s:.200}."
+            )
+        self._source, self._clone, self._computed = (loss, leaves), None, (0, {})
 
     @entry
     def gradient(self, t: int) -> dict[str, Array]:
         """The gradient of step t by parameter; those without one are missing."""
         self._require_step(t, "gradient(t)")
         self._require("gradient(t)")
-        present, found = self._of("present", t), {}
-        for i, (group, row) in enumerate(zip(self.meta["groups"], self._gradients, strict=True)):
+        if self.level == "replay":
+            return {name: g.copy() for name, g in self._gradient_again(t).items()}
+        present = self._present(t)
+        found: dict[str, Array] = {}
+        for group, row in zip(self.meta["groups"], self._gradients, strict=True):
             vector = row.row(t - 1)
-            for k, p in enumerate(group["params"]):
-                if present[i] is None or k in present[i]:
-                    found[p["name"]] = _piece(vector, p)
+            found |= {p["name"]: _piece(vector, p) for p in group["params"] if p["name"] in present}
         return found
+
+    def _present(self, t: int) -> set[str]:
+        """The parameters that took part in step t."""
+        pairs = zip(self.meta["groups"], self._of("present", t), strict=True)
+        return {
+            p["name"]
+            for group, some in pairs
+            for k, p in enumerate(group["params"])
+            if some is None or k in some
+        }
 
     @entry
     def weights(self, t: int) -> dict[str, Array]:
@@ -190,8 +271,8 @@ class Run:
 
         Raises:
             IndexError: there is no such step.
-            ValueError: the run has no gradients (level "scalars"), or the steps do not lead to
-                what was recorded.
+            ValueError: the run has no gradients (level "scalars", or "replay" before `recompute`), or the
+                steps do not lead to what was recorded.
         """
         self._require_step(t, "at(t)")
         self._require("at(t)")
@@ -253,9 +334,7 @@ class Run:
         The parameters are put back afterwards, whatever happens.
         """
         self._require_step(t, "along(t, closure)")
-        optimizer = self.recorder.optimizer if optimizer is None and self.recorder is not None else optimizer
-        if optimizer is None:
-            raise TypeError("`run.along(t, closure, optimizer)` needs the optimizer that has the parameters.")
+        optimizer = self._with_parameters("along(t, closure, optimizer)", optimizer)
         shown = self.at(t)
         after = self.weights(t)
         params = [p for group in optimizer.param_groups for p in group.slices if p.name in shown]
@@ -279,11 +358,12 @@ class Run:
         return AlongStep(α, loss, line, line + α**2 * curvature / 2, (f - end) / predicted)
 
     def note(self, **values: Any) -> None:
-        """Keep values with the step to come, while it is being recorded: the row numbers of the batch, the
-        state of a generator. `info(t)` returns them; arrays come back as lists."""
+        """Keep values with the step to come, while it is being recorded: "rows", the rows of its batch in the
+        data, which `rows(t)` returns; under other names what you like, such as the state of a generator.
+        `info(t)` returns all of them; arrays come back as lists."""
         if self.recorder is None:
             raise ValueError("`run.note(...)`: the run is not being recorded.")
-        self.recorder.notes |= {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in values.items()}
+        self.recorder.note(**values)
 
     def __repr__(self) -> str:
         kind = self.meta["optimizer"]["name"]
@@ -299,8 +379,48 @@ class Run:
 
     # The steps again
 
+    def _with_parameters(self, call: str, optimizer: Optimizer | None) -> Optimizer:
+        found = self.recorder.optimizer if optimizer is None and self.recorder is not None else optimizer
+        if found is None:
+            raise TypeError(f"`run.{call}` needs the optimizer that has the parameters.")
+        return found
+
+    def _gradient_again(self, t: int) -> dict[str, Array]:
+        """The gradient of step t, computed with the weights before it."""
+        at, found = self._computed
+        if at == t:
+            return found
+        if self._source is None:
+            raise ValueError(
+                f"`run`: the gradient of step {t} is not kept at level 'replay'. Say how it is computed by "
+                "run.recompute(loss, optimizer), or record with level='tape'."
+            )
+        by_fit = self._lines.get(t, {}).get("fit", {})
+        if "batches" in by_fit:
+            raise ValueError(
+                f"`run`: step {t} was made of {by_fit['batches']} batches, by fit(accumulate=...), and is "
+                'not computed again. Record with level="tape".'
+            )
+        loss, leaves = self._source
+        clone = self._before(t)
+        weights = {p.name: p.tensor.data for group in clone.param_groups for p in group.slices}
+        value, found = loss_and_gradient(loss, t, leaves, weights)
+        wanted = self._present(t)
+        if lacking := wanted - found.keys():
+            raise ValueError(
+                f"`run.recompute(loss)`: loss({t}) does not reach {sorted(lacking)}, which took part in step "
+                f"{t}. Is a parameter frozen?"
+            )
+        if (scale := by_fit.get("scale")) is not None:
+            found = {name: g * scale for name, g in found.items()}
+        found = {name: g for name, g in found.items() if name in wanted}
+        was = self._numbers.row(t - 1)
+        require_same(t, value, found, (float(was[0]), float(was[1])))
+        self._computed = (t, found)
+        return found
+
     def _require(self, call: str) -> None:
-        if self.level != "tape":
+        if self.level == "scalars":
             raise ValueError(
                 f"`run.{call}` needs the gradient of each step, and this run was recorded with "
                 f'level={self.level!r}. Record with level="tape".'
@@ -428,7 +548,7 @@ class Run:
             yield now
 
     def _agrees(self, optimizer: Optimizer, t: int) -> bool:
-        if self.level != "tape":
+        if self.level != "tape":  # nobody has said yet how a gradient is computed again
             return True
         if not self._is_ruled():
             weights = self.weights(t)
@@ -452,6 +572,8 @@ class Run:
         self._numbers.forget()
         self._forget()
         self._read()
+        drop_rows(self.folder, ROWS, t)
+        self._batches.forget()
         for i in range(len(self.meta["groups"])):
             gradients, states, weights = group_files(i)
             for name, kept in ((gradients, t), (states, len(self._checkpoints)), (weights, t)):
@@ -460,6 +582,10 @@ class Run:
             for reader in readers:
                 reader.forget()
         return t, len(self._checkpoints)
+
+
+def _shapes(leaves: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: leaf.shape for name, leaf in leaves.items()}
 
 
 def _piece(vector: Array, param: Values) -> Array:

@@ -435,7 +435,8 @@ def test_scalars_alone_and_notes(tmp_path):
     assert run.scalars["gradient_norm"].tolist() == [10.0, 5.0, 2.5]
     assert run.scalars["step_norm"].tolist() == [2.5, 1.25, 0.625]
     assert [run.info(t) for t in (1, 2, 3)] == [{}, {"rows": [4, 2]}, {}]
-    assert [path.name for path in (tmp_path / "run").glob("*.npy")] == ["scalars-000000000.npy"]
+    names = sorted(path.name for path in (tmp_path / "run").glob("*.npy"))
+    assert names == ["rows-000000001.npy", "scalars-000000000.npy"]
     for call in (run.at, run.weights, run.gradient):
         with pytest.raises(ValueError, match=r'level=.scalars.\. Record with level="tape"'):
             call(1)
