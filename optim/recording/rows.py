@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 __all__ = ["RowReader", "RowWriter", "drop_rows"]
 
 SMALLEST, LARGEST = 1 << 16, 1 << 23  # bytes of a file; each one is twice as large as that before
+PIECE = 1 << 18  # bytes that are written at once
 
 
 class RowWriter:
@@ -46,9 +47,7 @@ class RowWriter:
         path = _path(self._folder, self._name, first)
         part = path.with_suffix(".part")  # a file that has its name is whole
         rows = open_memmap(part, "w+", self._dtype, (n, *self._shape))
-        if hasattr(os, "posix_fallocate"):  # a full disk is an error here, and no crash at a later copy
-            with part.open("r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, part.stat().st_size)
+        _fill(part, rows.offset)
         os.replace(part, path)
         self._first, self._end = first, first + n
         return rows.view(np.ndarray)  # whose items are found more quickly
@@ -92,6 +91,19 @@ class RowReader:
             rows = np.load(_path(self._folder, self._name, first), mmap_mode="r")
             self._files[first] = rows.view(np.ndarray)
         return self._files[first]
+
+
+def _fill(path: Path, start: int) -> None:
+    """Write zeros from this byte on. A full disk is an error here, and no crash at a later copy; and a page
+    that is first written by a copy into memory costs the system seven times as much as one written so."""
+    size = path.stat().st_size
+    with path.open("r+b", buffering=0) as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+        zeros = bytes(min(PIECE, size))
+        file.seek(start)
+        for end in range(PIECE, size + PIECE, PIECE):
+            start += file.write(zeros[: min(end, size) - start])
 
 
 def drop_rows(folder: Path, name: str, kept: int) -> None:

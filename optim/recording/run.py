@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from os import PathLike
@@ -356,6 +356,26 @@ class Run:
         predicted = -(slope + curvature / 2)
         line = f + α * slope
         return AlongStep(α, loss, line, line + α**2 * curvature / 2, (f - end) / predicted)
+
+    @entry
+    def plot(self, columns: str | Sequence[str] = "loss", ax: Any = None) -> Any:
+        """Columns of `scalars` by step, see `optim.figures.learning_curves`. Needs Matplotlib.
+
+        Raises:
+            KeyError: there is no such column.
+            ValueError: the run has no step.
+        """
+        from optim.figures import learning_curves
+
+        scalars = self.scalars if len(self) else {}
+        if not scalars:
+            raise ValueError(f"`run.plot()` needs a step at least, and {str(self.folder)!r} holds none.")
+        names = [columns] if isinstance(columns, str) else list(columns)
+        if missing := [name for name in names if name not in scalars]:
+            raise KeyError(
+                f"`run.plot(columns)`: there is no {missing[0]!r}; the columns are {sorted(scalars)}."
+            )
+        return learning_curves({"step": scalars["t"], **scalars}, names, ax=ax)
 
     def note(self, **values: Any) -> None:
         """Keep values with the step to come, while it is being recorded: "rows", the rows of its batch in the

@@ -20,6 +20,7 @@ from minigrad import Tensor, compile
 from models import MLP, fit, mse_loss
 from optim import FirstOrder
 from optim.recording import recorder as recorder_file
+from optim.recording import rows as rows_file
 from tests.optim.cases import MAKERS, SETTINGS
 from tests.problems import leaf
 
@@ -638,6 +639,42 @@ def test_a_run_explains_a_step(tmp_path):
         for _ in range(2):
             opt.step(lambda: (p * p).sum())
     assert "m′ = β·m + (1 − β)·g = 0.9·0.2 + (1 − 0.9)·1.8 = 0.36" in run.explain(2, "p", 0).splitlines()
+
+
+def test_a_run_draws_its_columns_by_step(tmp_path):
+    ax = pytest.importorskip("matplotlib.figure").Figure().subplots()
+    p = leaf([1.0], name="p")
+    opt = optim.SGD([p], lr=0.25)
+    with optim.record(opt, tmp_path / "run", "scalars") as run:
+        with pytest.raises(ValueError, match=r"`run.plot\(\)` needs a step"):
+            run.plot()
+        for _ in range(3):
+            opt.step(lambda: (p * p).sum())
+    assert run.plot(ax=ax) is ax
+    (line,) = ax.lines
+    np.testing.assert_array_equal(line.get_xydata(), [[1, 1], [2, 0.25], [3, 0.0625]])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("step", "loss")
+    norms = run.plot(["gradient_norm", "step_norm"], ax=ax.figure.add_subplot()).lines
+    np.testing.assert_array_equal(norms[1].get_ydata(), [0.5, 0.25, 0.125])
+    with pytest.raises(KeyError, match=r"`run.plot\(columns\)`: there is no 'los'; the columns are .*'loss'"):
+        run.plot("los")
+
+
+@pytest.mark.parametrize("piece", [64, 1000, 1 << 18])
+def test_files_are_written_before_they_are_filled(piece, tmp_path, monkeypatch):
+    monkeypatch.setattr(rows_file, "PIECE", piece)
+    monkeypatch.setattr(rows_file, "SMALLEST", 20_000)
+    monkeypatch.delattr(
+        os, "posix_fallocate", raising=False
+    )  # so that the blocks are those that were written
+    writer = rows_file.RowWriter(tmp_path, "x", (5,), np.float32)
+    writer.row(0)[...] = 1
+    (path,) = tmp_path.iterdir()
+    assert path.stat().st_blocks * 512 >= path.stat().st_size
+    rows = np.load(path)
+    assert rows.shape == (1000, 5)
+    assert (rows[0] == 1).all()
+    assert not rows[1:].any()
 
 
 def test_files_are_what_the_page_says(tmp_path):
