@@ -360,12 +360,49 @@ def test_a_kill_between_a_line_and_its_row_leaves_no_trace(rng, tmp_path):
         file.write(
             '{"t": 6, "checkpoint": true, "counters": [{"t": 9}], "options": [{"lr": 7}]}\n{"t": 6, "op'
         )
-    assert optim.open_run(tmp_path / "run").scalars["lr"].tolist() == [0.1] * 5
+    reader = optim.open_run(tmp_path / "run")
+    assert reader.scalars["lr"].tolist() == [0.1] * 5
     with optim.record(opt, tmp_path / "run", every=4, resume=True) as run:
         more, _ = walk(opt, [p], 5, rng)
     assert len(run) == 10
-    for t in (6, 9, 5, 10):
-        equal(optim.open_run(tmp_path / "run").at(t), [*shown, *more][t - 1], f"step {t}")
+    for opened in (optim.open_run(tmp_path / "run"), reader):  # one that has seen the line, too
+        assert opened.scalars["lr"].tolist() == [0.1] * 10
+        for t in (6, 9, 5, 10):
+            equal(opened.at(t), [*shown, *more][t - 1], f"step {t}")
+
+
+def test_the_t_of_a_row_is_written_after_its_line_and_its_numbers(tmp_path, monkeypatch):
+    """Who is killed at one of these moments has not completed the step."""
+    seen, write = [], os.write
+
+    class Loss:
+        def __float__(self):
+            seen.append(("number", len(run)))
+            return 1.5
+
+    class Steps(optim.Optimizer):
+        def step(self, closure=None):
+            return closure()
+
+    def watched(file, text):
+        seen.append((json.loads(text)["t"], len(optim.open_run(tmp_path / "run"))))
+        return write(file, text)
+
+    monkeypatch.setattr(recorder_file.os, "write", watched)
+    with optim.record(Steps([leaf([1.0], name="p")]), tmp_path / "run", "scalars") as run:
+        for t in range(3):
+            run.note(what=t)
+            run.recorder.optimizer.step(Loss)
+    lines, numbers = [x for x in seen if x[0] != "number"], [x for x in seen if x[0] == "number"]
+    assert lines == [(1, 0), (2, 1), (3, 2)]
+    assert numbers == [("number", 0), ("number", 1), ("number", 2)]
+    assert run.scalars["loss"].tolist() == [1.5] * 3
+    rows = np.load(tmp_path / "run" / "scalars-000000000.npy", mmap_mode="r+")
+    rows[2, -1] = 0  # as a kill just before it leaves the row
+    opened = optim.open_run(tmp_path / "run")
+    assert (len(opened), opened.info(2)) == (2, {"what": 1})
+    rows[2, -1] = 2  # or the row of another step
+    assert len(optim.open_run(tmp_path / "run")) == 2
 
 
 def test_going_on_from_an_earlier_step_and_from_none(rng, tmp_path):

@@ -407,6 +407,18 @@ def test_the_best_rate_is_as_sure_as_the_seeds_say():
     assert clear.best(by=())[0].settings == {"optimizer": "A", "lr": 0.1}
 
 
+def test_an_interval_is_told_and_drawn_from_its_lower_to_its_upper_end(plt):
+    table = {("A", 0.1): [1, 2, 3, 2, 1], ("A", 1.0): [1, 5, 2, math.inf, math.inf]}
+    found = runs_of(table)
+    head, *rows = [line.split() for line in found.table().splitlines()[:3]]
+    assert head[-2:] == ["low", "high"]
+    assert [row[-2:] for row in rows] == [["1.000", "3.000"], ["1.000", "∞"]]
+    assert found.best()[0].between == {"lr": (0.1, 1.0)}
+    assert ">0.1 … 1<" in found._repr_html_()
+    (band,) = found.plot().collections  # up to the median, where the interval has no end
+    assert {tuple(x) for x in band.get_paths()[0].vertices} == {(0.1, 1), (0.1, 3), (1, 1), (1, 5)}
+
+
 def test_where_and_names_are_checked():
     found = runs_of({("A", 0.1): [1.0, 2.0]})
     assert found.where(optimizer="A")["lr"] == [0.1, 0.1]
