@@ -3,13 +3,19 @@
 
 All are in one process, on models of their own, and take turns of a few steps in rotating order. Reported are
 the least time of a step, and the median over rounds of its ratio to the step that is not recorded.
+
+Where `cockpit-for-pytorch` is installed with PyTorch, a step of PyTorch stands beside: alone, with the same
+numbers recorded (loss, norms of gradient and update), and with Cockpit's configuration "economy".
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
+from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -25,6 +31,7 @@ from models import MLP, cross_entropy, mse_loss
 
 NETS = ("2-16-16-1", "64-64-32-10")
 WAYS = ("off", "off again", "scalars", "tape", "last step")
+COCKPIT = ("PyTorch", "the same", "economy")
 STEPS, LR = 20, 1e-6  # of a turn; a larger rate would drive the loss to 0
 
 
@@ -36,11 +43,14 @@ def main() -> None:
     options = parser.parse_args()
     here, busy = machine.describe(), machine.Busy()
     print(machine.line(here))
-    print(f"{'µs':<14}" + "".join(f"{way:>18}" for way in WAYS))
+    cockpit = bool(find_spec("cockpit") and find_spec("torch"))
+    print(f"{'µs':<14}" + "".join(f"{way:>18}" for way in (*WAYS, *(COCKPIT if cockpit else ()))))
     nets = {}
     for net in NETS:
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
             nets[net] = measured(net, Path(folder), 11 if options.quick else max(1, options.repeat))
+        if cockpit:
+            nets[net] |= timed({way: _cockpit_step(net, way) for way in COCKPIT}, 11, 2)
         cells = (f"{cell['us']:>9.1f} ({cell['ratio']:.3f})" for cell in nets[net].values())
         print(f"{net:<14}" + "".join(f"{cell:>18}" for cell in cells), flush=True)
     if not busy.report() and not options.quick:
@@ -50,19 +60,24 @@ def main() -> None:
 def measured(net: str, folder: Path, rounds: int) -> dict[str, Any]:
     """{way: {"us": the least time of a step, "ratio": the median of its ratio to that of "off"}}"""
     with ExitStack() as stack:
-        steps = {way: _step(net, way, folder / way, stack) for way in WAYS}
-        times: dict[str, list[float]] = {way: [] for way in WAYS}
-        for i in range(rounds + 2):
-            for way in WAYS[i % len(WAYS) :] + WAYS[: i % len(WAYS)]:
-                start = perf_counter()
-                for _ in range(STEPS):
-                    steps[way]()
-                if i >= 2:
-                    times[way].append((perf_counter() - start) / STEPS)
+        return timed({way: _step(net, way, folder / way, stack) for way in WAYS}, rounds, STEPS)
+
+
+def timed(steps: dict[str, Callable[[], Any]], rounds: int, turn: int) -> dict[str, Any]:
+    """The same for steps that are called in turn; the first is that which others are compared with."""
+    ways = list(steps)
+    times: dict[str, list[float]] = {way: [] for way in ways}
+    for i in range(rounds + 2):
+        for way in ways[i % len(ways) :] + ways[: i % len(ways)]:
+            start = perf_counter()
+            for _ in range(turn):
+                steps[way]()
+            if i >= 2:
+                times[way].append((perf_counter() - start) / turn)
     return {
         way: {
             "us": round(1e6 * min(mine), 1),
-            "ratio": round(median(a / b for a, b in zip(mine, times["off"], strict=True)), 3),
+            "ratio": round(median(a / b for a, b in zip(mine, times[ways[0]], strict=True)), 3),
         }
         for way, mine in times.items()
     }
@@ -78,6 +93,51 @@ def _step(name: str, way: str, folder: Path, stack: ExitStack) -> Any:
         stack.enter_context(optim.record(adam, folder, level=way, max_bytes=1 << 40))
     adam.keep_last_step = way == "last step"
     return lambda: adam.step(loss.at(net.x, net.target))
+
+
+def _cockpit_step(name: str, way: str) -> Callable[[], Any]:
+    import torch
+    from backpack import extend
+    from cockpit import Cockpit
+    from cockpit.quantities import GradNorm, Loss, UpdateSize
+    from cockpit.utils.configuration import configuration
+    from cockpit.utils.schedules import linear
+
+    torch.set_num_threads(1)  # more of them are slower here
+    net = net_of(name)
+    layers: list[Any] = []
+    for n_in, n_out in zip(net.sizes, net.sizes[1:]):
+        layers += [torch.nn.Linear(n_in, n_out), torch.nn.Tanh()]
+    kind: Any = torch.nn.MSELoss if net.loss == "mse" else torch.nn.CrossEntropyLoss
+    model, loss, each = torch.nn.Sequential(*layers[:-1]), kind(), kind(reduction="none")
+    adam = torch.optim.Adam(model.parameters(), lr=LR)
+    x, target = torch.from_numpy(net.x), torch.from_numpy(net.target)
+
+    def step() -> None:
+        adam.zero_grad()
+        loss(model(x), target).backward()
+        adam.step()
+
+    if way == "PyTorch":
+        return step
+    model, loss, each = extend(model), extend(loss), extend(each)
+    every = linear(1)
+    same = [kind(track_schedule=every) for kind in (Loss, GradNorm, UpdateSize)]
+    economy = configuration("economy", track_schedule=every)
+    cockpit = Cockpit(model.parameters(), quantities=same if way == "the same" else economy)
+    steps = count()
+
+    def tracked() -> None:
+        adam.zero_grad()
+        outputs, t = model(x), next(steps)
+        value = loss(outputs, target)
+        losses = each(outputs, target).reshape(len(x), -1).mean(1)
+        told = {"batch_size": len(x), "individual_losses": losses, "loss": value, "optimizer": adam}
+        with cockpit(t, info=told):
+            value.backward(create_graph=cockpit.create_graph(t))
+        adam.step()
+
+    return tracked
 
 
 if __name__ == "__main__":
