@@ -44,12 +44,11 @@ def adam() -> tuple[list[dict[str, Any]], np.ndarray[Any, Any]]:
     """What 120 steps of Adam compute, and the weights along them."""
     model, loss = net()
     optimizer, shown = optim.Adam(model.named_parameters(), lr=0.05), []
+    optimizer.keep_last_step = True
     path = [_flat(model)]
     for _ in range(120):
-        optimizer.zero_grad()
-        loss().backward()
-        shown.append(optimizer.preview())
-        optimizer.step()
+        optimizer.step(loss)
+        shown.append(optimizer.last_step)
         path.append(_flat(model))
     return shown, np.array(path)
 
@@ -70,7 +69,7 @@ def convergence(ax: Any) -> Any:
 
 
 def update_ratios(ax: Any) -> Any:
-    """The weights before step t are those after step t − 1; preview has the latter."""
+    """The weights before a step are its "w", which are those after it, and its "step"."""
     steps, ratios = adam()[0], {}
     for name in steps[0]:
         pairs = [(step[name]["step"], step[name]["w"] + step[name]["step"]) for step in steps]
@@ -108,48 +107,13 @@ def sharpness_over_time(ax: Any) -> Any:
 
 
 def newton_cg(ax: Any) -> Any:
-    """CG by hand on three quadratics, one of them indefinite. The function has a quartic term too, so that a
-    long step falls short of what the model predicts, and is shortened until it does not."""
-    rng, steps = np.random.default_rng(0), []
-    for least in (1.0, -5.0, 2.0):
-        basis = np.linalg.qr(rng.normal(size=(12, 12)))[0]
-        values = np.geomspace(1, 200, 12)
-        values[0] = least
-        H, g = basis * values @ basis.T, rng.normal(size=12)
-        rows, z, why = _conjugate_gradients(H, g)
-        steps.append({"cg": rows, "trials": _trials(H, g, z), "why": why})
-    return figures.newton_cg(steps, ax=ax)
-
-
-def _trials(H: Any, g: Any, z: Any) -> dict[str, list[Any]]:
-    rows: dict[str, list[Any]] = {"length": [], "rho": [], "accepted": []}
-    while True not in rows["accepted"]:
-        change = g @ z + 0.5 * z @ H @ z
-        rows["length"].append(np.linalg.norm(z))
-        rows["rho"].append((change + (z @ z) ** 2) / change)
-        rows["accepted"].append(rows["rho"][-1] > 0.1)
-        z = z / 4
-    return rows
-
-
-def _conjugate_gradients(H: Any, g: Any) -> tuple[dict[str, list[float]], Any, str]:
-    z, r, d, rows = np.zeros_like(g), g, -g, {"residual": [], "curvature": [], "model": []}
-    why = "negative curvature"
-    while (curvature := d @ H @ d) > 0 and np.linalg.norm(r) > 1e-3:
-        z, before = z + (r @ r) / curvature * d, r @ r
-        _note(rows, H, g, z, d)
-        r = H @ z + g
-        d = (r @ r) / before * d - r
-        why = "converged" if np.linalg.norm(r) <= 1e-3 else "negative curvature"
-    if why != "converged":
-        _note(rows, H, g, z, d)
-    return rows, z, why
-
-
-def _note(rows: dict[str, list[float]], H: Any, g: Any, z: Any, d: Any) -> None:
-    rows["residual"].append(float(np.linalg.norm(H @ z + g)))
-    rows["curvature"].append(d @ H @ d / (d @ d))
-    rows["model"].append(g @ z + 0.5 * z @ H @ z)
+    """Steps 4 to 7 on the chained Rosenbrock function of 12 numbers, as `last_step` reports them."""
+    p, steps = Tensor(np.tile([-1.2, 1.0], 6), requires_grad=True), []
+    optimizer = optim.NewtonCG([p], forcing=0.01)
+    for _ in range(7):
+        optimizer.step(lambda: np.sum(100 * (p[1:] - p[:-1] ** 2) ** 2 + (1 - p[:-1]) ** 2))
+        steps.append(optimizer.last_step)
+    return figures.newton_cg(steps[3:], ax=ax)
 
 
 def spectrum(ax: Any) -> Any:

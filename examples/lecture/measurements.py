@@ -161,9 +161,10 @@ def at_the_edge(beta: float, steps: int = 2500) -> dict[str, list[float]]:
     adam = optim.Adam(model.named_parameters(), lr=LR, betas=(beta, 0.999))
     seen: dict[str, list[float]] = {name: [] for name in ("g", "m_hat", "v_hat", "step", "sharpness")}
     for t in range(steps):
+        adam.keep_last_step = t % 20 == 0
         adam.step(loss.at())
         if t % 20 == 0:
-            now = adam.preview()["layers.0.weight"]
+            now = adam.last_step["layers.0.weight"]
             for name in ("g", "m_hat", "v_hat", "step"):
                 seen[name].append(now[name][0, 0])
         if t % 100 == 99:

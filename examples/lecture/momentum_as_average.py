@@ -26,10 +26,11 @@ def averages(gradients: Any) -> Any:
     """m after each of some gradients, as `optim.Momentum` keeps it."""
     w, out = Tensor(np.zeros(gradients.shape[1:]), requires_grad=True, name="w"), []
     optimizer = optim.Momentum([w], lr=0.0, beta=BETA)
+    optimizer.keep_last_step = True
     for g in gradients:
         w.grad = g.copy()
-        out.append(optimizer.preview()["w"]["m"])
         optimizer.step()
+        out.append(optimizer.last_step["w"]["m"])
     return np.array(out)
 
 

@@ -52,8 +52,9 @@ def numbers() -> list[Row]:
 def draw(plt: Any) -> Any:
     fig, ax = plt.subplots(figsize=(7, 3.9))
     contours(ax, bent, (-1, 2.4), (-2.2, 2), np.geomspace(2.1, 60, 9))
-    lines = {"descent in w": walk(optim.SGD, bent, START, 60, lr=0.02)}
-    lines |= {"Newton in w": newton(bent, START, 6), "Newton in z": elsewhere(newton, steps=6)}
+    ax.plot(*newton(bent, START, 6).T, "o-", lw=5, ms=11, alpha=0.5, label="Newton in w")  # below that in z
+    lines = {"Newton in z": elsewhere(newton, steps=6)}
+    lines["descent in w"] = walk(optim.SGD, bent, START, 60, lr=0.02)
     lines["descent in z"] = elsewhere(walk, optim.SGD, steps=60, lr=1e-5)
     curves(ax, {k: tuple(w.T) for k, w in lines.items()}, ".-", title="Newton: one walk, descent: two")
     return fig
