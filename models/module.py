@@ -176,6 +176,7 @@ class Module(Watched):
         return self._named()
 
     def _named(self) -> list[tuple[str, Tensor]]:
+        """`named_parameters` without looking for those that are hidden, which takes most of the time."""
         found: dict[int, tuple[str, Tensor]] = {}
         for path, x in walk(self, ""):
             if isinstance(x, Tensor) and x.op is None:  # a result kept for inspection is not a parameter
@@ -438,6 +439,9 @@ _KNOWN: tuple[type, ...] = (  # are not looked into
     types.NoneType, str, bytes, int, float, complex, type, types.FunctionType, types.BuiltinFunctionType,
     types.MethodType, types.ModuleType, np.ufunc, np.generic, np.random.Generator, Tensor, np.ndarray, Op,
 )  # fmt: skip
+_LEAVES = frozenset(
+    {types.NoneType, str, bytes, bool, int, float, complex, types.FunctionType, np.ufunc, Tensor}
+)
 
 
 def walk(x: Any, path: str, everywhere: bool = False) -> Iterator[tuple[str, Any]]:
@@ -450,6 +454,9 @@ def walk(x: Any, path: str, everywhere: bool = False) -> Iterator[tuple[str, Any
     stack = [(path, x)]
     while stack and (not everywhere or len(seen) < MOST):
         path, x = stack.pop()
+        if type(x) in _LEAVES:  # most of what a module holds; fit walks in each epoch
+            yield path, x
+            continue
         children = _children(x)
         if not children and everywhere:
             children = _insides(x)

@@ -382,7 +382,8 @@ def _new_columns(callback: Any, answer: dict[Any, Any], row: dict[str, Any]) -> 
 
 
 def _require_finite(model: Module, number: int) -> None:
-    bad = [name for name, p in model.named_parameters() if not np.isfinite(p.data).all()]
+    # Whoever reads p.data gets an array that may be written to, so each step would take a checksum of it.
+    bad = [name for name, p in model._named() if not np.isfinite(p.primal).all()]
     if bad:
         raise FloatingPointError(
             f"fit: a step of epoch {number} made {', '.join(bad)} NaN or infinite; no checkpoint was "
