@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad import Tensor
-from minigrad.extend import Compiled, entry, html_curves, html_table, html_title
+from minigrad.extend import Compiled, axes, entry, html_curves, html_table, html_title, look
 from models.fit_arguments import checked_pair, require_functions, require_optimizer, require_rng
 from models.module import Module
-from models.plots import axes, look
 from models.steps import Handling, Rows, Trainer, batches, loss_of_batch
 from models.training import Stepper, deferred_interrupt
 
@@ -114,13 +113,20 @@ class LRCurve:
             ImportError: Matplotlib is not installed.
         """
         ax = axes(ax)
-        ax.plot(self.rates, self.losses, label="loss of the batch", **look(5) | {"linewidth": 0.8})
-        ax.plot(self.rates, self.smoothed, label="smoothed", **look(0))
+        ax.plot(
+            self.rates, self.losses, label="loss of the batch", **look(5, marker=False) | {"linewidth": 0.8}
+        )
+        ax.plot(self.rates, self.smoothed, label="smoothed", **look(0, marker=False))
         for i, (name, rate) in enumerate(self._found().items()):
             if rate is not None:
                 at = float(self.smoothed[np.searchsorted(self.rates, rate)])
                 label = f"{name}: {_number(rate)}"
-                ax.plot([rate], [at], label=label, **look(1 + i) | {"linestyle": "", "marker": "os"[i]})
+                ax.plot(
+                    [rate],
+                    [at],
+                    label=label,
+                    **look(1 + i, marker=False) | {"linestyle": "", "marker": "os"[i]},
+                )
         fall = self.smoothed[0] - self.smoothed.min()
         if fall > 0:  # an explosion would press all else flat
             ax.set_ylim(self.smoothed.min() - fall, self.smoothed[0] + fall)

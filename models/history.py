@@ -9,9 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from minigrad.extend import add_hints, entry, html_curves, html_table, html_title, instead, visible
+from minigrad.extend import (
+    add_hints,
+    axes,
+    entry,
+    html_curves,
+    html_table,
+    html_title,
+    instead,
+    look,
+    visible,
+)
 from models.habits import HISTORY
-from models.plots import axes, look
 
 __all__ = ["History", "Steps", "Table"]
 
@@ -88,7 +97,7 @@ class Table:
         lowest, highest = math.inf, -math.inf
         for i, name in enumerate(names):
             x, y = self._measured(name)
-            ax.plot(x, y, label=name, marker="." if len(y) < 40 else None, **look(i))
+            ax.plot(x, y, label=name, marker="." if len(y) < 40 else None, **look(i, marker=False))
             finite = [v for v in y if math.isfinite(v)]
             lowest, highest = min([lowest, *finite]), max([highest, *finite])
         if highest > 20 * lowest > 0:

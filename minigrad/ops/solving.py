@@ -20,7 +20,6 @@ from minigrad.leaving import numeric
 from minigrad.mode import current
 from minigrad.ops.elementwise import in_floats, ratio
 from minigrad.ops.factorisation import H, of_triangle
-from minigrad.ops.linalg import norm as short_norm
 from minigrad.ops.reduce import from_the_end, with_axes
 from minigrad.ops.singular import svdvals
 from minigrad.products import scale
@@ -475,7 +474,7 @@ def _largest(sizes: Any, axis: Any, keepdims: bool = False) -> Any:
 
 def _of_vectors(x: Any, ord: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     if ord is None or ord == 2:
-        return short_norm(x, None, axis, keepdims)
+        return np.linalg.norm(x, None, axis, keepdims)
     if isinstance(ord, str):
         raise ValueError(
             f"np.linalg.norm(ord={ord!r}) is for matrices; a vector takes numbers, inf and -inf."
@@ -500,9 +499,9 @@ _MATRIX_NORMS: dict[Any, Any] = {
     -1: lambda x: np.min(np.sum(np.abs(x), axis=-2), axis=-1),
     np.inf: lambda x: _largest(np.sum(np.abs(x), axis=-1), -1),
     -np.inf: lambda x: np.min(np.sum(np.abs(x), axis=-1), axis=-1),
-    None: lambda x: short_norm(x, None, (-2, -1)),
-    "fro": lambda x: short_norm(x, None, (-2, -1)),
-    "f": lambda x: short_norm(x, None, (-2, -1)),
+    None: lambda x: np.linalg.norm(x, None, (-2, -1)),
+    "fro": lambda x: np.linalg.norm(x, None, (-2, -1)),
+    "f": lambda x: np.linalg.norm(x, None, (-2, -1)),
 }
 
 

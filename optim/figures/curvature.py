@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.extend import entry
-from optim.figures.style import COLOURS, GREY, axes, column, ink, legend, look, panels
+from minigrad.extend import COLOURS, axes, entry, look
+from optim.figures.style import GREY, column, ink, legend, panels
 
 __all__ = ["gradient_noise", "spectrum"]
 

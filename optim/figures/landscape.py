@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from minigrad import Tensor, no_grad
-from minigrad.extend import entry
-from optim.figures.style import GREY, Array, axes, column, ink, legend, look
+from minigrad.extend import axes, entry, look
+from optim.figures.style import GREY, Array, column, ink, legend
 
 __all__ = [
     "Plane",

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.extend import entry
+from minigrad.extend import COLOURS, axes, entry, look
 from optim.base.optimizer import Optimizer
-from optim.figures.style import COLOURS, GREY, Array, axes, column, ink, legend, look, panels
+from optim.figures.style import GREY, Array, column, ink, legend, panels
 
 __all__ = ["along_step", "newton_cg", "sharpness_over_time", "stability_threshold"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.extend import entry
-from optim.figures.style import GREY, axes, legend, look
+from minigrad.extend import axes, entry, look
+from optim.figures.style import GREY, legend
 
 __all__ = ["performance_profiles", "sensitivity"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.extend import entry
-from optim.figures.style import COLOURS, GREY, Array, axes, column, copy_colours, ink, legend, look, panels
+from minigrad.extend import COLOURS, axes, entry, look
+from optim.figures.style import GREY, Array, column, copy_colours, ink, legend, panels
 
 __all__ = ["convergence", "coordinate", "learning_curves", "update_ratios"]
 
