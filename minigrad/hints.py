@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from minigrad.errors import as_sentence, entry
 from minigrad.habits import instead, table
 
-__all__ = ["Hint", "Size", "add_hints", "listed", "missing", "visible"]
+__all__ = ["Hint", "Size", "add_hints", "listed", "missing", "name_files", "visible"]
 
 
 class Hint:
@@ -85,6 +85,14 @@ def listed(names: dict[str, Any], *later: str) -> tuple[str, ...]:
     return tuple(sorted([*found, *later]))
 
 
+def name_files(package: str, public: Collection[str]) -> None:
+    """Let the files that were loaded say what to write if one is called by the name of its class."""
+    for name in public:
+        file = sys.modules.get(f"{package}.{name.lower()}")
+        if file is not None and not name.islower():
+            file.__class__ = _NoFunction
+
+
 def missing(package: str, public: Collection[str], habits: str, numpys: bool = False) -> Callable[[str], Any]:
     """The `__getattr__` of a package: raises AttributeError, with what to write instead where that is known.
 
@@ -92,10 +100,7 @@ def missing(package: str, public: Collection[str], habits: str, numpys: bool = F
         habits: a table as in `habits.py`.
         numpys: whether any other name of NumPy's is answered with that.
     """
-    for name in public:
-        file = sys.modules.get(f"{package}.{name.lower()}")
-        if file is not None and file is not getattr(sys.modules[package], name, file):
-            file.__class__ = _NoFunction
+    name_files(package, public)
     _NoModule.habits[package] = habits
 
     @entry

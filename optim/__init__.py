@@ -70,6 +70,7 @@ from minigrad import __version__ as __version__
 from minigrad.extend import entry as _entry
 from minigrad.extend import listed as _listed
 from minigrad.extend import missing as _missing
+from minigrad.extend import name_files as _name_files
 from optim.adagrad import Adagrad as Adagrad
 from optim.adam import Adam as Adam
 from optim.adamw import AdamW as AdamW
@@ -78,13 +79,9 @@ from optim.base.optimizer import Optimizer as Optimizer
 from optim.clip import clip_grad_norm_ as clip_grad_norm_
 from optim.clip import clip_grad_value_ as clip_grad_value_
 from optim.habits import PACKAGE as _HABITS
-from optim.lbfgs import LBFGS as LBFGS
 from optim.lion import Lion as Lion
-from optim.minimize import minimize as minimize
 from optim.momentum import Momentum as Momentum
 from optim.nadam import NAdam as NAdam
-from optim.newton import Newton as Newton
-from optim.newton_cg import NewtonCG as NewtonCG
 from optim.rmsprop import RMSprop as RMSprop
 from optim.schedules import CosineAnnealingLR as CosineAnnealingLR
 from optim.schedules import CosineAnnealingWarmRestarts as CosineAnnealingWarmRestarts
@@ -96,10 +93,6 @@ from optim.schedules import OneCycleLR as OneCycleLR
 from optim.schedules import ReduceLROnPlateau as ReduceLROnPlateau
 from optim.schedules import SequentialLR as SequentialLR
 from optim.schedules import StepLR as StepLR
-from optim.second_order.cg import cg as cg
-from optim.second_order.eigen_directions import SingularHessianError as SingularHessianError
-from optim.second_order.lanczos import lanczos as lanczos
-from optim.second_order.results import OptimizeResult as OptimizeResult
 from optim.sgd import SGD as SGD
 
 if _TYPE_CHECKING:
@@ -111,18 +104,33 @@ if _TYPE_CHECKING:
     from optim.curvature.noise import gradient_noise as gradient_noise
     from optim.curvature.noise import per_sample_gradients as per_sample_gradients
     from optim.curvature.spectrum import hessian_spectrum as hessian_spectrum
+    from optim.lbfgs import LBFGS as LBFGS
+    from optim.minimizing import minimize as minimize
+    from optim.newton import Newton as Newton
+    from optim.newton_cg import NewtonCG as NewtonCG
     from optim.recording.opening import open_run as open_run
     from optim.recording.opening import record as record
     from optim.recording.run import AlongStep as AlongStep
     from optim.recording.run import Run as Run
+    from optim.second_order.cg import cg as cg
+    from optim.second_order.eigen_directions import SingularHessianError as SingularHessianError
+    from optim.second_order.lanczos import lanczos as lanczos
+    from optim.second_order.results import OptimizeResult as OptimizeResult
     from optim.sweeping.profiles import performance_profile as performance_profile
     from optim.sweeping.results import Sweep as Sweep
     from optim.sweeping.results import open_sweep as open_sweep
     from optim.sweeping.running import sweep as sweep
 
-# The files that are loaded when one of their names is first used: most programs neither record, sweep nor
-# measure curvature.
+# The files that are loaded when one of their names is first used, because many programs need none of them.
 _LATER = {
+    "lbfgs": ("LBFGS",),
+    "minimizing": ("minimize",),
+    "newton": ("Newton",),
+    "newton_cg": ("NewtonCG",),
+    "second_order.cg": ("cg",),
+    "second_order.eigen_directions": ("SingularHessianError",),
+    "second_order.lanczos": ("lanczos",),
+    "second_order.results": ("OptimizeResult",),
     "curvature.estimates": ("hessian_diagonal", "hessian_trace"),
     "curvature.extremes": ("eigenpairs", "preconditioned_sharpness", "sharpness"),
     "curvature.noise": ("gradient_noise", "per_sample_gradients"),
@@ -142,12 +150,13 @@ _others = _missing(__name__, __all__, _HABITS)
 
 @_entry
 def __getattr__(name: str) -> _Any:
-    """Load curvature, recording, sweeps and `optim.figures` when they are first used."""
+    """Load second order, curvature, recording, sweeps and `optim.figures` when they are first used."""
     if name == "figures":
         return _import_module("optim.figures")
     if name not in _FILES:
         return _others(name)
     found = globals()[name] = getattr(_import_module(f"optim.{_FILES[name]}"), name)
+    _name_files(__name__, __all__)
     return found
 
 

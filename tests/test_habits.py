@@ -125,6 +125,8 @@ TORCH = [
     ("optim.Adam(model.parameters)", "Pass model.named_parameters()"),
     ("optim.adam(model.parameters())",
      "`optim.adam` is a file of ours, not a function: write optim.Adam(...)"),
+    ("(optim.Newton, optim.newton)[1](model.parameters())",  # loaded when it is first used
+     "`optim.newton` is a file of ours, not a function: write optim.Newton(...)"),
     ("optim.Adam(model.parameters(), fused=True)", "so leave it out"),
     ("optim.SGD(model.parameters(), lr=0.1, betas=(0.9, 0.99))", "only Adam and its like have two memories"),
     ("optim.Adam(model.parameters(), momentum=0.9)", "write optim.SGD(params, momentum=0.9)"),

@@ -5,7 +5,7 @@ import pytest
 
 from examples import minimize_rosenbrock, newton_1d, newton_vs_saddle, plotting
 from examples.gallery import saddles
-from optim.minimize import METHODS
+from optim.minimizing import METHODS
 
 
 def test_the_error_squares_itself():

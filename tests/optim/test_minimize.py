@@ -17,7 +17,7 @@ import minigrad as mg
 import optim
 from minigrad import Tensor, grad, hessian
 from optim import OptimizeResult, minimize
-from optim.minimize import METHODS
+from optim.minimizing import METHODS
 from optim.second_order.results import Status
 from tests.problems import counting, rotation
 
