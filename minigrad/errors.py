@@ -144,14 +144,14 @@ def entry(f: F) -> F:
             return f(*args, **kwargs)
         except Exception as error:
             if not_called(error):
-                error.args = (_with_remedy(f, str(error)),)
+                error.args = (_with_remedy(f, str(error), args),)
             hide_our_frames(error)
             raise
 
     return called  # type: ignore[return-value]  # it has the signature of f
 
 
-def _with_remedy(f: Callable[..., Any], text: str) -> str:
+def _with_remedy(f: Callable[..., Any], text: str, args: tuple[Any, ...]) -> str:
     """Python's text for arguments that do not fit a function of ours, and what to write instead."""
     if not re.match(r"\S+\(\) (takes|got|missing)", text) or text.endswith("."):
         return text  # an inner entry has said what to write
@@ -171,6 +171,9 @@ def _with_remedy(f: Callable[..., Any], text: str) -> str:
         for name, p in given.items()
         if p.kind is not p.KEYWORD_ONLY or p.default is p.empty or len(given) < 6
     ]
+    owner, _, method = call.rpartition(".")
+    if owner and args and not any(kind.__name__ == owner for kind in type(args[0]).__mro__):
+        return f"{call}() is a method of an object: write object.{method}({', '.join(needed)})."
     return f"{call}{text}; write {call}({', '.join(needed)})."
 
 

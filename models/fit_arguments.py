@@ -76,7 +76,13 @@ def require_optimizer(model: Module, optimizer: Any, call: str = "fit") -> None:
         example = "optim.Adam(model.named_parameters())"
         raise TypeError(f"`{call}(optimizer=...)` must be an optimizer, such as {example}, got {got}.")
     if hasattr(optimizer, "param_groups"):
-        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        params = [p for group in optimizer.param_groups for p in group["params"]]
+        if not any(p.requires_grad for p in params):
+            raise ValueError(
+                f"`{call}(optimizer=...)` must hold a parameter to be trained, but all {len(params)} are "
+                "frozen. A parameter is made by Tensor(array, requires_grad=True)."
+            )
+        held = set(map(id, params))
         if lacking := [name for name, p in model.named_parameters() if p.requires_grad and id(p) not in held]:
             raise ValueError(
                 f"`{call}(optimizer=...)` must hold every parameter to be trained, but it lacks "

@@ -178,9 +178,20 @@ class Module(Watched):
     def _named(self) -> list[tuple[str, Tensor]]:
         """`named_parameters` without looking for those that are hidden, which takes most of the time."""
         found: dict[int, tuple[str, Tensor]] = {}
+        results: list[tuple[str, Tensor]] = []
         for path, x in walk(self, ""):
-            if isinstance(x, Tensor) and x.op is None:  # a result kept for inspection is not a parameter
-                found.setdefault(id(x), (path, x))
+            if isinstance(x, Tensor):
+                if x.op is None:
+                    found.setdefault(id(x), (path, x))
+                elif x.live:
+                    results.append((path, x))
+        for path, x in results:  # one that is kept for inspection has parameters behind it
+            if not any(id(leaf) in found for leaf in _leaves_behind(x)):
+                raise ValueError(
+                    f"{type(self).__name__}: `{path}` is the result of an operation, so it is no parameter "
+                    "and would not be trained. Compute with the array inside: "
+                    "Tensor(0.1 * array, requires_grad=True)."
+                )
         names = [path for path, _ in found.values()]
         if len(set(names)) < len(names):
             twice = sorted({n for n in names if names.count(n) > 1})
@@ -289,7 +300,7 @@ class Module(Watched):
         if missing or unexpected:
             raise ValueError(
                 f"{call}: the names differ; missing {missing}, unexpected {unexpected}. Was the state saved "
-                "from a model of another structure?"
+                "from a model of another structure, or by PyTorch? For that, docs/weights.md has a function."
             )
         require_plain([state[name] for name in mine], call)
         # Converting may fail too, so all of it comes before the first change.
@@ -466,6 +477,19 @@ def walk(x: Any, path: str, everywhere: bool = False) -> Iterator[tuple[str, Any
             seen.add(id(x))
         yield path, x
         stack += [(f"{path}.{key}" if path else key, value) for key, value in reversed(children)]
+
+
+def _leaves_behind(x: Tensor) -> Iterator[Tensor]:
+    seen: set[int] = set()
+    stack = [x]
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if node.op is None:
+            yield node
+        stack += [node.inputs[i] for i in node.live]
 
 
 def _children(x: Any) -> list[tuple[str, Any]]:

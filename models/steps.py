@@ -111,6 +111,12 @@ class Trainer:
             batch = Batch(self.loss, (x, y), where, self.optimizer, self.compile, self.handling, share)
             try:
                 result = self.optimizer.step(batch if self.compile else batch.__call__)
+                if result is None:
+                    kind = type(self.optimizer).__name__
+                    raise TypeError(
+                        f"`{self.handling.call}`: {kind}.step(closure) must call the closure and return its "
+                        "loss, got None."
+                    )
                 loss, taken = float(result.item() if isinstance(result, Tensor) else result), True
             except NotTaken:
                 loss = batch.loss
@@ -247,7 +253,7 @@ class Batch(Bound):
 def _warn_of_eager(loss: Any, model: Module, error: CaptureError, call: str) -> None:
     """Tell once that the training goes on without replays, at the line that called `fit` or `find_lr`."""
     depth, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals["__name__"].split(".")[0] in PACKAGES:
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] in PACKAGES:
         depth, frame = depth + 1, frame.f_back
     users = [f for f in (loss, model.forward) if str(f.__module__).split(".")[0] not in PACKAGES]
     places = map(_place_of, users or [loss])

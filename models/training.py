@@ -83,6 +83,8 @@ class Epoch:
 class EarlyStopping:
     """Stop when `column` has not improved by more than `min_delta` for `patience` epochs.
 
+    Less is better, but in a column that is named after accuracy; `higher_is_better` says it for any other.
+
     >>> stop = EarlyStopping("val_loss", patience=1)
     >>> rows = [{"val_loss": v} for v in (1.0, 0.5, 0.6)]
     >>> [stop(Epoch(None, None, History(rows[: i + 1]))) for i in range(3)]
@@ -95,7 +97,7 @@ class EarlyStopping:
         column: str = "val_loss",
         patience: int = 5,
         min_delta: float = 0.0,
-        higher_is_better: bool = False,
+        higher_is_better: bool | None = None,
     ) -> None:
         if isinstance(patience, bool) or not isinstance(patience, int | np.integer) or patience < 1:
             raise ValueError(
@@ -106,6 +108,8 @@ class EarlyStopping:
                 f"`EarlyStopping(min_delta=...)` must be a finite number ≥ 0, got {min_delta!r:.60}."
             )
         self.column, self.patience, self.min_delta = column, int(patience), float(min_delta)
+        if higher_is_better is None:
+            higher_is_better = "accuracy" in column
         self.sign = -1.0 if higher_is_better else 1.0
         self.reset()
 

@@ -29,7 +29,7 @@ from optim.second_order.objective import FunctionObjective
 from optim.second_order.quasi_newton import QuasiNewton
 from optim.second_order.results import OptimizeResult, Status, StepInfo
 from optim.second_order.solver import Solver
-from optim.second_order.trial import evaluated, unit_of
+from optim.second_order.trial import EPS, evaluated, norm, unit_of
 from optim.second_order.trust_region import require_trust_region
 from optim.sgd import SGD
 
@@ -157,10 +157,13 @@ class Minimization:
         status, here, last = self._loop(here)
         counts, steps = self.objective.counts, self.steps
         size, tolerance = float(np.abs(here.g).max(initial=0.0)), self.solver.tolerance(self.settings)
+        needs = f"success needs {tolerance:.3g}"
+        if size <= tolerance and not status.success:
+            needs += ", but it was not clear that f would fall by next to nothing more"
         return OptimizeResult(
             x=here.x.reshape(self.shape).copy(), fun=here.f, jac=here.g.reshape(self.shape).copy(),
             success=status.success,
-            status=status, message=f"{status.message} max|jac| is {size:.3g}, success needs {tolerance:.3g}.",
+            status=status, message=f"{status.message} max|jac| is {size:.3g}, {needs}.",
             nit=sum(step.accepted for step in steps), nfev=counts.nfev, njev=counts.njev, nhev=counts.nhev,
             ncg=sum(step.n_cg for step in steps), nreject=sum(step.rejections for step in steps),
             nnegcurv=sum(step.smallest_curvature <= 0 for step in steps),
@@ -241,6 +244,8 @@ class RuleMethod(Method):
         if self.last is None:
             return math.inf, math.inf
         (s, y), unit = self.last, unit_of(here.g)
+        if norm(s) <= 4 * EPS * norm(here.x):  # steps are lost in the rounding of x, and y says nothing
+            return 0.0, 0.0
         if not s @ s > 0:
             return math.inf, math.inf
         with np.errstate(all="ignore"):

@@ -21,6 +21,10 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 for name in ("minigrad", "models", "optim"):
     importlib.import_module(name)
+# Not imported above, because it loads NumPy. A busy machine is no fault of the example that it drew.
+hypothesis = importlib.import_module("hypothesis")
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 
 def pytest_collection_finish():

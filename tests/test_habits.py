@@ -125,6 +125,7 @@ TORCH = [
     ("optim.Adam(model.parameters)", "Pass model.named_parameters()"),
     ("optim.adam(model.parameters())",
      "`optim.adam` is a file of ours, not a function: write optim.Adam(...)"),
+    ('models.MLP.load("net.npz")', "write object.load(path)"),
     ("(optim.Newton, optim.newton)[1](model.parameters())",  # loaded when it is first used
      "`optim.newton` is a file of ours, not a function: write optim.Newton(...)"),
     ("optim.Adam(model.parameters(), fused=True)", "so leave it out"),

@@ -372,9 +372,11 @@ class FirstOrder(Optimizer):
 
             def rule(v: Values, n: Values) -> Values:
                 out = self.rule(*(v[name] for name in names), **n)
-                if not isinstance(out, dict) or "w" not in out:
+                used = (s for s in group.state if numbers.get(self.state_needs.get(s, ""), True))
+                needed = ("w", *used)
+                if not isinstance(out, dict) or not out.keys() >= set(needed):
                     got = sorted(out) if isinstance(out, dict) else type(out).__name__
-                    raise TypeError(f'must return a dict with the new "w", got {got}.')
+                    raise TypeError(f"must return a dict with the new {', '.join(needed)}, got {got}.")
                 return out
 
             try:

@@ -72,8 +72,14 @@ class HessianProducts:
     def _swept(self, loss: Tensor) -> tuple[Any, Array]:
         """The product with the Hessian of a recorded loss, and its gradient."""
         leaves = self.function.leaves
+        nodes = between(leaves, [loss]).nodes
+        if self.function.closure and not nodes:
+            raise ValueError(
+                f"`{self.call}(closure, parameters)`: the loss depends on none of these parameters. Do they "
+                "belong to the model that the closure calls?"
+            )
         # The bytes that one direction holds: a recorded gradient is a few times the loss.
-        held = 4 * sum(node.data.nbytes for node in between(leaves, [loss]).nodes) + 8 * self.n
+        held = 4 * sum(node.data.nbytes for node in nodes) + 8 * self.n
         self.held = max(self.held, held)
         with np.errstate(all="ignore"):  # each product is checked
             gradient, product = gradient_and_hvp(loss, leaves)

@@ -87,6 +87,11 @@ class ReduceLROnPlateau(LRSchedule):
         self.min_lr = self._for_each("min_lr", min_lr, optimizer, NON_NEGATIVE)
         self.eps = self._check("eps", eps, NON_NEGATIVE)
         self.monitor = self._check("monitor", monitor, COLUMN)
+        if self.monitor is not None and "accuracy" in self.monitor and mode == "min":
+            raise ValueError(
+                f'`ReduceLROnPlateau(monitor={monitor!r}, mode="min")`: more accuracy is better. Write '
+                'mode="max".'
+            )
         self.best = math.inf if self.mode == "min" else -math.inf
         self.num_bad_epochs = self.cooldown_counter = 0
         super().__init__(optimizer)

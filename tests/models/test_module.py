@@ -313,3 +313,24 @@ def test_only_a_tensor_or_none_takes_the_place_of_a_parameter():
     m.kept = np.ones(2)
     m.seen = Tensor([1.0])
     m.seen = np.ones(1)
+
+
+class Scaled(Module):
+    """One that takes the result of a product for a parameter."""
+
+    def __init__(self):
+        self.linear = Linear(3, 2)
+        self.w = Tensor(np.ones((3, 2)), requires_grad=True) * 0.1
+
+    def forward(self, x):
+        self.hidden = np.tanh(self.linear(x))
+        return self.hidden + x @ self.w
+
+
+def test_a_result_in_place_of_a_parameter_is_refused_and_one_kept_for_inspection_is_not():
+    model = Scaled()
+    with pytest.raises(ValueError, match="Scaled: `w` is the result of an operation"):
+        model.named_parameters()
+    model.w = Tensor(0.1 * np.ones((3, 2)), requires_grad=True)
+    model(np.ones((1, 3)))
+    assert [name for name, _ in model.named_parameters()] == ["linear.weight", "linear.bias", "w"]

@@ -776,3 +776,37 @@ def test_a_cycle_that_is_too_short_is_refused_first(every, accumulate, steps, tm
     assert go(steps).last_epoch == steps
     with pytest.raises(ValueError, match=rf"total_steps={steps - 1}.* {steps} times"):
         go(steps - 1)
+
+
+@pytest.mark.parametrize(
+    ("column", "given", "higher"),
+    [
+        ("val_loss", None, False),
+        ("val_accuracy", None, True),
+        ("val_accuracy", False, False),
+        ("f1", True, True),
+    ],
+)
+def test_early_stopping_takes_more_accuracy_for_better(column, given, higher):
+    stop = EarlyStopping(column, patience=1, higher_is_better=given)
+    values = [1.0, 2.0, 3.0] if higher else [3.0, 2.0, 1.0]
+    rows = [{column: v} for v in values]
+    assert [stop(Epoch(None, None, History(rows[: i + 1]))) for i in range(3)] == [None] * 3
+
+
+def test_a_model_without_live_parameters_is_not_trained():
+    model, optimizer, loss, data, common = setup()
+    for p in model.parameters():
+        p.requires_grad = False
+    with pytest.raises(ValueError, match=r"fit\(optimizer=...\)` must hold a parameter to be trained"):
+        fit(model, optimizer, loss, data, epochs=1, **common)
+
+
+def test_a_step_that_returns_no_loss_is_named():
+    class Silent(optim.Optimizer):
+        def step(self, closure):
+            closure()
+
+    model, _, loss, data, _ = setup()
+    with pytest.raises(TypeError, match=r"`fit`: Silent.step\(closure\) must call the closure and return"):
+        fit(model, Silent(model.named_parameters()), loss, data, epochs=1, progress=False)

@@ -704,12 +704,15 @@ def test_seeds(name, net):
 
 
 @each_function
-def test_a_constant_function_and_unused_parameters_have_no_curvature(name):
+def test_a_constant_function_has_no_curvature_and_a_loss_of_other_parameters_is_refused(name):
+    """A closure that uses none of the parameters was made for another model, whose 0 would mean nothing."""
     x = [{"W": np.ones((10, 10))}]
     assert not np.any(ALL[name](lambda x: np.array(3.0), x))
     assert not np.any(ALL[name](lambda x: np.sum(x[0]["W"]), x))
     p, q = Tensor(np.ones(100), requires_grad=True), Tensor(np.ones(1), requires_grad=True)
-    assert not np.any(ALL[name](lambda: (q * q).sum(), [{"W": p}]))
+    assert not np.any(ALL[name](lambda: p.sum() + (q * q).sum(), [{"W": p}]))
+    with pytest.raises(ValueError, match="the loss depends on none of these parameters"):
+        ALL[name](lambda: (q * q).sum(), [{"W": p}])
 
 
 # What is refused

@@ -756,3 +756,18 @@ def test_the_message_gives_the_numbers():
     assert "limit of iterations" in result.message
     assert f"{np.abs(result.jac).max():.3g}" in result.message
     assert f"{result.tolerance:.3g}" in result.message
+
+
+def test_a_small_gradient_without_success_says_what_was_missing():
+    ended = minimize(lambda x: np.sum(x**4), [1.0], "gd", tol=1e-3, options={"lr": 0.1, "maxiter": 150})
+    assert np.abs(ended.jac).max() < ended.tolerance
+    assert not ended.success
+    assert "success needs 0.004, but it was not clear that f would fall" in ended.message
+
+
+@pytest.mark.further
+def test_descent_whose_steps_are_lost_in_rounding_has_arrived():
+    """In Rosenbrock's valley, where f goes to 0: f might fall for ever, but x no longer changes."""
+    ended = minimize(lambda x: 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2, [-1.2, 1.0], "gd")
+    assert ended.success
+    np.testing.assert_allclose(ended.x, 1, rtol=1e-12)

@@ -380,3 +380,15 @@ def test_the_step_of_a_preview_is_the_displacement(name, weight_decay):
         seen = optimizer.preview()["param0"]
         np.testing.assert_allclose(seen["step"], p.data - seen["w"], rtol=1e-12, atol=1e-15)
         optimizer.step()
+
+
+def test_a_rule_that_drops_its_state_is_refused():
+    class Forgetful(optim.Momentum):
+        @staticmethod
+        def rule(w, g, m, *, lr, **options):
+            return {"w": w - lr * (m + g)}
+
+    p = leaf([1.0])
+    with pytest.raises(TypeError, match=r"`Forgetful\.rule`: must return a dict with the new w, m, got"):
+        Forgetful([p], lr=0.1).step(lambda: (p * p).sum())
+    assert p.data == [1.0]

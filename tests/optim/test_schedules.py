@@ -350,3 +350,10 @@ def test_the_repr_of_a_schedule_names_its_options_and_where_it_is():
     assert repr(schedule) == "<StepLR(step_size=2, gamma=0.5) at epoch 2, lr 0.25>"
     for kind in (optim.LinearLR, optim.ReduceLROnPlateau):
         assert repr(kind(schedule.optimizer)).startswith(f"<{kind.__name__}(")
+
+
+def test_a_plateau_of_accuracy_is_not_watched_for_its_minimum():
+    optimizer = optim.SGD([Tensor([1.0], requires_grad=True)], lr=1.0)
+    with pytest.raises(ValueError, match=r'more accuracy is better\. Write mode="max"'):
+        optim.ReduceLROnPlateau(optimizer, monitor="val_accuracy")
+    assert optim.ReduceLROnPlateau(optimizer, "max", monitor="val_accuracy").mode == "max"
