@@ -42,6 +42,7 @@ def draw(
     show: Sequence[str] | set[str] = ("shape",),
     direction: str = "right",
     fold: str | None = "auto",
+    parameters: str = "inside",
     phases: Sequence[str] | None = None,
     engine: str = "auto",
     theme: str | Theme = "light",
@@ -62,6 +63,8 @@ def draw(
         fold: None draws one box for each operation, "formulas" one for each line of calculus; "repeats" also
             folds blocks that repeat, and "modules" whole modules; "auto" folds only as far as a readable
             picture needs.
+        parameters: "inside" writes weights and biases into the box of the operation that uses them;
+            "outside" gives each a box of its own, as None for `fold` always does.
         phases: phases to draw, of "forward", "backward", "tangent", "update". If the graph of a scalar has
             only a forward pass, "backward" adds the pull back to its parameters, and "tangent" its
             Hessian-vector product.
@@ -125,7 +128,7 @@ def draw(
     full.direction = direction
     if wanted is not None:
         full = only(full, wanted)
-    return Drawing(full, fold=fold, engine=engine, theme=theme)
+    return Drawing(full, fold=fold, parameters=parameters, engine=engine, theme=theme)
 
 
 def _checked(option: str, given: Any, known: Sequence[str]) -> tuple[str, ...]:

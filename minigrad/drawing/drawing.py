@@ -13,7 +13,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from minigrad.drawing.graph.levels import FOLDS, folded, levels
+from minigrad.drawing.graph.levels import FOLDS, PARAMETERS, folded, levels
 from minigrad.drawing.layout.arranging import arranged
 from minigrad.drawing.layout.geometry import Layout
 from minigrad.drawing.picture import Picture
@@ -50,6 +50,7 @@ class Drawing:
         full: Picture,
         *,
         fold: str | None = "auto",
+        parameters: str = "inside",
         engine: str = "auto",
         theme: str | Theme = "light",
     ) -> None:
@@ -57,12 +58,16 @@ class Drawing:
             raise ValueError(f"`draw(engine=...)` must be one of {', '.join(ENGINES)}, got {engine!r}.")
         if fold not in FOLDS:
             raise ValueError(f"`draw(fold=...)` must be one of {', '.join(map(str, FOLDS))}, got {fold!r}.")
-        self.full, self.fold, self.engine, self.theme = full, fold, engine, theme_of(theme)
+        if parameters not in PARAMETERS:
+            known = ", ".join(PARAMETERS)
+            raise ValueError(f"`draw(parameters=...)` must be one of {known}, got {parameters!r}.")
+        self.full, self.fold, self.parameters = full, fold, parameters
+        self.engine, self.theme = engine, theme_of(theme)
 
     @cached_property
     def picture(self) -> Picture:
         """The picture that is drawn: `full`, folded."""
-        return folded(self.full, self.fold)
+        return folded(self.full, self.fold, self.parameters)
 
     @cached_property
     def layout(self) -> Layout:
@@ -72,11 +77,13 @@ class Drawing:
     def views(self) -> list[tuple[str, Picture]]:
         """The picture at every level of detail that differs, from the most detailed, for viewers that can
         switch."""
-        return levels(self.full)
+        return levels(self.full, self.parameters)
 
     def themed(self, theme: str | Theme) -> Drawing:
         """The same drawing in other colours."""
-        other = Drawing(self.full, fold=self.fold, engine=self.engine, theme=theme)
+        other = Drawing(
+            self.full, fold=self.fold, parameters=self.parameters, engine=self.engine, theme=theme
+        )
         for part in ("picture", "layout"):  # colours change neither, so they are not computed again
             if part in self.__dict__:
                 other.__dict__[part] = self.__dict__[part]

@@ -9,7 +9,7 @@ All texts are as the user's program gave them, hostile or not; each writer escap
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -32,7 +32,8 @@ class Node:
     of the nodes that this one stands for. `arguments` are the operands of the op as they are written, with
     "·" for one that an edge brings; `stated` are the parameters that its formula states. `about` is the id of
     the node whose derivative this one helps to compute, negative if that node is not in the picture, and None
-    where it is unknown. `seconds` is None where the time was not measured.
+    where it is unknown. `seconds` is None where the time was not measured. `held` are the parameters that are
+    written into this box and have none of their own.
     """
 
     id: int
@@ -58,6 +59,7 @@ class Node:
     stated: tuple[str, ...] = ()
     count: int = 1
     members: tuple[int, ...] = ()
+    held: tuple[Node, ...] = ()
 
 
 @dataclass(slots=True)
@@ -116,17 +118,33 @@ class Picture:
         found = {node.phase for node in self.nodes}
         return [phase for phase in PHASES if phase in found]
 
+    def leads_back(self, node: Node) -> bool:
+        """Whether a node belongs to the backward pass, or is a tangent of something that does."""
+        of = self.nodes[node.about].phase if node.about is not None and node.about >= 0 else ""
+        return node.phase == "backward" or (node.phase == "tangent" and of == "backward")
+
     def showing(self, show: Iterable[str]) -> Picture:
         """The same picture with other details on its boxes."""
         return replace(self, show=tuple(show))
 
 
 def lines_of(node: Node, show: Iterable[str]) -> list[str]:
-    """The text of a box in every format: its headline, then one line for each detail."""
+    """The text of a box in every format: its headline, then one line for each detail. Parameters inside it
+    come last."""
     show = tuple(show)
     lines = [node.label]
     if node.formula and node.formula != node.label:
         lines.append(node.formula)
+    lines += _details(node, show)
+    for leaf in node.held:
+        details = _details(leaf, show)
+        shape = details.pop(0) if details and {"shape", "dtype"} & {*show} else ""
+        lines += [f"{leaf.label} {shape}".rstrip(), *details]
+    return lines
+
+
+def _details(node: Node, show: Sequence[str]) -> list[str]:
+    lines = []
     kind = " ".join(
         text
         for text in (_shape(node.shape) if "shape" in show else "", node.dtype if "dtype" in show else "")

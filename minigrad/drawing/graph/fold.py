@@ -11,6 +11,7 @@ import heapq
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 from minigrad.drawing.picture import PHASES, Cluster, Edge, Node, Picture
 
@@ -23,6 +24,7 @@ __all__ = [
     "only",
     "repeats",
     "runs",
+    "subgraph",
     "with_clusters",
 ]
 
@@ -32,6 +34,7 @@ SMALLEST = 4  # a fold stands for at least so many boxes
 
 Group = tuple[Node, Sequence[int]]  # the box to draw, and the ids of the nodes that it replaces
 Sorted = tuple[Node, list[int]]  # the same with the ids sorted
+Marks = list[tuple[Hashable, ...]]
 
 
 def contract(picture: Picture, groups: Iterable[Group]) -> Picture:
@@ -205,19 +208,20 @@ def runs(signs: Sequence[Hashable]) -> list[tuple[int, int, int]]:
     return found
 
 
-def signs_of(marks: Sequence[Hashable], inputs: Sequence[Sequence[int]]) -> list[Hashable]:
+def signs_of(marks: Sequence[tuple[Hashable, ...]], inputs: Sequence[Sequence[int]]) -> list[Hashable]:
     """A sign for each box, the same for boxes that may be the same place in a repeated block.
 
-    It is the box's mark and how far back each input stands. Of an input that stands far back, or is a leaf
-    that another box used before, only the mark counts, because a backward pass meets the blocks of the
-    forward pass in the opposite order.
+    It is the mark, which ends with the phase, and how far back each input stands. Of an input of another
+    phase, or that stands far back, or is a leaf that another box used before, only the mark counts, because a
+    backward pass meets the blocks of the forward pass in the opposite order.
     """
     used = [False] * len(marks)
     signs: list[Hashable] = []
     for i, sources in enumerate(inputs):
         where: list[Hashable] = []
         for j in sources:
-            where.append(marks[j] if i - j > NEAR or (not inputs[j] and used[j]) else i - j)
+            elsewhere = i - j > NEAR or marks[i][-1] != marks[j][-1]
+            where.append(marks[j] if elsewhere or (not inputs[j] and used[j]) else i - j)
         for j in sources:
             used[j] = True
         signs.append((marks[i], tuple(where)))
@@ -225,13 +229,28 @@ def signs_of(marks: Sequence[Hashable], inputs: Sequence[Sequence[int]]) -> list
 
 
 def repeats(picture: Picture) -> Picture:
-    """Draw the first and the last of successive equal blocks, and all blocks between them as one box."""
-    groups = _repeat_groups(*_marked(picture))
+    """Draw the first and the last of successive equal blocks, and all blocks between them as one box. A
+    derivative of blocks that are folded is folded with them, so the passes show the same blocks."""
+    marks, inputs = _marked(picture)
     boxes = []
     notes = []
-    for start, stop, period, times in groups:
+    folded: set[int] = set()
+    for start, period, times in runs(signs_of(marks, inputs)):
+        start, stop = _mirrored(picture.nodes, start, start + times * period, folded) or (
+            start + period,
+            start + (times - 1) * period,
+        )
+        times = (stop - start) // period
+        if times * period < SMALLEST:
+            continue
+        folded.update(range(start, stop))
         inside = picture.nodes[start:stop]
-        box = folded_box(f"× {times:,} the same", (x.op for x in inside[:period]), (x.phase for x in inside))
+        box = folded_box(
+            f"× {times:,} the same",
+            (x.op for x in inside[:period]),
+            (x.phase for x in inside),
+            _around([x.module for x in inside if x.op]),
+        )
         boxes.append((box, range(start, stop)))
         notes.append(f"{times:,} repetitions of {period:,} boxes are folded")
     small = contract(picture, boxes)
@@ -239,9 +258,35 @@ def repeats(picture: Picture) -> Picture:
     return small
 
 
-def _marked(picture: Picture) -> tuple[list[Hashable], list[list[int]]]:
+def _mirrored(
+    nodes: Sequence[Node], start: int, stop: int, folded: Collection[int]
+) -> tuple[int, int] | None:
+    """The stretch of nodes that overlaps this one and helps to compute derivatives of the folded ones."""
+    there = [i for i in range(start, stop) if nodes[i].about in folded]
+    if not there:
+        return None
+    start, stop = there[0], there[-1] + 1
+    while start and nodes[start - 1].about in folded:
+        start -= 1
+    while stop < len(nodes) and nodes[stop].about in folded:
+        stop += 1
+    return start, stop
+
+
+def _around(modules: Sequence[str]) -> str:
+    """The innermost module that holds all of these, or "".
+
+    >>> _around(["net.cells.0.x", "net.cells.0", "net.cells.0.h"])
+    'net.cells.0'
+    """
+    paths = [path.split(".") for path in modules]
+    shared = takewhile(lambda parts: len({*parts}) == 1, zip(*paths, strict=False))
+    return ".".join(parts[0] for parts in shared)
+
+
+def _marked(picture: Picture) -> tuple[Marks, list[list[int]]]:
     """The marks by which boxes are compared, and the inputs of each."""
-    marks: list[Hashable] = [(x.op, x.params, x.shape, x.phase, x.kind) for x in picture.nodes]
+    marks: Marks = [(x.op, x.params, x.shape, x.kind, x.phase) for x in picture.nodes]
     inputs: list[list[int]] = [[] for _ in picture.nodes]
     for e in picture.edges:
         inputs[e.target].append(e.source)
@@ -249,7 +294,7 @@ def _marked(picture: Picture) -> tuple[list[Hashable], list[list[int]]]:
 
 
 def _repeat_groups(
-    marks: Sequence[Hashable], inputs: Sequence[Sequence[int]]
+    marks: Sequence[tuple[Hashable, ...]], inputs: Sequence[Sequence[int]]
 ) -> list[tuple[int, int, int, int]]:
     """The stretches of boxes to draw as one, as (start, stop, length of a block, how many blocks)."""
     return [
@@ -325,7 +370,7 @@ def only(picture: Picture, phases: Iterable[str]) -> Picture:
     """The part of the picture that was made in these phases, with the nodes that are its direct inputs."""
     wanted = set(phases)
     inner = {x.id for x in picture.nodes if x.kind in ("op", "fold") and x.phase in wanted}
-    part = _part(picture, inner | {e.source for e in picture.edges if e.target in inner})
+    part = subgraph(picture, inner | {e.source for e in picture.edges if e.target in inner})
     used = {e.target for e in part.edges}
     for node in part.nodes:
         node.members = (node.id,)  # this part becomes the whole picture
@@ -348,10 +393,10 @@ def leading(picture: Picture) -> Picture:
         new = [j for j in sources[stack.pop()] if j not in kept]
         kept |= set(new)
         stack += new
-    return _part(picture, kept) if len(kept) < len(picture.nodes) else picture
+    return subgraph(picture, kept) if len(kept) < len(picture.nodes) else picture
 
 
-def _part(picture: Picture, kept: set[int]) -> Picture:
+def subgraph(picture: Picture, kept: set[int]) -> Picture:
     """The picture of some of the nodes, with the edges and visits between them."""
     place = {old: new for new, old in enumerate(sorted(kept))}
     nodes = [replace(picture.nodes[old], id=new) for old, new in place.items()]
@@ -370,20 +415,28 @@ def _part(picture: Picture, kept: set[int]) -> Picture:
 
 
 def with_clusters(picture: Picture) -> Picture:
-    """The picture with frames around the nodes of each module. Frames of modules inside modules nest."""
+    """The picture with frames around the nodes of each module. Frames of modules inside modules nest.
+
+    Beside its forward pass, a module's frame holds the derivatives that end in it, those of its parameters.
+    One that leads back to an earlier module stands between the two frames, so that both stay short.
+    """
     users: list[list[int]] = [[] for _ in picture.nodes]
     for e in picture.edges:
         users[e.source].append(e.target)
     members: dict[str, list[int]] = {}
+    forward = {
+        node.module for node in picture.nodes if node.phase == "forward" and node.kind in ("op", "fold")
+    }
     for node in picture.nodes:
         module = node.module
         if node.kind == "parameter" and users[node.id]:
             of = {picture.nodes[j].module for j in users[node.id]}
             module = of.pop() if len(of) == 1 else ""
-        if module:
+        if module and not (module in forward and _passes_on(node, module, picture, users[node.id])):
             members.setdefault(module, []).append(node.id)
     roots = {path.split(".")[0] for path in members if "." in path}
-    paths = sorted(path for path, ids in members.items() if path not in roots and len(ids) > 1)
+    framed = {path for path, ids in members.items() if len(ids) > 1 or picture.nodes[ids[0]].held}
+    paths = sorted(framed - roots)
     position = {path: k for k, path in enumerate(paths)}
     clusters = []
     for path in paths:
@@ -394,3 +447,9 @@ def with_clusters(picture: Picture) -> Picture:
         label = path.partition(".")[2] or path
         clusters.append(Cluster(label, parent, tuple(members[path])))
     return replace(picture, clusters=clusters)
+
+
+def _passes_on(node: Node, module: str, picture: Picture, users: Sequence[int]) -> bool:
+    """Whether a derivative of the backward pass is used outside the module."""
+    there = (f"{picture.nodes[j].module}." for j in users)
+    return picture.leads_back(node) and not all(m.startswith(f"{module}.") for m in there)

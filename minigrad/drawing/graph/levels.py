@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from minigrad.drawing.graph.fold import leading, modules, repeats
 from minigrad.drawing.graph.formulas import formulas
+from minigrad.drawing.graph.inside import inside
 from minigrad.drawing.picture import Picture
 
-__all__ = ["FOLDS", "folded", "levels"]
+__all__ = ["FOLDS", "PARAMETERS", "folded", "levels"]
 
-FEW = 150  # boxes up to which "auto" draws all formulas; above, it folds repetitions, and then modules
+FEW = 150  # boxes up to which "auto" draws all modules open
+SAVED = 30  # boxes that "auto" wants to save by folding repetitions
 FOLDS = ("auto", "formulas", "repeats", "modules", None)
+PARAMETERS = ("inside", "outside")
 
 
-def folded(picture: Picture, fold: str | None) -> Picture:
+def folded(picture: Picture, fold: str | None, parameters: str = "inside") -> Picture:
     """The picture at a level of detail.
 
     None shows every operation, "formulas" one box for each line of calculus; "repeats" and "modules" fold
-    further; "auto" folds as far as a readable picture needs.
+    further; "auto" folds as far as a readable picture needs. `parameters` tells whether they stand inside the
+    box of their operation; of None, which draws every leaf, they never do.
     """
     if fold is None:
         return leading(picture)
     small = leading(formulas(picture))
-    if fold == "repeats" or (fold == "auto" and len(small.nodes) > FEW):
-        small = repeats(small)
+    if parameters == "inside":
+        small = inside(small)
+    if fold in ("repeats", "modules", "auto"):
+        fewer = repeats(small)
+        few = len(small.nodes) - SAVED if fold == "auto" and len(small.nodes) <= FEW else len(small.nodes)
+        small = fewer if len(fewer.nodes) <= few else small
     if fold == "modules" or (fold == "auto" and len(small.nodes) > FEW):
         small = modules(small)
     if fold == "auto" and len(small.nodes) > FEW:
@@ -30,13 +38,13 @@ def folded(picture: Picture, fold: str | None) -> Picture:
     return small
 
 
-def levels(picture: Picture) -> list[tuple[str, Picture]]:
+def levels(picture: Picture, parameters: str = "inside") -> list[tuple[str, Picture]]:
     """The names and pictures of all levels, from the most detailed; one that changes nothing is left out."""
     found: list[tuple[str, Picture]] = []
     for name, fold in (
         ("operations", None), ("formulas", "formulas"), ("repeats folded", "repeats"), ("modules", "modules")
     ):  # fmt: skip
-        small = folded(picture, fold)
+        small = folded(picture, fold, parameters)
         if not found or len(small.nodes) != len(found[-1][1].nodes):
             found.append((name, small))
     return found

@@ -26,6 +26,7 @@ from minigrad.drawing.layout.ordering import ordered
 from minigrad.drawing.layout.placing import placed
 from minigrad.drawing.layout.ranking import ranked
 from minigrad.drawing.layout.routing import ports, way
+from minigrad.drawing.layout.spine import spines
 from minigrad.drawing.picture import Picture, gc_paused
 
 __all__ = ["arranged"]
@@ -60,7 +61,9 @@ def _arranged(picture: Picture) -> Layout:
     frames = Frames(parents, vertices.home, FRAME_PAD, name_width)
     links = vertices.links()
     order = ordered(vertices.rank, links, frames, n, ranking.side)
-    x, left, right = placed(order, links, vertices.widths, frames, n)
+    x, left, right = placed(
+        order, links, vertices.widths, frames, n, spines(picture, ranking.side, vertices.chains)
+    )
     heights = [max((sizes[v][1] for v in level if v < n), default=LEADING) for level in order]
     tops = _tops(heights, vertices, lines, name_height, RANK_GAP + 14 if across else RANK_GAP)
     middles = [top + height / 2 for top, height in zip(tops, heights, strict=True)]

@@ -10,7 +10,7 @@ each frame.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 from operator import add
 
@@ -30,10 +30,14 @@ def placed(
     widths: Sequence[float],
     frames: Frames,
     n: int,
+    spines: Sequence[Sequence[int]] = (),
 ) -> tuple[list[float], list[float], list[float]]:
-    """The x of each vertex, and of the left and right border of each frame."""
+    """The x of each vertex, and of the left and right border of each frame. The vertices of a spine get the
+    same x, if the frames let them."""
     m = len(widths)
-    conditions = _sorted(_conditions(order, widths, frames, n), m + 2 * frames.count)
+    spines, conditions = _with_spines(spines, _conditions(order, widths, frames, n), m + 2 * frames.count)
+    bound = {v for spine in spines for v in spine}
+    levels, order = order, [[v for v in level if v not in bound] for level in order]
     up: list[Weighted] = [[] for _ in range(m)]
     down: list[Weighted] = [[] for _ in range(m)]
     for a, b in links:
@@ -41,23 +45,25 @@ def placed(
         down[a].append((b, weight))
         up[b].append((a, weight))
     both = list(map(add, up, down))
+    fillers = [v for v in range(n, m) if not both[v]]
     x = [0.0] * (m + 2 * frames.count)
-    for level in order:
+    for level in levels:
         at = -sum([widths[v] + GAP for v in level]) / 2
         for v in level:
             x[v] = at + widths[v] / 2
             at += widths[v] + GAP
-    x = _feasible(x, widths, frames, conditions)
+    x = _feasible(x, widths, frames, conditions, spines)
     rounds = max(4, min(120, 12_000 // max(m, 1)))
     for turn in range(rounds):
         want = x[:]
         if turn >= rounds - 3:
-            _pull(range(m), both, x, want)
+            _pull([v for level in order for v in level], both, x, want)
         else:
             for level in order if turn % 2 == 0 else reversed(order):
                 _pull(level, up if turn % 2 == 0 else down, want, want)
-        x = _feasible(want, widths, frames, conditions)
-    _straighten(x, up, down, n, conditions)
+        _follow(fillers, frames, want)
+        x = _feasible(want, widths, frames, conditions, spines)
+    _straighten(x, up, down, n, conditions, bound)
     return x[:m], x[m::2], x[m + 1 :: 2]
 
 
@@ -116,8 +122,25 @@ def _across_borders(
         yield u, v, wide + other + (frames.pad if inner or padding else gap)
 
 
+def _with_spines(
+    spines: Sequence[Sequence[int]], conditions: Sequence[Condition], count: int
+) -> tuple[Sequence[Sequence[int]], list[Condition]]:
+    """As many of the spines as can be straight, and the conditions, sorted. A spine is one variable, its
+    first vertex; so it cannot pass a frame on two sides, which would be a cycle."""
+    for kept in (spines, spines[:1], ()):
+        variable = list(range(count))
+        for spine in kept:
+            for v in spine:
+                variable[v] = spine[0]
+        found = _sorted([(variable[a], variable[b], far) for a, b, far in conditions], count)
+        if len(found) == len(conditions):
+            return kept, found
+    raise AssertionError("an order of vertices was called cyclic")
+
+
 def _sorted(conditions: Sequence[Condition], count: int) -> list[Condition]:
-    """The conditions sorted: those that bound a variable from the left precede those it puts on others."""
+    """The conditions sorted: those that bound a variable from the left precede those it puts on others.
+    Those on a cycle are left out."""
     after: list[list[Condition]] = [[] for _ in range(count)]
     waiting = [0] * count
     for condition in conditions:
@@ -149,11 +172,24 @@ def _pull(vs: Iterable[int], near: Sequence[Weighted], x: Sequence[float], want:
             want[v] = total / weights
 
 
+def _follow(fillers: Sequence[int], frames: Frames, want: list[float]) -> None:
+    """Let the vertices that fill empty parts of a frame follow its other ones, which alone know where to
+    go."""
+    places: dict[int, list[float]] = {frames.home[v]: [] for v in fillers}
+    loose = {*fillers}
+    for k, found in places.items():
+        found += [want[v] for v in frames.members[k] if v not in loose]
+    for v in fillers:
+        if found := places[frames.home[v]]:
+            want[v] = max(min(found), min(want[v], max(found)))
+
+
 def _feasible(
     want: list[float],
     widths: Sequence[float],
     frames: Frames,
     conditions: Sequence[Condition],
+    spines: Sequence[Sequence[int]],
 ) -> list[float]:
     """The mean of the placements by the two passes, which keeps all distances."""
     m = len(widths)
@@ -170,15 +206,29 @@ def _feasible(
         at = high[b] - far
         if at < high[a]:
             high[a] = at
-    return [(a + b) / 2 for a, b in zip(low, high, strict=True)]
+    x = [(a + b) / 2 for a, b in zip(low, high, strict=True)]
+    for spine in spines:
+        for v in spine:
+            x[v] = x[spine[0]]
+    return x
 
 
 def _straighten(
-    x: list[float], up: Sequence[Weighted], down: Sequence[Weighted], n: int, conditions: Sequence[Condition]
+    x: list[float],
+    up: Sequence[Weighted],
+    down: Sequence[Weighted],
+    n: int,
+    conditions: Sequence[Condition],
+    bound: Collection[int],
 ) -> None:
-    """Put vertices that follow one another in single file exactly below one another, where there is room."""
+    """Put vertices that follow one another in single file exactly below one another, where there is room. The
+    `bound` ones, which belong to spines, stay."""
 
     def below(v: int) -> int:
+        u = following(v)
+        return -1 if v in bound or u in bound else u
+
+    def following(v: int) -> int:
         if len(down[v]) == 1 and len(up[down[v][0][0]]) == 1:
             return down[v][0][0]
         passing = [u for u, _ in down[v] if u >= n] if v >= n else ()

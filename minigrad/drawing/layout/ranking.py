@@ -9,6 +9,9 @@ from minigrad.drawing.picture import Picture
 __all__ = ["Ranking", "ranked"]
 
 
+Near = list[list[tuple[int, int, int]]]  # for each node its neighbours, the ranks between, and their weight
+
+
 @dataclass(slots=True)
 class Ranking:
     """The `rank` of each node. `edges` are (upper, lower) pairs of nodes, and `reversed[j]` tells that edge j
@@ -31,8 +34,8 @@ def ranked(picture: Picture, length: dict[int, int]) -> Ranking:
         (e.target, e.source) if back else (e.source, e.target)
         for e, back in zip(picture.edges, turned, strict=True)
     ]
-    above: list[list[tuple[int, int, int]]] = [[] for _ in range(n)]
-    below: list[list[tuple[int, int, int]]] = [[] for _ in range(n)]
+    above: Near = [[] for _ in range(n)]
+    below: Near = [[] for _ in range(n)]
     waiting = [0] * n
     for j, (a, b) in enumerate(edges):
         weight = 1 if side[a] != side[b] else 3 if turned[j] else 2
@@ -48,7 +51,8 @@ def ranked(picture: Picture, length: dict[int, int]) -> Ranking:
             if not waiting[j]:
                 order.append(j)
     weight_below = [sum([w for _, _, w in near]) for near in below]
-    weight_above = [sum([w for _, _, w in near]) for near in above]
+    follows = _following(order, above, below)
+    weight_above = [sum([w for j, _, w in near if not follows[j]]) for near in above]
     pull = [down - up for down, up in zip(weight_below, weight_above, strict=True)]  # down if positive
     for turn in range(4 if n <= 3000 else 1):
         for i in reversed(order) if turn % 2 == 0 else order:
@@ -67,6 +71,15 @@ def ranked(picture: Picture, length: dict[int, int]) -> Ranking:
     return Ranking(rank, edges, turned, longest, side)
 
 
+def _following(order: list[int], above: Near, below: Near) -> list[bool]:
+    """Whether a node goes where its only user goes: it is a leaf, or all above it follow it. Such a node does
+    not hold its user back."""
+    follows = [False] * len(order)
+    for i in order:
+        follows[i] = len(below[i]) == 1 and all(follows[j] for j, _, _ in above[i])
+    return follows
+
+
 def _returning(picture: Picture) -> list[int]:
     """For each node 1 if it leads back, as the backward pass and everything computed from it does, else 0.
 
@@ -83,7 +96,7 @@ def _returning(picture: Picture) -> list[int]:
     for node in nodes:  # in topological order
         i = node.id
         after[i] = after[i] or (node.phase == "update" and node.kind in ("op", "fold"))
-        side[i] = 0 if after[i] else max(side[i], int(node.phase == "backward"))
+        side[i] = 0 if after[i] else max(side[i], int(picture.leads_back(node)))
         if after[i] and node.phase == "backward":
             return [0] * len(nodes)
         for j in users[i]:

@@ -49,16 +49,22 @@ def _spread(
 ) -> None:
     """Write into `at` the places of the edges on one side of a box, in the order of their other ends."""
     places = [0.0]
-    edges = []
+    edges: list[int] = []
+    ends: list[int] = []
     for u in sorted(neighbours, key=lambda u: (x[u], u)):
         between_twins = 0.0 if u >= len(rooms) else TWIN_GAP  # twins to a passing vertex are drawn as one
         for m, j in enumerate(neighbours[u]):
             edges.append(j)
+            ends.append(u)
             places.append(places[-1] + (between_twins if m else PORT_GAP))
-    wide = places[-1] - places[1]
+    middle = (places[1] + places[-1]) / 2
+    straight = [place for place, u in zip(places[1:], ends, strict=True) if x[u] == x[v]]
+    if len(straight) == 1:  # it stays straight
+        middle = straight[0]
+    wide = 2 * max(places[-1] - middle, middle - places[1])
     scale = min(1.0, rooms[v] / wide) if wide else 1.0
     for j, place in zip(edges, places[1:], strict=True):
-        at[j] = x[v] + (place - places[1] - wide / 2) * scale
+        at[j] = x[v] + (place - middle) * scale
 
 
 def way(

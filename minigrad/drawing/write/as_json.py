@@ -20,10 +20,7 @@ def to_dict(picture: Picture) -> dict[str, Any]:
     True
     """
     blank = asdict(Node(0, ""))
-    nodes = [
-        {k: _plain(v) for k, v in asdict(n).items() if k in ("id", "label") or v != blank[k]}
-        for n in picture.nodes
-    ]
+    nodes = [_filled(asdict(n), blank) for n in picture.nodes]
     return {
         "format": FORMAT,
         "title": picture.title,
@@ -51,10 +48,9 @@ def from_dict(data: Mapping[str, Any]) -> Picture:
     """
     if data.get("format") != FORMAT:
         raise ValueError(f"a picture of format {FORMAT} is needed, got {data.get('format')!r}.")
-    tuples = ("shape", "arguments", "members", "stated")
     return Picture(
         title=data["title"],
-        nodes=[_node({k: tuple(v) if k in tuples else v for k, v in n.items()}) for n in data["nodes"]],
+        nodes=[_node(n) for n in data["nodes"]],
         edges=[Edge(*e) for e in data["edges"]],
         clusters=[Cluster(c["label"], c["parent"], tuple(c["nodes"])) for c in data["clusters"]],
         visits=[
@@ -68,8 +64,17 @@ def from_dict(data: Mapping[str, Any]) -> Picture:
     )
 
 
-def _node(fields: dict[str, Any]) -> Node:
-    return Node(**fields)
+def _filled(fields: Mapping[str, Any], blank: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {k: _plain(v) for k, v in fields.items() if k in ("id", "label") or v != blank[k]}
+    if "held" in kept:
+        kept["held"] = [_filled(leaf, blank) for leaf in kept["held"]]
+    return kept
+
+
+def _node(fields: Mapping[str, Any]) -> Node:
+    tuples = ("shape", "arguments", "members", "stated")
+    plain: dict[str, Any] = {k: tuple(v) if k in tuples else v for k, v in fields.items() if k != "held"}
+    return Node(**plain, held=tuple(map(_node, fields.get("held", ()))))
 
 
 def _plain(value: Any) -> Any:
