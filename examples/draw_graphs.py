@@ -3,6 +3,7 @@ iteration of CG.
 
 python -m examples.draw_graphs            writes docs/pictures/*.svg, each light and dark
 python -m examples.draw_graphs --out DIR --format png
+python -m examples.draw_graphs --all --out DIR      also those of `examples/graph_gallery.py`
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 import optim
+from examples.graph_gallery import GALLERY
 from minigrad import Tensor, draw, hvp, softplus
 from minigrad.extend import scope
 from models import MLP, mse_loss
@@ -115,9 +117,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--format", default="svg", choices=("svg", "html", "dot", "mmd", "json", "png", "pdf")
     )
+    parser.add_argument("--all", action="store_true", help="draw the gallery too")
     options = parser.parse_args(argv)
     options.out.mkdir(parents=True, exist_ok=True)
-    for name, make in PICTURES.items():
+    for name, make in {**PICTURES, **(GALLERY if options.all else {})}.items():
         drawing = make()
         for theme in ("light", "dark"):
             print(drawing.themed(theme).save(options.out / f"{name}-{theme}.{options.format}"))

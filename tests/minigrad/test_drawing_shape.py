@@ -1,0 +1,126 @@
+"""The shape of a picture: parameters inside boxes, the spine, what a fold keeps."""
+
+import json
+
+import numpy as np
+import pytest
+
+from examples.graph_gallery import GALLERY
+from minigrad import Tensor, draw
+from minigrad.drawing.write import as_json
+from models import MLP, Linear, mse_loss
+
+
+def network(sizes=(4, 5, 3), phases=None, **options):
+    model, x = MLP(sizes, rng=0), Tensor(np.ones((6, sizes[0])), name="x")
+    y = Tensor(np.zeros((6, sizes[-1])), name="y")
+    return draw(mse_loss(model(x), y), phases=phases, **options)
+
+
+def box(drawing, start):
+    """The only node whose label begins so."""
+    (node,) = (node for node in drawing.picture.nodes if node.label.startswith(start))
+    return node
+
+
+# Parameters inside
+
+
+def test_a_dense_layer_is_one_box_that_lists_its_parameters():
+    drawing = network()
+    z = box(drawing, "z₀ = x @ W₀ + b₀")
+    assert [(leaf.label, leaf.name, leaf.shape) for leaf in z.held] == [
+        ("W₀", "layers.0.weight", (4, 5)), ("b₀", "layers.0.bias", (5,))
+    ]  # fmt: skip
+    assert "W₀ 4 × 5" in drawing.svg
+    assert not any(node.kind == "parameter" for node in drawing.picture.nodes)
+    assert (z.count, len(z.members)) == (1, 3)
+
+
+def test_parameters_stay_outside_if_asked_and_where_every_leaf_is_drawn():
+    kinds = [node.kind for node in network(parameters="outside").picture.nodes]
+    assert kinds.count("parameter") == 4
+    assert kinds.count("parameter") == [n.kind for n in network(fold=None).picture.nodes].count("parameter")
+    with pytest.raises(
+        ValueError, match=r"`draw\(parameters=...\)` must be one of inside, outside, got 'in'"
+    ):
+        network(parameters="in")
+
+
+def test_values_and_gradients_of_parameters_inside_are_shown():
+    drawing = network(show={"shape", "value", "grad"})
+    w = next(node for node in drawing.full.nodes if node.name == "layers.0.weight")
+    lines = str(drawing).splitlines()
+    assert any(f"W₀  (layers.0.weight, 4 × 5, = {w.value}, grad {w.gradient})" in line for line in lines)
+    assert f"grad {w.gradient}" in drawing.svg
+
+
+def test_a_parameter_keeps_its_box_where_a_chain_begins():
+    v, w = (Tensor(np.ones(2), requires_grad=True, name=name) for name in "vw")
+    assert box(draw(np.tanh(v).sum()), "v").kind == "parameter"
+    assert [n.kind for n in draw((v * w).sum()).picture.nodes][:2] == ["parameter"] * 2
+    scalar = Tensor(2.0, requires_grad=True, name="s")
+    assert box(draw((np.ones(3) * 2 - v[0] * scalar).sum()), "s").kind == "parameter"
+
+
+def test_a_shared_parameter_is_listed_by_each_forward_user():
+    tower = Linear(3, 2, rng=0)
+    y = tower(Tensor(np.ones((4, 3)), name="a")) - tower(Tensor(np.ones((4, 3)), name="b"))
+    drawing = draw((y**2).sum(), phases=("forward", "backward"))
+    holders = [node.phase for node in drawing.picture.nodes if node.held]
+    assert holders == ["forward", "forward"]
+    users = [n for n in drawing.picture.nodes if {leaf.label for leaf in n.held} == {"weight", "bias"}]
+    assert len(users) == 2
+
+
+def test_in_the_backward_pass_a_parameter_needs_no_edge():
+    drawing = network(phases=("forward", "backward"))
+    z, h = box(drawing, "z₁ = "), box(drawing, "∂h₀ = ∂z₁ @ W₁ᵀ")
+    assert not any((e.source, e.target) == (z.id, h.id) for e in drawing.picture.edges)
+    assert not h.held
+    alone = network(phases=("backward",))
+    assert [leaf.label for leaf in box(alone, "∂x₂ = ").held] == []
+    assert any(leaf.label == "W₁" for node in alone.picture.nodes for leaf in node.held)
+
+
+def test_boxes_with_parameters_survive_json():
+    picture = network().picture
+    assert as_json.from_dict(json.loads(json.dumps(as_json.to_dict(picture)))) == picture
+
+
+# The spine
+
+
+@pytest.mark.parametrize("name", ["digits", "residual_3", "transformer_block", "digits_backward"])
+def test_the_main_chain_is_one_straight_line(name):
+    drawing = GALLERY[name]()
+    drawing.full.direction = "right"
+    nodes, places = drawing.picture.nodes, drawing.layout.boxes
+    sources = {}
+    for e in drawing.picture.edges:
+        if nodes[e.source].phase == nodes[e.target].phase == "forward":
+            sources.setdefault(e.target, []).append(e.source)
+    depth = {}
+    for i in range(len(nodes)):
+        depth[i] = 1 + max((depth[j] for j in sources.get(i, ())), default=0)
+    i = max((i for i in depth if nodes[i].phase == "forward"), key=depth.get)
+    chain = [i]
+    while i in sources:
+        i = max(sources[i], key=depth.get)
+        chain.append(i)
+    assert len(chain) >= 6
+    assert len({round(places[i].y, 6) for i in chain}) == 1
+
+
+# Folds
+
+
+def test_forward_and_backward_fold_the_same_blocks():
+    drawing = network((4, *[5] * 30, 3), phases=("forward", "backward"))
+    assert [n.label for n in drawing.picture.nodes if n.kind == "fold"] == ["× 28 the same"] * 2
+    shown = {n.module for n in drawing.picture.nodes if n.kind == "op" and n.module.count(".") == 1}
+    by_phase = [
+        {n.module for n in drawing.picture.nodes if n.phase == phase and n.kind == "op"} & shown
+        for phase in ("forward", "backward")
+    ]
+    assert by_phase[0] == by_phase[1]
