@@ -32,7 +32,7 @@ from minigrad.trees import flatten
 __all__ = ["draw"]
 
 Named = list[tuple[str, Tensor]]
-DIRECTIONS = ("down", "right", "up", "left")
+DIRECTIONS = ("auto", "down", "right", "up", "left")
 
 
 @entry
@@ -40,7 +40,7 @@ def draw(
     target: Any,
     *inputs: Any,
     show: Sequence[str] | set[str] = ("shape",),
-    direction: str = "right",
+    direction: str = "auto",
     fold: str | None = "auto",
     parameters: str = "inside",
     phases: Sequence[str] | None = None,
@@ -59,7 +59,7 @@ def draw(
         show: the details in the boxes: any of "shape", "dtype", "value", "grad" (the derivative of the one
             scalar output), "bytes", "flops", "time", "source" (the line that made it; recorded inside
             `trace_source()`).
-        direction: "right", "down", "left" or "up".
+        direction: "right", "down", "left" or "up"; "auto" is right or down, where there is more room for it.
         fold: None draws one box for each operation, "formulas" one for each line of calculus; "repeats" also
             folds blocks that repeat, and "modules" whole modules; "auto" folds only as far as a readable
             picture needs.

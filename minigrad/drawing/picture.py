@@ -99,8 +99,8 @@ class Picture:
 
     `total` counts the recorded operations and leaves that the picture stands for. `notes` are sentences for
     the reader: what was folded, the values of numbers. `show` are the details asked for. `direction` is
-    "down", "right", "up" or "left". `visits` are the steps of the backward pass in order, if there is one
-    scalar output; the first one is that output's.
+    "down", "right", "up", "left", or "auto", which leaves it to the layout. `visits` are the steps of the
+    backward pass in order, if there is one scalar output; the first one is that output's.
     """
 
     title: str = ""

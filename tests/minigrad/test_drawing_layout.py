@@ -3,6 +3,7 @@ graph."""
 
 import random
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -116,6 +117,60 @@ def sampled(points, across):
 BERNSTEIN = np.array(
     [((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3) for t in (0.1, 0.3, 0.5, 0.7, 0.9)]
 )
+
+
+def long_chain(seed):
+    """A chain of boxes to the right, some in frames, with edges that skip a few of them."""
+    r = random.Random(seed)
+    n = r.randrange(15, 60)
+    nodes = [Node(i, "word " * r.randrange(1, 5), module=r.choice(["", f"M.l{i // 3}"])) for i in range(n)]
+    edges = [Edge(i - 1, i, r.choice(["", "", "a"]), 0) for i in range(1, n)]
+    edges += [Edge(i, min(n - 1, i + r.randrange(2, 5)), "", 1) for i in range(n - 2) if r.random() < 0.15]
+    return with_clusters(Picture("", nodes, edges, direction=r.choice(("right", "left"))))
+
+
+def test_a_long_chain_goes_on_in_rows():
+    wrapped = 0
+    for seed in range(12):
+        picture = long_chain(seed)
+        layout = arranged(picture)
+        check(picture, layout)
+        length = sum(box.width + 20 for box in layout.boxes)
+        wrapped += layout.width < length / 2
+    assert wrapped > 8
+
+
+def test_the_lines_from_row_to_row_cross_only_where_they_did_before():
+    nodes = [Node(i, "a long name of a box") for i in range(9)]
+    edges = [*(Edge(i, i + 1) for i in range(8)), Edge(2, 6, "", 1)]
+    layout = arranged(Picture("", nodes, edges, direction="right"))
+    assert layout.width <= 1000
+    lines = {line for route in layout.routes for line in pairwise(route.points)}
+    assert len({y for (x, y), (u, v) in lines if y == v and x > u}) == 2, (
+        "chain and skip run back to the next row"
+    )
+    assert not [(p, q) for p in lines for q in lines if crossing(*p, *q)]
+
+
+def crossing(a, b, c, d):
+    def side(p, q, r):
+        return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
+
+    return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
+
+
+def test_auto_takes_the_direction_with_more_room():
+    def picture(n, parallel):
+        nodes = [Node(i, "a long name of a box") for i in range(n)]
+        edges = [Edge(0, i) for i in range(1, n)] if parallel else [Edge(i, i + 1) for i in range(n - 1)]
+        return Picture("", nodes, edges, direction="auto")
+
+    assert arranged(picture(4, parallel=False)).direction == "right"
+    assert arranged(picture(9, parallel=True)).direction == "right"
+    wide = picture(40, parallel=False)
+    wide.edges += [Edge(i, j) for i in range(36) for j in (i + 2, i + 3, i + 4)]  # too many to be cut
+    assert arranged(wide).direction == "down"
+    assert arranged(wide) == arranged(replace(wide, direction="down"))
 
 
 @pytest.mark.parametrize("start", range(0, 100, 20))

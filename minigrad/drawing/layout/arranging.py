@@ -27,26 +27,41 @@ from minigrad.drawing.layout.placing import placed
 from minigrad.drawing.layout.ranking import ranked
 from minigrad.drawing.layout.routing import ports, way
 from minigrad.drawing.layout.spine import spines
+from minigrad.drawing.layout.wrapping import ROOM, wrapped
 from minigrad.drawing.picture import Picture, gc_paused
 
 __all__ = ["arranged"]
 
-RANK_GAP = 34.0
-MARGIN = 12.0
+RANK_GAP = 28.0
+MARGIN = 8.0
+PAGE = 1400.0  # the height of a page that is `ROOM` wide
+LARGE = 400  # with more boxes, a picture fits into no page, and no second direction is tried
 
 
 def arranged(picture: Picture) -> Layout:
-    """A place for every node, edge and cluster of the picture.
+    """A place for every node, edge and cluster of the picture. If its direction is "auto", it runs to the
+    right, or down if a page of 1,000 × 1,400 points then shows it at clearly larger size.
 
     No two boxes overlap, no edge runs through a box, and no text is wider than its box.
     """
     with gc_paused():
-        return _arranged(picture)
+        if picture.direction != "auto":
+            return _arranged(picture, picture.direction)
+        right = _arranged(picture, "right")
+        if _shrunk(right) <= 1.1 or len(picture.nodes) > LARGE:
+            return right
+        down = _arranged(picture, "down")
+        return down if _shrunk(down) < 0.8 * _shrunk(right) else right
 
 
-def _arranged(picture: Picture) -> Layout:
+def _shrunk(layout: Layout) -> float:
+    """How many times too large a layout is for a page, in the direction where it is worse."""
+    return max(layout.width / ROOM, layout.height / PAGE)
+
+
+def _arranged(picture: Picture, direction: str) -> Layout:
     n = len(picture.nodes)
-    across = picture.direction in ("right", "left")
+    across = direction in ("right", "left")
     sizes = [box_size(box_lines(node, picture.show)) for node in picture.nodes]
     labels = {j: label_size(label_text(e)) for j, e in enumerate(picture.edges) if e.label}
     if across:
@@ -65,10 +80,10 @@ def _arranged(picture: Picture) -> Layout:
         order, links, vertices.widths, frames, n, spines(picture, ranking.side, vertices.chains)
     )
     heights = [max((sizes[v][1] for v in level if v < n), default=LEADING) for level in order]
-    tops = _tops(heights, vertices, lines, name_height, RANK_GAP + 14 if across else RANK_GAP)
+    tops = _tops(heights, vertices, lines, name_height)
     middles = [top + height / 2 for top, height in zip(tops, heights, strict=True)]
 
-    layout = Layout(across=across)
+    layout = Layout(direction=direction)
     for i, (width, height) in enumerate(sizes):
         layout.boxes.append(Box(x[i], middles[vertices.rank[i]], width, height))
     layout.frames = framed(picture, layout.boxes, left, right, lines, name_height)
@@ -80,7 +95,9 @@ def _arranged(picture: Picture) -> Layout:
             v = vertices.label_at[j]
             route.label = Box(x[v], middles[vertices.rank[v]], *labels[j])
         layout.routes.append(route)
-    return _turned(layout, picture.direction)
+    if across and ranking.longest > len(order):  # an edge without a vertex in each rank cannot be cut
+        wrapped(layout, tops, heights)
+    return _turned(layout, direction)
 
 
 def _tops(
@@ -88,9 +105,9 @@ def _tops(
     vertices: Vertices,
     lines: Lines,
     name_height: float,
-    gap: float,
 ) -> list[float]:
-    """The top of each rank, `gap` below the one above, with more room where borders of frames lie between."""
+    """The top of each rank, `RANK_GAP` below the one above, with more room where borders of frames lie
+    between."""
     begin, end = [0] * len(heights), [0] * len(heights)  # how many borders lie above and below a rank at most
     for k, (low, high) in vertices.spans.items():
         begin[low] = max(begin[low], sum(1 for frame in lines[k] if vertices.spans[frame][0] == low))
@@ -100,7 +117,7 @@ def _tops(
     for height, borders_above, borders_below in zip(heights, begin, end, strict=True):
         at += borders_above * (FRAME_PAD + name_height)
         tops.append(at)
-        at += height + borders_below * FRAME_PAD + gap
+        at += height + borders_below * FRAME_PAD + RANK_GAP
     return tops
 
 

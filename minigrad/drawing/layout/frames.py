@@ -14,7 +14,7 @@ from minigrad.drawing.picture import Picture
 
 __all__ = ["FRAME_LABEL", "FRAME_PAD", "Frames", "common", "framed", "homes", "nested", "spans"]
 
-FRAME_PAD = 14.0  # the distance between a frame and the boxes inside
+FRAME_PAD = 10.0  # the distance between a frame and the boxes inside
 FRAME_LABEL = 18.0  # the height of a frame's name
 
 Lines = Sequence[tuple[int, ...]]

@@ -44,12 +44,17 @@ class Route:
 @dataclass(slots=True)
 class Layout:
     """The places of everything in a Picture: `boxes[i]` of node i, `routes[j]` of edge j, `frames[k]` of
-    cluster k, which is None if the cluster is empty. If `across`, the picture runs to the right or to the
-    left."""
+    cluster k, which is None if the cluster is empty. `direction` is where the picture runs: "down", "right",
+    "up" or "left"."""
 
     width: float = 0.0
     height: float = 0.0
     boxes: list[Box] = field(default_factory=list)
     routes: list[Route] = field(default_factory=list)
     frames: list[Box | None] = field(default_factory=list)
-    across: bool = False
+    direction: str = "down"
+
+    @property
+    def across(self) -> bool:
+        """Whether the ranks stand side by side."""
+        return self.direction in ("right", "left")

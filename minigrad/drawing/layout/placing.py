@@ -63,7 +63,10 @@ def placed(
                 _pull(level, up if turn % 2 == 0 else down, want, want)
         _follow(fillers, frames, want)
         x = _feasible(want, widths, frames, conditions, spines)
-    _straighten(x, up, down, n, conditions, bound)
+    for _ in range(2):  # arcs come near what they pass, then frames, and then the arcs beside these
+        _tighten(x, widths, frames, fillers)
+        _straighten(x, up, down, n, conditions, bound)
+    _tighten(x, widths, frames, fillers)
     return x[:m], x[m::2], x[m + 1 :: 2]
 
 
@@ -213,6 +216,26 @@ def _feasible(
     return x
 
 
+def _tighten(x: list[float], widths: Sequence[float], frames: Frames, fillers: Collection[int]) -> None:
+    """Draw the borders of each frame close around what is in it."""
+    m = len(widths)
+    inside: list[list[tuple[float, float]]] = [[] for _ in frames.lines]
+    loose = {*fillers}
+    for v, k in enumerate(frames.home):
+        if k >= 0 and v not in loose:
+            inside[k].append((x[v] - widths[v] / 2, x[v] + widths[v] / 2))
+    for k in sorted(range(frames.count), key=lambda k: -len(frames.lines[k])):  # inner frames first
+        if inside[k]:
+            x[m + 2 * k] = min([low for low, _ in inside[k]]) - frames.first
+            x[m + 2 * k + 1] = max([high for _, high in inside[k]]) + frames.pad
+            for above in frames.lines[k][-2:-1]:
+                inside[above].append((x[m + 2 * k], x[m + 2 * k + 1]))
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    return sum(numbers) / len(numbers)
+
+
 def _straighten(
     x: list[float],
     up: Sequence[Weighted],
@@ -221,8 +244,8 @@ def _straighten(
     conditions: Sequence[Condition],
     bound: Collection[int],
 ) -> None:
-    """Put vertices that follow one another in single file exactly below one another, where there is room. The
-    `bound` ones, which belong to spines, stay."""
+    """Put vertices that follow one another in single file exactly below one another, where there is room: an
+    edge that passes ranks near its ends. The `bound` ones, which belong to spines, stay."""
 
     def below(v: int) -> int:
         u = following(v)
@@ -251,6 +274,7 @@ def _straighten(
         low = max((x[a] + far for u in file for a, far in before[u]), default=-float("inf"))
         high = min((x[a] - far for u in file for a, far in after[u]), default=float("inf"))
         if low <= high:
-            at = max(low, min(high, sum(x[u] for u in file) / len(file)))
+            ends = [x[u] for u, _ in (*up[file[0]], *down[file[-1]])] if min(file) >= n else ()
+            at = max(low, min(high, _mean(ends or [x[u] for u in file])))
             for u in file:
                 x[u] = at

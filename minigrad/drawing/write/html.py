@@ -173,9 +173,11 @@ def _view(name: str, picture: Picture) -> dict[str, Any]:
     steps = _steps(picture)
     roomy = _with_room(picture, steps)
     if "grad" in picture.show or not steps:
-        layouts = [_layout(roomy)]
+        layouts = [_layout(roomy, arranged(roomy))]
     else:
-        layouts = [_layout(picture), _layout(roomy.showing((*picture.show, "value", "grad")))]
+        first = arranged(picture)
+        roomy = replace(roomy, show=(*picture.show, "value", "grad"), direction=first.direction)
+        layouts = [_layout(picture, first), _layout(roomy, arranged(roomy))]
     return {
         "name": name,
         "nodes": [_node(node, picture) for node in picture.nodes],
@@ -259,8 +261,7 @@ def _with_room(picture: Picture, steps: Sequence[Sequence[Any]]) -> Picture:
     return replace(picture, nodes=[replace(node, gradient=widest.get(node.id, "")) for node in picture.nodes])
 
 
-def _layout(picture: Picture) -> dict[str, Any]:
-    layout: Layout = arranged(picture)
+def _layout(picture: Picture, layout: Layout) -> dict[str, Any]:
     before = [word for word in picture.show if word in ("shape", "dtype", "value")]
     shown = "grad" in picture.show
     slots = [len(lines_of(node, before)) if shown and node.gradient else -1 for node in picture.nodes]

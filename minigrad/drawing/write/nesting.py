@@ -8,7 +8,7 @@ from minigrad.drawing.picture import Cluster
 
 __all__ = ["DIRECTIONS", "blocks"]
 
-DIRECTIONS = {"down": "TB", "right": "LR", "up": "BT", "left": "RL"}
+DIRECTIONS = {"auto": "LR", "down": "TB", "right": "LR", "up": "BT", "left": "RL"}
 
 
 def blocks(clusters: Sequence[Cluster]) -> Iterator[tuple[int, bool]]:
