@@ -61,8 +61,8 @@ def draw(
             `trace_source()`).
         direction: "right", "down", "left" or "up"; "auto" is right or down, where there is more room for it.
         fold: None draws one box for each operation, "formulas" one for each line of calculus; "repeats" also
-            folds blocks that repeat, and "modules" whole modules; "auto" folds only as far as a readable
-            picture needs.
+            folds blocks that repeat, and "modules" draws each module with everything below it as one box;
+            "auto" folds only as far as a readable picture needs.
         parameters: "inside" writes weights and biases into the box of the operation that uses them;
             "outside" gives each a box of its own, as None for `fold` always does.
         phases: phases to draw, of "forward", "backward", "tangent", "update". If the graph of a scalar has

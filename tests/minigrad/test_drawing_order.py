@@ -118,7 +118,10 @@ def crossed(rank, links, order):
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_no_picture_of_the_readme_has_a_crossing_that_a_better_order_avoids(name, asked):
-    drawn = arranged(PICTURES[name]().picture)
+    picture = PICTURES[name]().picture
+    picture.direction = arranged(picture).direction
+    asked.clear()
+    drawn = arranged(picture)
     ((rank, links, frames, _),) = asked
     assert fewest(rank, links, frames) == (CROSSED[name], CROSSED[name])
     assert seen(drawn) == CROSSED[name]

@@ -7,6 +7,10 @@ import pytest
 
 from examples.graph_gallery import GALLERY
 from minigrad import Tensor, draw
+from minigrad.drawing import Edge, Node, Picture
+from minigrad.drawing.graph.fold import repeats
+from minigrad.drawing.graph.levels import folded
+from minigrad.drawing.graph.modules import modules
 from minigrad.drawing.write import as_json
 from models import MLP, Linear, mse_loss
 
@@ -124,3 +128,46 @@ def test_forward_and_backward_fold_the_same_blocks():
         for phase in ("forward", "backward")
     ]
     assert by_phase[0] == by_phase[1]
+
+
+def test_a_module_with_everything_below_it_is_one_box():
+    drawing = GALLERY["residual_3_modules"]()
+    assert [n.label for n in drawing.picture.nodes if n.kind == "fold"] == [
+        "blocks.0",
+        "blocks.1",
+        "blocks.2",
+    ]
+    assert not drawing.picture.clusters
+    both = GALLERY["residual_3_backward"]()
+    labels = [(n.label, n.phase) for n in folded(both.full, "modules").nodes if n.kind == "fold"]
+    assert sorted(labels) == sorted(
+        (f"blocks.{k}", phase) for k in range(3) for phase in ("forward", "backward")
+    )
+
+
+def test_nested_modules_have_a_level_for_each_depth():
+    sizes = {name: len(picture.nodes) for name, picture in GALLERY["transformer_3_modules"]().views()}
+    assert list(sizes) == ["operations", "formulas", "modules to depth 2", "modules"]
+    assert sorted(sizes.values(), reverse=True) == list(sizes.values())
+    assert sizes["modules"] == 4
+    outer = modules(folded(GALLERY["transformer_3_modules"]().full, "formulas"), 2)
+    assert {n.label for n in outer.nodes if n.kind == "fold"} >= {"blocks.0.attention", "blocks.2.norm1"}
+
+
+def test_equal_modules_are_folded_and_others_are_not():
+    twelve = folded(GALLERY["residual_12"]().full, "modules")
+    assert [n.label for n in twelve.nodes if n.kind == "fold"] == ["blocks.0", "× 10 the same", "blocks.11"]
+    boxes = [Node(i, str(i), kind="fold", formula=text) for i, text in enumerate("abcdefgh")]
+    different = Picture("", boxes, [Edge(i, i + 1) for i in range(7)])
+    assert repeats(different).nodes == boxes
+
+
+def test_repeats_are_folded_by_what_that_saves():
+    def chain(steps):
+        y = x = Tensor([0.5], requires_grad=True, name="x")
+        for _ in range(steps):
+            y = np.sin(y) * x + y
+        return draw(y)
+
+    assert len(chain(8).picture.nodes) == len(folded(chain(8).full, "formulas").nodes)
+    assert len(chain(14).picture.nodes) < 15

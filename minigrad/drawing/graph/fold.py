@@ -1,8 +1,8 @@
 """Smaller pictures from larger ones: many operations drawn as one box.
 
 `contract` folds any choice of groups and never makes a cycle. The choices are `repeats`, where the same block
-comes many times; `modules`, where a module's pass is one box; and `intervals`, which cuts stretches out of
-graphs too large to draw. The folding of one line of calculus has a file of its own, `formulas`.
+comes many times; and `intervals`, which cuts stretches out of graphs too large to draw. The folding of a line
+of calculus and that of modules have files of their own, `formulas` and `modules`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import replace
 from itertools import takewhile
 
-from minigrad.drawing.picture import PHASES, Cluster, Edge, Node, Picture
+from minigrad.drawing.picture import Cluster, Edge, Node, Picture
 
 __all__ = [
     "contract",
     "folded_box",
+    "homes_of",
     "intervals",
     "leading",
-    "modules",
     "only",
     "repeats",
     "runs",
@@ -241,7 +241,7 @@ def repeats(picture: Picture) -> Picture:
             start + (times - 1) * period,
         )
         times = (stop - start) // period
-        if times * period < SMALLEST:
+        if times < 2 or times * period < SMALLEST:
             continue
         folded.update(range(start, stop))
         inside = picture.nodes[start:stop]
@@ -286,7 +286,10 @@ def _around(modules: Sequence[str]) -> str:
 
 def _marked(picture: Picture) -> tuple[Marks, list[list[int]]]:
     """The marks by which boxes are compared, and the inputs of each."""
-    marks: Marks = [(x.op, x.params, x.shape, x.kind, x.phase) for x in picture.nodes]
+    marks: Marks = [
+        (x.op or (x.formula if x.kind == "fold" else ""), x.params, x.shape, x.kind, x.phase)
+        for x in picture.nodes
+    ]
     inputs: list[list[int]] = [[] for _ in picture.nodes]
     for e in picture.edges:
         inputs[e.target].append(e.source)
@@ -347,23 +350,7 @@ def intervals(
     return groups, " and ".join(sentences) or "all are shown"
 
 
-# Modules
-
-
-def modules(picture: Picture) -> Picture:
-    """Draw each pass of each module (forward, backward, ...) as one box."""
-    boxes = []
-    for cluster in picture.clusters:
-        for phase in PHASES:
-            ids = [i for i in cluster.nodes if picture.nodes[i].phase == phase]
-            if (
-                sum(picture.nodes[i].kind not in ("parameter", "input", "constant") for i in ids) < 1
-                or len(ids) < 2
-            ):
-                continue
-            inside = [picture.nodes[i] for i in ids]
-            boxes.append((folded_box(cluster.label, (x.op for x in inside), [phase], inside[-1].module), ids))
-    return contract(picture, boxes)
+# Parts
 
 
 def only(picture: Picture, phases: Iterable[str]) -> Picture:
@@ -414,6 +401,18 @@ def subgraph(picture: Picture, kept: set[int]) -> Picture:
     return with_clusters(part)
 
 
+def homes_of(picture: Picture) -> list[str]:
+    """The module of each node, or "". A parameter belongs to the module of its users."""
+    modules: dict[int, set[str]] = {node.id: set() for node in picture.nodes if node.kind == "parameter"}
+    for e in picture.edges:
+        if e.source in modules:
+            modules[e.source].add(picture.nodes[e.target].module)
+    return [
+        node.module if not (of := modules.get(node.id)) else next(iter(of)) if len(of) == 1 else ""
+        for node in picture.nodes
+    ]
+
+
 def with_clusters(picture: Picture) -> Picture:
     """The picture with frames around the nodes of each module. Frames of modules inside modules nest.
 
@@ -427,11 +426,7 @@ def with_clusters(picture: Picture) -> Picture:
     forward = {
         node.module for node in picture.nodes if node.phase == "forward" and node.kind in ("op", "fold")
     }
-    for node in picture.nodes:
-        module = node.module
-        if node.kind == "parameter" and users[node.id]:
-            of = {picture.nodes[j].module for j in users[node.id]}
-            module = of.pop() if len(of) == 1 else ""
+    for node, module in zip(picture.nodes, homes_of(picture), strict=True):
         if module and not (module in forward and _passes_on(node, module, picture, users[node.id])):
             members.setdefault(module, []).append(node.id)
     roots = {path.split(".")[0] for path in members if "." in path}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from minigrad.drawing.graph.fold import leading, modules, repeats
+from minigrad.drawing.graph.fold import leading, repeats
 from minigrad.drawing.graph.formulas import formulas
 from minigrad.drawing.graph.inside import inside
+from minigrad.drawing.graph.modules import deepest, modules
 from minigrad.drawing.picture import Picture
 
 __all__ = ["FOLDS", "PARAMETERS", "folded", "levels"]
@@ -27,24 +28,30 @@ def folded(picture: Picture, fold: str | None, parameters: str = "inside") -> Pi
     small = leading(formulas(picture))
     if parameters == "inside":
         small = inside(small)
-    if fold in ("repeats", "modules", "auto"):
+    if fold == "modules":
+        return repeats(modules(small))
+    if fold in ("repeats", "auto"):
         fewer = repeats(small)
-        few = len(small.nodes) - SAVED if fold == "auto" and len(small.nodes) <= FEW else len(small.nodes)
-        small = fewer if len(fewer.nodes) <= few else small
-    if fold == "modules" or (fold == "auto" and len(small.nodes) > FEW):
-        small = modules(small)
+        wanted = SAVED if fold == "auto" and len(small.nodes) <= FEW else 0
+        small = fewer if len(small.nodes) - len(fewer.nodes) >= wanted else small
     if fold == "auto" and len(small.nodes) > FEW:
-        small = repeats(small)
+        small = repeats(modules(small))
     return small
 
 
 def levels(picture: Picture, parameters: str = "inside") -> list[tuple[str, Picture]]:
-    """The names and pictures of all levels, from the most detailed; one that changes nothing is left out."""
+    """The names and pictures of all levels, from the most detailed; one that changes nothing is left out.
+    Nested modules have a level for each depth."""
+    plain = folded(picture, "formulas", parameters)
+    deep = [(f"modules to depth {depth}", modules(plain, depth)) for depth in range(deepest(plain), 1, -1)]
+    smaller = [
+        ("repeats folded", folded(picture, "repeats", parameters)),
+        *deep,
+        ("modules", folded(picture, "modules", parameters)),
+    ]
+    smaller.sort(key=lambda level: -len(level[1].nodes))
     found: list[tuple[str, Picture]] = []
-    for name, fold in (
-        ("operations", None), ("formulas", "formulas"), ("repeats folded", "repeats"), ("modules", "modules")
-    ):  # fmt: skip
-        small = folded(picture, fold, parameters)
+    for name, small in (("operations", folded(picture, None)), ("formulas", plain), *smaller):
         if not found or len(small.nodes) != len(found[-1][1].nodes):
             found.append((name, small))
     return found
