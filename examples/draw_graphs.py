@@ -3,7 +3,7 @@ iteration of CG.
 
 python -m examples.draw_graphs            writes docs/pictures/*.svg, each light and dark
 python -m examples.draw_graphs --out DIR --format png
-python -m examples.draw_graphs --all --out DIR      also those of `examples/graph_gallery.py`
+python -m examples.draw_graphs --all --out DIR      also those of `examples/graph_gallery.py`, and all sizes
 """
 
 from __future__ import annotations
@@ -120,10 +120,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--all", action="store_true", help="draw the gallery too")
     options = parser.parse_args(argv)
     options.out.mkdir(parents=True, exist_ok=True)
+    sizes = {}
     for name, make in {**PICTURES, **(GALLERY if options.all else {})}.items():
         drawing = make()
+        sizes[name] = [round(drawing.layout.width), round(drawing.layout.height)]
         for theme in ("light", "dark"):
             print(drawing.themed(theme).save(options.out / f"{name}-{theme}.{options.format}"))
+    if options.all:
+        rows = (f'  "{name}": {size}' for name, size in sizes.items())
+        (options.out / "sizes.json").write_text("{\n" + ",\n".join(rows) + "\n}\n")
 
 
 if __name__ == "__main__":

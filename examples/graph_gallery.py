@@ -1,8 +1,8 @@
 """Graphs of every kind that people draw, for `python -m examples.draw_graphs --all`: scalars, networks, their
 derivatives, blocks, recurrence, attention, update rules, long and wide programs.
 
-`GALLERY` maps the name of each to a function that returns its Drawing. The sizes of all of them stand in
-`tests/examples/drawn_sizes.json`.
+`GALLERY` maps the name of each to a function that returns its Drawing. `tests/examples/drawn_sizes.json` says
+how large each may be; it is the `sizes.json` that the command writes.
 """
 
 from __future__ import annotations
@@ -161,12 +161,20 @@ class _Stack(Module):
         return x
 
 
-def _words() -> Any:
+class _Words(Module):
     """The makemore network: an embedding of three letters, a hidden layer with BatchNorm, the next letter."""
+
+    def __init__(self) -> None:
+        self.table, self.hidden = Embedding(27, 10, rng=0), Linear(30, 64, bias=False, rng=1)
+        self.norm, self.out = BatchNorm(64), Linear(64, 27, rng=2)
+
+    def forward(self, letters: Any) -> Any:
+        return self.out(np.tanh(self.norm(self.hidden(self.table(letters).reshape(-1, 30)))))
+
+
+def _words() -> Any:
     letters = np.arange(30).reshape(10, 3) % 27
-    table, hidden, norm, out = Embedding(27, 10, rng=0), Linear(30, 64, rng=1), BatchNorm(64), Linear(64, 27)
-    h = np.tanh(norm(hidden(table(letters).reshape(10, 30))))
-    return draw(cross_entropy(out(h), np.arange(10)))
+    return draw(cross_entropy(_Words()(letters), np.arange(10)))
 
 
 def _autoencoder() -> Any:
@@ -251,8 +259,8 @@ GALLERY: dict[str, Callable[[], Any]] = {
     "digits_values": lambda: _digits(show={"shape", "value", "grad"}),
     "hv_two_layers": lambda: _regression(64, 32, 10, phases=ALL),
     "hv_three_layers": lambda: _regression(64, 32, 16, 10, phases=ALL),
-    "mlp_13_layers": lambda: _regression(*[8] * 14, fold="formulas"),
-    "mlp_13_layers_folded": lambda: _regression(*[8] * 14),
+    "mlp_13_layers": lambda: _regression(*[8] * 14),
+    "mlp_40_layers": lambda: _regression(*[8] * 41),
     "mlp_40_layers_backward": lambda: _regression(*[8] * 41, phases=BOTH),
     "residual_3": lambda: _residual(3),
     "residual_3_backward": lambda: _residual(3, BOTH),
@@ -260,6 +268,7 @@ GALLERY: dict[str, Callable[[], Any]] = {
     "residual_12": lambda: _residual(12),
     "rnn_5": lambda: _rnn(5),
     "rnn_20": lambda: _rnn(20),
+    "rnn_20_right": lambda: _rnn(20, direction="right"),
     "rnn_20_backward": lambda: _rnn(20, phases=BOTH),
     "rnn_4_layers_2": lambda: _rnn(4, 2, fold="formulas"),
     "lstm_step": _lstm,

@@ -14,7 +14,7 @@ __all__ = [
 
 SIZE = 12.0  # the font size in a box
 LEADING = 16.0  # the distance from line to line
-WIDEST = 330.0  # a longer line is cut off
+WIDEST = 480.0  # a longer line is cut off
 PAD_X, PAD_Y = 10.0, 7.0  # the distance between the border of a box and its text
 ROUND = ("parameter", "input")  # the kinds of nodes whose boxes have round corners
 LABEL_SIZE = 10.0  # the font size beside an edge
