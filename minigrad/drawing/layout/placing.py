@@ -20,6 +20,8 @@ __all__ = ["placed"]
 
 GAP, EDGE_GAP = 22.0, 14.0  # between two boxes; beside a passing edge
 
+LARGE = 3000  # with more vertices, arcs are straightened once
+
 Condition = tuple[int, int, float]  # the second variable has to lie at least so far to the right of the first
 Weighted = list[tuple[int, float]]  # neighbours, and how strongly they pull
 
@@ -63,7 +65,9 @@ def placed(
                 _pull(level, up if turn % 2 == 0 else down, want, want)
         _follow(fillers, frames, want)
         x = _feasible(want, widths, frames, conditions, spines)
-    for _ in range(2):  # arcs come near what they pass, then frames, and then the arcs beside these
+    for _ in range(
+        2 if m <= LARGE else 1
+    ):  # arcs come near what they pass, then frames, and then the arcs beside these
         _tighten(x, widths, frames, fillers)
         _straighten(x, up, down, n, conditions, bound)
     _tighten(x, widths, frames, fillers)
@@ -219,17 +223,21 @@ def _feasible(
 def _tighten(x: list[float], widths: Sequence[float], frames: Frames, fillers: Collection[int]) -> None:
     """Draw the borders of each frame close around what is in it."""
     m = len(widths)
-    inside: list[list[tuple[float, float]]] = [[] for _ in frames.lines]
+    low, high = [float("inf")] * frames.count, [-float("inf")] * frames.count
     loose = {*fillers}
     for v, k in enumerate(frames.home):
         if k >= 0 and v not in loose:
-            inside[k].append((x[v] - widths[v] / 2, x[v] + widths[v] / 2))
+            half = widths[v] / 2
+            if x[v] - half < low[k]:
+                low[k] = x[v] - half
+            if x[v] + half > high[k]:
+                high[k] = x[v] + half
     for k in sorted(range(frames.count), key=lambda k: -len(frames.lines[k])):  # inner frames first
-        if inside[k]:
-            x[m + 2 * k] = min([low for low, _ in inside[k]]) - frames.first
-            x[m + 2 * k + 1] = max([high for _, high in inside[k]]) + frames.pad
+        if low[k] <= high[k]:
+            x[m + 2 * k], x[m + 2 * k + 1] = low[k] - frames.first, high[k] + frames.pad
             for above in frames.lines[k][-2:-1]:
-                inside[above].append((x[m + 2 * k], x[m + 2 * k + 1]))
+                low[above] = min(low[above], x[m + 2 * k])
+                high[above] = max(high[above], x[m + 2 * k + 1])
 
 
 def _mean(numbers: Sequence[float]) -> float:
