@@ -15,6 +15,7 @@ from minigrad.drawing.drawing import Drawing
 from minigrad.drawing.picture import Edge, Node, Picture
 from minigrad.drawing.write import html
 from minigrad.drawing.write.theme import LIGHT, Theme
+from models import MLP
 
 HOSTILE = "</script><script>alert(1)</script><!-- ]]> & ' \" \\ \u2028 \u202e \x00 \ud800 🦆 $data ${x}"
 
@@ -205,3 +206,12 @@ def test_the_same_drawing_gives_the_same_page():
 def test_an_empty_picture_is_a_page():
     page = data(Drawing(Picture("nothing")).html)
     assert page["views"][page["start"]]["nodes"] == []
+
+
+def test_the_facts_name_the_parameters_inside_a_box():
+    read = data(draw(MLP((4, 5, 3), rng=0), np.ones((2, 4))).html)
+    at = read["facts"].index("parameters")
+    found = [n["facts"][at] for n in read["views"][-1]["nodes"] if n["facts"][at:][:1] > [""]]
+    assert found == [
+        f"layers.{k}.weight {m} × {n}; layers.{k}.bias {n}" for k, m, n in ((0, 4, 5), (1, 5, 3))
+    ]

@@ -299,5 +299,5 @@ def test_a_buffer_is_drawn_by_its_name_and_as_no_parameter(rng):
     model(rng.normal(size=(8, 2)))
     model.eval()
     picture = draw(model(rng.normal(size=(4, 2)))).picture
-    (box,) = [node for node in picture.nodes if "running_mean" in node.name]
+    (box,) = [leaf for node in picture.nodes for leaf in node.held if "running_mean" in leaf.name]
     assert (box.name, box.kind, box.label) == ("layers.1.running_mean", "constant", "running_mean₁")

@@ -37,7 +37,7 @@ SCRIPTS = ("graph.js", "scene.js", "camera.js", "player.js", "viewer.js")
 FACTS = (
     "name", "kind", "operation", "options", "formula", "module", "shape", "dtype", "value", "gradient",
     "memory", "work",
-    "time", "derivative of", "stands for", "source",
+    "time", "derivative of", "stands for", "parameters", "source",
 )  # fmt: skip
 
 
@@ -207,6 +207,7 @@ def _node(node: Node, picture: Picture) -> dict[str, Any]:
         "work": amount(node.flops, "flop") if node.flops else "",
         "time": "" if node.seconds is None else amount(node.seconds, "s"),
         "derivative of": "" if node.about is None or node.about < 0 else picture.nodes[node.about].label,
+        "parameters": "; ".join(f"{leaf.name} {' × '.join(map(str, leaf.shape))}" for leaf in node.held),
         "stands for": f"{node.count:,} operations and leaves" if node.count > 1 else "",
     }  # fmt: skip
     facts = [printable(known[fact]) for fact in FACTS]
