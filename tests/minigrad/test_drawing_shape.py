@@ -1,6 +1,7 @@
 """The shape of a picture: parameters inside boxes, the spine, what a fold keeps."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -77,6 +78,13 @@ def test_a_shared_parameter_is_listed_by_each_forward_user():
     assert len(users) == 2
 
 
+def test_each_step_of_a_recurrence_lists_its_weights():
+    nodes = GALLERY["rnn_5"]().picture.nodes
+    products = [node for node in nodes if " @ " in node.label]
+    assert len(products) == 10
+    assert all(node.held for node in products)
+
+
 def test_in_the_backward_pass_a_parameter_needs_no_edge():
     drawing = network(phases=("forward", "backward"))
     z, h = box(drawing, "z₁ = "), box(drawing, "∂h₀ = ∂z₁ @ W₁ᵀ")
@@ -114,6 +122,9 @@ def test_the_main_chain_is_one_straight_line(name):
         chain.append(i)
     assert len(chain) >= 6
     assert len({round(places[i].x, 6) for i in chain}) == 1
+    for e, route in zip(drawing.picture.edges, drawing.layout.routes, strict=True):
+        if (e.target, e.source) in pairwise(chain):
+            assert {x for x, _ in route.points} == {places[e.source].x}, "its arrows are straight too"
 
 
 # Folds

@@ -63,7 +63,6 @@ def placed(
         else:
             for level in order if turn % 2 == 0 else reversed(order):
                 _pull(level, up if turn % 2 == 0 else down, want, want)
-        _follow(fillers, frames, want)
         x = _feasible(want, widths, frames, conditions, spines)
     for _ in range(
         2 if m <= LARGE else 1
@@ -177,18 +176,6 @@ def _pull(vs: Iterable[int], near: Sequence[Weighted], x: Sequence[float], want:
                 total += weight * x[u]
                 weights += weight
             want[v] = total / weights
-
-
-def _follow(fillers: Sequence[int], frames: Frames, want: list[float]) -> None:
-    """Let the vertices that fill empty parts of a frame follow its other ones, which alone know where to
-    go."""
-    places: dict[int, list[float]] = {frames.home[v]: [] for v in fillers}
-    loose = {*fillers}
-    for k, found in places.items():
-        found += [want[v] for v in frames.members[k] if v not in loose]
-    for v in fillers:
-        if found := places[frames.home[v]]:
-            want[v] = max(min(found), min(want[v], max(found)))
 
 
 def _feasible(
