@@ -6,7 +6,8 @@ The steps are Sugiyama's. `ranking` puts the nodes into ranks by longest paths a
 exchanges, and keeps the order with the fewest crossings; `placing` pulls every vertex towards its neighbours
 as far as the others in its rank allow; `routing` finds the points of the edges. Modules' frames are part of
 every step: their vertices stay together in each rank, and their left and right borders are placed like
-vertices. Derivatives flow back: edges between nodes of the backward pass are ranked against their direction,
+vertices. The main chains (`spine`) are straight lines, and a long one goes on in the next row (`wrapping`).
+Derivatives flow back: edges between nodes of the backward pass are ranked against their direction,
 so a cotangent stands beside its value, and the picture gets the shape of a U.
 
 All steps see a picture that runs downward; one that runs otherwise is turned at the end.
