@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from minigrad.errors import entry
 
-__all__ = ["Mode", "about", "current", "no_grad", "scope", "switch", "trace_source", "users_line"]
+__all__ = ["Mode", "about", "current", "no_grad", "scope", "switch", "trace_source", "traced", "users_line"]
 
 
 class Mode(NamedTuple):
@@ -222,6 +222,26 @@ class trace_source(scope, metaclass=_Block):
     @entry
     def __init__(self) -> None:
         scope.__init__(self, tracing=True)
+
+
+class _Traced(Mode):
+    """The mode of a node that was made while tracing. `call` is (function, args, kwargs) of the call of a
+    NumPy function in the user's program, or None; the nodes of one call share its `args`."""
+
+    call: Any = None
+
+
+def traced(mode: Mode) -> Mode:
+    """The mode with the user's line, and the outermost call of a NumPy function on the way from there."""
+    frame, call = sys._getframe(1), None
+    while frame is not None and f"{frame.f_globals.get('__name__', '')}.".startswith(_OURS):
+        if frame.f_code.co_name == "dispatch" and frame.f_globals["__name__"] == "minigrad.arraylike":
+            call = frame
+        frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
+    found = _Traced._make(mode._replace(line=users_line()))
+    if call is not None:
+        found.call = tuple(map(call.f_locals.get, ("func", "args", "kwargs")))
+    return found
 
 
 _OURS = tuple(f"{name}." for name in ("minigrad", "models", "optim", "numpy"))

@@ -37,7 +37,7 @@ from minigrad.errors import (
 from minigrad.habits import TENSOR
 from minigrad.hints import Size, add_hints
 from minigrad.leaving import NO_OPERANDS, Leaving, leave_graph, next_index, numeric, operand, with_operands
-from minigrad.mode import Mode, current, scope, users_line
+from minigrad.mode import Mode, current, scope, traced
 from minigrad.slices import between
 from minigrad.sweeps import own, pull_back
 
@@ -151,7 +151,7 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:  # n
             inputs = (*inputs[:position], x, *inputs[position + 1 :])
     mode = current.mode
     if mode.tracing:
-        mode = mode._replace(line=users_line())
+        mode = traced(mode)
     try:
         y = op.forward(*args, **params)
     except Exception as error:
@@ -178,7 +178,7 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:  # n
             )
         elif op.some_constant:
             live = _with_rule(op.pulls, live)
-    if live or mode.capturing is not None:
+    if live or mode.capturing is not None or mode.tracing:
         node.inputs = inputs
         node.args = args
         node.params = params
