@@ -2,7 +2,7 @@
 Drawing.
 
 Names: `outputs` pairs of a name (or "") and a Tensor; `names` the names that variables and arguments give, by
-the index of a Tensor or by ("array", id) of an array.
+the index of a Tensor, by ("array", id) of an array, or by ("labels", bytes) of an array of labels.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def _run(f: Callable[..., Any], inputs: Sequence[Any]) -> tuple[Named, list[Any]
                 array = np.asarray(x)
                 if array.dtype.kind not in "fc":
                     if isinstance(x, np.ndarray):
-                        names["array", id(x)] = path
+                        _note([(path, x)], names)
                         keys.append(("array", id(x)))
                     made.append(x)
                     continue
@@ -267,6 +267,8 @@ def _note(variables: Sequence[tuple[str, Any]], names: dict[Any, str]) -> None:
             names.setdefault(value.index, name)
         elif isinstance(value, np.ndarray):
             names.setdefault(("array", id(value)), name)
+            if value.ndim == 1 and value.dtype.kind in "iu":  # a loss looks them up by their values
+                names.setdefault(("labels", value.astype(np.int64).tobytes()), name)
 
 
 # Derivatives of the recorded graph

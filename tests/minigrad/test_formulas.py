@@ -10,14 +10,29 @@ from minigrad import Tensor, draw
 from minigrad.drawing.graph.collect import collect
 from minigrad.drawing.graph.notation import ATOM, formula
 from minigrad.extend import RULES, data_of
+from minigrad.ops import elementwise
+from models import cross_entropy
+from tests.seeds import further
 
 SUPER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-LOW = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+LOW_DIGITS = "₀₁₂₃₄₅₆₇₈₉"
+LOW = str.maketrans(LOW_DIGITS, "0123456789")
+SIZE = 3  # of all arrays
+WORDS = {"True": True, "False": False, "-inf": -np.inf}
+COMPARED = {
+    ">": np.greater,
+    "<": np.less,
+    "≥": np.greater_equal,
+    "≤": np.less_equal,
+    "==": np.equal,
+    "≠": np.not_equal,
+}
 TOKEN = re.compile(
-    r"\s*(Σ[₀-₉]*|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+|-?\d+\.?\d*(?:e[-+]?\d+)?(?![A-Za-z_′])|[A-Za-zα-ωẋ∂][A-Za-z0-9_₀-₉′]*|\[[^\]]*\]|[^\s])"
+    r"\s*(Σ[₀-₉]*|'[^']*'|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+|-?\d+\.?\d*(?:e[-+]?\d+)?(?![A-Za-z_′])|[A-Za-zα-ωẋ∂][A-Za-z0-9_₀-₉′]*|\[(?:[^\[\]]|\[[^\]]*\])*\]|==|-inf|[^\s])"
 )
 CALLS = {"relu": mg.relu, "sigmoid": mg.sigmoid, "softplus": mg.softplus, "logsumexp": mg.logsumexp,
-         "log_softmax": mg.log_softmax, "softmax": mg.softmax, "norm": np.linalg.norm}  # fmt: skip
+         "log_softmax": mg.log_softmax, "softmax": mg.softmax, "norm": np.linalg.norm,
+         "solve": np.linalg.solve, "stack": lambda *xs: np.stack(xs)}  # fmt: skip
 
 
 class Reader:
@@ -42,6 +57,8 @@ class Reader:
         while sign := self.take("+", "−"):
             other = self.total()
             value = value + other if sign == "+" else value - other
+        while sign := self.take(*COMPARED):
+            value = COMPARED[sign](value, self.sums())
         return value
 
     def total(self):
@@ -69,7 +86,7 @@ class Reader:
         value = self.atom()
         while self.tokens[0] and (self.tokens[0][0] in "ᵀ[^" or self.tokens[0][0] in "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"):
             token = self.take()
-            if token == "ᵀ" and (self.tokens[0].isidentifier() or self.tokens[0] == "("):
+            if token == "ᵀ" and (self.tokens[0][:1].isalpha() or self.tokens[0] == "("):
                 value = value @ self.atom()
             elif token == "ᵀ":
                 value = np.transpose(value)
@@ -82,51 +99,91 @@ class Reader:
         return value
 
     def index(self, token):
-        return eval(f"np.s_{token.replace('…', '...')}", {"np": np})
+        return eval(f"np.s_{token.replace('…', '...')}", {"np": np} | dict(self.values))
+
+    def entry(self, token):
+        """x₁ is x[1], and e₁ the unit vector."""
+        name, index = token.rstrip(LOW_DIGITS), token[len(token.rstrip(LOW_DIGITS)) :].translate(LOW)
+        return self.values[name][int(index)] if name in self.values else np.eye(SIZE)[int(index)]
 
     def atom(self):
         token = self.take()
         if token == "(":
-            found, commas = [], 0
-            while not self.take(")"):
-                found.append(self.sums())
-                commas += bool(self.take(","))
-            return tuple(int(x) for x in found) if commas or not found else found[0]
+            return self.bracket()
         if token == "|":
             value = self.sums()
             assert self.take("|")
             return np.abs(value)
-        if re.fullmatch(r"-?\d.*", token):
-            return float(token)
+        if token in WORDS or re.match(r"-?\d|'", token):
+            return WORDS[token] if token in WORDS else eval(token)
         if token in self.values:
             return self.values[token]
+        if token[0] == "[":  # Iverson's bracket
+            return Reader(token[1:-1], self.values).whole() * 1.0
+        if token[-1] in LOW_DIGITS and (token[0] == "e" or token.rstrip(LOW_DIGITS) in self.values):
+            return self.entry(token)
         assert self.take("("), (token, self.tokens)
+        return self.placed() if token == "place" else self.call(token)
+
+    def bracket(self):
+        found, commas = [], 0
+        while not self.take(")"):
+            found.append(self.sums())
+            commas += bool(self.take(","))
+        return tuple(int(x) for x in found) if commas or not found else found[0]
+
+    def placed(self):
+        value, found = self.sums(), np.zeros((SIZE, SIZE))
+        assert self.take(",")
+        found[self.index(self.take())] = value
+        assert self.take(")")
+        return found
+
+    def call(self, name):
         args, named = [], {}
         while not self.take(")"):
             if self.tokens[1] == "=":
-                name = self.take()
+                word = self.take()
                 self.take("=")
                 value = self.sums()
-                named[name] = value if isinstance(value, tuple) else int(value)
+                named[word] = value if isinstance(value, tuple | bool) else int(value)
             else:
                 args.append(self.sums())
             self.take(",")
-        return (CALLS.get(token) or getattr(np, token))(*args, **named)
+        function = CALLS.get(name) or getattr(np, name, None) or getattr(elementwise, name)
+        return function(*args, **named)
+
+
+class Lines(dict):
+    """The values of the boxes of a drawn text tree by name, each computed when it is asked for, in the shape
+    that stands behind its formula. The box of the output has the name ""."""
+
+    def __init__(self, text, values):
+        super().__init__(values)
+        self.formulas = {}
+        for line in text.splitlines():
+            written, _, details = re.sub(r"^[\s│├└─]*", "", line).removesuffix(" ↑").partition("  (")
+            name, _, right = written.rpartition(" = ")
+            shape = re.search(r"(?:^|, )(\d+(?: × \d+)*)(?:\)|,)", details)
+            self.formulas.setdefault(name, (right, shape and tuple(map(int, shape[1].split(" × ")))))
+
+    def __contains__(self, name):
+        return super().__contains__(name) or name in self.formulas
+
+    def __missing__(self, name):
+        right, shape = self.formulas[name]
+        value = np.asarray(data_of(Reader(right, self).whole()))
+        same = value.shape[-len(shape or ()) :] == shape and value.size == np.prod(shape)
+        self[name] = (
+            value if shape is None else value.reshape(shape) if same else np.broadcast_to(value, shape)
+        )
+        return self[name]
 
 
 def evaluated(text, values):
-    """The value of the last line of a drawn text tree, its other lines evaluated before it."""
-    known = dict(values)
-    lines = [re.sub(r"^[\s│├└─]*", "", line) for line in text.splitlines()]
-    lines = [re.sub(r"\s\s\(.*\)$", "", line) for line in lines]
-    pending = [line.split(" = ", 1) if " = " in line else ["", line] for line in lines]
-    for name, right in reversed(pending):
-        if right in known and not name:
-            continue
-        value = np.asarray(data_of(Reader(right, known).whole()))
-        if name:
-            known[name] = value
-    return value
+    """The value of the first line of a drawn text tree."""
+    lines = Lines(text, values)
+    return lines[next(iter(lines.formulas))]
 
 
 a, b = np.array([[0.5, 1.5, 2.5], [3.0, 0.25, 1.25], [2.0, 0.75, 1.75]]), np.array([0.7, 1.1, 0.3])
@@ -195,6 +252,15 @@ FORMULAS = {
     "broadcast": lambda A, v: np.broadcast_to(v, (3, 3)).sum(),
     "column of v": lambda A, v: np.expand_dims(v, 1) + A,
     "flat": lambda A, v: A.ravel() + 1,
+    "entry": lambda A, v: v[1] * v[0] - v[2] ** 3,
+    "entry of a matrix": lambda A, v: A[1, 2] * v[-1],
+    "kept axis": lambda A, v: A - A.max(axis=1, keepdims=True),
+    "kept mean": lambda A, v: A / A.mean(0, keepdims=True),
+    "kept sum": lambda A, v: A / A.sum(1, keepdims=True),
+    "rows by number": lambda A, v: A[[0, 2]] * v,
+    "einsum": lambda A, v: np.einsum("ij,kj->ik", A, A),
+    "constant times constant": lambda A, v: (v * 0.3333333) * 3.0 - 0 + 2 * (100 * -v),
+    "minus minus": lambda A, v: v - (-(v * -2.0)) * v,
     "argument order": lambda A, v: np.arctan2(v, v + 1),
 }
 
@@ -267,3 +333,165 @@ def test_brackets_stand_where_they_must(outer, inner, first):
     text, _ = formula(outer, [part, ("r", ATOM)] if first else [("r", ATOM), part])
     want = PAIRS[outer](value, r) if first else PAIRS[outer](r, value)
     np.testing.assert_allclose(Reader(text, VALUES).whole(), want, rtol=1e-9, err_msg=text)
+
+
+# Random programs
+
+
+def random_program(seed):
+    """A function (A, v) → number of some ten operations on numbers, vectors and matrices."""
+
+    def step(values, r):
+        x, y = (values[r.integers(len(values))] for _ in range(2))
+        pick = lambda *kinds: [z for z in values if z.ndim in kinds]  # noqa: E731  # as long as a name
+        vectors, matrices = pick(1), pick(2)
+        u, w = (vectors[r.integers(len(vectors))] for _ in range(2))
+        M, N = (matrices[r.integers(len(matrices))] for _ in range(2))
+        k, i = float(r.choice([-2.0, -1.0, 0.0, 0.5, 1.0, 3.0, 1 / 3])), int(r.integers(3))
+        made = [
+            lambda: x + y, lambda: x - y, lambda: x * y, lambda: x / (y * y + 1), lambda: k * x,
+            lambda: x + k, lambda: x * k, lambda: k - x, lambda: -x, lambda: x / 2, lambda: x**2,
+            lambda: x**3, lambda: u @ w,
+            lambda: np.tanh(x), lambda: np.sqrt(x * x + 1), lambda: mg.relu(x), lambda: np.abs(x),
+            lambda: np.exp(np.tanh(x)), lambda: np.maximum(x, 0.5), lambda: np.where(x > 0.5, x, k),
+            lambda: u[i], lambda: u[i] * w[1], lambda: M[i], lambda: M[:, i], lambda: M[1, i], lambda: M @ N,
+            lambda: M @ u, lambda: u @ M, lambda: M.T @ N, lambda: N @ M.T, lambda: np.outer(u, w),
+            lambda: M.sum(0), lambda: M.sum(1), lambda: M.mean(axis=i % 2), lambda: x.sum(), lambda: x.mean(),
+            lambda: M - M.mean(axis=1, keepdims=True), lambda: M.max(axis=0), lambda: mg.softmax(M),
+            lambda: mg.logsumexp(M, axis=1), lambda: np.std(M),
+            lambda: np.linalg.norm(u), lambda: np.trace(M),
+        ]  # fmt: skip
+        return np.tanh(z) if np.max(np.abs(data_of(z := made[r.integers(len(made))]()))) > 4 else z
+
+    def program(A, v):
+        r = np.random.default_rng(seed)
+        values = [A, v, v[0]]
+        for _ in range(10):
+            values.append(step(values, r))
+        return sum(np.sum(z) for z in values[-4:])
+
+    return program
+
+
+def check(f, drawn):
+    """The formulas of the drawing give the value of f."""
+    constants = {
+        node.label: np.array(eval(node.value)) for node in drawn.picture.nodes if node.kind == "constant"
+    }
+    got, want = evaluated(str(drawn), constants | {"A": a, "v": b}), f(a, b)
+    np.testing.assert_allclose(got, want, rtol=2e-3, atol=2e-3 * np.max(np.abs(want)), err_msg=str(drawn))
+
+
+SEEDS = [*range(12), *further(*range(12, 400))]
+
+
+@pytest.fixture
+def whole_values(monkeypatch):
+    """Pictures hold the values of arrays in full."""
+    monkeypatch.setattr("minigrad.drawing.graph.collect.array_text", lambda x: repr(x.tolist()))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_formulas_of_a_random_program_have_its_value(seed, whole_values):
+    f = random_program(seed)
+    check(f, draw(f, a, b, title=""))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_formulas_of_its_gradient_have_the_gradient(seed, whole_values):
+    f = random_program(seed)
+
+    def gradient(A, v):
+        return mg.grad(lambda v: f(A, v) + np.sum(v**2))(v)
+
+    check(gradient, draw(gradient, a, b, title=""))
+
+
+# What is written
+
+
+def rosenbrock(x):
+    return (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2
+
+
+WRITTEN = {  # a function of x, a vector, or of A, a matrix: the lines of its picture
+    "entries": (rosenbrock, "(1 − x₀)² + 100·u₁² | x | u₁ = x₁ − x₀²"),
+    "gradient": (
+        mg.grad(rosenbrock),
+        "e₀·∂x₀ + e₁·∂u₂ − 2·e₀·u₁ | ∂x₀ = −2·∂u₂·x₀ | ∂u₂ = 200·u₂ | u₂ = x₁ − x₀² | x | u₁ = 1 − x₀",
+    ),
+    "slices": (lambda A: A[1:, 2] * A[-1, :2], "A[1:, 2]·A[-1, :2] | A"),
+    "entry of a matrix": (lambda A: A[1, 2] * 2, "2·A[1, 2] | A"),
+    "rows": (lambda A: A[[0, 2]], "A[[0, 2]] | A"),
+    "numbers": (lambda x: 100 * (2 * -x) - 0, "−200·x | x"),
+    "zero": (lambda x: 0 - (x + 0), "−x | x"),
+    "minus": (lambda x: x - (-2 * x), "x + 2·x | x"),
+    "cube": (lambda x: x**3, "x³ | x"),
+    "thirds": (lambda x: (x * (1 / 3)) * 6, "2·x | x"),
+    "axes": (lambda A: A.sum(0) / A.mean(axis=1), "u₁/u₂ | u₁ = Σ₀ A | A | u₂ = mean(A, axis=1)"),
+    "kept axes": (lambda A: A.sum(1, keepdims=True), "sum(A, axis=1, keepdims=True) | A"),
+    "mask": (lambda A: np.where(A > 2, A, 0), "where(A > 2, A, 0) | A"),
+    "median": (lambda A: np.median(A, axis=0), "median(A, axis=0) | A"),
+    "two calls": (lambda x: np.outer(x, x) @ x, "u₁ @ x | u₁ = outer(x, x) | x"),
+    "softmax": (lambda A: mg.softmax(A), "softmax(A, axis=1) | A"),
+    "std": (lambda A: np.std(A, ddof=1), "std(A, ddof=1) | A"),
+    "norm": (lambda A: np.linalg.norm(A, axis=1), "norm(A, axis=1) | A"),
+    "einsum": (lambda A: np.einsum("ij,ij->i", A, A), "einsum('ij,ij->i', A, A) | A"),
+    "no transpose": (lambda x: x.T * np.transpose(x), "x² | x"),
+    "transposed twice": (lambda A: A.T.T @ A.T, "A @ Aᵀ | A"),
+    "relu": (mg.grad(lambda x: np.sum(mg.relu(x) ** 2)), "2·h₁·[x > 0] | h₁ = relu(x) | x"),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_is_written(name):
+    f, lines = WRITTEN[name]
+    matrix = "A" in getattr(f, "__code__", rosenbrock.__code__).co_varnames
+    text = str(draw(f, a if matrix else b, title=""))
+    found = [re.sub(r"^[\s│├└─]*|  \(.*\)$", "", line) for line in text.splitlines()]
+    assert list(dict.fromkeys(line for line in found if not line.endswith("↑"))) == lines.split(" | "), text
+
+
+def test_a_name_that_looks_like_an_entry_is_not_taken_for_one():
+    x, x0, e = (Tensor(b * k, requires_grad=True, name=n) for k, n in ((1, "x"), (2, "x₀"), (3, "e")))
+    product = x[0] * x0
+    assert str(draw(product)).startswith("product = x[0]·x₀")
+    text = str(draw(x[0] * e[1], phases=("forward", "backward")))
+    assert "place(" in text
+    assert "e₀" not in text
+
+
+def test_labels_keep_their_name_and_values():
+    logits, classes = Tensor(a, requires_grad=True, name="logits"), np.array([2, 0, 1])
+    drawn = draw(cross_entropy(logits, classes), phases=("forward", "backward"), fold=None)
+    assert [(n.kind, n.value) for n in drawn.picture.nodes if n.name == "classes"] == [("input", "[2, 0, 1]")]
+
+    def unnamed():
+        return draw(cross_entropy(logits, np.array([0, 0, 1])))
+
+    assert "labels" in [n.label for n in unnamed().picture.nodes]
+
+
+def test_the_mask_of_relu_has_an_edge_from_what_it_compares():
+    z = Tensor(b, requires_grad=True, name="z")
+    picture = draw(np.sum(mg.relu(z - 0.5) ** 2), phases=("forward", "backward")).picture
+    masked = next(n for n in picture.nodes if "[" in n.label + n.formula)
+    assert any(picture.nodes[e.source].label.startswith("u₁") for e in picture.edges if e.target == masked.id)
+    assert not any(n.kind == "constant" for n in picture.nodes)
+
+
+def test_a_call_whose_insides_are_used_stays_open():
+    drawn = draw(mg.grad(lambda A: np.outer(A[0], A[1]).sum() ** 2), a, title="", fold=None)
+    assert "outer" not in str(drawn)
+    with mg.trace_source():
+        A = Tensor(a, requires_grad=True, name="A")
+        y = np.trace(A * A)
+    assert "trace(" in str(draw(y))
+
+
+def test_the_gradients_of_a_call_arrive_at_its_arguments():
+    drawn = draw(lambda A: np.trace(A) ** 2, a, title="", fold=None)
+    called = next(n.id for n in drawn.full.nodes if n.op == "np.trace")
+    arrivals = {i for visit in drawn.full.visits if visit.node == called for i, _ in visit.arrivals}
+    assert next(n.id for n in drawn.full.nodes if n.label == "A") in arrivals
+    assert drawn.full.nodes[called].gradient == f"{2 * np.trace(a):.4g}"

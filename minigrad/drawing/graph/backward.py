@@ -42,12 +42,15 @@ class _Noting(dict[int, Any]):
             self.visits[-1][2].append((index, g))
 
 
-def play(picture: Picture, outputs: Named, position: Mapping[Key, int], wanted: bool) -> None:
+def play(
+    picture: Picture, outputs: Named, position: Mapping[Key, int], inside: Mapping[int, int], wanted: bool
+) -> None:
     """Write the backward pass from the one scalar output into the picture: its visits, and the gradients of
     its nodes.
 
     Args:
         position: the id of the node that shows a Tensor, by the Tensor's index.
+        inside: the results of calls of several operations, by the indices of the Tensors that they hide.
         wanted: whether the reader asked for gradients, and so is told why there are none.
     """
     scalars = [t for _, t in outputs if t.active and t.primal.size == 1 and t.mode.phase == "forward"]
@@ -66,20 +69,24 @@ def play(picture: Picture, outputs: Named, position: Mapping[Key, int], wanted: 
     except Exception as error:  # a stale graph, or a rule that fails here; the picture needs no gradients
         picture.notes.append(f"No gradients are shown: {error}")
         return
-    _write(picture, path, cotangents, position)
+    _write(picture, path, cotangents, position, inside)
 
 
-def _write(picture: Picture, path: Slice, cotangents: _Noting, position: Mapping[Key, int]) -> None:
+def _write(
+    picture: Picture, path: Slice, cotangents: _Noting, position: Mapping[Key, int], inside: Mapping[int, int]
+) -> None:
     tensors = {t.index: t for t in (*path.nodes, *path.sources)}
 
     def node_of(index: int) -> int | None:
-        return position.get(resolved(tensors[index]).index)
+        shown = resolved(tensors[index]).index
+        return position.get(inside.get(shown, shown))
 
     for index, g, arrivals in cotangents.visits:
         texts = [(i, array_text(np.asarray(c))) for j, c in arrivals if (i := node_of(j)) is not None]
         node, op = node_of(index), tensors[index].op
         if node is not None:
-            picture.nodes[node].gradient = array_text(np.asarray(g))
+            if index not in inside:
+                picture.nodes[node].gradient = array_text(np.asarray(g))
             if op is not None and op.name not in IDENTITIES:
                 picture.visits.append(Visit(node, picture.nodes[node].gradient, tuple(texts)))
     for leaf in path.sources:

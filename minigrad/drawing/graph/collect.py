@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from minigrad.drawing.graph.backward import VALUES, Named, play
+from minigrad.drawing.graph.calls import Called
 from minigrad.drawing.graph.fold import intervals, with_clusters
-from minigrad.drawing.graph.notation import ATOM, array_text, formula, stated
+from minigrad.drawing.graph.notation import ATOM, array_text, formula, rounded, stated
 from minigrad.drawing.graph.walk import Key, Operand, Walk, buffers_behind, resolved
 from minigrad.drawing.picture import Edge, Node, Picture, gc_paused
 from minigrad.tables import symbol
@@ -54,6 +55,9 @@ def collect(
         buffers = buffers_behind(targets)
         names = {**buffers, **(names or {})}
         walk = Walk(targets, {key[1] for key in names if isinstance(key, tuple)})
+        names |= {
+            key: names.get(("labels", labels.tobytes()), "labels") for key, labels in walk.labels.items()
+        }
         picture = _collected(walk, outputs, names, title, tuple(show), set(inputs), buffers)
     return with_clusters(picture)
 
@@ -79,6 +83,8 @@ def _collected(
     boxes = _Boxes(
         names=names,
         last={resolved(t).index: name for name, t in outputs},
+        calls=walk.calls,
+        formed=walk.formed,
         inputs=inputs,
         buffers=buffers,
         position={key: unit[i] for i, (key, _) in enumerate(walk.order)},
@@ -102,7 +108,8 @@ def _collected(
                 e.label = "ab"[e.position]
     picture = Picture(title, nodes, edges, notes=notes, show=show, total=total)
     if not spans:
-        play(picture, outputs, boxes.position, wanted="grad" in show)
+        inside = {i: index for index, call in walk.calls.items() for i in call.inside}
+        play(picture, outputs, boxes.position, inside, wanted="grad" in show)
     return picture
 
 
@@ -162,13 +169,15 @@ def _module(x: Any) -> str:
 
 @dataclass(slots=True)
 class _Boxes:
-    """Makes the Node of one Tensor or array. Tables by key are `names`, `last` (the names of the outputs) and
-    `position` (the ids of the nodes); `inputs` are the keys of arguments, `buffers` those of arrays
-    that modules hold. `valued` and `timed` say whether
-    values and times are written."""
+    """Makes the Node of one Tensor or array. Tables by key are `names`, `last` (the names of the outputs),
+    `calls` (of several operations) and `position` (the ids of the nodes); `formed` are the indices of Tensors
+    whose shape matters (see `Walk`), `inputs` are the keys of arguments, `buffers` those of arrays that
+    modules hold. `valued` and `timed` say whether values and times are written."""
 
     names: Mapping[Key, str]
     last: Mapping[Key, str]
+    calls: Mapping[Key, Called]
+    formed: Collection[int]
     inputs: Collection[Key]
     buffers: Collection[Key]
     position: Mapping[Key, int]
@@ -223,7 +232,13 @@ class _Boxes:
         kept = [(k, v) for k, v in t.params.items() if k[0] != "_"]  # the others are values saved by it
         node.params = ", ".join(f"{k}={_short(v)}" for k, v in kept)
         node.stated = stated(node.op, t.params, np.shape(t.args[0]) if t.args else ())
-        if node.op == "broadcast_to" and node.phase == "forward":  # elsewhere it goes without saying
+        if (call := self.calls.get(t.index)) is not None:
+            node.op, node.params, node.stated = call.name, ", ".join(call.options), call.options
+        elif node.op in ("transpose", "swapaxes") and _keeps_order(t):
+            node.op, node.stated = "positive", ()
+        if node.op == "broadcast_to" and (node.phase == "forward" or t.index in self.formed):
+            node.stated = (str(node.shape),)  # elsewhere it goes without saying
+        elif node.op == "reshape" and t.index in self.formed and node.shape != np.shape(t.args[0]):
             node.stated = (str(node.shape),)
         node.source = t.mode.line.replace("\\", "/").rpartition("/")[2]  # without folders, which are private
         node.about = self.position.get(t.mode.about, -t.mode.about) if t.mode.about else None
@@ -233,6 +248,11 @@ class _Boxes:
         node.formula = written if node.name else ""
         if self.timed:
             node.seconds = _seconds(t)
+
+
+def _keeps_order(t: Tensor) -> bool:
+    """Whether a transpose changes nothing: of a vector, or by the axes in their order."""
+    return t.ndim < 2 or tuple(t.params.get("axes", ())) == tuple(range(t.ndim))
 
 
 def _written(node: Node) -> str:
@@ -250,7 +270,7 @@ def _written(node: Node) -> str:
         return node.op
     letters = iter("xyz" if len(boxes) == 1 else "abcdefgh")
     named = [text.replace("·", next(letters)) if text.startswith("·") else text for text in node.arguments]
-    text = formula(node.op, [(text, ATOM) for text in named], node.stated)[0]
+    text = rounded(formula(node.op, [(text, ATOM) for text in named], node.stated)[0])
     return node.op if text == f"{node.op}(x)" else text
 
 

@@ -12,11 +12,20 @@ node's formula; `joined[i]` the node into whose formula node i is written, or -1
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from minigrad.drawing.graph.fold import contract
-from minigrad.drawing.graph.notation import ATOM, PASSED, Written, formula, tangent_of
+from minigrad.drawing.graph.notation import (
+    ATOM,
+    COMPARED,
+    FROM_LOW,
+    PASSED,
+    Written,
+    formula,
+    rounded,
+    tangent_of,
+)
 from minigrad.drawing.picture import Node, Picture
 from minigrad.tables import subscript
 
@@ -24,7 +33,8 @@ __all__ = ["formulas", "short_name"]
 
 LONGEST = 44  # characters of a formula
 _LEAVES = ("input", "parameter", "constant")
-_FORM = {"transpose", "swapaxes", "negative", "reshape", "astype", "broadcast_to", "square", "moveaxis"}
+_FORM = {"transpose", "swapaxes", "negative", "reshape", "astype", "broadcast_to", "square", "moveaxis",
+         "getitem", "place", "positive", *COMPARED}  # fmt: skip
 _LETTERS = {"linear": "z", "matmul": "z", "tanh": "h", "relu": "h", "sigmoid": "h", "softplus": "h",
             "leaky_relu": "h", "elu": "h", "gelu": "h", "silu": "h"}  # fmt: skip
 _PHASE_LETTERS = {"backward": "g", "tangent": "t"}
@@ -32,13 +42,19 @@ _PHASE_LETTERS = {"backward": "g", "tangent": "t"}
 
 @dataclass(slots=True)
 class _Graph:
-    """The graph of a picture with a transposed matrix written as its matrix. `sources` are the inputs of each
-    node, `uses` counts its users, and `turned` maps each transpose, now without users, to its matrix."""
+    """The graph of a picture with a transposed matrix written as its matrix, and an entry as its vector.
+    `sources` are the inputs of each node, `uses` counts its users, and `views` maps each transpose and entry,
+    now without users, to its array. `claimed` are the names that the user gave."""
 
     nodes: Sequence[Node]
     sources: list[list[int]]
     uses: list[int]
-    turned: dict[int, int]
+    views: dict[int, int]
+    claimed: set[str]
+
+    def array_of(self, i: int | None) -> int | None:
+        """The array of which node i is a view, or i itself: their derivatives belong together."""
+        return i if i is None else self.views.get(i, i)
 
 
 def formulas(picture: Picture) -> Picture:
@@ -49,16 +65,16 @@ def formulas(picture: Picture) -> Picture:
     texts: list[Written] = [("", ATOM)] * len(graph.nodes)
     groups: dict[int, list[int]] = {}
     for i, node in enumerate(graph.nodes):
-        if node.kind == "op" and i not in graph.turned:
+        if node.kind == "op" and i not in graph.views:
             sources = graph.sources[i]
             texts[i] = _written(node, sources, texts, short, {j for j in sources if joined[j] == i})
-        top = graph.turned.get(i, i)
+        top = graph.views.get(i, i)
         while joined[top] >= 0:
             top = joined[top]
         groups.setdefault(top, []).append(i)
     boxes = []
     for top, ids in groups.items():
-        box = _box(graph.nodes[top], short[top], texts[top][0], [graph.nodes[i] for i in ids])
+        box = _box(graph.nodes[top], short[top], rounded(texts[top][0]), [graph.nodes[i] for i in ids])
         if box is not None:
             boxes.append((box, ids))
     small = contract(picture, boxes)
@@ -92,43 +108,69 @@ def _graph_of(picture: Picture) -> _Graph:
     sources: list[list[int]] = [[] for _ in picture.nodes]
     for e in sorted(picture.edges, key=lambda e: (e.target, e.position)):
         sources[e.target].append(e.source)
-    nodes, turned = _without_transposes(picture.nodes, sources)
+    claimed = {short_name(node.name) for node in picture.nodes if node.name}
+    nodes, views = _without_views(_indexed(picture.nodes, sources, claimed), sources)
     uses = [0] * len(nodes)
     for i, mine in enumerate(sources):
-        for j in mine if i not in turned else ():
+        for j in mine if i not in views else ():
             uses[j] += 1
-    return _Graph(nodes, sources, uses, turned)
+    return _Graph(nodes, sources, uses, views, claimed)
 
 
-def _without_transposes(nodes: Sequence[Node], sources: list[list[int]]) -> tuple[list[Node], dict[int, int]]:
-    """Write a transposed matrix as its matrix with a ᵀ, in the arguments of its users.
+def _indexed(nodes: Sequence[Node], sources: Sequence[Sequence[int]], claimed: Collection[str]) -> list[Node]:
+    """The nodes, with brackets around an index where x₀ or the unit vector e₀ would be another one's name."""
+    found = list(nodes)
+    for i, node in enumerate(nodes):
+        if node.op in ("getitem", "place") and len(node.stated) == 1 and sources[i]:
+            of = nodes[sources[i][0]].name
+            text = formula(node.op, [(short_name(of) if node.op == "getitem" else "1", ATOM)], node.stated)[0]
+            if text in claimed or (node.op == "place" and "e" in claimed):
+                found[i] = replace(node, stated=(node.stated[0].translate(FROM_LOW),))
+    return found
 
-    Returns the changed nodes, and for each transpose the matrix it belongs to. `sources` is changed to lead
-    past them.
+
+def _without_views(nodes: Sequence[Node], sources: list[list[int]]) -> tuple[list[Node], dict[int, int]]:
+    """Write a transposed matrix as its matrix with a ᵀ and an entry as its vector with an index, in the
+    arguments of their users.
+
+    Returns the changed nodes, and for each of these views the array it belongs to. `sources` is changed to
+    lead past them.
     """
-    turned: dict[int, int] = {}
+    views: dict[int, int] = {}
+    marks: dict[int, str] = {}  # what a user writes behind the name of the array
     changed = list(nodes)
     for i, node in enumerate(nodes):
         if node.kind != "op":
             continue
-        boxes = [p for p, text in enumerate(node.arguments) if text.startswith("·")]
-        if any(j in turned for j in sources[i]):
-            arguments = list(node.arguments)
-            for p, j in zip(boxes, sources[i], strict=True):
-                if j in turned:
-                    arguments[p] = "·" if arguments[p] == "·ᵀ" else "·ᵀ"
-            sources[i] = [turned.get(j, j) for j in sources[i]]
-            changed[i] = replace(node, arguments=tuple(arguments))
-        matrix = node.op in ("transpose", "swapaxes") and len(node.shape) == 2 and len(sources[i]) == 1
-        if (
-            matrix
-            and not node.name
-            and not node.output
-            and changed[i].arguments[boxes[0]] == "·"
-            and not node.stated
-        ):
-            turned[i] = sources[i][0]
-    return changed, turned
+        if any(j in views for j in sources[i]):
+            node = changed[i] = _past_views(node, sources[i], marks)
+            sources[i] = [views.get(j, j) for j in sources[i]]
+        mark = _mark(node)
+        if mark is not None and len(sources[i]) == 1 and not node.name and not node.output:
+            views[i], marks[i] = sources[i][0], mark
+    return changed, views
+
+
+def _past_views(node: Node, sources: Sequence[int], marks: Mapping[int, str]) -> Node:
+    """The node with the marks of the views among its operands in its arguments. A ᵀ behind a ᵀ is none."""
+    arguments = list(node.arguments)
+    boxes = [p for p, text in enumerate(arguments) if text.startswith("·")]
+    for p, j in zip(boxes, sources, strict=True):
+        mark = arguments[p] + marks.get(j, "")
+        arguments[p] = "·" if mark == "·ᵀᵀ" else mark
+    return replace(node, arguments=tuple(arguments))
+
+
+def _mark(node: Node) -> str | None:
+    """What stands behind an array's name for this view of it: ᵀ, an index, or nothing if two ᵀ cancel. None
+    for a node that is no view."""
+    if len(node.arguments) != 1 or node.arguments[0] not in ("·", "·ᵀ"):
+        return None
+    turned = node.arguments[0] == "·ᵀ"
+    if node.op in ("transpose", "swapaxes") and len(node.shape) == 2 and not node.stated:
+        return "" if turned else "ᵀ"
+    entry = node.op == "getitem" and node.shape == () and node.stated[0].translate(FROM_LOW).isdecimal()
+    return node.stated[0] if entry and not turned else None
 
 
 def short_name(name: str) -> str:
@@ -154,13 +196,13 @@ def _joined(graph: _Graph) -> list[int]:
     texts: list[Written] = [("", ATOM)] * len(nodes)
     short = ["z₁"] * len(nodes)  # for measuring; names are given once it is known which nodes need one
     for i, node in enumerate(nodes):
-        if node.kind != "op":
+        if node.kind != "op" or i in graph.views:
             continue
         sources = graph.sources[i]
         inner = {j for j in sources if _may_join(graph, joined, j, i)}
         texts[i] = _written(node, sources, texts, short, inner)
-        while len(texts[i][0]) > LONGEST and inner:
-            inner.remove(max(inner, key=lambda j: (len(texts[j][0]), j)))
+        while len(rounded(texts[i][0])) > LONGEST and inner:
+            inner.remove(max(inner, key=lambda j: (len(rounded(texts[j][0])), j)))
             texts[i] = _written(node, sources, texts, short, inner)
         for j in inner:
             joined[j] = i
@@ -175,14 +217,15 @@ def _may_join(graph: _Graph, joined: Sequence[int], i: int, user: int) -> bool:
     if a.phase == "forward":
         simple = a.op in _FORM or (len(graph.sources[i]) == 1 and len(a.arguments) > 1)
         return simple and a.module == b.module
-    if b.op in PASSED or a.phase == "update" or a.op in _FORM:
+    once = a.op in ("multiply", "scale", "select") and "1" in a.arguments
+    if b.op in PASSED or a.phase == "update" or a.op in _FORM or once:
         return True
-    return a.about is not None and _subject(a, joined) == _subject(b, joined)
+    return a.about is not None and _subject(graph, a, joined) == _subject(graph, b, joined)
 
 
-def _subject(node: Node, joined: Sequence[int]) -> int | None:
+def _subject(graph: _Graph, node: Node, joined: Sequence[int]) -> int | None:
     """The node whose derivative this one helps to compute, or the node into which that was folded."""
-    i = node.about
+    i = graph.array_of(node.about)
     while i is not None and i >= 0 and joined[i] >= 0:
         i = joined[i]
     return i
@@ -200,7 +243,11 @@ def _written(
             continue
         j = next(given)
         operand = texts[j] if j in inner else (short[j] or "…", ATOM)
-        operands.append(formula("transpose", [operand]) if text == "·ᵀ" else operand)
+        if text == "·ᵀ":
+            operand = formula("transpose", [operand])
+        elif text != "·":
+            operand = formula("getitem", [operand], [text[1:]])
+        operands.append(operand)
     return formula(node.op, operands, node.stated)
 
 
@@ -222,6 +269,9 @@ class _Names:
 
     def _name(self, i: int) -> str:
         node = self._graph.nodes[i]
+        if i in self._graph.views and node.op == "getitem":
+            text = formula("getitem", [(self.short[self._graph.views[i]] or "…", ATOM)], node.stated)[0]
+            return "" if "[" in text else text
         if node.kind in _LEAVES:
             if node.name:
                 return self._unique(short_name(node.name))
@@ -278,8 +328,9 @@ def _cotangents(graph: _Graph) -> dict[int, int]:
     found: dict[int, int] = {}
     for i, node in enumerate(graph.nodes):
         if node.kind == "op" and node.phase == "backward" and _about(node) >= 0:
+            own = graph.array_of(node.about)
             for j in graph.sources[i]:
-                if graph.nodes[j].phase == "backward" and graph.nodes[j].about != node.about:
+                if graph.nodes[j].phase == "backward" and graph.array_of(graph.nodes[j].about) != own:
                     found.setdefault(j, _about(node))
     return found
 

@@ -17,9 +17,19 @@ import numpy as np
 
 from minigrad.tables import subscript
 
-__all__ = ["PASSED", "array_text", "formula", "number_text", "stated", "tangent_of"]
+__all__ = [
+    "ATOM",
+    "FROM_LOW",
+    "PASSED",
+    "Written",
+    "array_text",
+    "formula",
+    "number_text",
+    "stated",
+    "tangent_of",
+]
 
-SUM, TOTAL, MATRIX, PRODUCT, SIGN, POWER, ATOM = range(1, 8)
+TRUTH, SUM, TOTAL, MATRIX, PRODUCT, SIGN, POWER, ATOM = range(8)
 Written = tuple[str, int]
 
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -51,6 +61,31 @@ def number_text(x: Any) -> str:
     return f"{float(x):.4g}"
 
 
+def exact_text(x: Any) -> str:
+    """A number with all its digits, for formulas that are still being written (see `rounded`).
+
+    >>> exact_text(1 / 3), exact_text(200.0), exact_text(1 + 2j)
+    ('0.3333333333333333', '200', '(1+2j)')
+    """
+    if isinstance(x, complex | np.complexfloating):
+        return f"({number_text(x)})"
+    text = repr(float(x)) if isinstance(x, float | np.floating) else str(x)
+    return text.removesuffix(".0")
+
+
+def rounded(text: str) -> str:
+    """A formula with its numbers in four digits.
+
+    >>> rounded("0.3333333333333333·x₁")
+    '0.3333·x₁'
+    """
+    return re.sub(r"(?<![\w.])\d+(\.\d+)?(e[-+]?\d+)?(?![\w.])", lambda found: _shorter(found[0]), text)
+
+
+def _shorter(number: str) -> str:
+    return number if number.isdecimal() else number_text(float(number))
+
+
 def array_text(a: Any) -> str:
     """A number, a short array in full, or the range and mean of a long one.
 
@@ -75,13 +110,15 @@ def array_text(a: Any) -> str:
 _INFIX = {"add": ("+", SUM), "subtract": ("−", SUM), "multiply": ("·", PRODUCT), "scale": ("·", PRODUCT),
           "select": ("·", PRODUCT),
           "divide": ("/", PRODUCT), "matmul": ("@", MATRIX), "remainder": ("%", PRODUCT)}  # fmt: skip
+_LOW = "₀₁₂₃₄₅₆₇₈₉"
+FROM_LOW = str.maketrans(_LOW, "0123456789")
 _RAISED = {"t": "ᵗ", "n": "ⁿ"}
-_COMPARED = {
+COMPARED = {
     "greater": ">",
     "less": "<",
     "greater_equal": "≥",
     "less_equal": "≤",
-    "equal": "=",
+    "equal": "==",
     "not_equal": "≠",
 }
 _ASSOCIATIVE = {"add", "multiply", "scale", "select", "matmul"}
@@ -96,6 +133,8 @@ def stated(op: str, params: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[
     (('3',), ('axis=0',))
     >>> stated("transpose", {"axes": (1, 0)}, (2, 3)), stated("getitem", {"index": (0, slice(1, None))}, (2,))
     ((), ('0, 1:',))
+    >>> stated("getitem", {"index": (1,)}, (2,)), stated("sum", {"axis": (-1,), "keepdims": True}, (2,))
+    (('₁',), ('keepdims=True',))
     """
     ndim = len(shape)
     if op == "power" and "p" in params:
@@ -107,16 +146,18 @@ def stated(op: str, params: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[
         return params["call"].options  # type: ignore[no-any-return]
     if op in ("reshape", "astype"):
         return _stated_form(shape, params)
-    if op == "getitem" and "index" in params:
-        text = ", ".join(map(_index_text, params["index"]))
-        return (text if len(text) <= 12 else "…",)
+    if "index" in params and op in ("getitem", "place", "gather", "scatter"):
+        text = _index_text(params["index"], len(params.get("shape", shape)))
+        return (text,) if op != "scatter" else () if set(text) <= set("·, ") else (f"[{text}]",)
+    if op == "einsum" and "subscripts" in params:
+        return (repr(params["subscripts"]),)
     found: list[str] = []
     axis = params.get("axis")
     if axis is not None:
         axes = tuple(sorted(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)))) if ndim else ()
         usual = {"log_softmax": (ndim - 1,), "concatenate": (0,)}.get(op, tuple(range(ndim)))
         found += [] if axes == usual else [f"axis={axes[0] if len(axes) == 1 else axes}"]
-    return (*found, *(f"{name}={params[name]}" for name in ("ddof", "order") if params.get(name)))
+    return (*found, *(f"{name}={params[name]}" for name in ("ddof", "order", "keepdims") if params.get(name)))
 
 
 def _stated_form(shape: tuple[int, ...], params: Mapping[str, Any]) -> tuple[str, ...]:
@@ -128,7 +169,22 @@ def _stated_form(shape: tuple[int, ...], params: Mapping[str, Any]) -> tuple[str
     return () if plain[0] == plain[1] else (str(new),)
 
 
-def _index_text(i: Any) -> str:
+def _index_text(index: Sequence[Any], ndim: int) -> str:
+    """An index as NumPy writes it; the place of an entry in a vector, one number, as a low number.
+
+    An Ellipsis that stands for no axis is left out.
+    """
+    used = sum(i is not None and i is not Ellipsis for i in index)
+    parts = [_part_text(i) for i in index if i is not Ellipsis or used < ndim]
+    while len(parts) > 1 and parts[-1] == ":" and "…" not in parts:
+        parts.pop()
+    text = ", ".join(parts)
+    if ndim == 1 and text.isdecimal():
+        return subscript(text)
+    return text if len(text) <= 24 else "…"
+
+
+def _part_text(i: Any) -> str:
     if isinstance(i, slice):
         ends = ("" if end is None else str(end) for end in (i.start, i.stop))
         return ":".join(ends) + ("" if i.step is None else f":{i.step}")
@@ -145,9 +201,12 @@ def formula(op: str, operands: Sequence[Written], params: Sequence[str] = ()) ->
     """
     if op == "sum" and len(operands) == 1 and all(text.startswith("axis=") for text in params):
         return _total(operands[0], re.sub(r"\D", "", params[0]) if params else "")
-    if op == "getitem" and len(operands) == 1:
-        return f"{_in(operands[0], ATOM)}[{params[0] if params else '…'}]", ATOM
-    operands = [*operands, *((text, ATOM) for text in params)]
+    if op in _INDEXED and len(operands) == 1:
+        return _INDEXED[op](operands[0], params[0] if params else "")
+    if op == "gather" and params and params[0].split(", ").count("·") == len(operands) - 1:
+        return _gathered(operands[0], operands[1:], params[0])
+    options = [(text, ATOM) for text in params]
+    operands = [*options, *operands] if op == "einsum" else [*operands, *options]
     count, write = _WRITERS.get(op, (0, None))
     if write is not None and operands and count == len(operands):
         return write(operands)
@@ -155,7 +214,7 @@ def formula(op: str, operands: Sequence[Written], params: Sequence[str] = ()) ->
 
 
 def _call(op: str, operands: Sequence[Written]) -> Written:
-    return f"{op}({', '.join(text for text, _ in operands)})", ATOM
+    return f"{op.rpartition('.')[2]}({', '.join(text for text, _ in operands)})", ATOM
 
 
 def _total(operand: Written, axes: str) -> Written:
@@ -169,11 +228,49 @@ def _linear(operands: Sequence[Written]) -> Written:
 
 def _comparison(op: str, operands: Sequence[Written]) -> Written:
     left, right = operands
-    return f"{_in(left, SUM)} {_COMPARED[op]} {_in(right, SUM)}", 0
+    return f"{_in(left, SUM)} {COMPARED[op]} {_in(right, SUM)}", TRUTH
+
+
+def _transposed(operands: Sequence[Written]) -> Written:
+    text = _in(operands[0], ATOM)
+    return (text[:-1] if text.endswith("ᵀ") else f"{text}ᵀ"), ATOM
+
+
+def _negative(operands: Sequence[Written]) -> Written:
+    text, strength = operands[0]
+    if strength == SIGN or (strength == ATOM and text[:1] == "-" and _numeric(text)):
+        return text[1:], PRODUCT if strength == SIGN else ATOM
+    return f"−{_in(operands[0], PRODUCT)}", SIGN
+
+
+def _entry(operand: Written, index: str) -> Written:
+    """x[1, 2]; of a vector with a name of one letter xᵢ, whose index is given as a low number."""
+    text, _ = operand
+    if index[:1] in _LOW and index:
+        if re.fullmatch(r"[^\W\d_]\u0307?", text):
+            return f"{text}{index}", ATOM
+        index = index.translate(FROM_LOW)
+    return f"{_in(operand, ATOM)}[{index or '…'}]", ATOM
+
+
+def _placed(operand: Written, index: str) -> Written:
+    """Zeros but for the operand at an index: eᵢ·x with the i-th unit vector where x is one number."""
+    if index[:1] in _LOW and index:
+        return _product("scale", (f"e{index}", ATOM), operand)
+    return f"place({operand[0]}, [{index or '…'}])", ATOM
+
+
+def _gathered(operand: Written, places: Sequence[Written], index: str) -> Written:
+    """x[i, j] with arrays of places, which stand where the index has a dot."""
+    given = iter(places)
+    parts = (next(given)[0] if part == "·" else part for part in index.split(", "))
+    return f"{_in(operand, ATOM)}[{', '.join(parts)}]", ATOM
 
 
 def _inner(operands: Sequence[Written]) -> Written:
     left, right = operands
+    if "[" in left[0] + right[0]:  # in xᵀA[2] the index would seem to be that of the product
+        return _infix("matmul", operands)
     return f"{_in(left, ATOM)}ᵀ{_in(right, ATOM)}", PRODUCT
 
 
@@ -196,54 +293,88 @@ def _exp(operands: Sequence[Written]) -> Written:
 
 def _in(operand: Written, strength: int) -> str:
     """An operand, in brackets unless it binds at least as tightly as `strength`."""
-    text, own = operand
-    return text if own >= strength else f"({text})"
+    return operand[0] if operand[1] >= strength else _bracketed(operand)
+
+
+def _bracketed(operand: Written) -> str:
+    """An operand in brackets: those of a truth are Iverson's, [x > 0], which is 1 or 0."""
+    return f"[{operand[0]}]" if operand[1] == TRUTH else f"({operand[0]})"
 
 
 def _infix(op: str, operands: Sequence[Written]) -> Written:
     sign, strength = _INFIX[op]
-    if op in ("multiply", "scale", "select") and "1" in (operands[0][0], operands[1][0]):
-        return operands[1] if operands[0][0] == "1" else operands[0]
     (left, left_strength), right = operands
     if (part := _part_of_a_sum(op, *operands)) is not None:
         return part
+    if strength == PRODUCT and op != "divide" and op != "remainder":
+        return _product(op, *operands)
+    if (same := _without_neutral(op, *operands)) is not None:
+        return same
     if op == "matmul":  # brackets show whether a product of numbers or one of matrices comes first
-        clear = [text if own == MATRIX or own >= SIGN else f"({text})" for text, own in operands]
+        clear = [text if own == MATRIX or own >= SIGN else _bracketed((text, own)) for text, own in operands]
         return " @ ".join(clear), MATRIX
-    if op == "add" and right[0].startswith("−") and right[1] >= PRODUCT:
-        return f"{left} − {right[0][1:]}", SUM
-    number, _, rest = right[0].partition("·")
-    if (
-        op in ("multiply", "scale", "select")
-        and right[1] == PRODUCT
-        and _numeric(number)
-        and not _numeric(left.partition("·")[0])
-    ):
-        return f"{number}·{left if left_strength >= PRODUCT else f'({left})'}·{rest}", PRODUCT
-    if (
-        op in ("multiply", "scale", "select")
-        and right[1] == ATOM
-        and _numeric(right[0])
-        and not _numeric(left)
-    ):
-        return _infix(op, [right, operands[0]])  # numbers stand first
-    if (
-        op == "multiply"
-        and right[1] == ATOM
-        and "…" not in right[0]  # that stands for something else at each place
-        and (left == right[0] or left.endswith(f"·{right[0]}"))
-        and left_strength >= PRODUCT
-    ):
-        return f"{left}²", POWER if left == right[0] else PRODUCT
-    first = left if left_strength >= strength else f"({left})"
-    if left_strength == SIGN and op != "add" and op != "subtract":
-        first = left
+    if strength == SUM and right[0][:1] in ("−", "-") and right[1] >= PRODUCT:  # a + (−b), a − (−b)
+        return f"{left} {'−' if op == 'add' else '+'} {right[0][1:]}", SUM
+    first = left if left_strength == SIGN else _in(operands[0], strength)
     needed = strength if op in _ASSOCIATIVE else strength + 1
     second = _in(right, needed)
     if right[1] == SIGN or (second and second[0] in "−-"):
         second = f"({right[0]})"
-    between = sign if strength == PRODUCT and sign in "·/" else f" {sign} "
+    between = sign if sign == "/" else f" {sign} "
     return f"{first}{between}{second}", SUM if op == "remainder" else strength
+
+
+def _without_neutral(op: str, left: Written, right: Written) -> Written | None:
+    """x + 0, x − 0 and x/1 are x, and 0 − x is −x."""
+    if (op in ("add", "subtract") and right[0] == "0") or (op == "divide" and right[0] == "1"):
+        return left
+    if op == "add" and left[0] == "0":
+        return right
+    return _negative([right]) if op == "subtract" and left[0] == "0" else None
+
+
+def _product(op: str, left: Written, right: Written) -> Written:
+    """The sign stands first, then one number, then what is not a number: −2·x·y."""
+    (minus, one, x), (other_minus, two, y) = _factors(left), _factors(right)
+    number = _product_of_numbers(one, two)
+    if number == "1":
+        number = ""
+    rest = x if y[0] == "" else y if x[0] == "" else _product_of_terms(op, x, y)
+    if number and rest[0]:
+        rest = f"{number}·{_in(rest, PRODUCT)}", PRODUCT
+    elif number or not rest[0]:
+        rest = number or "1", PRODUCT if "·" in number else ATOM
+    rest = (_bracketed(rest), ATOM) if rest[1] == TRUTH else rest
+    return _negative([rest]) if minus != other_minus else rest
+
+
+def _factors(operand: Written) -> tuple[bool, str, Written]:
+    """Whether there is a minus before a product, its number or "", and the rest, which may be empty."""
+    text, strength = operand
+    minus = strength == SIGN or (strength == ATOM and text[:1] == "-" and _numeric(text))
+    if minus:
+        text, strength = text[1:], PRODUCT if strength == SIGN else ATOM
+    number, _, rest = text.partition("·") if strength in (PRODUCT, ATOM) else ("", "", "")
+    if strength in (PRODUCT, ATOM) and _numeric(number):
+        one_name = re.fullmatch(r"∂?\w+\u0307?\w*", rest)
+        return minus, "" if number == "1" else number, (rest, ATOM if one_name else PRODUCT)
+    return minus, "", (text, strength)
+
+
+def _product_of_numbers(one: str, two: str) -> str:
+    return exact_text(float(one) * float(two)) if one and two else one or two
+
+
+def _product_of_terms(op: str, left: Written, right: Written) -> Written:
+    (x, _), (y, strength) = left, right
+    if op == "multiply" and strength == ATOM and "…" not in y:  # that stands for something else at each place
+        if x == y:
+            return _power([right, ("2", ATOM)])
+        if x.endswith(f"·{y}"):
+            return f"{x}²", PRODUCT
+    if strength == PRODUCT and y.startswith("1/"):
+        return f"{_in(left, PRODUCT)}{y[1:]}", PRODUCT
+    return f"{_in(left, PRODUCT)}·{_in(right, PRODUCT)}", PRODUCT
 
 
 def _part_of_a_sum(op: str, left: Written, right: Written) -> Written | None:
@@ -259,18 +390,20 @@ def _numeric(text: str) -> bool:
     return bool(re.fullmatch(r"[-−]?[\d.]+(e[-+]?\d+)?", text))
 
 
+_INDEXED = {"getitem": _entry, "place": _placed}
+
 Writer = Callable[[Sequence[Written]], Written]
 
 _WRITERS: dict[str, tuple[int, Writer]] = {  # op: the number of operands, and its writer
     **{op: (2, partial(_infix, op)) for op in _INFIX},
-    **{op: (2, partial(_comparison, op)) for op in _COMPARED},
+    **{op: (2, partial(_comparison, op)) for op in COMPARED},
     **dict.fromkeys(("inner", "dot", "vdot"), (2, _inner)),
     **{op: (1, lambda xs: xs[0]) for op in PASSED},
-    **{op: (1, lambda xs: (f"{_in(xs[0], ATOM)}ᵀ", ATOM)) for op in ("transpose", "swapaxes")},
+    **dict.fromkeys(("transpose", "swapaxes"), (1, _transposed)),
     "linear": (3, _linear),
     "power": (2, _power),
     "exp": (1, _exp),
-    "negative": (1, lambda xs: (f"−{_in(xs[0], PRODUCT)}", SIGN)),
+    "negative": (1, _negative),
     "square": (1, lambda xs: (f"{_in(xs[0], ATOM)}²", POWER)),
     "sqrt": (1, lambda xs: (f"√{_in(xs[0], ATOM)}", POWER)),
     "absolute": (1, lambda xs: (f"|{xs[0][0]}|", ATOM)),

@@ -10,12 +10,13 @@ of an array.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from minigrad.drawing.graph.notation import number_text
+from minigrad.drawing.graph.calls import Called, composed
+from minigrad.drawing.graph.notation import exact_text, number_text
 from minigrad.replay.watched import LABELLED
 from minigrad.tables import symbol
 from minigrad.tensor import Tensor
@@ -26,6 +27,9 @@ Key = Any
 Operand = tuple[str, int | None]  # how it is written, and the position of its box in the order, if it has one
 
 IDENTITIES = {"positive", "detach"}
+SHORT = 4  # an index of so many places is written, a longer one is a box
+_LABELLED = {"cross_entropy", "softmax_residual"}
+_INDEXED = {"gather", "scatter", *_LABELLED}
 LARGEST_NUMBER = 1 << 16  # a larger array is not checked for being one number repeated
 
 
@@ -41,26 +45,37 @@ class Walk:
     one number.
 
     `order` holds the key of each box and the Tensor or array that it shows, in topological order, with each
-    leaf right before its first use. `operands` are the operands of each box, and `numbers` the named numbers
-    of update rules, which are written in formulas and not drawn.
+    leaf right before its first use. `operands` are the operands of each box. `calls` are the boxes that stand
+    for a call of several operations, `labels` the classes that a loss was given, by the keys of their boxes,
+    `formed` the indices of the Tensors on whose shape a user depends, and `numbers` the named numbers of
+    update rules, which are written in formulas and not drawn.
     """
 
     def __init__(self, targets: Iterable[Tensor], named: Collection[int]) -> None:
         self.order: list[tuple[Key, Any]] = []
         self.operands: list[list[Operand]] = []
         self.numbers: dict[str, str] = {}
+        self.labels: dict[Key, Any] = {}
+        self.formed: set[int] = set()
         self._place: dict[Key, int] = {}
         self._named = named
         ends = [resolved(t) for t in targets]
-        self._tensors: dict[Key, Any] = _behind(ends)
+        whole = _behind(ends, {})
+        self.calls = composed(whole, ends)
+        self._tensors: dict[Key, Any] = _behind(ends, self.calls) if self.calls else whole
         leaves = [t for t in self._tensors.values() if not t.inputs]
         self._leaf_of: dict[int, Key] = {id(t.primal): t.index for t in leaves}
+        self._matrices = {_place_of(t.primal): t.primal for t in leaves if t.primal.__class__ is np.ndarray}
         # Operations come in the order of their creation. A leaf may have a newer index than its users;
         # it is put before the first of them.
         for index in sorted(index for index, t in self._tensors.items() if t.inputs):
             t = self._tensors[index]
-            elementwise = t.op is not None and t.op.broadcasts and t.op.name != "matmul"
-            self._put(index, t, [self._operand(x, elementwise) for x in t.inputs])
+            call = self.calls.get(index)
+            self._put(
+                index,
+                t,
+                self._operands(t) if call is None else [self._operand(x) for x in call.inputs],
+            )
         for t in ends:
             self._put(t.index, t, [])
 
@@ -72,14 +87,41 @@ class Walk:
             self.operands.append(operands)
         return self._place[key]
 
-    def _operand(self, x: Any, elementwise: bool) -> Operand:
+    def _operands(self, t: Tensor) -> list[Operand]:
+        name = t.op.name if t.op is not None else ""
+        if name in _INDEXED:
+            return [self._operand(t.inputs[0]), *(self._index(name, t, x) for x in t.inputs[1:])]
+        elementwise = t.op is not None and t.op.broadcasts and name != "matmul"
+        found = []
+        for x in t.inputs:
+            others = [y.shape for y in t.inputs if isinstance(y, Tensor) and y is not x]
+            found.append(self._operand(x, elementwise and np.broadcast_shapes(*others) == t.shape))
+        return found
+
+    def _index(self, name: str, t: Tensor, x: Any) -> Operand:
+        """An index: a short one without a name is written as a list. Labels are shown as the user gave them;
+        the loss has them as places among the flattened logits."""
+        if isinstance(x, Tensor) or id(x) in self._named or x.ndim != 1:
+            return self._operand(x)
+        if name not in _LABELLED:
+            return (str(x.tolist()), None) if x.size <= SHORT else self._operand(x)
+        key = ("array", id(x))
+        if key not in self.labels:
+            classes = np.shape(t.args[0])[-1]
+            self.labels[key] = np.asarray(x - np.arange(x.size) * classes, np.int64)
+        return "·", self._put(key, self.labels[key], [])
+
+    def _operand(self, x: Any, formless: bool = False) -> Operand:
+        """An operand; `formless` tells that the others alone give the result its shape."""
         if isinstance(x, Tensor):
             x = resolved(x)
+            if not formless:
+                self.formed.add(x.index)
             if x.inputs:
                 return "·", self._place[x.index]
             number = self._number_in_leaf(x)
         else:
-            number = self._number_in_array(x, elementwise)
+            number = self._number_in_array(x, formless)
         return (number, None) if number is not None else self._leaf(x)
 
     def _number_in_leaf(self, x: Tensor) -> str | None:
@@ -93,23 +135,47 @@ class Walk:
             return name
         return _scalar_text(x.primal) if x.op is not None and not x.name else None
 
-    def _number_in_array(self, array: Any, elementwise: bool) -> str | None:
+    def _number_in_array(self, array: Any, formless: bool) -> str | None:
         """The text of an operand that is one number: without a dimension, or the same number everywhere, as
         the ones in the derivative of a sum are. An array with a name and a dimension keeps its box, which a
         reader expects."""
         if np.ndim(array) == 0:
             return _scalar_text(array)
-        unnamed = elementwise and id(array) not in self._named
+        unnamed = formless and id(array) not in self._named
         if unnamed and 0 < array.size <= LARGEST_NUMBER and (array == array.flat[0]).all():
-            return number_text(array.flat[0])
+            return exact_text(array.flat[0])
         return None
 
     def _leaf(self, x: Any) -> Operand:
         """The box of a leaf or of a constant. A leaf and an array that is its value are one box."""
         array = x.primal if isinstance(x, Tensor) else x
-        written, whole = ("·", array) if isinstance(x, Tensor) and x.op is None else _base(array)
+        written, whole = ("·", array) if isinstance(x, Tensor) and x.op is None else self._base(array)
         key = self._leaf_of.get(id(whole), x.index if isinstance(x, Tensor) else ("array", id(whole)))
         return written, self._put(key, self._tensors.get(key, whole), [])
+
+    def _base(self, array: Any) -> tuple[str, Any]:
+        """How an array is written, and the array whose box it refers to: that of the same memory, and for a
+        transpose its matrix."""
+        if array.__class__ is not np.ndarray or array.ndim != 2:
+            return "·", array
+        place, turned = _place_of(array), _place_of(array.T)
+        if place in self._matrices:
+            return "·", self._matrices[place]
+        if (
+            turned not in self._matrices
+            and isinstance(array.base, np.ndarray)
+            and _place_of(array.base) == turned
+        ):
+            self._matrices[turned] = array.base
+        if turned in self._matrices:
+            return "·ᵀ", self._matrices[turned]
+        self._matrices[place] = array
+        return "·", array
+
+
+def _place_of(array: Any) -> tuple[Any, ...]:
+    """What tells whether two arrays are the same elements of one memory."""
+    return array.__array_interface__["data"][0], array.dtype.str, array.shape, array.strides
 
 
 def buffers_behind(targets: Iterable[Tensor]) -> dict[Key, str]:
@@ -118,7 +184,7 @@ def buffers_behind(targets: Iterable[Tensor]) -> dict[Key, str]:
     for (label, _), module in LABELLED.items():
         modules.setdefault(label, []).append(module)
     found: dict[Key, str] = {}
-    for t in _behind([resolved(t) for t in targets]).values() if modules else ():
+    for t in _behind([resolved(t) for t in targets], {}).values() if modules else ():
         for x in t.inputs:
             for module in modules.get(t.mode.module, ()) if isinstance(x, np.ndarray) else ():
                 path = [*t.mode.module.split(".")[1:]]
@@ -126,27 +192,17 @@ def buffers_behind(targets: Iterable[Tensor]) -> dict[Key, str]:
     return found
 
 
-def _behind(ends: Sequence[Tensor]) -> dict[Key, Any]:
-    """All Tensors that lead to these, by index, past the identities."""
+def _behind(ends: Sequence[Tensor], calls: Mapping[int, Called]) -> dict[Key, Any]:
+    """All Tensors that lead to these, by index, past the identities and past what is inside `calls`."""
     seen: dict[Key, Any] = {}
     stack = list(ends)
     while stack:
         t = stack.pop()
         if t.index not in seen:
             seen[t.index] = t
-            stack += [resolved(x) for x in t.inputs if isinstance(x, Tensor)]
+            stack += [resolved(x) for x in calls.get(t.index, t).inputs if isinstance(x, Tensor)]
     return seen
 
 
 def _scalar_text(x: Any) -> str:
-    return number_text(x[()] if isinstance(x, np.ndarray) else x)
-
-
-def _base(array: Any) -> tuple[str, Any]:
-    """The text for an array, and the array whose box it refers to: a transpose refers to its base."""
-    base = array.base
-    if isinstance(base, np.ndarray) and array.ndim == 2 and base.ndim == 2:
-        same_place = array.__array_interface__["data"][0] == base.__array_interface__["data"][0]
-        if same_place and array.shape == base.shape[::-1] and array.strides == base.strides[::-1]:
-            return "·ᵀ", base
-    return "·", array
+    return exact_text(x[()] if isinstance(x, np.ndarray) else x)
