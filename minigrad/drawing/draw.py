@@ -10,12 +10,13 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import FrameType, FunctionType
+from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from minigrad.drawing.drawing import Drawing
+from minigrad.drawing.graph.afresh import afresh
 from minigrad.drawing.graph.collect import collect
 from minigrad.drawing.graph.fold import only
 from minigrad.drawing.graph.formulas import short_name
@@ -121,11 +122,13 @@ def draw(
             f"got {type(target).__name__}: {target!r:.60}.{instead}"
         )
     aside: Named = []
+    outputs, note = afresh(outputs, names)
     if wanted is not None:
         outputs, aside = _derived(outputs, wanted, names)
     title = called if title is None else title
     full = collect(outputs, aside=aside, names=names, title=title, show=details, inputs=arguments)
     full.direction = direction
+    full.notes += [note] if note else []
     if wanted is not None:
         full = only(full, wanted)
     return Drawing(full, fold=fold, parameters=parameters, engine=engine, theme=theme)
@@ -238,6 +241,11 @@ def _names_within(f: Any) -> dict[Any, str]:
     while stack and len(seen) < 50:
         g = stack.pop()
         code = getattr(g, "__code__", None)
+        owner = (
+            g if code is None else getattr(g, "__self__", None)
+        )  # of a method, or an object that is called
+        if owner is not None:
+            _note([("self", owner)], names)
         if id(g) in seen or code is None:
             continue
         seen.add(id(g))
@@ -259,16 +267,46 @@ def _names_around(frame: FrameType) -> dict[Any, str]:
     return names
 
 
+MOST_OBJECTS, DEEPEST = 5_000, 8  # where names are looked for
+
+
 def _note(variables: Sequence[tuple[str, Any]], names: dict[Any, str]) -> None:
-    for name, value in variables:
-        if name.startswith("_"):
-            continue
-        if isinstance(value, Tensor):
-            names.setdefault(value.index, name)
-        elif isinstance(value, np.ndarray):
-            names.setdefault(("array", id(value)), name)
-            if value.ndim == 1 and value.dtype.kind in "iu":  # a loss looks them up by their values
-                names.setdefault(("labels", value.astype(np.int64).tobytes()), name)
+    """Note the arrays and Tensors in these variables by name, and those in plain objects, lists and dicts by
+    path: `net.layers.0.w`. What `self` holds needs no `self`."""
+    level = [(name, value) for name, value in variables if not name.startswith("_")]
+    seen: set[int] = set()
+    for _ in range(DEEPEST):
+        below: list[tuple[str, Any]] = []
+        for path, value in level:
+            if isinstance(value, Tensor):
+                names.setdefault(value.index, path)
+            elif isinstance(value, np.ndarray):
+                names.setdefault(("array", id(value)), path)
+                if value.ndim == 1 and value.dtype.kind in "iu":  # a loss looks them up by their values
+                    names.setdefault(("labels", value.astype(np.int64).tobytes()), path)
+            elif id(value) not in seen and len(seen) < MOST_OBJECTS:
+                seen.add(id(value))
+                within = "" if path == "self" else f"{path}."
+                below += [(f"{within}{key}", x) for key, x in _held(value)]
+        level = below
+
+
+def _held(value: Any) -> list[tuple[Any, Any]]:
+    """What a list, a dict or a plain object holds, with the index, the key or the attribute."""
+    if isinstance(value, list | tuple):
+        return list(enumerate(value[:MOST_OBJECTS]))
+    if isinstance(value, dict):
+        return list(value.items())[:MOST_OBJECTS]
+    if (
+        isinstance(value, type | FunctionType | ModuleType)
+        or type(value).__module__ in sys.builtin_module_names
+    ):
+        return []
+    try:
+        held = vars(value)
+    except TypeError:  # an object without attributes of its own
+        return []
+    return list(held.items()) if isinstance(held, dict) else []
 
 
 # Derivatives of the recorded graph

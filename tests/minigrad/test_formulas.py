@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+import optim
 from minigrad import Tensor, draw
 from minigrad.drawing.graph.collect import collect
 from minigrad.drawing.graph.notation import ATOM, formula
@@ -495,3 +496,84 @@ def test_the_gradients_of_a_call_arrive_at_its_arguments():
     arrivals = {i for visit in drawn.full.visits if visit.node == called for i, _ in visit.arrivals}
     assert next(n.id for n in drawn.full.nodes if n.label == "A") in arrivals
     assert drawn.full.nodes[called].gradient == f"{2 * np.trace(a):.4g}"
+
+
+# Names, and graphs that are out of date
+
+
+class Neuron:
+    def __init__(self, n):
+        self.w = [Tensor(0.5 + k, requires_grad=True) for k in range(n)]
+        self.b = Tensor(0.1, requires_grad=True)
+
+    def __call__(self, x):
+        return np.tanh(self.w[0] * x + self.w[1] + self.b)
+
+
+class Net:
+    def __init__(self):
+        self.neurons, self.scales = [Neuron(2), Neuron(2)], {"first": Tensor([1.0, 2.0], requires_grad=True)}
+        self.again = self  # an object may hold itself
+
+    def loss(self, x):
+        return np.sum(self.scales["first"] * (self.neurons[0](x) + self.neurons[1](x)))
+
+    def drawn(self):
+        return draw(self.loss(2.0))
+
+
+def test_names_are_the_paths_in_plain_objects():
+    net = Net()
+    paths = {f"neurons.{i}.{x}" for i in range(2) for x in ("w.0", "w.1", "b")} | {"scales.first"}
+    found = {n.name for n in draw(net.loss(2.0)).picture.nodes if n.kind == "parameter"}
+    assert found == {f"net.{path}" for path in paths}
+    for drawn in (net.drawn(), draw(net.loss, 2.0), draw(net.neurons[0], 2.0)):
+        names = {n.name for n in drawn.picture.nodes if n.kind == "parameter"}
+        assert names
+        assert names <= paths | {"w.0", "w.1", "b"}
+    assert "w₁₀" in str(net.drawn())
+
+
+def test_numbers_start_from_1():
+    net = Net()
+    assert set(re.findall("(?<![A-Za-z])[uh][₀-₉]+", str(net.drawn()))) == {
+        *(f"u{LOW_DIGITS[i]}" for i in range(1, 7)), "h₁", "h₂"
+    }  # fmt: skip
+
+
+def loss_of(w):
+    return cross_entropy(np.tanh(w), np.array([0, 1, 2]))
+
+
+def stepped(kept):
+    """A loss, its parameter after a step of an optimizer, and the loss whose picture is wanted. An optimizer
+    that is made after the loss has its own memory for the parameter, so the old array is `kept`."""
+    w = Tensor(a, requires_grad=True, name="w")
+    adam = None if kept else optim.Adam([w], lr=0.1)
+    loss = loss_of(w)
+    loss.backward()
+    (adam or optim.Adam([w], lr=0.1)).step()
+    return loss, w, loss_of(Tensor(a if kept else w.numpy(), requires_grad=True, name="w"))
+
+
+@pytest.mark.parametrize("phases", [None, ("forward", "backward"), ("forward", "backward", "tangent")])
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_drawing_after_a_step_has_numbers_that_belong_together(phases, kept):
+    loss, _, wanted = stepped(kept)
+    drawn, fresh = (draw(y, phases=phases, show={"value", "grad"}, title="") for y in (loss, wanted))
+    assert [(n.value, n.gradient) for n in drawn.full.nodes] == [
+        (n.value, n.gradient) for n in fresh.full.nodes
+    ]
+    of = "those of the recording" if kept else "for the present values"
+    assert [note for note in drawn.picture.notes if "w. All" in note and of in note]
+    assert not [note for note in fresh.picture.notes if "Changed" in note]
+
+
+def test_a_drawing_after_a_step_changes_nothing():
+    loss, w, _ = stepped(False)
+    before, index = w.numpy(), w.index
+    draw(loss, phases=("forward", "backward"))
+    assert w.index == index
+    np.testing.assert_array_equal(w.numpy(), before)
+    with pytest.raises(mg.StaleGraphError):
+        loss.backward()

@@ -176,16 +176,16 @@ def _mark(node: Node) -> str | None:
 def short_name(name: str) -> str:
     """The name of a parameter in formulas.
 
-    >>> short_name("layers.0.weight"), short_name("encoder.bias"), short_name("x")
-    ('W₀', 'b', 'x')
+    >>> [short_name(name) for name in ("layers.0.weight", "encoder.bias", "x", "net.neurons.1.w.0")]
+    ['W₀', 'b', 'x', 'w₁₀']
     """
-    path, _, last = name.rpartition(".")
+    *path, last = name.split(".")
     if not path:
         return name
-    numbers = re.findall(r"\d+", path)
-    return {"weight": "W", "bias": "b"}.get(last, last) + (
-        subscript(int(numbers[-1][-4:])) if numbers else ""
-    )
+    numbers = [part[-4:] for part in re.findall(r"\d+", ".".join(path))][-1:]
+    while last.isdecimal() and path:  # an element of a list: all its numbers stand low
+        numbers, last = [*re.findall(r"\d+", ".".join([*path, last]))], path.pop()
+    return {"weight": "W", "bias": "b"}.get(last, last) + subscript("".join(str(int(n)) for n in numbers))
 
 
 def _joined(graph: _Graph) -> list[int]:
@@ -295,7 +295,7 @@ class _Names:
             return self._unique(tangent_of(short[moved]))
         letter = _PHASE_LETTERS.get(node.phase) or _LETTERS.get(node.op, "u")
         numbers = re.findall(r"\d+", node.module)
-        index = numbers[-1] if numbers else _index_of([short[j] for j in self._graph.sources[i]])
+        index = numbers[-1] if numbers else _index_of([short[j] for j in self._graph.sources[i]], letter)
         name = letter + subscript(index)
         return self._unique(name) if index and name not in self._taken else self._counted(letter)
 
@@ -344,10 +344,7 @@ def _tangents(graph: _Graph, joined: Sequence[int]) -> dict[int, int]:
     return {i: about for about, i in last.items()}
 
 
-_UP = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
-
-
-def _index_of(names: Sequence[str]) -> str:
-    """The subscript of the first operand, which its result takes over: h₀ = tanh(z₀)."""
-    found = re.search("[₀-₉]+$", names[0]) if names else None
-    return found[0].translate(_UP) if found else ""
+def _index_of(names: Sequence[str], letter: str) -> str:
+    """The subscript that an activation takes over from its operand: h₀ = tanh(z₀)."""
+    found = re.fullmatch("z([₀-₉]+)", names[0]) if names and letter == "h" else None
+    return found[1].translate(FROM_LOW) if found else ""

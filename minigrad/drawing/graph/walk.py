@@ -95,7 +95,8 @@ class Walk:
         found = []
         for x in t.inputs:
             others = [y.shape for y in t.inputs if isinstance(y, Tensor) and y is not x]
-            found.append(self._operand(x, elementwise and np.broadcast_shapes(*others) == t.shape))
+            formless = elementwise and np.broadcast_shapes(*others) == t.shape
+            found.append(self._operand(x, formless or name == "broadcast_to"))
         return found
 
     def _index(self, name: str, t: Tensor, x: Any) -> Operand:
