@@ -541,6 +541,20 @@ def test_numbers_start_from_1():
     }  # fmt: skip
 
 
+def test_numbers_have_no_gaps_where_repeats_are_folded():
+    y = x = Tensor(0.5, requires_grad=True, name="u₂")
+    for _ in range(40):
+        y = np.sin(y) * 0.9 + y
+    drawn = draw(y * x, fold="repeats")
+    assert any("the same" in n.label for n in drawn.picture.nodes)
+    made = [
+        n.label.split(" = ")[0]
+        for n in drawn.picture.nodes
+        if n.kind == "op" and " = " in n.label and not n.name
+    ]
+    assert made == [f"u{LOW_DIGITS[i]}" for i in (1, *range(3, 2 + len(made)))], "u₂ is the user's"
+
+
 def loss_of(w):
     return cross_entropy(np.tanh(w), np.array([0, 1, 2]))
 

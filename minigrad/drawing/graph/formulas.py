@@ -29,9 +29,10 @@ from minigrad.drawing.graph.notation import (
 from minigrad.drawing.picture import Node, Picture
 from minigrad.tables import subscript
 
-__all__ = ["formulas", "short_name"]
+__all__ = ["formulas", "renumbered", "short_name"]
 
 LONGEST = 44  # characters of a formula
+_LOW = "₀₁₂₃₄₅₆₇₈₉"
 _LEAVES = ("input", "parameter", "constant")
 _FORM = {"transpose", "swapaxes", "negative", "reshape", "astype", "broadcast_to", "square", "moveaxis",
          "getitem", "place", "positive", *COMPARED}  # fmt: skip
@@ -342,6 +343,41 @@ def _tangents(graph: _Graph, joined: Sequence[int]) -> dict[int, int]:
         if node.kind == "op" and node.phase == "tangent" and joined[i] < 0 and _about(node) >= 0:
             last[_about(node)] = i
     return {i: about for about, i in last.items()}
+
+
+_NUMBERED = re.compile(r"(?<!\w)([^\W\d_]\u0307?)[₀-₉]+(?!\w)")
+
+
+def renumbered(picture: Picture) -> Picture:
+    """The picture with its letters counted from 1 in the order of its boxes, because folding leaves gaps.
+
+    Names that the user gave stay, and so do those of layers: z₂ and h₂ belong to the layer of this number.
+    """
+    given = {text for node in picture.nodes if node.name for text in (node.name, short_name(node.name))}
+    texts = [f"{node.label} {node.formula}" for node in picture.nodes]
+    first = [match[0] for text in texts if (match := _NUMBERED.match(text))]
+    layered = any(match[0].startswith("z") for text in texts for match in _NUMBERED.finditer(text))
+    letters = {*"ugtcx", "u" if layered else "h"} - given  # x₁ may be an entry of a vector x
+    new: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    for name in [*first, *(match[0] for text in texts for match in _NUMBERED.finditer(text))]:
+        letter = name[0]
+        if name in new or name in given or len(name.rstrip(_LOW)) > 1 or letter not in letters:
+            continue
+        while name not in new or new[name] in given:
+            counts[letter] = counts.get(letter, 0) + 1
+            new[name] = letter + subscript(counts[letter])
+    new |= {tangent_of(old): tangent_of(name) for old, name in new.items()}
+    if all(old == name for old, name in new.items()):
+        return picture
+
+    def text_of(text: str) -> str:
+        return _NUMBERED.sub(lambda match: new.get(match[0], match[0]), text)
+
+    nodes = [
+        replace(node, label=text_of(node.label), formula=text_of(node.formula)) for node in picture.nodes
+    ]
+    return replace(picture, nodes=nodes)
 
 
 def _index_of(names: Sequence[str], letter: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minigrad.drawing.graph.fold import leading, repeats
-from minigrad.drawing.graph.formulas import formulas
+from minigrad.drawing.graph.formulas import formulas, renumbered
 from minigrad.drawing.graph.inside import inside
 from minigrad.drawing.graph.modules import deepest, modules
 from minigrad.drawing.picture import Picture
@@ -23,8 +23,10 @@ def folded(picture: Picture, fold: str | None, parameters: str = "inside") -> Pi
     further; "auto" folds as far as a readable picture needs. `parameters` tells whether they stand inside the
     box of their operation; of None, which draws every leaf, they never do.
     """
-    if fold is None:
-        return leading(picture)
+    return leading(picture) if fold is None else renumbered(_folded(picture, fold, parameters))
+
+
+def _folded(picture: Picture, fold: str, parameters: str) -> Picture:
     small = leading(formulas(picture))
     if parameters == "inside":
         small = inside(small)
@@ -42,16 +44,17 @@ def folded(picture: Picture, fold: str | None, parameters: str = "inside") -> Pi
 def levels(picture: Picture, parameters: str = "inside") -> list[tuple[str, Picture]]:
     """The names and pictures of all levels, from the most detailed; one that changes nothing is left out.
     Nested modules have a level for each depth."""
-    plain = folded(picture, "formulas", parameters)
+    plain = _folded(picture, "formulas", parameters)
     deep = [(f"modules to depth {depth}", modules(plain, depth)) for depth in range(deepest(plain), 1, -1)]
     smaller = [
-        ("repeats folded", folded(picture, "repeats", parameters)),
+        ("repeats folded", _folded(picture, "repeats", parameters)),
         *deep,
-        ("modules", folded(picture, "modules", parameters)),
+        ("modules", _folded(picture, "modules", parameters)),
     ]
     smaller.sort(key=lambda level: -len(level[1].nodes))
+    smaller = [(name, renumbered(small)) for name, small in [("formulas", plain), *smaller]]
     found: list[tuple[str, Picture]] = []
-    for name, small in (("operations", folded(picture, None)), ("formulas", plain), *smaller):
+    for name, small in (("operations", folded(picture, None)), *smaller):
         if not found or len(small.nodes) != len(found[-1][1].nodes):
             found.append((name, small))
     return found
