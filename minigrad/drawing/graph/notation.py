@@ -79,6 +79,8 @@ def rounded(text: str) -> str:
     >>> rounded("0.3333333333333333·x₁")
     '0.3333·x₁'
     """
+    if "." not in text:
+        return text
     return re.sub(r"(?<![\w.])\d+(\.\d+)?(e[-+]?\d+)?(?![\w.])", lambda found: _shorter(found[0]), text)
 
 

@@ -92,12 +92,9 @@ class Walk:
         if name in _INDEXED:
             return [self._operand(t.inputs[0]), *(self._index(name, t, x) for x in t.inputs[1:])]
         elementwise = t.op is not None and t.op.broadcasts and name != "matmul"
-        found = []
-        for x in t.inputs:
-            others = [y.shape for y in t.inputs if isinstance(y, Tensor) and y is not x]
-            formless = elementwise and np.broadcast_shapes(*others) == t.shape
-            found.append(self._operand(x, formless or name == "broadcast_to"))
-        return found
+        return [
+            self._operand(x, name == "broadcast_to" or (elementwise and _formless(x, t))) for x in t.inputs
+        ]
 
     def _index(self, name: str, t: Tensor, x: Any) -> Operand:
         """An index: a short one without a name is written as a list. Labels are shown as the user gave them;
@@ -203,6 +200,12 @@ def _behind(ends: Sequence[Tensor], calls: Mapping[int, Called]) -> dict[Key, An
             seen[t.index] = t
             stack += [resolved(x) for x in calls.get(t.index, t).inputs if isinstance(x, Tensor)]
     return seen
+
+
+def _formless(x: Any, t: Tensor) -> bool:
+    """Whether the other inputs alone give the elementwise result t its shape."""
+    others = [y.shape for y in t.inputs if isinstance(y, Tensor) and y is not x]
+    return t.shape in others or np.broadcast_shapes(*others) == t.shape
 
 
 def _scalar_text(x: Any) -> str:
