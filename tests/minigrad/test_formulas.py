@@ -383,7 +383,8 @@ def check(f, drawn):
     np.testing.assert_allclose(got, want, rtol=2e-3, atol=2e-3 * np.max(np.abs(want)), err_msg=str(drawn))
 
 
-SEEDS = [*range(12), *further(*range(12, 400))]
+FIRST = [*range(6), 20, 22, 23, 96, 115, 204, 315]  # the last ones found faults
+SEEDS = [*FIRST, *further(*(seed for seed in range(400) if seed not in FIRST))]
 
 
 @pytest.fixture
@@ -428,7 +429,7 @@ WRITTEN = {  # a function of x, a vector, or of A, a matrix: the lines of its pi
     "zero": (lambda x: 0 - (x + 0), "−x | x"),
     "minus": (lambda x: x - (-2 * x), "x + 2·x | x"),
     "cube": (lambda x: x**3, "x³ | x"),
-    "thirds": (lambda x: (x * (1 / 3)) * 6, "2·x | x"),
+    "thirds": (lambda x: (x * (1 / 3)) * 3000, "1000·x | x"),
     "axes": (lambda A: A.sum(0) / A.mean(axis=1), "u₁/u₂ | u₁ = Σ₀ A | A | u₂ = mean(A, axis=1)"),
     "kept axes": (lambda A: A.sum(1, keepdims=True), "sum(A, axis=1, keepdims=True) | A"),
     "mask": (lambda A: np.where(A > 2, A, 0), "where(A > 2, A, 0) | A"),

@@ -345,7 +345,8 @@ def _tangents(graph: _Graph, joined: Sequence[int]) -> dict[int, int]:
     return {i: about for about, i in last.items()}
 
 
-_NUMBERED = re.compile(r"(?<!\w)([^\W\d_]\u0307?)[₀-₉]+(?!\w)")
+# a letter with an index, also beside raised signs, as in u₁ᵀu₂²
+_NUMBERED = re.compile("(?<![^\\Wᵀ₀-₉⁰¹²³⁴-⁹])([^\\W\\d_ᵀ]\u0307?)[₀-₉]+(?![^\\Wᵀᵗⁿ⁰¹²³⁴-⁹])")
 
 
 def renumbered(picture: Picture) -> Picture:
