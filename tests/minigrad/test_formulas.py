@@ -409,6 +409,17 @@ def test_the_formulas_of_its_gradient_have_the_gradient(seed, whole_values):
     check(gradient, draw(gradient, a, b, title=""))
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda A, v: np.sum(v[0] * np.ones((3, 3))),
+        lambda A, v: mg.grad(lambda v: np.tanh(np.sum(A @ v)))(v),
+    ],
+)
+def test_a_shape_that_counts_is_written(f, whole_values):
+    check(f, draw(f, a, b, title=""))
+
+
 # What is written
 
 
