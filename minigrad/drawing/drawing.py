@@ -30,6 +30,9 @@ from minigrad.hints import add_hints, visible
 
 __all__ = ["Drawing"]
 
+IN_NOTEBOOK = 2_000_000  # characters of a page up to which a notebook keeps it; beyond, it shows the SVG
+LOWEST, HIGHEST, AROUND = 360, 640, 170  # pixels: limits of a frame's height; the page's controls in it
+
 
 class Drawing:
     """A drawn graph. It shows itself in a notebook, prints as a text tree, and saves by suffix.
@@ -170,7 +173,11 @@ class Drawing:
     ) -> dict[str, str]:
         bundle = {"text/plain": str(self)}
         try:
-            bundle["image/svg+xml"] = self.svg
+            # as wide as the column at most: its natural width may be several screens
+            bundle["image/svg+xml"] = self.svg.replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)
+            page = self.html
+            if len(page) <= IN_NOTEBOOK:
+                bundle["text/html"] = _framed(page, self.layout.height)
         except Exception as error:  # a notebook should show something rather than fail
             bundle["text/plain"] += f"\n(no picture: {error})"
         return bundle
@@ -189,6 +196,18 @@ class Drawing:
             f"<Drawing of {self.full.total:,} operations and leaves; .show() opens it in the browser, "
             ".save('graph.svg') writes it, print() shows it as text>"
         )
+
+
+def _framed(page: str, height: float) -> str:
+    """A page as an element of a notebook: a frame that runs the page's script and nothing else. It has no
+    origin, so it reaches neither the notebook nor the network. A frontend that shows a notebook of others
+    takes it out, and then shows the SVG or the text."""
+    text = page.replace("&", "&amp;").replace("'", "&#39;")
+    high = round(min(max(height + AROUND, LOWEST), HIGHEST))
+    return (
+        f"<iframe title='Computation graph' sandbox='allow-scripts allow-downloads' width='100%' "
+        f"height='{high}' style='border:0;display:block' srcdoc='{text}'></iframe>"
+    )
 
 
 add_hints(Drawing, "a Drawing", DRAWING)

@@ -488,7 +488,8 @@ def test_hostile_names_on_tensors():
         drawing = draw(np.tanh(x), title=name, show={"value", "source"})
         ET.fromstring(drawing.svg.encode())
         bundle = drawing._repr_mimebundle_()
-        assert set(bundle) == {"text/plain", "image/svg+xml"}
+        assert set(bundle) == {"text/plain", "image/svg+xml", "text/html"}
+        ET.fromstring(bundle["image/svg+xml"].encode())
         assert repr(drawing)
 
 

@@ -147,6 +147,36 @@ def test_columns_of_numbers_are_set_to_the_right():
     assert re.findall(r"text-align:(\w+)", html) == ["left", "right"] * 4
 
 
+# A drawing
+
+
+class Frame(HTMLParser):
+    def handle_starttag(self, tag, attrs):
+        self.tag, self.attributes = tag, dict(attrs)
+
+
+@pytest.mark.parametrize("name", ["x", EVIL, "' srcdoc='", "&amp;'&#39;"])
+def test_a_drawing_shows_its_page_in_a_frame_that_reaches_nothing(name):
+    x = Tensor(2.0, requires_grad=True, name=name)
+    drawing = draw(np.tanh(x), title=name)
+    bundle = drawing._repr_mimebundle_()
+    frame = Frame()
+    frame.feed(bundle["text/html"])
+    assert frame.tag == "iframe"
+    assert bundle["text/html"].count("<iframe") == 1
+    assert frame.attributes["srcdoc"] == drawing.html
+    assert frame.attributes["sandbox"].split() == ["allow-scripts", "allow-downloads"], "no origin"
+    assert frame.attributes["width"] == "100%"
+    assert "max-width:100%" in bundle["image/svg+xml"][:400]
+    assert bundle["image/svg+xml"].count("<svg") == 1
+
+
+def test_a_page_too_large_for_a_notebook_leaves_the_picture(monkeypatch):
+    monkeypatch.setattr("minigrad.drawing.drawing.IN_NOTEBOOK", 1000)
+    bundle = draw(np.tanh(Tensor(2.0, requires_grad=True)))._repr_mimebundle_()
+    assert set(bundle) == {"text/plain", "image/svg+xml"}
+
+
 # The bar
 
 
