@@ -7,9 +7,11 @@ the index of a Tensor, by ("array", id) of an array, or by ("labels", bytes) of 
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
@@ -21,7 +23,7 @@ from minigrad.drawing.graph.collect import collect
 from minigrad.drawing.graph.fold import only
 from minigrad.drawing.graph.formulas import short_name
 from minigrad.drawing.graph.notation import tangent_of
-from minigrad.drawing.picture import DETAILS, PHASES
+from minigrad.drawing.picture import DETAILS, PHASES, Picture, Program
 from minigrad.drawing.write.theme import Theme
 from minigrad.errors import entry
 from minigrad.mode import scope
@@ -126,12 +128,30 @@ def draw(
     if wanted is not None:
         outputs, aside = _derived(outputs, wanted, names)
     title = called if title is None else title
-    full = collect(outputs, aside=aside, names=names, title=title, show=details, inputs=arguments)
+    places: dict[Any, int] = {}
+    full = whole = collect(
+        outputs, aside=aside, names=names, title=title, show=details, inputs=arguments, places=places
+    )
     full.direction = direction
     full.notes += [note] if note else []
     if wanted is not None:
         full = only(full, wanted)
-    return Drawing(full, fold=fold, parameters=parameters, engine=engine, theme=theme)
+    return Drawing(
+        full,
+        fold=fold,
+        parameters=parameters,
+        engine=engine,
+        theme=theme,
+        program=partial(_program, full, whole, outputs, places),
+    )
+
+
+def _program(full: Picture, whole: Picture, outputs: Named, places: Mapping[Any, int]) -> Program:
+    """How the numbers of `full` follow from the leaves. Only pages need it, and it takes a second run."""
+    if len(full.nodes) < len(whole.nodes):
+        return Program(why="Its numbers cannot be changed here: parts of the graph are not drawn.")
+    module: Any = importlib.import_module("minigrad.drawing.graph.program")
+    return module.program(full, outputs, places)  # type: ignore[no-any-return]
 
 
 def _checked(option: str, given: Any, known: Sequence[str]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from typing import Any
 from minigrad.drawing.graph.levels import FOLDS, PARAMETERS, folded, levels
 from minigrad.drawing.layout.arranging import arranged
 from minigrad.drawing.layout.geometry import Layout
-from minigrad.drawing.picture import Picture
+from minigrad.drawing.picture import Picture, Program
 from minigrad.drawing.write.as_json import to_dict
 from minigrad.drawing.write.dot import dot
 from minigrad.drawing.write.engines import ENGINES, chosen, rendered
@@ -56,6 +56,7 @@ class Drawing:
         parameters: str = "inside",
         engine: str = "auto",
         theme: str | Theme = "light",
+        program: Callable[[], Program] = Program,
     ) -> None:
         if engine not in ENGINES:
             raise ValueError(f"`draw(engine=...)` must be one of {', '.join(ENGINES)}, got {engine!r}.")
@@ -66,6 +67,7 @@ class Drawing:
             raise ValueError(f"`draw(parameters=...)` must be one of {known}, got {parameters!r}.")
         self.full, self.fold, self.parameters = full, fold, parameters
         self.engine, self.theme = engine, theme_of(theme)
+        self._program = program
 
     @cached_property
     def picture(self) -> Picture:
@@ -85,7 +87,12 @@ class Drawing:
     def themed(self, theme: str | Theme) -> Drawing:
         """The same drawing in other colours."""
         other = Drawing(
-            self.full, fold=self.fold, parameters=self.parameters, engine=self.engine, theme=theme
+            self.full,
+            fold=self.fold,
+            parameters=self.parameters,
+            engine=self.engine,
+            theme=theme,
+            program=self._program,
         )
         for part in ("picture", "layout"):  # colours change neither, so they are not computed again
             if part in self.__dict__:
@@ -121,7 +128,7 @@ class Drawing:
     def html(self) -> str:
         """One offline page to look around in, and to play the backward pass."""
         viewer: Any = importlib.import_module("minigrad.drawing.write.html")
-        return str(viewer.html(self.full, self.picture, self.views(), self.theme))
+        return str(viewer.html(self.full, self.picture, self.views(), self.theme, self._program()))
 
     @property
     def graphviz(self) -> Any:

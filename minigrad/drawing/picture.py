@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 __all__ = [
-    "DETAILS", "KINDS", "PHASES", "Cluster", "Edge", "Node", "Picture", "Visit",
+    "DETAILS", "KINDS", "PHASES", "Cluster", "Edge", "Node", "Picture", "Program", "Visit",
     "amount", "gc_paused", "lines_of",
 ]  # fmt: skip
 
@@ -126,6 +126,26 @@ class Picture:
     def showing(self, show: Iterable[str]) -> Picture:
         """The same picture with other details on its boxes."""
         return replace(self, show=tuple(show))
+
+
+@dataclass(slots=True)
+class Program:
+    """How all numbers of a picture follow from its leaves; empty, and `why` a sentence, if a page cannot
+    compute them.
+
+    A step is [name, size, refs] or [name, size, refs, more], and a constant or leaf ["", size, numbers];
+    a ref is the position of an earlier step. `values` and `gradients` give the ref of a node of the unfolded
+    picture, and `leaves` are the nodes whose numbers may be changed. `visits` stand beside
+    `Picture.visits`: (the ref of the cotangent, [(that of the input's so far, that of the local derivative
+    or -1, its formula), ...]).
+    """
+
+    steps: list[list[object]] = field(default_factory=list)
+    values: dict[int, int] = field(default_factory=dict)
+    gradients: dict[int, int] = field(default_factory=dict)
+    leaves: list[int] = field(default_factory=list)
+    visits: list[tuple[int, list[tuple[int, int, str]]]] = field(default_factory=list)
+    why: str = ""
 
 
 def lines_of(node: Node, show: Iterable[str]) -> list[str]:

@@ -52,9 +52,9 @@ logaddexp2 = elementwise(
 sin = elementwise(np.sin, lambda y, x: np.cos(x))
 cos = elementwise(np.cos, lambda y, x: -np.sin(x))
 tan = elementwise(np.tan, lambda y, x: 1 + y * y)
-arcsin = elementwise(np.arcsin, lambda y, x: 1 / np.sqrt(_one_minus_square(x)))
-arccos = elementwise(np.arccos, lambda y, x: -1 / np.sqrt(_one_minus_square(x)))
-arctan = elementwise(np.arctan, lambda y, x: np.square(1 / _secant(x)))
+arcsin = elementwise(np.arcsin, lambda y, x: 1 / np.sqrt(one_minus_square(x)))
+arccos = elementwise(np.arccos, lambda y, x: -1 / np.sqrt(one_minus_square(x)))
+arctan = elementwise(np.arctan, lambda y, x: np.square(1 / secant(x)))
 sinh = elementwise(np.sinh, lambda y, x: np.cosh(x))
 cosh = elementwise(np.cosh, lambda y, x: np.sinh(x))
 tanh = elementwise(
@@ -63,9 +63,9 @@ tanh = elementwise(
     bounded=True,
     doc="tanh x. Its derivative is 1 − y², 0 where y is rounded to ±1 (|x| > 19 in float64).",
 )
-arcsinh = elementwise(np.arcsinh, lambda y, x: 1 / _secant(x))
+arcsinh = elementwise(np.arcsinh, lambda y, x: 1 / secant(x))
 arccosh = elementwise(np.arccosh, lambda y, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)))
-arctanh = elementwise(np.arctanh, lambda y, x: 1 / _one_minus_square(x))
+arctanh = elementwise(np.arctanh, lambda y, x: 1 / one_minus_square(x))
 deg2rad = elementwise(np.deg2rad, lambda y, x: math.pi / 180)
 rad2deg = elementwise(np.rad2deg, lambda y, x: 180 / math.pi)
 hypot = elementwise(np.hypot, lambda y, a, b: _over(a, b, y), lambda y, a, b: _over(b, a, y))
@@ -165,8 +165,8 @@ ratio: Op = elementwise(
 ratio.__doc__ = "a/b, but 0 where b is 0: a unit vector's minimum-norm choice. Its slope there is infinite."
 
 # Parts of derivatives, with rules of their own: those of their texts would subtract what cancels or overflow.
-_one_minus_square: Op = elementwise(lambda x: (1 - x) * (1 + x), lambda y, x: -2 * x, name="one_minus_square")
-_secant: Op = elementwise(
+one_minus_square: Op = elementwise(lambda x: (1 - x) * (1 + x), lambda y, x: -2 * x, name="one_minus_square")
+secant: Op = elementwise(
     lambda x: np.sqrt(1 + x * x) if np.iscomplexobj(x) else np.hypot(1, x),
     lambda y, x: x / y,
     name="secant",

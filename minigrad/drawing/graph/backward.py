@@ -14,7 +14,7 @@ from minigrad.slices import Slice, between
 from minigrad.sweeps import pull_back
 from minigrad.tensor import Tensor
 
-__all__ = ["VALUES", "play"]
+__all__ = ["VALUES", "Noting", "play"]
 
 VALUES = 5_000  # no values or cotangents are written for more boxes; up to so many, pages show them on demand
 
@@ -22,7 +22,7 @@ VALUES = 5_000  # no values or cotangents are written for more boxes; up to so m
 Named = Sequence[tuple[str, Tensor]]
 
 
-class _Noting(dict[int, Any]):
+class Noting(dict[int, Any]):
     """The cotangents by index, as the sweep keeps them. It notes which ones the sweep takes out and puts
     in."""
 
@@ -64,7 +64,7 @@ def play(
     y = scalars[0]
     try:
         path = between(None, (y,))
-        cotangents = _Noting({y.index: np.ones_like(y.primal)})
+        cotangents = Noting({y.index: np.ones_like(y.primal)})
         pull_back(path, cotangents)
     except Exception as error:  # a stale graph, or a rule that fails here; the picture needs no gradients
         picture.notes.append(f"No gradients are shown: {error}")
@@ -73,7 +73,7 @@ def play(
 
 
 def _write(
-    picture: Picture, path: Slice, cotangents: _Noting, position: Mapping[Key, int], inside: Mapping[int, int]
+    picture: Picture, path: Slice, cotangents: Noting, position: Mapping[Key, int], inside: Mapping[int, int]
 ) -> None:
     tensors = {t.index: t for t in (*path.nodes, *path.sources)}
 

@@ -42,6 +42,7 @@ def collect(
     show: Sequence[str] = ("shape",),
     inputs: Sequence[Key] = (),
     aside: Named = (),
+    places: dict[Key, int] | None = None,
 ) -> Picture:
     """The Picture of everything that leads to `outputs`, pairs of a name (or "") and a Tensor.
 
@@ -49,6 +50,7 @@ def collect(
         names: names for boxes that have none on the graph, by key.
         inputs: keys of the leaves that are arguments rather than parameters.
         aside: results that give others their names and are then left out (see `fold.leading`).
+        places: is filled with the id of the box of each Tensor, by its index.
     """
     targets = [t for _, t in (*outputs, *aside)]
     with gc_paused():
@@ -58,7 +60,7 @@ def collect(
         names |= {
             key: names.get(("labels", labels.tobytes()), "labels") for key, labels in walk.labels.items()
         }
-        picture = _collected(walk, outputs, names, title, tuple(show), set(inputs), buffers)
+        picture = _collected(walk, outputs, names, title, tuple(show), set(inputs), buffers, places)
     return with_clusters(picture)
 
 
@@ -70,6 +72,7 @@ def _collected(
     show: tuple[str, ...],
     inputs: Collection[Key],
     buffers: Collection[Key],
+    places: dict[Key, int] | None,
 ) -> Picture:
     total = len(walk.order)
     notes = [", ".join(f"{name} = {value}" for name, value in walk.numbers.items())] if walk.numbers else []
@@ -107,6 +110,8 @@ def _collected(
             if nodes[e.target].label in _ORDERED.values() or nodes[e.target].formula in _ORDERED.values():
                 e.label = "ab"[e.position]
     picture = Picture(title, nodes, edges, notes=notes, show=show, total=total)
+    if places is not None and not spans:
+        places.update(boxes.position)
     if not spans:
         inside = {i: index for index, call in walk.calls.items() for i in call.inside}
         play(picture, outputs, boxes.position, inside, wanted="grad" in show)

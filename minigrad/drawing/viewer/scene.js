@@ -23,7 +23,7 @@ function frameOf([x, y, width, height], more) {
 // -> {root, width, height, boxes, nodes, slots, edges, labels, frames, cards, bridges}: elements by id or position.
 function makeScene(view, layout, data) {
   const { size, leading, pad } = data;
-  const scene = { width: layout.width, height: layout.height, boxes: layout.boxes, slots: [], cards: [], around: [] };
+  const scene = { width: layout.width, height: layout.height, boxes: layout.boxes, slots: [], values: [], cards: [], around: [] };
   const arrows = shape("defs", {}, ...Object.keys(data.phases).map((phase) => shape(
     "marker", { id: `arrow-${phase}`, class: `arrow ${phase}`, viewBox: "0 0 8 8", refX: 7, refY: 4,
       markerUnits: "userSpaceOnUse", markerWidth: 8.5, markerHeight: 8.5, orient: "auto-start-reverse" }, shape("path", { d: "M0 .8 7.5 4 0 7.2z" }))));
@@ -54,7 +54,8 @@ function makeScene(view, layout, data) {
     group.append(frameOf([x, y, width, height], { rx: round, class: "box" }));
     if (!leaf && MARKS[node.phase]) group.append(text(x + 3.5, y + 10, MARKS[node.phase], "mark"));
     const written = layout.lines[i].map((line, row) => text(
-      x + width / 2, y + pad + leading * (row + 0.5) + size * 0.36, line, row === 0 ? "name" : row === slot ? "slot" : "line"));
+      x + width / 2, y + pad + leading * (row + 0.5) + size * 0.36, line, row === 0 ? "name" : row === slot ? "slot" : line.startsWith("= ") ? "line value" : "line"));
+    scene.values.push(written.find((element) => element.classList.contains("value")) ?? null);
     scene.slots.push(slot < 0 ? null : written[slot]);
     group.append(...written);
     return group;
@@ -62,10 +63,11 @@ function makeScene(view, layout, data) {
 
   scene.bridges = shape("g", { class: "bridges" });
   scene.over = shape("g", {});
+  scene.notes = shape("g", {}); // the local derivatives of one step
   scene.root = shape("svg", { width: layout.width, height: layout.height, viewBox: `0 0 ${layout.width} ${layout.height}`, role: "group",
     "aria-label": `Computation graph of ${view.nodes.length} boxes. Arrow keys go from box to box.` },
   arrows, ...scene.frames.filter(Boolean), shape("g", {}, ...scene.edges), scene.bridges,
-  shape("g", {}, ...scene.labels.filter(Boolean)), shape("g", {}, ...scene.nodes), scene.over);
+  shape("g", {}, ...scene.labels.filter(Boolean)), shape("g", {}, ...scene.nodes), scene.notes, scene.over);
   return scene;
 }
 

@@ -7,11 +7,14 @@ const camera = makeCamera(view, stage, scaled);
 const fact = Object.fromEntries(data.facts.map((name, k) => [name, k]));
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
+const calculator = makeCalculator(data.program), { arrays } = calculator;
+const leaves = new Set(data.program.leaves);
+
 let level = 0, now, scene, player; // the level of folding; its view; that as elements; its backward pass
 let inputs, users, hay; // by box of this view: what goes in, who uses it, what a search looks through
 const off = new Set(); // phases that are not shown
 let folded = new Set(); // clusters of this view drawn as a card
-let playing = false, timer = 0;
+let playing = false, timer = 0, changed = false, heated = false; // changed: a number is not the recorded one
 let selected = -1, focused = 0, hits = [], hit = -1;
 
 function make(name, words, attributes = {}) {
@@ -32,7 +35,9 @@ function open(index, { anchor = -1, mode = playing, first = false } = {}) {
     now = data.views[index];
     inputs = inputsOf(now);
     users = usersOf(inputs);
-    player = makePlayer(now, data.gradient);
+    player = makePlayer(now, data.gradient, arrays);
+    player.value = fact.value;
+    if (changed) rewrite();
     folded = new Set();
     hay = null;
     selected = hit = -1;
@@ -41,8 +46,11 @@ function open(index, { anchor = -1, mode = playing, first = false } = {}) {
     stop();
   }
   playing = mode && player.length > 0;
-  scene = makeScene(now, now.layouts[playing ? now.layouts.length - 1 : 0], data);
+  scene = makeScene(now, layout(), data);
   player.reset();
+  strips();
+  if (changed) values();
+  heat();
   stage.replaceChildren(scene.root);
   camera.width = scene.width;
   camera.height = scene.height;
@@ -56,6 +64,7 @@ function open(index, { anchor = -1, mode = playing, first = false } = {}) {
   $("player").hidden = !playing;
   scene.root.classList.toggle("playing", playing);
   $("step").max = player.length;
+  $("step").min = -player.before;
   arrange();
   const target = owner(member);
   if (place && target >= 0) {
@@ -76,7 +85,7 @@ function sizeText() {
 
 // Outside of a playback the boxes show the cotangents as they are in the end, if they are to show them at all.
 function settle() {
-  scene.slots.forEach((slot, i) => { if (slot) slot.textContent = now.settled ? data.gradient + now.nodes[i].facts[fact.gradient] : ""; });
+  scene.slots.forEach((slot, i) => { if (slot) slot.textContent = (now.settled || changed) && now.nodes[i].facts[fact.gradient] ? data.gradient + now.nodes[i].facts[fact.gradient] : ""; });
 }
 
 const boxOf = (i) => scene.boxes[i];
@@ -145,10 +154,8 @@ function arrange() {
   rove();
 }
 
-const frameBox = (k) => {
-  const layout = now.layouts[playing ? now.layouts.length - 1 : 0];
-  return layout.frames[k];
-};
+const layout = () => now.layouts[playing || changed ? now.layouts.length - 1 : 0]; // the last has room for numbers
+const frameBox = (k) => layout().frames[k];
 
 function foldCluster(k, fold) {
   if (k < 0 || !scene.frames[k]) return;
@@ -225,7 +232,9 @@ function select(i) {
   }
   scene.nodes[i].classList.add("selected");
   details(i, above.size, under.size);
-  camera.show(boxOf(i), covered(), true);
+  const cover = covered(), whole = [0, 0, scene.width, scene.height];
+  const fits = scene.width * camera.k < view.clientWidth - cover.right - 48 && scene.height * camera.k < view.clientHeight - cover.below - 48;
+  camera.show(fits ? whole : boxOf(i), cover, true);
 }
 
 function facts(i) {
@@ -242,6 +251,7 @@ function facts(i) {
 function details(i, above, under) {
   $("what").textContent = now.nodes[i].label;
   $("facts").replaceChildren(...facts(i));
+  numberFields(i);
   const lists = [["inputs", inputs[i], above, "it depends on"], ["used by", users[i], under, "depend on it"]].map(([title, ids, all, words]) => {
     const box = make("div");
     box.append(make("h3", `${title}${all ? ` · ${all.toLocaleString("en")} ${words}` : ""}`));
@@ -356,24 +366,34 @@ function step(by) {
 // Playback
 
 function show(k) {
-  player.show(Math.max(0, Math.min(player.length, k)), scene);
+  player.show(Math.max(-player.before, Math.min(player.length, k)), scene);
   const at = player.at, i = player.current();
   for (const element of scene.root.querySelectorAll(".now, .flow, .fresh")) element.classList.remove("now", "flow", "fresh");
   if (i >= 0) {
     elementOf(i)?.classList.add("now");
-    if (at) {
+    if (at > 0) {
       const reached = new Set(now.steps[at - 1][2].map(([j]) => j));
       now.edges.forEach(([source, target], j) => { if (target === i && reached.has(source)) scene.edges[j].classList.add("flow"); });
       for (const j of reached) scene.nodes[j].classList.add("fresh");
     }
-    watch(i, at ? now.steps[at - 1][2].map(([j]) => j) : []);
+    watch(i, at > 0 ? now.steps[at - 1][2].map(([j]) => j) : []);
   }
+  scene.notes.replaceChildren(...player.slopes().map(([j, d]) => slopeNote(j, i, d)).filter(Boolean));
   $("step").value = at;
-  $("step").setAttribute("aria-valuetext", `step ${at} of ${player.length}`);
-  $("count").textContent = `${at} / ${player.length}`;
+  const forth = player.before + at;
+  $("step").setAttribute("aria-valuetext", at < 0 ? `forward, ${forth} of ${player.before}` : `step ${at} of ${player.length}`);
+  $("count").textContent = at < 0 ? `→ ${forth} / ${player.before}` : `${at} / ${player.length}`;
   const quick = timer && pace() < 600 && at < player.length;
   $("story").setAttribute("aria-live", quick ? "off" : "polite");
   $("story").textContent = player.story() + (at === player.length ? " Done: every gradient is complete." : "");
+}
+
+// The local derivative, in the middle of the edge along which it multiplies.
+function slopeNote(source, target, d) {
+  const j = now.edges.findIndex(([a, b]) => a === source && b === target);
+  if (j < 0 || scene.edges[j].classList.contains("gone")) return null;
+  const path = scene.edges[j], { x, y } = path.getPointAtLength(path.getTotalLength() / 2);
+  return text(x, y - 5, `× ${numberText(d)}`, "slope");
 }
 
 // Keep a box in sight, and what it hands on to, if there is space for all of them.
@@ -385,10 +405,10 @@ function watch(i, others) {
   camera.show(fits ? [left, top, right - left, bottom - top] : boxOf(i), cover, true);
 }
 
-const pace = () => Math.max(30, Math.min(1100, 40000 / Math.max(player.length, 1))) / +$("speed").value;
+const pace = () => Math.max(30, Math.min(1100, 40000 / Math.max(player.length + player.before, 1))) / +$("speed").value;
 
 function start() {
-  if (player.at >= player.length) show(0);
+  if (player.at >= player.length || player.at === 0) show(-player.before);
   const tick = () => {
     show(player.at + 1);
     if (player.at >= player.length) stop(); else timer = setTimeout(tick, pace());
@@ -408,7 +428,8 @@ function stop() {
 function mode(on) {
   if (on === playing || !player.length) return;
   stop();
-  if (!on) select(-1); else close();
+  close();
+  if (on && innerWidth <= 1080) $("legend").open = false;
   open(level, { anchor: nearest(), mode: on });
   if (on && camera.k < 0.55) camera.centre(boxOf(player.current()), false, 0.85);
 }
@@ -423,6 +444,152 @@ function nearest() { // the box in the middle of the window, to keep it there
 }
 
 function by(k) { stop(); show(player.at + k); }
+
+// Numbers that the reader changes
+
+const lastOf = ({ members }) => members[members.length - 1] - 1; // the operation whose value a box shows
+
+// The ref and form of the value or the gradient of a box; a folded box has none.
+const refOf = (node, kind) => (node.kind === "fold" ? undefined : data.program[kind][lastOf(node)]);
+
+// The texts of this view as the numbers are now.
+function rewrite() {
+  for (const node of now.nodes) {
+    for (const [kind, name] of [["values", "value"], ["gradients", "gradient"]]) {
+      const [ref, form] = refOf(node, kind) ?? [];
+      if (ref !== undefined) node.facts[fact[name]] = arrayText(arrays[ref], form);
+    }
+  }
+  now.steps.forEach((step, k) => {
+    const [g, ways] = now.refs[k], form = (i) => refOf(now.nodes[i], "gradients")?.[1];
+    if (arrays[g] && form(step[0]) !== undefined) step[1] = arrayText(arrays[g], form(step[0]));
+    step[2].forEach((pair, p) => { if (ways[p]?.[0] >= 0 && form(pair[0]) !== undefined) pair[1] = arrayText(arrays[ways[p][0]], form(pair[0])); });
+  });
+}
+
+function values() {
+  scene.values.forEach((element, i) => { if (element) element.textContent = `= ${now.nodes[i].facts[fact.value]}`; });
+  now.nodes.forEach((node, i) => { // in full, for scripts and tests
+    for (const [kind, name] of [["values", "value"], ["gradients", "gradient"]]) {
+      const [ref] = refOf(node, kind) ?? [];
+      if (ref !== undefined && arrays[ref].length <= CELLS) scene.nodes[i].dataset[name] = JSON.stringify(arrays[ref]);
+    }
+  });
+}
+
+function set(member, k, x) {
+  if (!Number.isFinite(x)) return;
+  arrays[data.program.values[member][0]][k] = x;
+  calculator.run();
+  const first = !changed;
+  changed = true;
+  rewrite();
+  if (first && now.layouts.length > 1 && !playing) open(level, { anchor: selected });
+  player.reset();
+  values();
+  strips();
+  heat();
+  if (playing) show(player.at); else settle();
+  if (selected >= 0) $("facts").replaceChildren(...facts(selected));
+}
+
+// For each number of a leaf a field to type in and one to drag.
+function numberFields(i) {
+  const member = lastOf(now.nodes[i]), box = $("numbers");
+  if (box.dataset.member === String(member)) return;
+  box.dataset.member = member;
+  box.replaceChildren();
+  if (now.nodes[i].kind !== "parameter" && now.nodes[i].kind !== "input") return;
+  if (!leaves.has(member)) {
+    if (data.program.why && now.nodes[i].kind === "parameter") box.append(make("p", data.program.why));
+    return;
+  }
+  const array = arrays[data.program.values[member][0]];
+  array.forEach((x, k) => {
+    const half = Math.max(2, 2 * Math.abs(x)), name = array.length > 1 ? `number ${k} of ${now.nodes[i].label}` : now.nodes[i].label;
+    const field = make("input", undefined, { type: "number", step: "any", "aria-label": `Value of ${name}` });
+    const slider = make("input", undefined, { type: "range", min: x - half, max: x + half, step: half / 200, "aria-label": `Drag ${name}` });
+    field.value = x;
+    slider.value = x;
+    field.addEventListener("input", () => { if (field.value !== "") { slider.value = field.value; set(member, k, +field.value); } });
+    slider.addEventListener("input", () => { field.value = slider.value; set(member, k, +slider.value); });
+    const row = make("div");
+    row.append(field, slider);
+    box.append(row);
+  });
+}
+
+// A tensor as a strip along the lower border of its box: a cell for each number, or for the mean of some.
+const CELLS = 32;
+function strips() {
+  for (const strip of scene.root.querySelectorAll(".strip")) strip.remove();
+  now.nodes.forEach((node, i) => {
+    const [ref, form] = refOf(node, "values") ?? [], array = arrays[ref];
+    if (!array || array.length < 2 || form > 2) return;
+    const [x, y, width, height] = boxOf(i), count = Math.min(array.length, CELLS), room = width - 20, most = Math.max(...array.map(Math.abs)) || 1;
+    const cells = Array.from({ length: count }, (_, k) => {
+      const part = array.slice(Math.floor(k * array.length / count), Math.floor((k + 1) * array.length / count)), mean = sum(part) / part.length;
+      return shape("rect", { x: x + 10 + k * room / count, y: y + height - 4.5, width: room / count, height: 3,
+        class: mean < 0 ? "less" : "more", "fill-opacity": Math.min(1, Math.abs(mean) / most).toFixed(3) });
+    });
+    scene.nodes[i].append(shape("g", { class: "strip", "aria-hidden": "true" }, ...cells));
+  });
+}
+
+// The largest gradient in a box, read from its text, as a colour on a scale of powers of ten: a gradient that vanishes is seen.
+const sizeOf = (words) => Math.max(...(words.split(", mean")[0].match(/-?(\d[\d.]*(e[+-]\d+)?|inf)/g) || []).map((x) => Math.abs(x.includes("inf") ? Infinity : +x)), -1);
+function heat() {
+  const sizes = now.nodes.map((node) => sizeOf(node.facts[fact.gradient] || "")), known = sizes.filter((x) => x > 0 && x < Infinity);
+  const top = Math.log10(Math.max(...known, 1e-300)), low = Math.min(Math.log10(Math.min(...known, 1e300)), top - 3);
+  scene.root.classList.toggle("heated", heated);
+  $("heat").hidden = !sizes.some((x) => x >= 0);
+  $("heat").setAttribute("aria-pressed", heated);
+  $("scale").textContent = heated && known.length ? `${numberText(10 ** low)} … ${numberText(10 ** top)}, pale to strong` : "";
+  sizes.forEach((x, i) => {
+    const part = x > 0 ? (Math.log10(Math.min(x, 10 ** top)) - low) / (top - low || 1) : 0;
+    scene.nodes[i].classList.toggle("hot", heated && x >= 0);
+    scene.nodes[i].classList.toggle("cold", heated && x === 0);
+    scene.nodes[i].style.setProperty("--heat", `${(6 + 39 * part).toFixed(1)}%`);
+  });
+}
+
+// Saving: the picture with its colours written out, so that it needs no style.
+
+const PAINT = ["fill", "fill-opacity", "stroke", "stroke-opacity", "stroke-width", "stroke-dasharray", "font-family", "font-size", "font-weight", "font-style",
+  "text-anchor", "paint-order", "marker-end", "marker-start"];
+function pictureText() {
+  const copy = scene.root.cloneNode(true), from = scene.root.querySelectorAll("*"), to = copy.querySelectorAll("*");
+  from.forEach((element, k) => {
+    const style = getComputedStyle(element);
+    if (style.display === "none") { to[k].setAttribute("display", "none"); return; }
+    for (const name of PAINT) {
+      const words = style.getPropertyValue(name).replaceAll('"', "'");
+      if (words && words !== "none" || name === "fill") to[k].setAttribute(name, words.replace(/url\('.*?#/g, "url('#"));
+    }
+    to[k].removeAttribute("class");
+  });
+  for (const element of copy.querySelectorAll("[display=none]")) element.remove();
+  copy.removeAttribute("class");
+  copy.setAttribute("xmlns", SVG);
+  copy.prepend(frameOf([0, 0, scene.width, scene.height], { fill: getComputedStyle(document.body).backgroundColor }));
+  return new XMLSerializer().serializeToString(copy);
+}
+
+function save(blob, suffix) {
+  const link = make("a", undefined, { href: URL.createObjectURL(blob), download: `${(data.title || "graph").replace(/[^\w-]+/g, "_").slice(0, 60)}.${suffix}` });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
+function savePng() {
+  const picture = new Image(), scale = Math.min(2, 8000 / Math.max(scene.width, scene.height));
+  picture.onload = () => {
+    const canvas = make("canvas", undefined, { width: Math.ceil(scene.width * scale), height: Math.ceil(scene.height * scale) });
+    canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+    canvas.toBlob((blob) => save(blob, "png"));
+  };
+  picture.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(pictureText())}`;
+}
 
 // The page around it
 
@@ -498,6 +665,9 @@ press("closer", () => camera.zoom(1.3, undefined, undefined, true));
 press("farther", () => camera.zoom(1 / 1.3, undefined, undefined, true));
 press("fit", () => camera.fit(true, beside()));
 press("theme", theme);
+press("save-svg", () => save(new Blob([pictureText()], { type: "image/svg+xml" }), "svg"));
+press("save-png", savePng);
+press("heat", () => { heated = !heated; heat(); });
 press("help", () => $("keys").showModal());
 press("keys-close", () => $("keys").close());
 press("close", () => { const i = selected; close(); if (i >= 0) focus(elementOf(i)); });
@@ -505,7 +675,7 @@ press("previous", () => step(-1));
 press("next", () => step(1));
 press("play-mode", () => mode(!playing));
 press("play", () => (timer ? stop() : start()));
-press("first", () => { stop(); show(0); });
+press("first", () => { stop(); show(-player.before); });
 press("back", () => by(-1));
 press("forth", () => by(1));
 $("step").addEventListener("input", () => { stop(); show(+$("step").value); });
@@ -540,12 +710,12 @@ document.addEventListener("keydown", (event) => {
   const element = view.contains(event.target) && event.target.closest(".node"), arrow = ARROWS[event.key];
   const does = {
     "+": () => camera.zoom(1.3), "=": () => camera.zoom(1.3), "-": () => camera.zoom(1 / 1.3), 0: () => camera.fit(true, beside()),
-    "/": () => $("query").focus(), n: () => step(1), N: () => step(-1), t: theme, "?": () => $("keys").showModal(),
+    "/": () => $("query").focus(), g: () => $("heat").click(), n: () => step(1), N: () => step(-1), t: theme, "?": () => $("keys").showModal(),
     p: () => mode(!playing), "[": () => change(level + 1), "]": () => change(level - 1), Escape: () => (selected >= 0 ? $("close").click() : mode(false)),
   };
   if (playing) {
     does[" "] = () => (timer ? stop() : start());
-    Object.assign(does, { ArrowRight: () => by(1), ArrowLeft: () => by(-1), Home: () => { stop(); show(0); }, End: () => { stop(); show(player.length); } });
+    Object.assign(does, { ArrowRight: () => by(1), ArrowLeft: () => by(-1), Home: () => { stop(); show(-player.before); }, End: () => { stop(); show(player.length); } });
     if (event.key === " " && event.target.matches("button, summary")) delete does[" "];
   }
   if (element) {

@@ -25,7 +25,7 @@ from minigrad.drawing.layout.arranging import arranged
 from minigrad.drawing.layout.boxes import LEADING, PAD_Y, SIZE, box_lines, label_text
 from minigrad.drawing.layout.geometry import Box, Layout
 from minigrad.drawing.layout.text_width import FAMILY, printable, width
-from minigrad.drawing.picture import Node, Picture, amount, lines_of
+from minigrad.drawing.picture import Node, Picture, Program, amount, lines_of
 from minigrad.drawing.write.svg import path_of
 from minigrad.drawing.write.theme import PHASE_NAMES, THEMES, Theme
 
@@ -33,7 +33,7 @@ __all__ = ["html"]
 
 MOST = 6_000  # boxes; a level with more is left out of the page, unless it is the one asked for
 LESS = 0.9  # a folding level is kept only if it has at most this part of the previous level's boxes
-SCRIPTS = ("graph.js", "scene.js", "camera.js", "player.js", "viewer.js")
+SCRIPTS = ("graph.js", "scene.js", "camera.js", "calculator.js", "player.js", "viewer.js")
 FACTS = (
     "name", "kind", "operation", "options", "formula", "module", "shape", "dtype", "value", "gradient",
     "memory", "work",
@@ -41,21 +41,28 @@ FACTS = (
 )  # fmt: skip
 
 
-def html(full: Picture, shown: Picture, levels: Sequence[tuple[str, Picture]], theme: Theme) -> str:
+def html(
+    full: Picture,
+    shown: Picture,
+    levels: Sequence[tuple[str, Picture]],
+    theme: Theme,
+    program: Program | None = None,
+) -> str:
     """The page as text: it needs no other file and no network.
 
     Args:
         full: the picture of the whole graph.
         shown: the picture that the page shows first.
         levels: the names and pictures of the levels of folding.
+        program: how the numbers follow from the leaves; None if the page is not to compute them.
     """
     style = f"{_variables(theme)}\n{_file('viewer.css')}"
     script = '"use strict";\n{\n' + "\n".join(map(_file, SCRIPTS)) + "}\n"
     policy = (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri 'none'; "
-        "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+        f"default-src 'none'; img-src data:; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
+        "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     )
-    data = _page_data(full, shown, levels, theme)
+    data = _page_data(full, shown, levels, theme, program or Program())
     return Template(_file("template.html")).substitute(
         policy=policy, style=style, script=script, data=_json(data)
     )
@@ -129,6 +136,7 @@ def _page_data(
     shown: Picture,
     levels: Sequence[tuple[str, Picture]],
     theme: Theme,
+    program: Program,
 ) -> dict[str, Any]:
     """Everything that the scripts of the page read."""
     views, start, left_out = _views(shown, levels)
@@ -138,7 +146,8 @@ def _page_data(
         "title": printable(full.title), "total": full.total, "notes": [printable(note) for note in notes],
         "theme": "dark" if theme.name == "dark" else "", "gradient": word,
         "font": FAMILY, "size": SIZE, "leading": LEADING, "pad": PAD_Y, "facts": FACTS, "phases": PHASE_NAMES,
-        "start": start, "views": [_view(name, picture) for name, picture in views],
+        "start": start, "views": [_view(name, picture, program) for name, picture in views],
+        "program": _program(full, program),
     }  # fmt: skip
 
 
@@ -167,10 +176,29 @@ def _views(
     return kept, next(i for i, (_, picture) in enumerate(kept) if picture is shown), left_out
 
 
-def _view(name: str, picture: Picture) -> dict[str, Any]:
+def _program(full: Picture, program: Program) -> dict[str, Any]:
+    """The program, with the form in which the number of each node is written."""
+    nodes = full.nodes
+    return {
+        "steps": program.steps,
+        "values": {i: [ref, _form(nodes[i])] for i, ref in program.values.items()},
+        "gradients": {i: [ref, _form(nodes[i])] for i, ref in program.gradients.items()},
+        "leaves": program.leaves,
+        "why": printable(program.why),
+    }
+
+
+def _form(node: Node) -> int:
+    """0 a number, 1 a short list, 2 the range of many, 3 how many are true, 4 a bool; see `array_text`."""
+    if node.dtype == "bool":
+        return 3 if node.shape else 4
+    return 0 if not node.shape else 1 if len(node.shape) == 1 and node.shape[0] <= 4 else 2
+
+
+def _view(name: str, picture: Picture, program: Program) -> dict[str, Any]:
     """One level: its graph, the facts about each box, the steps of the backward pass, and its layout. Unless
     the boxes show cotangents anyway, a second layout has room for them."""
-    steps = _steps(picture)
+    steps, refs = _steps(picture, program)
     roomy = _with_room(picture, steps)
     if "grad" in picture.show or not steps:
         layouts = [_layout(roomy, arranged(roomy))]
@@ -189,6 +217,7 @@ def _view(name: str, picture: Picture) -> dict[str, Any]:
             [printable(c.label), -1 if c.parent is None else c.parent, c.nodes] for c in picture.clusters
         ],
         "steps": steps,
+        "refs": refs,
         "layouts": layouts,
         "settled": "grad" in picture.show,
     }
@@ -221,6 +250,8 @@ def _node(node: Node, picture: Picture) -> dict[str, Any]:
     }
     if node.output:
         data["output"] = 1
+    if node.about is not None and node.about >= 0:
+        data["about"] = node.about
     data["members"] = _spans(node.members)
     return data
 
@@ -236,19 +267,35 @@ def _spans(ids: Sequence[int]) -> list[int]:
     return flat
 
 
-def _steps(picture: Picture) -> list[list[Any]]:
+def _steps(picture: Picture, program: Program) -> tuple[list[list[Any]], list[list[Any]]]:
     """The backward pass box by box: [box, its cotangent, [[input, its cotangent so far], ...]]. Successive
     visits inside one box are one step. A folded box has no cotangent of its own, because it stands for many
-    operations."""
+    operations.
+
+    Beside each step: [ref of its cotangent, [[that of the input's, that of the local derivative, its
+    formula], ...]]. A step that is several operations has no local derivative.
+    """
     steps: list[list[Any]] = []
+    refs: list[list[Any]] = []
     folds = {node.id for node in picture.nodes if node.kind == "fold"}
-    for visit in picture.visits:
-        arrivals = {i: "" if i in folds else printable(text) for i, text in visit.arrivals if i != visit.node}
+    known = program.visits if len(program.visits) == len(picture.visits) else [(-1, [])] * len(picture.visits)
+    for visit, (ref, told) in zip(picture.visits, known, strict=True):
+        pairs = [(i, text) for i, text in visit.arrivals if i != visit.node]
+        arrivals = {i: "" if i in folds else printable(text) for i, text in pairs}
+        told = told if len(told) == len(visit.arrivals) else [(-1, -1, "")] * len(visit.arrivals)
+        ways = {i: list(way) for (i, _), way in zip(visit.arrivals, told, strict=True) if i != visit.node}
+        if len(ways) < len(visit.arrivals):  # an input that came twice, or a part of the box itself
+            ways = {i: [way[0], -1, ""] for i, way in ways.items()}
         if steps and steps[-1][0] == visit.node:
             steps[-1][2].update(arrivals)
+            refs[-1][1].update({i: [way[0], -1, ""] for i, way in ways.items()})
         else:
             steps.append([visit.node, "" if visit.node in folds else printable(visit.gradient), arrivals])
-    return [[node, gradient, [list(pair) for pair in arrivals.items()]] for node, gradient, arrivals in steps]
+            refs.append([ref, ways])
+    return (
+        [[node, gradient, [list(pair) for pair in arrivals.items()]] for node, gradient, arrivals in steps],
+        [[ref, list(ways.values())] for ref, ways in refs],
+    )
 
 
 def _with_room(picture: Picture, steps: Sequence[Sequence[Any]]) -> Picture:
