@@ -31,7 +31,7 @@ from minigrad.hints import add_hints, visible
 __all__ = ["Drawing"]
 
 IN_NOTEBOOK = 2_000_000  # characters of a page up to which a notebook keeps it; beyond, it shows the SVG
-LOWEST, HIGHEST, AROUND = 360, 640, 170  # pixels: limits of a frame's height; the page's controls in it
+LOWEST, HIGHEST, AROUND = 420, 640, 200  # pixels: limits of a frame's height; the page's controls in it
 
 
 class Drawing:

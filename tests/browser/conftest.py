@@ -19,6 +19,7 @@ FLAGS = (
     "--disable-extensions",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
     "--mute-audio",
+    "--disable-features=IsolateSandboxedIframes",  # else a frame without an origin is a target of its own
     "--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9", "--font-render-hinting=none",
 )  # fmt: skip
 KEYS = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Enter": 13, "Escape": 27, "Tab": 9, "Home": 36,
@@ -281,12 +282,22 @@ def chromium(tmp_path_factory):
 def show(chromium, tmp_path):
     """show(drawing, width=..., dark=...) -> Page. After the test, nothing may have gone wrong on any of
     them."""
+    yield from _watched(chromium, lambda drawing, k: drawing.save(tmp_path / f"{k}.html"))
+
+
+@pytest.fixture
+def open_file(chromium):
+    """open_file(path, width=..., dark=...) -> Page, watched as those of `show` are."""
+    yield from _watched(chromium, lambda path, _: path)
+
+
+def _watched(chromium, path_of):
     pages = []
 
-    def opened(drawing, **how):
+    def opened(what, **how):
         page = Page(chromium, **how)
         pages.append(page)
-        return page.open(drawing.save(tmp_path / f"{len(pages)}.html"))
+        return page.open(path_of(what, len(pages)))
 
     yield opened
     troubles = [trouble for page in pages for trouble in page.troubles()]

@@ -117,6 +117,7 @@ class _Written:
     program: Program = field(default_factory=Program)
     numbers: int = 0
     kept: list[Any] = field(default_factory=list)
+    formulas: dict[Any, str] = field(default_factory=dict)
 
     def of(self, outputs: Sequence[Tensor]) -> Program:
         path = between(None, outputs)
@@ -188,7 +189,14 @@ class _Written:
         if t.primal.ndim or x.primal.ndim or t.op is None or not t.op.broadcasts:
             return -1, ""
         d = t.op.pulls[position](np.ones(()), t, *t.inputs, **t.params)  # type: ignore[misc]  # it is live
-        return self.ref(d), _formula(t, position)
+        operands = [
+            "live" if isinstance(x, Tensor) and x.active else repr(v)
+            for x, v in zip(t.inputs, t.args, strict=True)
+        ]
+        known = t.op, position, *operands, repr(t.params)
+        if known not in self.formulas:
+            self.formulas[known] = _formula(t, position)
+        return self.ref(d), self.formulas[known]
 
     # Steps
 

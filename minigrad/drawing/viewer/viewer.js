@@ -461,7 +461,7 @@ function rewrite() {
     }
   }
   now.steps.forEach((step, k) => {
-    const [g, ways] = now.refs[k], form = (i) => refOf(now.nodes[i], "gradients")?.[1];
+    const [g, ways] = now.refs[k] ?? [-1, []], form = (i) => refOf(now.nodes[i], "gradients")?.[1];
     if (arrays[g] && form(step[0]) !== undefined) step[1] = arrayText(arrays[g], form(step[0]));
     step[2].forEach((pair, p) => { if (ways[p]?.[0] >= 0 && form(pair[0]) !== undefined) pair[1] = arrayText(arrays[ways[p][0]], form(pair[0])); });
   });

@@ -217,7 +217,7 @@ def _view(name: str, picture: Picture, program: Program) -> dict[str, Any]:
             [printable(c.label), -1 if c.parent is None else c.parent, c.nodes] for c in picture.clusters
         ],
         "steps": steps,
-        "refs": refs,
+        "refs": refs if program.visits else [],
         "layouts": layouts,
         "settled": "grad" in picture.show,
     }
