@@ -275,6 +275,26 @@ def test_export(show, dark, tmp_path):
     assert (background == "rgb(255, 255, 255)") != dark
 
 
+def test_the_minimap_shows_what_is_seen_and_leads_elsewhere(show):
+    page = show(draw(neuron()[0]))
+    assert page.one("#minimap", "e.hidden"), "everything is in sight"
+    x = Tensor(0.3, requires_grad=True, name="x")
+    for _ in range(40):
+        x = np.sin(x)
+    page = show(draw(x, fold=None))
+    assert page.one("#minimap", "e.checkVisibility()")
+    last = page.count(".node[data-node]") - 1
+    left, top, width, height = page.box("#minimap")
+    for there, node in ((0.97, last), (0.02, 0)):
+        for kind in ("mousePressed", "mouseReleased"):
+            page.mouse(kind, left + there * width, top + height / 2, button="left", clickCount=1)
+        page.rest()
+        at, _, wide, _ = page.box(f'[data-node="{node}"]')
+        assert 0 <= at <= at + wide <= 1280
+        frame, _, size, _ = page.box("#seen")
+        assert abs(frame + size / 2 - left - there * width) < 3
+
+
 # Sizes
 
 

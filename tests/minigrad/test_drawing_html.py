@@ -12,9 +12,11 @@ import pytest
 
 from minigrad import Tensor, draw
 from minigrad.drawing.drawing import Drawing
+from minigrad.drawing.graph.program import ELEMENTWISE, WHOLE
 from minigrad.drawing.picture import Edge, Node, Picture
 from minigrad.drawing.write import html
 from minigrad.drawing.write.theme import LIGHT, Theme
+from minigrad.families import elementwise
 from models import MLP
 
 HOSTILE = "</script><script>alert(1)</script><!-- ]]> & ' \" \\ \u2028 \u202e \x00 \ud800 🦆 $data ${x}"
@@ -215,3 +217,38 @@ def test_the_facts_name_the_parameters_inside_a_box():
     assert found == [
         f"layers.{k}.weight {m} × {n}; layers.{k}.bias {n}" for k, m, n in ((0, 4, 5), (1, 5, 3))
     ]
+
+
+# The program by which a page computes
+
+
+def test_the_page_has_every_function_that_a_program_may_name():
+    text = html._file("calculator.js")
+    for name in {"copy", *ELEMENTWISE.values(), *WHOLE.values()}:
+        assert re.search(rf"\b{name}: ", text), name
+
+
+def test_a_program_has_a_step_for_each_value_and_gradient():
+    drawing = draw(small())
+    page = data(drawing.html)["program"]
+    assert page["why"] == ""
+    assert sorted(map(int, page["values"])) == [node.id for node in drawing.full.nodes]
+    assert sorted(map(int, page["gradients"])) == [node.id for node in drawing.full.nodes if node.gradient]
+    assert page["leaves"] == [node.id for node in drawing.full.nodes if node.kind == "parameter"]
+    for at, (name, _, refs, *_) in enumerate(page["steps"]):
+        assert not name or max(refs) < at, "what a step reads was computed before"
+
+
+def test_a_leaf_that_changed_since_is_no_start_of_a_program():
+    x = Tensor(2.0, requires_grad=True, name="x")
+    drawing = draw(np.tanh(x))
+    assert data(drawing.html)["program"]["why"] == ""
+    x.data = np.array(3.0)
+    assert "changed" in data(drawing.html)["program"]["why"]
+    assert data(drawing.html)["program"]["steps"] == []
+
+
+def test_an_op_of_the_same_name_is_not_taken_for_ours():
+    tanh = elementwise(lambda x: 2 * np.tanh(x), lambda y, x: 2 - y * y / 2, name="tanh")
+    program = data(draw(tanh(Tensor(1.0, requires_grad=True, name="x"))).html)["program"]
+    assert "does not know tanh" in program["why"]

@@ -48,6 +48,7 @@ function open(index, { anchor = -1, mode = playing, first = false } = {}) {
   playing = mode && player.length > 0;
   scene = makeScene(now, layout(), data);
   player.reset();
+  makeMinimap();
   strips();
   if (changed) values();
   heat();
@@ -591,12 +592,38 @@ function savePng() {
   picture.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(pictureText())}`;
 }
 
+// The whole graph in small, with a frame around what is seen, while that is not all
+
+const MAP = [150, 104]; // pixels
+const mapScale = () => Math.min(MAP[0] / scene.width, MAP[1] / scene.height);
+function makeMinimap() {
+  const k = mapScale(), least = 1.5 / k, d = scene.boxes.map(([x, y, w, h]) => `M${x} ${y}h${Math.max(w, least)}v${Math.max(h, least)}h${-Math.max(w, least)}z`).join("");
+  $("minimap").replaceChildren(shape("svg", { width: scene.width * k, height: scene.height * k, viewBox: `0 0 ${scene.width} ${scene.height}` },
+    shape("path", { d })), $("seen"));
+}
+function moveMinimap() {
+  const k = mapScale() / camera.k, all = scene.width * camera.k <= view.clientWidth && scene.height * camera.k <= view.clientHeight;
+  $("minimap").hidden = all;
+  if (all) return;
+  $("seen").style.transform = `translate(${-camera.x * k}px, ${-camera.y * k}px)`;
+  $("seen").style.width = `${view.clientWidth * k}px`;
+  $("seen").style.height = `${view.clientHeight * k}px`;
+}
+function lookAt(event) {
+  if (event.type === "pointermove" && !event.buttons) return;
+  const area = $("minimap").getBoundingClientRect(), k = mapScale();
+  camera.centre([(event.clientX - area.left) / k, (event.clientY - area.top) / k, 0, 0]);
+}
+$("minimap").addEventListener("pointerdown", lookAt);
+$("minimap").addEventListener("pointermove", lookAt);
+
 // The page around it
 
 function say(words) { $("said").textContent = words; } // to those who listen
 
 function scaled(k) {
   if (!scene) return;
+  moveMinimap();
   scene.root.classList.toggle("far", k < 0.42);
   scene.root.classList.toggle("farther", k < 0.2);
   hideTip();
