@@ -248,6 +248,14 @@ def test_a_leaf_that_changed_since_is_no_start_of_a_program():
     assert data(drawing.html)["program"]["steps"] == []
 
 
+def test_a_constant_that_changed_since_is_found_by_what_follows_from_it():
+    c = np.ones(2)
+    drawing = draw(np.sum(Tensor([1.0, 2.0], requires_grad=True, name="x") * c))
+    assert data(drawing.html)["program"]["why"] == ""
+    c[0] = 5.0
+    assert "an array has changed" in data(drawing.html)["program"]["why"]
+
+
 def test_an_op_of_the_same_name_is_not_taken_for_ours():
     tanh = elementwise(lambda x: 2 * np.tanh(x), lambda y, x: 2 - y * y / 2, name="tanh")
     program = data(draw(tanh(Tensor(1.0, requires_grad=True, name="x"))).html)["program"]

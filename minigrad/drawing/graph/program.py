@@ -150,7 +150,7 @@ class _Written:
             if place is None or new is None:
                 continue
             if self.picture.nodes[place].value != array_text(new.primal):
-                raise _Refused("a leaf has changed since the graph was drawn.")
+                raise _Refused("an array has changed since the graph was drawn.")
             self.program.values[place] = self.ref(new)
             if not t.inputs and new.primal.size <= ENTRIES:
                 self.program.leaves.append(place)
