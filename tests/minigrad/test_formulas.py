@@ -537,7 +537,8 @@ class Net:
 def test_names_are_the_paths_in_plain_objects():
     net = Net()
     paths = {f"neurons.{i}.{x}" for i in range(2) for x in ("w.0", "w.1", "b")} | {"scales.first"}
-    found = {n.name for n in draw(net.loss(2.0)).picture.nodes if n.kind == "parameter"}
+    outside = {"parameters": "outside"}
+    found = {n.name for n in draw(net.loss(2.0), **outside).picture.nodes if n.kind == "parameter"}
     assert found == {f"net.{path}" for path in paths}
     for drawn in (net.drawn(), draw(net.loss, 2.0), draw(net.neurons[0], 2.0)):
         names = {n.name for n in drawn.picture.nodes if n.kind == "parameter"}

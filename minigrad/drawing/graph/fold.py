@@ -106,7 +106,8 @@ def _moved_edges(edges: Iterable[Edge], moved: Sequence[int], folded: Collection
 
 def _ordered(owner: Sequence[int], edges: Sequence[Edge]) -> list[int] | None:
     """The owners in topological order, or None if there is a cycle. Where there is a choice the smallest
-    comes first, and leaves stand right before their first use."""
+    comes first, and leaves stand right before their first use. A leaf counts by its own place, not by that of
+    its last transpose."""
     waiting = dict.fromkeys(owner, 0)
     users: dict[int, list[int]] = {i: [] for i in waiting}
     sources: dict[int, list[int]] = {i: [] for i in waiting}
@@ -116,16 +117,17 @@ def _ordered(owner: Sequence[int], edges: Sequence[Edge]) -> list[int] | None:
             waiting[b] += 1
             users[a].append(b)
             sources[b].append(a)
-    ready = [i for i, k in waiting.items() if not k]
+    first = {owner[i]: i for i in reversed(range(len(owner)))}
+    ready = [(i if sources[i] else first[i], i) for i, k in waiting.items() if not k]
     heapq.heapify(ready)
     order = []
     while ready:
-        i = heapq.heappop(ready)
+        _, i = heapq.heappop(ready)
         order.append(i)
         for j in users[i]:
             waiting[j] -= 1
             if not waiting[j]:
-                heapq.heappush(ready, j)
+                heapq.heappush(ready, (j, j))
     if len(order) < len(waiting):
         return None
     placed: dict[int, None] = {}
