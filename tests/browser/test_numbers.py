@@ -110,7 +110,7 @@ def test_an_entry_of_an_array(show):
 
 @pytest.mark.parametrize(("activation", "classes"), [("relu", 2), ("tanh", 2), ("tanh", 1), ("sigmoid", 3)])
 def test_a_parameter_of_a_network(show, activation, classes):
-    page = show(draw(loss(activation=activation, classes=classes)[0]))
+    page = show(draw(loss(activation=activation, classes=classes)[0], parameters="outside"))
     bias = list(np.linspace(-0.5, 3.0, classes))
     names = page.all(".node.parameter .name")
     change(page, names[-1], *bias)
@@ -156,7 +156,7 @@ def test_what_cannot_be_computed_says_why(show):
         (Tensor(np.ones(3000), requires_grad=True, name="x") @ np.ones(3000), "numbers at most"),
         (np.tanh(Tensor(np.float32(1), requires_grad=True, name="x")), "float64"),
     ):
-        page = show(draw(y))
+        page = show(draw(y, parameters="outside"))
         page.one(f'[data-node="{find(page, "x")}"]', "e.focus()")
         page.key("Enter")
         assert page.count("#numbers input") == 0
@@ -281,18 +281,18 @@ def test_the_minimap_shows_what_is_seen_and_leads_elsewhere(show):
     x = Tensor(0.3, requires_grad=True, name="x")
     for _ in range(40):
         x = np.sin(x)
-    page = show(draw(x, fold=None))
+    page = show(draw(x, fold=None, direction="down"))
     assert page.one("#minimap", "e.checkVisibility()")
     last = page.count(".node[data-node]") - 1
     left, top, width, height = page.box("#minimap")
     for there, node in ((0.97, last), (0.02, 0)):
         for kind in ("mousePressed", "mouseReleased"):
-            page.mouse(kind, left + there * width, top + height / 2, button="left", clickCount=1)
+            page.mouse(kind, left + width / 2, top + there * height, button="left", clickCount=1)
         page.rest()
-        at, _, wide, _ = page.box(f'[data-node="{node}"]')
-        assert 0 <= at <= at + wide <= 1280
-        frame, _, size, _ = page.box("#seen")
-        assert abs(frame + size / 2 - left - there * width) < 3
+        _, at, _, high = page.box(f'[data-node="{node}"]')
+        assert 0 <= at <= at + high <= page.js("innerHeight")
+        _, frame, _, size = page.box("#seen")
+        assert abs(frame + size / 2 - top - there * height) < 3
 
 
 # Sizes

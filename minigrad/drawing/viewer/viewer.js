@@ -448,7 +448,9 @@ function by(k) { stop(); show(player.at + k); }
 
 // Numbers that the reader changes
 
-const lastOf = ({ members }) => members[members.length - 1] - 1; // the operation whose value a box shows
+const leafKinds = new Set(["parameter", "input", "constant"]); // whose boxes may hold their transposes and entries too
+// The operation or leaf whose value a box shows.
+const lastOf = ({ kind, members }) => leafKinds.has(kind) ? members[0] : members[members.length - 1] - 1;
 
 // The ref and form of the value or the gradient of a box; a folded box has none.
 const refOf = (node, kind) => (node.kind === "fold" ? undefined : data.program[kind][lastOf(node)]);
