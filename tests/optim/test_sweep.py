@@ -308,14 +308,21 @@ def test_ctrl_c_in_fit_leaves_that_run_to_do(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="sends a signal")
 def test_ctrl_c_does_not_wait_for_the_workers():
-    def interrupt():
-        time.sleep(0.7)
-        os.kill(os.getpid(), signal.SIGINT)
+    over = threading.Event()
+
+    def interrupt():  # again after a while, because Python drops one that comes while a process is forked
+        wait = 0.7
+        while not over.wait(wait):
+            os.kill(os.getpid(), signal.SIGINT)
+            wait = 5
 
     began = time.monotonic()
-    threading.Thread(target=interrupt).start()
+    thread = threading.Thread(target=interrupt)
+    thread.start()
     with pytest.raises(KeyboardInterrupt):
         quiet(lambda s: time.sleep(s) or 1.0, {"s": [60, 61, 62]})
+    over.set()
+    thread.join()
     assert time.monotonic() - began < 30
 
 

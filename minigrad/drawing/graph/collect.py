@@ -55,7 +55,7 @@ def collect(
     targets = [t for _, t in (*outputs, *aside)]
     with gc_paused():
         buffers = buffers_behind(targets)
-        names = {**buffers, **(names or {})}
+        names = {**(names or {}), **buffers}
         walk = Walk(targets, {key[1] for key in names if isinstance(key, tuple)})
         names |= {
             key: names.get(("labels", labels.tobytes()), "labels") for key, labels in walk.labels.items()
