@@ -116,6 +116,7 @@ def found():
     return minimize_rosenbrock.results(gtol=1e-4)
 
 
+@pytest.mark.further
 def test_every_method_arrives_and_those_that_know_the_curvature_sooner(found):
     assert list(found) == list(METHODS)
     for result in found.values():
@@ -125,6 +126,7 @@ def test_every_method_arrives_and_those_that_know_the_curvature_sooner(found):
     assert min(found[m].njev for m in first) > 10 * max(found[m].njev + found[m].nhev for m in second)
 
 
+@pytest.mark.further
 def test_the_table_tells_the_counts(found):
     lines = minimize_rosenbrock.table(found).splitlines()
     names = lines[0].split()

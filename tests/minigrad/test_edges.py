@@ -11,6 +11,7 @@ import pytest
 import minigrad as mg
 from minigrad import Tensor, compile, grad, hessian, jacobian, jvp, value_and_grad
 from models.activations import elu
+from tests.seeds import further
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy speaks of log(0) in forward values
 
@@ -59,7 +60,7 @@ SINGULAR = {
 
 
 @pytest.mark.parametrize("inner", CHOICES)
-@pytest.mark.parametrize("outer", SINGULAR)
+@pytest.mark.parametrize("outer", [*list(SINGULAR)[::2], *further(*list(SINGULAR)[1::2])])
 def test_a_zero_that_comes_from_a_choice_wins(inner, outer):
     """Where x is not chosen, nothing depends on it, so derivatives of every order are 0 in both modes."""
     (choose, at), singular = CHOICES[inner], SINGULAR[outer]

@@ -16,7 +16,7 @@ STEEP = [
     "faint saddle", "scaled", "scaled quartic", "1e12 f", "1e12 quartic", "Powell singular", "steep saddle",
 ]  # fmt: skip
 BY = ["newton-cg", "newton-cg, line search", "newton, abs", "newton, pinv", "lbfgs", "adam"]
-OTHERS = [name for name in METHODS if name not in (*BY, "gd", "momentum")]
+OTHERS = [name for name in METHODS if name not in ("newton-cg", "newton, abs", "lbfgs", "gd", "momentum")]
 FOUND = {  # starts from which a success was false once
     "1e12 f": [[6.07172813e02, -5.53746521e-09]],
     "Beale": [[-5.81987083e-05, 8.37662733e01]],
@@ -39,7 +39,7 @@ def test_no_success_is_false(problem, monkeypatch):
     assert not found, found[0]
 
 
-@pytest.mark.parametrize("by", [*BY, *further(*OTHERS)])
+@pytest.mark.parametrize("by", ["newton-cg", "newton, abs", "lbfgs", *further(*OTHERS)])
 @pytest.mark.parametrize("problem", FOUND)
 def test_a_start_that_misled_once_does_so_no_more(problem, by):
     (f, _, _), (method, options) = PROBLEMS[problem], METHODS[by]

@@ -20,6 +20,7 @@ from optim import OptimizeResult, minimize
 from optim.minimizing import METHODS
 from optim.second_order.results import Status
 from tests.problems import counting, rotation
+from tests.seeds import further
 
 START = np.array([-1.2, 1.0])
 SECOND = ("newton", "newton-cg")
@@ -56,6 +57,8 @@ WAYS = {
     "newton-cg, line search": {"method": "newton-cg", "options": {"globalization": "line-search"}},
     "newton-cg, quadratic": {"method": "newton-cg", "options": {"forcing": "quadratic"}},
 }
+SLOW = ["gd", "momentum"]  # take thousands of steps, and "adam" goes the same way
+every_way = pytest.mark.parametrize("way", [*(way for way in WAYS if way not in SLOW), *further(*SLOW)])
 
 
 class Counted:
@@ -103,7 +106,7 @@ def solved(way, fun=valley, x0=START, **more):
 # What the result means
 
 
-@pytest.mark.parametrize("way", WAYS)
+@every_way
 def test_every_method_finds_the_minimum_and_success_is_true_on_a_second_look(way):
     x0 = START.copy()
     result = solved(way, x0=x0)
@@ -125,7 +128,7 @@ def test_every_method_finds_the_minimum_and_success_is_true_on_a_second_look(way
         assert math.isnan(result.lambda_min)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@every_way
 def test_the_trace_holds_copies_of_every_accepted_point(way):
     result = solved(way)
     assert len(result.trace) == result.nit + 1
@@ -218,7 +221,7 @@ def test_a_saddle_is_left_by_newton_methods_and_believed_by_the_others():
 # Counts
 
 
-@pytest.mark.parametrize("way", WAYS)
+@every_way
 def test_counts_are_those_of_the_callers_own_functions(way):
     f = Counted()
     method = WAYS[way].get("method", way)
@@ -232,7 +235,7 @@ def test_counts_are_those_of_the_callers_own_functions(way):
         assert (result.nhev > 0) == (method in SECOND)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@every_way
 def test_own_derivatives_give_the_same_run_as_ours(way):
     f = Counted()
     own = {"hessp": f.hessp} if WAYS[way].get("method", way) in SECOND else {}
@@ -242,7 +245,7 @@ def test_own_derivatives_give_the_same_run_as_ours(way):
     assert (mine.nfev, mine.njev, mine.nhev) == (ours.nfev, ours.njev, ours.nhev)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@every_way
 def test_counts_are_those_of_the_sweeps_where_we_differentiate(way, monkeypatch):
     """Forward passes of fun, gradients, and products, each counted where it is done."""
     calls = Counter()
