@@ -392,6 +392,7 @@ def test_runs_finds_what_repeats():
     assert runs("abcdefg") == []
 
 
+@pytest.mark.further
 def test_a_million_operations_say_so_and_do_not_hang():
     x = Tensor(1.0, requires_grad=True, name="x")
     y = x
@@ -610,6 +611,7 @@ def test_pygraphviz_draws_the_same(real, tmp_path):
     assert len(ET.fromstring(drawing.svg).findall(".//{*}g[@class='node']")) == len(drawing.picture.nodes)
 
 
+@pytest.mark.further
 @needs_dot
 def test_graphviz_parses_10000_fuzzed_names():
     r = np.random.default_rng(0)

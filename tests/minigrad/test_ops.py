@@ -30,7 +30,13 @@ IDS = [row[0] for row in TABLE]
 def test_derivatives_of_three_orders(row):
     _, f, *xs = row
     check_derivatives(f, *xs, order=3)
-    # a linear op alone would never have its transpose recorded
+
+
+@pytest.mark.further
+@pytest.mark.parametrize("row", TABLE, ids=IDS)
+def test_derivatives_inside_another_function(row):
+    """A linear op alone would never have its transpose recorded."""
+    _, f, *xs = row
     check_derivatives(lambda *x: np.exp(0.3 * f(*x)), *xs, order=2)
 
 
