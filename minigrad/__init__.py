@@ -49,19 +49,15 @@ Errors
     StaleGraphError  a leaf was changed after its graph was recorded
 """
 
-import importlib
-import typing
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from minigrad.check import check_derivatives as check_derivatives
 from minigrad.errors import CaptureError as CaptureError
 from minigrad.errors import DerivativeError as DerivativeError
 from minigrad.errors import StaleGraphError as StaleGraphError
-from minigrad.errors import entry as _entry
 from minigrad.families import bilinear as bilinear
 from minigrad.families import elementwise as elementwise
 from minigrad.families import linear_op as linear_op
 from minigrad.families import register as register
-from minigrad.gauss_newton import ggn_vp as ggn_vp
 from minigrad.habits import PACKAGE as _HABITS
 from minigrad.hints import listed as _listed
 from minigrad.hints import missing as _missing
@@ -89,30 +85,27 @@ from minigrad.transforms import jvp as jvp
 from minigrad.transforms import linearize as linearize
 from minigrad.transforms import value_and_grad as value_and_grad
 from minigrad.transforms import vjp as vjp
-from minigrad.vmap import vmap as vmap
 
-if typing.TYPE_CHECKING:
+if _TYPE_CHECKING:
     from minigrad import special as special
+    from minigrad.batching import vmap as vmap
+    from minigrad.check import check_derivatives as check_derivatives
     from minigrad.drawing.draw import draw as draw
+    from minigrad.gauss_newton import ggn_vp as ggn_vp
 
-__all__ = list(_listed(globals(), "draw", "special"))
+# The files that are loaded when one of their names is first used, because most programs need none of them.
+_LATER = {
+    "batching": ("vmap",),
+    "check": ("check_derivatives",),
+    "drawing.draw": ("draw",),
+    "gauss_newton": ("ggn_vp",),
+    "special": ("special",),
+}
+
+__all__ = list(_listed(globals(), _LATER))
 
 __version__ = "0.1.0"  # pyproject.toml reads it here
-_others = _missing(__name__, __all__, _HABITS, numpys=True)
-
-
-@_entry
-def __getattr__(name: str) -> typing.Any:
-    """Load `draw`, `special` and `minigrad.numpy` when they are first used, because most programs need none
-    of them."""
-    if name == "draw":
-        from minigrad.drawing.draw import draw
-
-        globals()["draw"] = draw
-        return draw
-    if name in ("special", "numpy"):
-        return importlib.import_module(f"minigrad.{name}")
-    return _others(name)
+__getattr__ = _missing(__name__, __all__, _HABITS, _LATER | {"numpy": ("numpy",)}, numpys=True)
 
 
 def __dir__() -> list[str]:

@@ -21,7 +21,6 @@ from minigrad.hints import Hint as Hint
 from minigrad.hints import add_hints as add_hints
 from minigrad.hints import listed as listed
 from minigrad.hints import missing as missing
-from minigrad.hints import name_files as name_files
 from minigrad.hints import visible as visible
 from minigrad.leaving import numeric as numeric
 from minigrad.leaving import require_plain as require_plain

@@ -8,14 +8,18 @@ package has a `__getattr__`, and the imports of modules a finder, which Python c
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection
-from types import ModuleType
+from collections.abc import Callable, Collection, Mapping
+from importlib import import_module
+from types import MappingProxyType, ModuleType
 from typing import Any, ClassVar
 
 from minigrad.errors import as_sentence, entry
 from minigrad.habits import instead, table
 
-__all__ = ["Hint", "Size", "add_hints", "listed", "missing", "name_files", "visible"]
+__all__ = ["Hint", "Size", "add_hints", "listed", "missing", "visible"]
+
+Later = Mapping[str, tuple[str, ...]]  # the names, by the file that has them
+_NOTHING: Later = MappingProxyType({})
 
 
 class Hint:
@@ -78,14 +82,14 @@ class _NoFunction(ModuleType):
         )
 
 
-def listed(names: dict[str, Any], *later: str) -> tuple[str, ...]:
+def listed(names: dict[str, Any], later: Later = _NOTHING) -> tuple[str, ...]:
     """The `__all__` of a package: what it imports under a name without an underscore, and names it loads
     later."""
-    found = [name for name, x in names.items() if name[0] != "_" and not isinstance(x, ModuleType)]
-    return tuple(sorted([*found, *later]))
+    found = {name for name, x in names.items() if name[0] != "_" and not isinstance(x, ModuleType)}
+    return tuple(sorted(found.union(*later.values())))
 
 
-def name_files(package: str, public: Collection[str]) -> None:
+def _name_files(package: str, public: Collection[str]) -> None:
     """Let the files that were loaded say what to write if one is called by the name of its class."""
     for name in public:
         file = sys.modules.get(f"{package}.{name.lower()}")
@@ -93,18 +97,34 @@ def name_files(package: str, public: Collection[str]) -> None:
             file.__class__ = _NoFunction
 
 
-def missing(package: str, public: Collection[str], habits: str, numpys: bool = False) -> Callable[[str], Any]:
-    """The `__getattr__` of a package: raises AttributeError, with what to write instead where that is known.
+def _load(package: str, name: str, file: str, public: Collection[str]) -> Any:
+    module = import_module(f"{package}.{file}")
+    found = module if name == file else getattr(module, name)
+    setattr(sys.modules[package], name, found)  # so that it is looked up here once
+    _name_files(package, public)
+    return found
+
+
+def missing(
+    package: str, public: Collection[str], habits: str, later: Later = _NOTHING, numpys: bool = False
+) -> Callable[[str], Any]:
+    """The `__getattr__` of a package: loads what is loaded when first used, and for any other name raises
+    AttributeError, with what to write instead where that is known.
 
     Args:
         habits: a table as in `habits.py`.
+        later: the names that are loaded when first used, by the file that has them. A file that has the
+            name of its only one is the module itself.
         numpys: whether any other name of NumPy's is answered with that.
     """
-    name_files(package, public)
+    _name_files(package, public)
     _NoModule.habits[package] = habits
+    files = {name: file for file, names in later.items() for name in names}
 
     @entry
     def __getattr__(name: str) -> Any:
+        if name in files:
+            return _load(package, name, files[name], public)
         text = f"module {package!r} has no attribute {name!r}"
         remedy = "" if name.startswith("_") else instead(name, (), habits)
         if not remedy and not name.startswith("_"):

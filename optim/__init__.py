@@ -62,15 +62,11 @@ Gradients
     clip_grad_value_  limits each element
 """
 
-from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
-from typing import Any as _Any
 
 from minigrad import __version__ as __version__
-from minigrad.extend import entry as _entry
 from minigrad.extend import listed as _listed
 from minigrad.extend import missing as _missing
-from minigrad.extend import name_files as _name_files
 from optim.adagrad import Adagrad as Adagrad
 from optim.adam import Adam as Adam
 from optim.adamw import AdamW as AdamW
@@ -141,23 +137,10 @@ _LATER = {
     "sweeping.results": ("Sweep", "open_sweep"),
     "sweeping.running": ("sweep",),
 }
-_FILES = {name: file for file, names in _LATER.items() for name in names}
 
-__all__ = list(_listed(globals(), *_FILES))
+__all__ = list(_listed(globals(), _LATER))
 
-_others = _missing(__name__, __all__, _HABITS)
-
-
-@_entry
-def __getattr__(name: str) -> _Any:
-    """Load second order, curvature, recording, sweeps and `optim.figures` when they are first used."""
-    if name == "figures":
-        return _import_module("optim.figures")
-    if name not in _FILES:
-        return _others(name)
-    found = globals()[name] = getattr(_import_module(f"optim.{_FILES[name]}"), name)
-    _name_files(__name__, __all__)
-    return found
+__getattr__ = _missing(__name__, __all__, _HABITS, _LATER | {"figures": ("figures",)})
 
 
 def __dir__() -> list[str]:
