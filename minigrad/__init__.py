@@ -73,7 +73,6 @@ from minigrad.ops.random import uniform as uniform
 from minigrad.ops.reduce import log_softmax as log_softmax
 from minigrad.ops.reduce import logsumexp as logsumexp
 from minigrad.ops.reduce import softmax as softmax
-from minigrad.replay.compiled import compile as compile
 from minigrad.tensor import Op as Op
 from minigrad.tensor import Tensor as Tensor
 from minigrad.transforms import grad as grad
@@ -92,6 +91,7 @@ if _TYPE_CHECKING:
     from minigrad.check import check_derivatives as check_derivatives
     from minigrad.drawing.draw import draw as draw
     from minigrad.gauss_newton import ggn_vp as ggn_vp
+    from minigrad.replay.compiled import compile as compile
 
 # The files that are loaded when one of their names is first used, because most programs need none of them.
 _LATER = {
@@ -99,6 +99,7 @@ _LATER = {
     "check": ("check_derivatives",),
     "drawing.draw": ("draw",),
     "gauss_newton": ("ggn_vp",),
+    "replay.compiled": ("compile",),
     "special": ("special",),
 }
 
