@@ -15,7 +15,8 @@ from optim.base.first_order import FirstOrder
 from optim.base.optimizer import Optimizer
 from optim.base.options import COUNT, FLAG, checked, choice
 from optim.recording.recorder import LINES, META, Recorder, described
-from optim.recording.run import Run, read_meta
+from optim.recording.run import Run
+from optim.recording.written import read_meta
 
 __all__ = ["open_run", "record"]
 
