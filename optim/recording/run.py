@@ -274,7 +274,8 @@ class Run:
 
     def _require_step(self, t: int, call: str) -> None:
         if isinstance(t, bool) or not isinstance(t, int | np.integer) or not 1 <= t <= len(self):
-            raise IndexError(f"`run.{call}` needs a step from 1 to {len(self)}, got {t!r:.60}.")
+            held = f"from 1 to {len(self)}" if len(self) else "of the run, which holds no step yet"
+            raise IndexError(f"`run.{call}` needs a step {held}, got {t!r:.60}.")
 
     def _require(self, call: str) -> None:
         if self.level == "scalars":

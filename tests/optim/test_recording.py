@@ -579,6 +579,31 @@ def test_what_is_refused(tmp_path):
             run.at(t)
 
 
+def test_record_without_with_and_twice_says_what_to_write(tmp_path):
+    p = leaf([1.0], name="p")
+    opt = optim.SGD([p], lr=0.1)
+    remedy = re.escape("Write `with optim.record(optimizer, folder) as run:`, and use the run.")
+    recording = optim.record(opt, tmp_path / "run")
+    for name in ("at", "note", "scalars"):
+        with pytest.raises(AttributeError, match=rf"`optim.record\(...\)` .* no \.{name}\. {remedy}$"):
+            getattr(recording, name)
+    with pytest.raises(TypeError, match=rf"no length\. {remedy}$"):
+        len(recording)
+    assert not (tmp_path / "run").exists()
+    assert opt.observers == ()
+    with recording as run:
+        opt.step(lambda: (p * p).sum())
+        with pytest.raises(RuntimeError, match=r"is for one `with`, .* resume=True"):
+            recording.__enter__()
+    with pytest.raises(RuntimeError, match="is for one `with`"), recording:
+        pass
+    assert (len(run), run.recorder, opt.observers) == (1, None, ())
+    with pytest.warns(RuntimeWarning, match=f"was not entered, and recorded nothing. {remedy}"):
+        optim.record(opt, tmp_path / "none")
+    with optim.record(opt, tmp_path / "empty") as run, pytest.raises(IndexError, match="holds no step yet"):
+        run.at(1)
+
+
 # The last step
 
 
