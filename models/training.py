@@ -280,7 +280,7 @@ def fit(
             if train_loss is None:
                 history.stopped = watching.reason or "interrupted"
                 break
-            _require_finite(model, number)
+            _require_finite(model, optimizer, number)
             measures = {} if held_out is None else evaluate(model, loss, held_out, metrics)
             columns = {f"val_{name}": value for name, value in measures.items()}
             columns = {"train_loss": train_loss, **columns, **watching.of_epoch()}
@@ -296,7 +296,7 @@ def fit(
             if checkpoint is not None:
                 save_tree(checkpoint, run.state())
         if watching.reason is not None and checkpoint is not None:
-            _require_finite(model, len(history) + 1)
+            _require_finite(model, optimizer, len(history) + 1)
             save_tree(checkpoint, run.state())
     if run.best is not None and run.best.parameters is not None:
         model.load_state_dict(run.best.parameters)
@@ -385,8 +385,11 @@ def _new_columns(callback: Any, answer: dict[Any, Any], row: dict[str, Any]) -> 
     return {name: v.item() if isinstance(v, np.generic) else v for name, v in answer.items()}
 
 
-def _require_finite(model: Module, number: int) -> None:
+def _require_finite(model: Module, optimizer: Any, number: int) -> None:
     # Whoever reads p.data gets an array that may be written to, so each step would take a checksum of it.
+    trained = [p for group in getattr(optimizer, "param_groups", ()) for p in group["params"]]
+    if trained and all(np.isfinite(p.primal).all() for p in trained):
+        return  # a walk through the model, which finds the names too, takes longer than all of this
     bad = [name for name, p in model._named() if not np.isfinite(p.primal).all()]
     if bad:
         raise FloatingPointError(
