@@ -272,9 +272,9 @@ def fit(
     )  # fmt: skip
     with _progress_bar(len(history), epochs, progress) as bar, deferred_interrupt() as interrupted:
         stopped = watching.stopping(interrupted)
+        model.train()
         while len(history) < epochs and history.stopped == "epochs":
             began, number = time.perf_counter(), len(history) + 1
-            model.train()
             train_loss = trainer.epoch(number, batches(x, y, int(size), augment, generator), stopped)
             history.steps.taken = trainer.taken
             if train_loss is None:
@@ -357,6 +357,8 @@ def _progress_bar(done: int, epochs: int, shown: bool) -> Any:
 
 
 def _show(bar: Any, row: dict[str, Any]) -> None:
+    if bar.disable:
+        return
     bar.update()
     bar.set_postfix({k: f"{v:.4g}" for k, v in row.items() if k not in ("epoch", "seconds")}, refresh=False)
 
@@ -366,6 +368,7 @@ def _tell(callbacks: Sequence[Callable[[Epoch], Any]], epoch: Epoch) -> None:
     reasons: list[str] = []
     for callback in callbacks:
         answer = callback(epoch)
+        epoch.model.train()  # it may have evaluated the model
         if isinstance(answer, dict):
             epoch.row.update(_new_columns(callback, answer, epoch.row))
         elif reason := reason_to_end("callbacks", callback, answer, "text, or a dict of new columns"):
