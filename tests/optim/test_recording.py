@@ -2,6 +2,7 @@
 in the loop."""
 
 import copy
+import functools
 import json
 import math
 import mmap
@@ -23,8 +24,10 @@ from optim.recording import recorder as recorder_file
 from optim.recording import rows as rows_file
 from tests.optim.cases import MAKERS, SETTINGS
 from tests.problems import leaf
+from tests.seeds import further
 
 each = pytest.mark.parametrize("name", SETTINGS)
+QUICK = "Adam amsgrad=True weight_decay=0.01"
 
 
 def equal(seen, wanted, what=""):
@@ -125,6 +128,69 @@ def test_inside_fit_with_clipping_and_a_schedule(compiled, rng, tmp_path):
         np.testing.assert_array_equal(seen[-1][1][name]["w"], p.data)
     assert run.scalars["gradient_norm"].max() <= 0.2 + 1e-12
     assert run.scalars["lr"][[0, 2, 8]].tolist() == [0.01, 0.005, 0.01 / 16]
+
+
+def by_hand(opt, book, gradients):
+    """The rule on each parameter by itself in plain NumPy, and what it computed."""
+    shown = {}
+    for group in opt.param_groups:
+        for p in group["params"]:
+            if p.name not in gradients:
+                continue
+            mine = book[p.name]
+            if "t" not in mine:
+                mine |= {"t": 0, **opt.scalars}
+                mine |= {s: np.full(p.shape, float(opt.initial(s, group.options))) for s in group.state}
+            mine["t"] += 1
+            scalars = {name: mine[name] for name in ("t", *opt.scalars)}
+            vectors = [mine[name] for name in ("w", *group.state)]
+            out = opt.rule(vectors[0], gradients[p.name], *vectors[1:], **scalars, **group.for_rule)
+            mine.update({name: value for name, value in out.items() if name in mine})
+            shown[p.name] = {"g": gradients[p.name]} | out
+    return shown
+
+
+@pytest.mark.parametrize("name", [QUICK, *further(*(name for name in SETTINGS if name != QUICK))])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_at_is_what_the_rule_gives_by_hand_through_all_that_a_training_changes(name, compiled, rng, tmp_path):
+    """Two groups, a schedule, a parameter that is frozen for a while, and a new process after step 6."""
+    case, options = SETTINGS[name]
+    data = rng.standard_normal((10, 2, 3))
+    starts = {p.name: p.data.copy() for p in parameters(rng)}
+    book, wanted, state = {name: {"w": start} for name, start in starts.items()}, [], None
+    for steps in (range(6), range(6, 10)):
+        a, b, c = (leaf(start, name=name) for name, start in starts.items())
+        opt = case.kind([{"params": [a, b]}, {"params": [c], "lr": case.lr / 2}], lr=case.lr, **options)
+        schedule = optim.StepLR(opt, 3, gamma=0.5)
+
+        def loss_of(x, a=a, b=b, c=c):
+            return np.sum((a * x - b) ** 2) + np.sum(np.cos(c)) * b
+
+        program = compile(loss_of)
+        if state is not None:
+            for p in (a, b, c):
+                p.assign(book[p.name]["w"])
+            opt.load_state_dict(state[0])
+            schedule.load_state_dict(state[1])
+        with optim.record(opt, tmp_path / "run", every=4, resume=True) as run:
+            for t in steps:
+                c.requires_grad = t not in (2, 3, 7)
+                opt.step(program.at(data[t]) if compiled else functools.partial(loss_of, data[t]))
+                gradients = {p.name: np.array(p.grad) for p in (a, b, c) if p.requires_grad}
+                wanted.append(by_hand(opt, book, gradients))
+                schedule.step()
+        state = opt.state_dict(), schedule.state_dict()
+    for opened in (run, optim.open_run(tmp_path / "run")):
+        assert len(opened) == 10
+        for t in (10, 1, 3, 4, 5, 6, 7, 8):
+            seen = opened.at(t)
+            assert (
+                seen.keys() == wanted[t - 1].keys() == {"a", "b", "c"} - ({"c"} if t in (3, 4, 8) else set())
+            )
+            for p, values in wanted[t - 1].items():
+                for key, value in values.items():
+                    np.testing.assert_array_equal(seen[p][key], value, err_msg=f"step {t} {p} {key}")
+    assert run.scalars["lr.1"].tolist() == [case.lr / 2 * 0.5 ** (t // 3) for t in range(10)]
 
 
 def test_fit_resumed_from_its_checkpoint_cuts_away_what_came_after(rng, tmp_path):
