@@ -172,7 +172,7 @@ class Recorder:
         self._widest = 0
         self.ended = False
         self._bytes = (folder / LINES).stat().st_size if steps else 0
-        self._left = 0  # steps until the next checkpoint
+        self._left = math.inf if level == "scalars" else 0  # steps until the next checkpoint
         self._new_states = 0
         self._begun = False  # whether a step has begun and not ended
         self._changed: dict[str, Any] = {}  # what a line will say of the step
@@ -333,7 +333,7 @@ class Recorder:
         """What is not as in the step before."""
         found: dict[str, Any] = {}
         moved = any(log.counters is None for log in self._logs)
-        if (self._left <= 0 or moved) and self._logs[0].vectors:
+        if self._left <= 0 or (moved and self._logs[0].vectors):
             self._checkpoint()
             found["checkpoint"] = True
         if found or moved:
