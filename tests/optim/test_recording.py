@@ -560,12 +560,13 @@ def test_losses_that_are_not_finite_are_kept(tmp_path):
 
 
 @pytest.mark.parametrize("level", ["scalars", "tape"])
-def test_norms_whose_squares_overflow(level, tmp_path):
+@pytest.mark.parametrize("compiled", [True, False])
+def test_norms_whose_squares_overflow(level, compiled, tmp_path):
     p = leaf([0.0, 0.0], np.float32, name="p")
     opt = optim.SGD([p], lr=0.5)
-    p.grad = np.array([3e30, 4e30], np.float32)
+    p.grad = slope = np.array([3e30, 4e30], np.float32)
     with optim.record(opt, tmp_path / "run", level) as run:
-        opt.step()
+        opt.step(compile(lambda: np.sum(slope * p)).at() if compiled else None)
     np.testing.assert_allclose(run.scalars["gradient_norm"], 5e30, rtol=1e-6)
     np.testing.assert_allclose(run.scalars["step_norm"], 2.5e30, rtol=1e-6)
 
