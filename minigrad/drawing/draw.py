@@ -42,7 +42,7 @@ DIRECTIONS = ("auto", "down", "right", "up", "left")
 def draw(
     target: Any,
     *inputs: Any,
-    show: Sequence[str] | set[str] = ("shape",),
+    show: Sequence[str] | set[str] | None = None,
     direction: str = "auto",
     fold: str | None = "auto",
     parameters: str = "inside",
@@ -61,7 +61,7 @@ def draw(
             respect to the floating ones.
         show: the details in the boxes: any of "shape", "dtype", "value", "grad" (the derivative of the one
             scalar output), "bytes", "flops", "time", "source" (the line that made it; recorded inside
-            `trace_source()`).
+            `trace_source()`). None shows values and gradients if all boxes are scalars, or else shapes.
         direction: "right", "down", "left" or "up"; "auto" is right or down, where there is more room for it.
         fold: None draws one box for each operation, "formulas" one for each line of calculus; "repeats" also
             folds blocks that repeat, and "modules" draws each module with everything below it as one box;
@@ -87,7 +87,7 @@ def draw(
     └─ h₁ = tanh(x)  (= [0.7616, 0.964])
        └─ x  (= [1, 2])
     """
-    details = _checked("show", show, DETAILS)
+    details = _checked("show", show or (), DETAILS)
     wanted = _checked("phases", phases, PHASES) if phases is not None else None
     if direction not in DIRECTIONS:
         raise ValueError(f"`draw(direction=...)` must be one of {', '.join(DIRECTIONS)}, got {direction!r}.")
@@ -132,6 +132,7 @@ def draw(
     full = whole = collect(
         outputs, aside=aside, names=names, title=title, show=details, inputs=arguments, places=places
     )
+    full.show = _unasked(full) if show is None else details
     full.direction = direction
     full.notes += [note] if note else []
     if wanted is not None:
@@ -152,6 +153,11 @@ def _program(full: Picture, whole: Picture, outputs: Named, places: Mapping[Any,
         return Program(why="Its numbers cannot be changed here: parts of the graph are not drawn.")
     module: Any = importlib.import_module("minigrad.drawing.graph.program")
     return module.program(full, outputs, places)  # type: ignore[no-any-return]
+
+
+def _unasked(picture: Picture) -> tuple[str, ...]:
+    """What boxes show if nothing was asked for."""
+    return ("shape",) if any(node.shape for node in picture.nodes) else ("value", "grad")
 
 
 def _checked(option: str, given: Any, known: Sequence[str]) -> tuple[str, ...]:

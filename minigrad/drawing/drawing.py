@@ -43,9 +43,9 @@ class Drawing:
     >>> from minigrad import Tensor, draw
     >>> x = Tensor(3.0, requires_grad=True, name="x")
     >>> print(draw(x * x + 1))
-    u₁ + 1
-    └─ u₁ = x²
-       └─ x
+    u₁ + 1  (= 10, grad 1)
+    └─ u₁ = x²  (= 9, grad 1)
+       └─ x  (= 3, grad 6)
     """
 
     def __init__(

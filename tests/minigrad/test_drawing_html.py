@@ -138,7 +138,7 @@ def test_the_second_layout_has_room_for_numbers_on_their_way():
     """A cotangent may be wider before it is complete: 123456.789 − 123455.789 = 1."""
     x = Tensor(1.0, requires_grad=True, name="x")
     y = x * 12345.678 - x * 12344.678
-    view = data(draw(y, fold=None).html)["views"][0]
+    view = data(draw(y, fold=None, show={"shape"}).html)["views"][0]
     plain, roomy = view["layouts"]
     assert plain["slots"] == []
     k = next(i for i, node in enumerate(view["nodes"]) if node["label"] == "x")

@@ -12,6 +12,7 @@ from minigrad.drawing import Edge, Node, Picture
 from minigrad.drawing.graph.fold import repeats
 from minigrad.drawing.graph.levels import folded
 from minigrad.drawing.graph.modules import modules
+from minigrad.drawing.picture import lines_of
 from minigrad.drawing.write import as_json
 from models import MLP, Linear, mse_loss
 
@@ -182,3 +183,16 @@ def test_repeats_are_folded_by_what_that_saves():
 
     assert len(chain(8).picture.nodes) == len(folded(chain(8).full, "formulas").nodes)
     assert len(chain(14).picture.nodes) < 15
+
+
+def test_scalars_show_values_and_gradients_by_themselves():
+    """As micrograd's pictures do. One box with a dimension is enough to make a graph one of tensors."""
+    a, b = (Tensor(v, requires_grad=True, name=n) for v, n in ((2.0, "a"), (-3.0, "b")))
+    y = np.tanh(a * b + 5.5)
+    y.backward()
+    lines = {node.name: lines_of(node, draw(y).picture.show) for node in draw(y).picture.nodes}
+    assert lines["a"] == ["a", "= 2", f"grad {a.grad.item():.4g}"]
+    assert lines["b"] == ["b", "= -3", f"grad {b.grad.item():.4g}"]
+    assert draw(y, show={"shape"}).picture.show == ("shape",)
+    assert draw(np.ones(2) @ (np.ones(2) * a)).picture.show == ("shape",)
+    assert draw(y, show=()).picture.show == ()
