@@ -148,6 +148,52 @@ def test_dragging_and_the_boxes_keep_their_texts_inside(show):
     assert outside == 0
 
 
+def drag(page, name, pixels):
+    """Press on the number in the box of a leaf, and move to the right."""
+    x, y, width, height = page.box(f'[data-node="{find(page, name)}"] .value')
+    at = x + width / 2, y + height / 2
+    page.mouse("mousePressed", *at, button="left", clickCount=1)
+    for k in range(1, 5):
+        page.mouse("mouseMoved", at[0] + pixels * k / 4, at[1], button="left", buttons=1)
+    page.mouse("mouseReleased", at[0] + pixels, at[1], button="left", clickCount=1)
+    page.rest()
+
+
+@pytest.mark.parametrize("show_what", [None, {"shape", "value"}])
+def test_a_number_is_dragged_on_its_box(show, show_what):
+    """A pixel is a hundredth of the number's power of ten. The second picture is laid out anew meanwhile, and
+    the box keeps its place under the pointer."""
+    page = show(draw(neuron()[0], show=show_what))
+    place = page.js("document.querySelector('#stage').style.transform")
+    for name, pixels, values in (("b", 40, {"b": 7.28}), ("w1", -36, {"b": 7.28, "w1": -3.36})):
+        drag(page, name, pixels)
+        y, leaves = neuron(**values)
+        holds(page, leaves, y)
+    assert page.one("#details", "e.hidden"), "a drag is no click"
+    if show_what is None:
+        assert page.js("document.querySelector('#stage').style.transform") == place, "nor does it move all"
+    page.click(f'[data-node="{find(page, "b")}"] .value')
+    assert page.one("#what") == "b", "a press that does not move is one"
+    drag(page, "b", -50)
+    assert page.one("#numbers [type=number]", "e.checkVisibility() && +e.value") == 6.78, "the card follows"
+
+
+def test_the_arrow_keys_change_the_number_of_the_box_that_was_entered(show):
+    page = show(draw(neuron()[0]))
+    page.one(f'[data-node="{find(page, "b")}"]', "e.focus()")
+    page.key("ArrowRight")
+    assert page.count("[data-node][data-value]") == 0, "before that they lead to another box"
+    page.one(f'[data-node="{find(page, "b")}"]', "e.focus()")
+    page.key("Enter", "ArrowRight", "ArrowRight", "ArrowLeft")
+    y, leaves = neuron(b=6.89)
+    holds(page, leaves, y)
+    assert page.one("#said") == "b = 6.89"
+    page.key("ArrowUp", "ArrowDown")
+    page.key("Escape", "ArrowRight")
+    y, leaves = neuron(b=6.89)
+    holds(page, leaves, y)
+
+
 def test_what_cannot_be_computed_says_why(show):
     x = Tensor(2.0, requires_grad=True, name="x")
     for y, why in (

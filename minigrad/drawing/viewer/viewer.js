@@ -16,6 +16,7 @@ const off = new Set(); // phases that are not shown
 let folded = new Set(); // clusters of this view drawn as a card
 let playing = false, timer = 0, changed = false, heated = false; // changed: a number is not the recorded one
 let selected = -1, focused = 0, hits = [], hit = -1;
+let held = -1, grip = null, gripped = false; // the box whose number the arrow keys change; a number that is dragged; was that the last press
 
 function make(name, words, attributes = {}) {
   const element = document.createElement(name);
@@ -40,7 +41,7 @@ function open(index, { anchor = -1, mode = playing, first = false } = {}) {
     if (changed) rewrite();
     folded = new Set();
     hay = null;
-    selected = hit = -1;
+    selected = hit = held = -1;
     hits = [];
     focused = Math.max(0, owner(member));
     stop();
@@ -51,6 +52,7 @@ function open(index, { anchor = -1, mode = playing, first = false } = {}) {
   makeMinimap();
   strips();
   if (changed) values();
+  handles();
   heat();
   stage.replaceChildren(scene.root);
   camera.width = scene.width;
@@ -193,6 +195,7 @@ function rove() { // one box is in the tab order, the arrows do the rest
 
 function focus(element) {
   focused = element.dataset.node ? +element.dataset.node : firstIn(+element.dataset.card);
+  if (held !== focused) held = -1;
   rove();
   element.focus({ preventScroll: true });
   camera.show(element.dataset.node ? boxOf(focused) : frameBox(+element.dataset.card), covered(), true);
@@ -217,7 +220,7 @@ function neighbour(element, dx, dy) {
 
 function select(i) {
   for (const element of scene.root.querySelectorAll(".lit, .selected")) element.classList.remove("lit", "near", "selected");
-  selected = i;
+  selected = held = i;
   scene.root.classList.toggle("dim", i >= 0);
   if (i < 0) { $("details").hidden = true; return; }
   focused = i;
@@ -484,16 +487,67 @@ function set(member, k, x) {
   if (!Number.isFinite(x)) return;
   arrays[data.program.values[member][0]][k] = x;
   calculator.run();
-  const first = !changed;
+  const first = !changed, onBox = view.contains(document.activeElement);
   changed = true;
   rewrite();
-  if (first && now.layouts.length > 1 && !playing) open(level, { anchor: selected });
+  hideTip();
+  if (first && now.layouts.length > 1 && !playing) {
+    open(level, { anchor: held });
+    if (onBox) elementOf(focused)?.focus({ preventScroll: true });
+  }
   player.reset();
   values();
   strips();
   heat();
   if (playing) show(player.at); else settle();
   if (selected >= 0) $("facts").replaceChildren(...facts(selected));
+  if ($("numbers").dataset.member === String(member)) {
+    for (const input of $("numbers").children[k]?.children ?? []) if (input !== document.activeElement) input.value = x;
+  }
+}
+
+// The member of a box whose one number can be changed where it stands; -1 if there is none.
+function scalarLeaf(i) {
+  const node = now.nodes[i], member = node && leafKinds.has(node.kind) ? lastOf(node) : -1;
+  return leaves.has(member) && arrays[data.program.values[member][0]].length === 1 ? member : -1;
+}
+const numberOf = (member) => arrays[data.program.values[member][0]][0];
+
+function handles() { scene.values.forEach((element, i) => { if (scalarLeaf(i) >= 0) element?.classList.add("handle-number"); }); }
+
+// A hundredth of the number's power of ten: what a pixel or a key changes it by.
+const stepOf = (x) => 10 ** Math.max(0, Math.floor(Math.log10(Math.abs(x) || 1))) / 100;
+const moved = (x, by) => +(x + by).toPrecision(12);
+
+view.addEventListener("pointerdown", (event) => {
+  const number = event.button ? null : event.target.closest(".handle-number");
+  gripped = !!number;
+  if (!number) return;
+  const element = number.closest(".node"), i = +element.dataset.node, member = scalarLeaf(i);
+  event.stopPropagation(); // the stage stays where it is
+  event.preventDefault();
+  focus(element);
+  held = i;
+  grip = { member, from: numberOf(member), x: event.clientX, still: true };
+  view.setPointerCapture(event.pointerId);
+}, true);
+view.addEventListener("pointermove", (event) => {
+  const by = grip && Math.round(event.clientX - grip.x);
+  if (!grip || (grip.still && Math.abs(by) < 3)) return;
+  grip.still = false;
+  set(grip.member, 0, moved(grip.from, by * stepOf(grip.from)));
+}, true);
+for (const end of ["pointerup", "pointercancel"]) {
+  view.addEventListener(end, (event) => {
+    if (grip?.still && event.type === "pointerup") select(held);
+    grip = null;
+  }, true);
+}
+
+function nudge(i, by) {
+  const member = scalarLeaf(i), x = numberOf(member);
+  set(member, 0, moved(x, by * stepOf(x)));
+  say(`${now.nodes[i].label.slice(0, 80)} = ${numberText(numberOf(member))}`);
 }
 
 // For each number of a leaf a field to type in and one to drag.
@@ -514,8 +568,8 @@ function numberFields(i) {
     const slider = make("input", undefined, { type: "range", min: x - half, max: x + half, step: half / 200, "aria-label": `Drag ${name}` });
     field.value = x;
     slider.value = x;
-    field.addEventListener("input", () => { if (field.value !== "") { slider.value = field.value; set(member, k, +field.value); } });
-    slider.addEventListener("input", () => { field.value = slider.value; set(member, k, +slider.value); });
+    field.addEventListener("input", () => { if (field.value !== "") set(member, k, +field.value); });
+    slider.addEventListener("input", () => set(member, k, +slider.value));
     const row = make("div");
     row.append(field, slider);
     box.append(row);
@@ -715,7 +769,7 @@ $("query").addEventListener("keydown", (event) => {
 });
 
 view.addEventListener("click", (event) => {
-  if (camera.dragged()) return;
+  if (gripped || camera.dragged()) return;
   const handle = event.target.closest(".handle"), node = event.target.closest(".node");
   if (handle) foldCluster(+handle.parentNode.dataset.cluster, true);
   else if (!node) close();
@@ -759,7 +813,9 @@ document.addEventListener("keydown", (event) => {
       if (k >= 0) { foldCluster(k, true); focus(scene.cards[k]); }
     };
   }
-  if (arrow && event.shiftKey) does[event.key] = () => camera.pan(-arrow[0] * 80, -arrow[1] * 80, true);
+  if (arrow && !playing && !event.shiftKey && element && held === +element.dataset.node && scalarLeaf(held) >= 0 && arrow[0]) {
+    does[event.key] = () => nudge(held, arrow[0]);
+  } else if (arrow && event.shiftKey) does[event.key] = () => camera.pan(-arrow[0] * 80, -arrow[1] * 80, true);
   else if (arrow && element && !does[event.key]) {
     does[event.key] = () => {
       const other = neighbour(element, ...arrow);
