@@ -133,11 +133,13 @@ class Program:
     """How all numbers of a picture follow from its leaves; empty, and `why` a sentence, if a page cannot
     compute them.
 
-    A step is [name, size, refs] or [name, size, refs, more], and a constant or leaf ["", size, numbers];
-    a ref is the position of an earlier step. `values` and `gradients` give the ref of a node of the unfolded
+    A step is [name, size, refs], [name, size, refs, more] or, in float32, [name, size, refs, more, 1]; a
+    constant or leaf is ["", size, numbers], or ["", size, numbers, 1]. A ref is the position of an earlier
+    step. `values` and `gradients` give the ref of a node of the unfolded
     picture, and `leaves` are the nodes whose numbers may be changed. `visits` stand beside
     `Picture.visits`: (the ref of the cotangent, [(that of the input's so far, that of the local derivative
-    or -1, its formula), ...]).
+    or -1, its formula), ...]). `strips` show the numbers of nodes where the page has none (see
+    `program.strip_text`).
     """
 
     steps: list[list[object]] = field(default_factory=list)
@@ -146,6 +148,7 @@ class Program:
     leaves: list[int] = field(default_factory=list)
     visits: list[tuple[int, list[tuple[int, int, str]]]] = field(default_factory=list)
     why: str = ""
+    strips: dict[int, str] = field(default_factory=dict)
 
 
 def lines_of(node: Node, show: Iterable[str]) -> list[str]:

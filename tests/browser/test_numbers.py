@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from minigrad import Tensor, draw, relu, sigmoid, softplus
+from minigrad import Tensor, draw, log_softmax, relu, sigmoid, softmax, softplus
 from models import MLP, cross_entropy, mse_loss
 
 pytestmark = pytest.mark.browser
@@ -148,6 +148,75 @@ def test_dragging_and_the_boxes_keep_their_texts_inside(show):
     assert outside == 0
 
 
+def stacks(s=0.5):
+    """Attention for two sequences at once: products of stacks, one of them with a single matrix."""
+    rng = np.random.default_rng(5)
+    leaves = {"s": Tensor(s, requires_grad=True, name="s"), "B": Tensor(rng.normal(size=(4, 2)), requires_grad=True, name="B")}  # fmt: skip
+    x = rng.normal(size=(2, 3, 4)) * leaves["s"]
+    weights = softmax(x @ np.swapaxes(x, -1, -2) / 2)
+    return np.sum(log_softmax(weights @ x @ leaves["B"]) ** 2) + np.sum(
+        (rng.normal(size=(5, 3)) @ x) ** 3
+    ), leaves
+
+
+def test_products_of_stacks(show):
+    page = show(draw(stacks()[0], parameters="outside"))
+    for s in (-0.3, 1.7):
+        change(page, "s", s)
+        y, leaves = stacks(s)
+        holds(page, leaves, y)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+def test_float32(show, activation):
+    """Each result is rounded to it, so that the page agrees with NumPy to some of its last places."""
+
+    def made(bias=(0.0, 0.0)):
+        rng, model = np.random.default_rng(3), MLP((2, 3, 2), activation, rng=0, dtype=np.float32)
+        model.layers[1].bias.data = np.array(bias, np.float32)
+        x, y = rng.normal(size=(4, 2)).astype(np.float32), np.zeros((4, 2), np.float32)
+        return 0.1 * mse_loss(model(x), y), dict(model.named_parameters())
+
+    page = show(draw(made()[0], parameters="outside"))
+    names = page.all(".node.parameter .name")
+    change(page, names[-1], 0.3, -0.7)
+    y, leaves = made((0.3, -0.7))
+    y.backward()
+    found = page.js(NUMBERS)
+    assert y.dtype == np.float32
+    for name, leaf in zip(names, leaves.values(), strict=True):
+        for numbers, wanted in zip(found[name], (leaf.numpy(), leaf.grad), strict=True):
+            assert numbers == pytest.approx(np.ravel(wanted), rel=3e-6, abs=1e-8)
+            assert numbers == np.float32(numbers).tolist(), "no more digits than it has"
+    assert page.all(".node.output", "JSON.parse(e.dataset.value)") == [[pytest.approx(y.item(), rel=1e-6)]]
+
+
+def test_a_drawn_backward_pass_follows_through_relu(show):
+    """Its mask is a box, and is computed anew: a change opens a unit that was shut."""
+    rng = np.random.default_rng(3)
+    x, target, w, v = (rng.normal(size=shape) for shape in ((4, 2), (4, 1), (2, 3), (3, 1)))
+
+    def made(bias):
+        leaves = [
+            Tensor(a, requires_grad=True, name=n) for n, a in (("w", w), ("b", np.array(bias)), ("v", v))
+        ]
+        z = x @ leaves[0] + leaves[1]
+        return mse_loss(relu(z) @ leaves[2], target), leaves, z
+
+    y, _, before = made([0.1, 0.2, -3.0])
+    page = show(draw(y, phases=("forward", "backward"), parameters="outside", fold="formulas"))
+    change(page, "b", 0.9, -0.8, 1.1)
+    y, leaves, after = made([0.9, -0.8, 1.1])
+    y.backward()
+    assert np.any((before.numpy() > 0) != (after.numpy() > 0))
+    found = page.js(NUMBERS)
+    for leaf in leaves:
+        drawn = [
+            numbers[0] for label, numbers in found.items() if label.partition(" = ")[0] == f"∂{leaf.name}"
+        ]
+        assert drawn == [pytest.approx(np.ravel(leaf.grad), rel=1e-12, abs=1e-14)]
+
+
 def drag(page, name, pixels):
     """Press on the number in the box of a leaf, and move to the right."""
     x, y, width, height = page.box(f'[data-node="{find(page, name)}"] .value')
@@ -200,7 +269,7 @@ def test_what_cannot_be_computed_says_why(show):
         (np.where(x.numpy() > 1, 1.0, 2.0) * np.sinc(x), "sinc"),
         (np.where(x > 1, np.sign(x), 2.0) * x, "kept as a constant"),
         (Tensor(np.ones(3000), requires_grad=True, name="x") @ np.ones(3000), "numbers at most"),
-        (np.tanh(Tensor(np.float32(1), requires_grad=True, name="x")), "float64"),
+        (np.tanh(Tensor(np.float16(1), requires_grad=True, name="x")), "float16"),
     ):
         page = show(draw(y, parameters="outside"))
         page.one(f'[data-node="{find(page, "x")}"]', "e.focus()")
@@ -292,6 +361,24 @@ def test_a_tensor_is_a_strip(show):
     ]  # fmt: skip
     change(page, "x", 4.0, -2.0, 0.0)
     assert page.all(strip, "e.getAttribute('fill-opacity')") == ["1.000", "0.500", "0.000"]
+
+
+@pytest.mark.parametrize("size", [64, 5000])
+def test_a_large_tensor_is_a_strip_of_means_that_says_so(show, size):
+    """Of 64 numbers the page has all, of 5,000 only the strip."""
+    x = Tensor(np.repeat([2.0, -1.0], size // 2), requires_grad=True, name="x")
+    page = show(draw(np.sum(np.tanh(x))))
+    i = find(page, "x")
+    strip = page.all(
+        f'[data-node="{i}"] .strip rect', "[e.getAttribute('class'), +e.getAttribute('fill-opacity')]"
+    )
+    assert [kind for kind, _ in strip] == ["more"] * 16 + ["less"] * 16
+    assert {shade for _, shade in strip[:16]} == {1}
+    assert [shade for _, shade in strip[16:]] == pytest.approx([0.5] * 16, abs=0.06)
+    page.one(f'[data-node="{i}"]', "e.focus()")
+    page.key("Enter")
+    each = "2" if size == 64 else "about 156"
+    assert f"strip32 cells, each the mean of {each} numbers" in page.one("#facts")
 
 
 @pytest.mark.parametrize("dark", [False, True])

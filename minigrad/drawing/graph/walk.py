@@ -21,7 +21,7 @@ from minigrad.replay.watched import LABELLED
 from minigrad.tables import symbol
 from minigrad.tensor import Tensor
 
-__all__ = ["IDENTITIES", "Key", "Operand", "Walk", "buffers_behind", "resolved"]
+__all__ = ["IDENTITIES", "Key", "Operand", "Walk", "buffers_behind", "operations_behind", "resolved"]
 
 Key = Any
 Operand = tuple[str, int | None]  # how it is written, and the position of its box in the order, if it has one
@@ -38,6 +38,18 @@ def resolved(t: Tensor) -> Tensor:
     while t.op is not None and t.op.name in IDENTITIES and t.inputs and isinstance(t.inputs[0], Tensor):
         t = t.inputs[0]
     return t
+
+
+def operations_behind(ends: Sequence[Tensor]) -> list[Tensor]:
+    """The operations that lead to these, in the order of their creation."""
+    seen: dict[int, Tensor] = {}
+    stack = list(ends)
+    while stack:
+        t = stack.pop()
+        if t.index not in seen and t.inputs:
+            seen[t.index] = t
+            stack += [x for x in t.inputs if isinstance(x, Tensor)]
+    return [seen[index] for index in sorted(seen)]
 
 
 class Walk:

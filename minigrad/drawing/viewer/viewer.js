@@ -242,13 +242,15 @@ function select(i) {
 }
 
 function facts(i) {
-  const list = [], node = now.nodes[i];
-  node.facts.forEach((words, k) => {
-    if (!words || (data.facts[k] === "name" && words === node.label)) return;
+  const list = [], node = now.nodes[i], [cells, size] = cellsOf(node);
+  const add = (name, words) => {
     const row = make("div");
-    row.append(make("dt", data.facts[k]), make("dd", words, { dir: "auto" }));
+    row.append(make("dt", name), make("dd", words, { dir: "auto" }));
     list.push(row);
-  });
+  };
+  node.facts.forEach((words, k) => { if (words && (data.facts[k] !== "name" || words !== node.label)) add(data.facts[k], words); });
+  const each = size / cells.length;
+  if (each > 1) add("strip", `${cells.length} cells, each the mean of ${each % 1 ? "about " : ""}${Math.round(each).toLocaleString("en")} numbers`);
   return list;
 }
 
@@ -485,8 +487,7 @@ function values() {
 
 function set(member, k, x) {
   if (!Number.isFinite(x)) return;
-  arrays[data.program.values[member][0]][k] = x;
-  calculator.run();
+  calculator.change(data.program.values[member][0], k, x);
   const first = !changed, onBox = view.contains(document.activeElement);
   changed = true;
   rewrite();
@@ -576,20 +577,27 @@ function numberFields(i) {
   });
 }
 
-// A tensor as a strip along the lower border of its box: a cell for each number, or for the mean of some.
+// A tensor as a strip along the lower border of its box: a cell for each number, or for the mean of some. Where the page has no
+// numbers, each cell is a letter, and "j" is 0.
 const CELLS = 32;
+function cellsOf(node) { // -> [cells, numbers]
+  const [ref, form] = refOf(node, "values") ?? [], array = arrays[ref];
+  if (!array || array.length < 2 || form > 2) {
+    const [letters, size] = refOf(node, "strips") ?? ["", 0];
+    return [Array.from(letters, (letter) => 106 - letter.charCodeAt(0)), size];
+  }
+  const count = Math.min(array.length, CELLS), at = (k) => Math.floor(k * array.length / count);
+  return [Array.from({ length: count }, (_, k) => sum(array.slice(at(k), at(k + 1))) / (at(k + 1) - at(k))), array.length];
+}
+
 function strips() {
   for (const strip of scene.root.querySelectorAll(".strip")) strip.remove();
   now.nodes.forEach((node, i) => {
-    const [ref, form] = refOf(node, "values") ?? [], array = arrays[ref];
-    if (!array || array.length < 2 || form > 2) return;
-    const [x, y, width, height] = boxOf(i), count = Math.min(array.length, CELLS), room = width - 20, most = Math.max(...array.map(Math.abs)) || 1;
-    const cells = Array.from({ length: count }, (_, k) => {
-      const part = array.slice(Math.floor(k * array.length / count), Math.floor((k + 1) * array.length / count)), mean = sum(part) / part.length;
-      return shape("rect", { x: x + 10 + k * room / count, y: y + height - 4.5, width: room / count, height: 3,
-        class: mean < 0 ? "less" : "more", "fill-opacity": Math.min(1, Math.abs(mean) / most).toFixed(3) });
-    });
-    scene.nodes[i].append(shape("g", { class: "strip", "aria-hidden": "true" }, ...cells));
+    const [cells] = cellsOf(node), [x, y, width, height] = boxOf(i), wide = (width - 20) / cells.length, most = Math.max(...cells.map(Math.abs)) || 1;
+    if (!cells.length) return;
+    scene.nodes[i].append(shape("g", { class: "strip", "aria-hidden": "true" }, ...cells.map((mean, k) => shape("rect", {
+      x: x + 10 + k * wide, y: y + height - 4.5, width: wide, height: 3,
+      class: mean < 0 ? "less" : "more", "fill-opacity": Math.min(1, Math.abs(mean) / most).toFixed(3) }))));
   });
 }
 

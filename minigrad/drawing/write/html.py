@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import resources
@@ -184,6 +185,7 @@ def _program(full: Picture, program: Program) -> dict[str, Any]:
         "values": {i: [ref, _form(nodes[i])] for i, ref in program.values.items()},
         "gradients": {i: [ref, _form(nodes[i])] for i, ref in program.gradients.items()},
         "leaves": program.leaves,
+        "strips": {i: [strip, math.prod(nodes[i].shape)] for i, strip in program.strips.items()},
         "why": printable(program.why),
     }
 
