@@ -196,3 +196,25 @@ def test_scalars_show_values_and_gradients_by_themselves():
     assert draw(y, show={"shape"}).picture.show == ("shape",)
     assert draw(np.ones(2) @ (np.ones(2) * a)).picture.show == ("shape",)
     assert draw(y, show=()).picture.show == ()
+
+
+@pytest.mark.parametrize("name", ["rnn_20", "rnn_20_backward"])
+def test_a_fold_of_steps_leaves_the_first_and_the_last_step_whole(name):
+    """The first step differs from the others, for it has a constant for its state, and stands for all."""
+    nodes = GALLERY[name]().picture.nodes
+    steps = [node.op for node in nodes if node.kind == "op" and node.phase == "forward" and node.module]
+    assert steps == ["linear", "matmul", "add", "tanh"] * 2
+    folds = [(node.label, node.phase) for node in nodes if node.kind == "fold"]
+    assert folds == [("× 18 the same", phase) for phase in ("forward", "backward")][: len(folds)]
+    assert len(folds) == 1 + name.endswith("backward")
+
+
+def test_operations_stand_in_the_order_in_which_they_were_made():
+    """The backward pass uses W and h transposed, but that is no reason for their boxes to stand late."""
+    W, v = (Tensor(np.ones(s), requires_grad=True, name=n) for s, n in (((3, 3), "W"), ((2, 3), "v")))
+    h = np.tanh(v)
+    y = np.sum((h @ W) * np.sin(v) + np.cos(v))
+    nodes = draw(y, phases=("forward", "backward"), fold="formulas", parameters="outside").picture.nodes
+    made = [node.op for node in nodes if node.kind == "op" and node.phase == "forward"]
+    assert made == ["tanh", "matmul", "sin", "multiply", "cos", "add", "sum"]
+    assert any("hᵀ" in node.label or "Wᵀ" in node.label for node in nodes)
