@@ -85,12 +85,13 @@ class Cluster:
 @dataclass(slots=True)
 class Visit:
     """One step of the backward pass: `node` hands its cotangent, `gradient`, on to its inputs. `arrivals` are
-    pairs of an input's id and the text of its cotangent after this contribution, in the order of the
-    sweep."""
+    pairs of an input's id and the text of its cotangent after this contribution, in the order of the sweep.
+    `within` are the same for parameters inside boxes: a box's id, the place in its `held`, and the text."""
 
     node: int
     gradient: str
     arrivals: tuple[tuple[int, str], ...]
+    within: tuple[tuple[int, int, str], ...] = ()
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from minigrad import Tensor, draw, log_softmax, relu, sigmoid, softmax, softplus
+from minigrad.drawing.graph.notation import array_text
 from models import MLP, cross_entropy, mse_loss
 
 pytestmark = pytest.mark.browser
@@ -332,6 +333,45 @@ def test_the_boxes_of_a_drawn_backward_pass_light_up(show):
     assert lit[0] == 0
     assert lit[-1] == total
     assert len(set(lit)) >= 3, "they light up one after another"
+
+
+@pytest.mark.parametrize("what", [None, {"shape", "value", "grad"}])
+def test_parameters_inside_a_box_fill_their_gradients(show, what):
+    y, leaves = loss(activation="tanh", classes=1)
+    y.backward()
+    page = show(draw(y, show=what))
+    weights = [leaf for name, leaf in leaves.items() if name.startswith("layers.0")]
+    wanted = [f"grad {array_text(leaf.grad)}" for leaf in weights]
+
+    def lines():
+        texts = page.all(".node.op text", "[e.closest('.node').dataset.node, e.textContent]")
+        box = next(i for i, text in texts if "W₀" in text)
+        return [text for i, text in texts if i == box]
+
+    page.key("p", "Home")
+    assert [text for text in lines() if text.startswith("grad")] == []
+    page.key("End")
+    (own, *held) = [text for text in lines() if text.startswith("grad")]
+    assert held == wanted
+    assert own not in wanted
+    assert lines().index(own) < min(k for k, text in enumerate(lines()) if text.startswith(("W", "b")))
+    page.key("ArrowLeft")
+    assert [text for text in lines() if text.startswith("grad")] == [own], "the step before the last one"
+    page.key("p")
+    left = [text for text in lines() if text.startswith("grad")]
+    assert left == ([own, *wanted] if what else [])
+
+
+def test_gradients_inside_a_box_follow_a_number(show):
+    w, s = Tensor(np.ones((2, 3)), requires_grad=True, name="w"), Tensor(2.0, requires_grad=True, name="s")
+
+    def made(s):
+        return np.sum(np.tanh(np.ones((3, 2)) * s @ w))
+
+    page = show(draw(made(s), show={"value", "grad"}))
+    change(page, "s", 0.25)
+    made(Tensor(0.25)).backward()
+    assert page.all(".node.op text", "e.textContent").count(f"grad {array_text(w.grad)}") == 1
 
 
 # Colours, strips, saving

@@ -144,7 +144,7 @@ def test_the_second_layout_has_room_for_numbers_on_their_way():
     assert plain["slots"] == []
     k = next(i for i, node in enumerate(view["nodes"]) if node["label"] == "x")
     written = roomy["lines"][k][roomy["slots"][k]]
-    way = [text for _, _, arrivals in view["steps"] for i, text in arrivals if i == k]
+    way = [text for _, _, arrivals, _ in view["steps"] for i, text in arrivals if i == k]
     assert len(way) == 2
     assert written.removeprefix("grad ") == max(way, key=len)
 

@@ -98,6 +98,7 @@ def test_in_the_backward_pass_a_parameter_needs_no_edge():
 
 def test_boxes_with_parameters_survive_json():
     picture = network().picture
+    assert any(visit.within for visit in picture.visits)
     assert as_json.from_dict(json.loads(json.dumps(as_json.to_dict(picture)))) == picture
 
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import replace
 from itertools import takewhile
 
-from minigrad.drawing.picture import Cluster, Edge, Node, Picture
+from minigrad.drawing.picture import Cluster, Edge, Node, Picture, Visit
 
 __all__ = [
     "contract",
@@ -61,7 +61,8 @@ def contract(picture: Picture, groups: Iterable[Group]) -> Picture:
     visits = []
     for v in picture.visits:
         arrivals = tuple((moved[i], text) for i, text in v.arrivals)
-        visits.append(replace(v, node=moved[v.node], arrivals=arrivals))
+        within = tuple((moved[i], k, text) for i, k, text in v.within if nodes[moved[i]].held)
+        visits.append(Visit(moved[v.node], v.gradient, arrivals, within))
     small = replace(picture, nodes=nodes, edges=edges, visits=visits, clusters=[], notes=list(picture.notes))
     return with_clusters(small)
 
@@ -432,7 +433,8 @@ def subgraph(picture: Picture, kept: set[int]) -> Picture:
     for v in picture.visits:
         if v.node in place:
             arrivals = tuple((place[i], text) for i, text in v.arrivals if i in place)
-            visits.append(replace(v, node=place[v.node], arrivals=arrivals))
+            within = tuple((place[i], k, text) for i, k, text in v.within if i in place)
+            visits.append(Visit(place[v.node], v.gradient, arrivals, within))
     part = replace(picture, nodes=nodes, edges=edges, visits=visits, clusters=[], notes=list(picture.notes))
     return with_clusters(part)
 

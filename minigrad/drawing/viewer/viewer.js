@@ -89,6 +89,10 @@ function sizeText() {
 // Outside of a playback the boxes show the cotangents as they are in the end, if they are to show them at all.
 function settle() {
   scene.slots.forEach((slot, i) => { if (slot) slot.textContent = (now.settled || changed) && now.nodes[i].facts[fact.gradient] ? data.gradient + now.nodes[i].facts[fact.gradient] : ""; });
+  for (const [box, place, element] of scene.within) {
+    const words = now.settled || changed ? player.within(box, place, player.length) : "";
+    element.textContent = words && data.gradient + words;
+  }
 }
 
 const boxOf = (i) => scene.boxes[i];
@@ -466,6 +470,14 @@ function rewrite() {
     for (const [kind, name] of [["values", "value"], ["gradients", "gradient"]]) {
       const [ref, form] = refOf(node, kind) ?? [];
       if (ref !== undefined) node.facts[fact[name]] = arrayText(arrays[ref], form);
+    }
+  }
+  const later = new Set(); // a parameter that is used again has its whole gradient only in the last step
+  for (const [, , , within] of now.steps.toReversed()) {
+    for (const told of within) {
+      const [ref, form] = data.program.gradients[told[3]] ?? [];
+      if (ref !== undefined) told[2] = later.has(`${told[0]} ${told[1]}`) ? "…" : arrayText(arrays[ref], form);
+      later.add(`${told[0]} ${told[1]}`);
     }
   }
   now.steps.forEach((step, k) => {
