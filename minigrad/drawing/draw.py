@@ -2,7 +2,7 @@
 Drawing.
 
 Names: `outputs` pairs of a name (or "") and a Tensor; `names` the names that variables and arguments give, by
-the index of a Tensor, by ("array", id) of an array, or by ("labels", bytes) of an array of labels.
+the index of a Tensor, by ("array", id) of an array, or by `look` of labels and masks.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from minigrad.drawing.graph.collect import collect
 from minigrad.drawing.graph.fold import only
 from minigrad.drawing.graph.formulas import short_name
 from minigrad.drawing.graph.notation import tangent_of
+from minigrad.drawing.graph.walk import look
 from minigrad.drawing.picture import DETAILS, PHASES, Picture, Program
 from minigrad.drawing.write.theme import Theme
 from minigrad.errors import entry
@@ -289,7 +290,7 @@ def _names_within(f: Any) -> dict[Any, str]:
 def _names_around(frame: FrameType) -> dict[Any, str]:
     """Names of the arrays and Tensors among the caller's variables."""
     names: dict[Any, str] = {}
-    _note(list(frame.f_locals.items()), names)
+    _note([(name, x) for name, x in frame.f_locals.items() if name.isidentifier()], names)
     return names
 
 
@@ -307,9 +308,10 @@ def _note(variables: Sequence[tuple[str, Any]], names: dict[Any, str]) -> None:
             if isinstance(value, Tensor):
                 names.setdefault(value.index, path)
             elif isinstance(value, np.ndarray):
-                names.setdefault(("array", id(value)), path)
-                if value.ndim == 1 and value.dtype.kind in "iu":  # a loss looks them up by their values
-                    names.setdefault(("labels", value.astype(np.int64).tobytes()), path)
+                own = names.setdefault(("array", id(value)), path)
+                labels = value.ndim == 1 and value.dtype.kind in "iu"
+                if (labels or value.dtype.kind == "b") and names.setdefault(look(value), own) != own:
+                    names[look(value)] = ""  # two have the same values, and which was meant cannot be told
             elif id(value) not in seen and len(seen) < MOST_OBJECTS:
                 seen.add(id(value))
                 within = "" if path == "self" else f"{path}."

@@ -30,10 +30,10 @@ class Node:
     `kind` is "input" (an argument of the drawn function, or data), "parameter" (a live leaf), "constant",
     "op" or "fold" (a box that stands for `count` operations). `members` are the ids, in the unfolded picture,
     of the nodes that this one stands for. `arguments` are the operands of the op as they are written, with
-    "·" for one that an edge brings; `stated` are the parameters that its formula states. `about` is the id of
-    the node whose derivative this one helps to compute, negative if that node is not in the picture, and None
-    where it is unknown. `seconds` is None where the time was not measured. `held` are the parameters that are
-    written into this box and have none of their own.
+    "·" for one that an edge brings, and "·=where" for one with a keyword; `stated` are the parameters that
+    its formula states. `about` is the id of the node whose derivative this one helps to compute, negative if
+    that node is not in the picture, and None where it is unknown. `seconds` is None where the time was not
+    measured. `held` are the parameters that are written into this box and have none of their own.
     """
 
     id: int

@@ -14,7 +14,7 @@ from minigrad.drawing.graph.levels import folded
 from minigrad.drawing.graph.modules import modules
 from minigrad.drawing.picture import lines_of
 from minigrad.drawing.write import as_json
-from models import MLP, Linear, mse_loss
+from models import MLP, Linear, cross_entropy, mse_loss
 
 
 def network(sizes=(4, 5, 3), phases=None, **options):
@@ -219,3 +219,45 @@ def test_operations_stand_in_the_order_in_which_they_were_made():
     made = [node.op for node in nodes if node.kind == "op" and node.phase == "forward"]
     assert made == ["tanh", "matmul", "sin", "multiply", "cos", "add", "sum"]
     assert any("hᵀ" in node.label or "Wᵀ" in node.label for node in nodes)
+
+
+# What is written for arrays among the arguments
+
+
+def labels_of(drawing):
+    return [node.label for node in drawing.picture.nodes]
+
+
+def test_an_array_keeps_its_keyword():
+    x, m, w = np.arange(6.0).reshape(2, 3), np.arange(6).reshape(2, 3) > 2, np.arange(1.0, 4.0)
+    assert "sum(x, where=m)" in labels_of(draw(lambda x, m: np.sum(x, where=m), x, m))
+    assert "average(x, weights=w, axis=1)" in labels_of(draw(lambda x: np.average(x, weights=w, axis=1), x))
+    assert "average(x, weights=Vᵀ, axis=1)" in labels_of(
+        draw(lambda x, V: np.average(x, weights=V.T, axis=1), x, np.ones((3, 2)))
+    )
+
+
+def test_a_mask_is_written_as_one():
+    A = Tensor(np.arange(24.0).reshape(2, 3, 4), requires_grad=True, name="A")
+    chosen, rows = A.numpy() % 5 > 2, np.array([False, True, True])
+    assert "u₁ = A[chosen]" in labels_of(draw(np.sum(A[chosen])))
+    assert "u₁ = A[1, rows, ::2]" in labels_of(draw(np.sum(A[1, rows, ::2])))
+    assert "u₁ = A[c₁]" in labels_of(draw(np.sum(A[A > 7])))
+    (box,) = (node for node in draw(np.sum(A[chosen])).picture.nodes if node.label == "chosen")
+    assert (box.shape, box.value) == ((2, 3, 4), f"{chosen.sum()} of 24 true")
+    i, j = np.nonzero(rows[1:])[0], np.array([2, 0])
+    assert "u₁ = A[i, j]" in labels_of(draw(np.sum(A[i, j])))
+    pairs = np.array([[0, 1], [1, 2]])  # two columns of the user's own, as NumPy makes them of a mask
+    assert not {"c₁", "u₁ = A[c₁]"} & {*labels_of(draw(np.sum(A[pairs[:, 0], pairs[:, 1]])))}
+
+
+def test_equal_labels_and_masks_are_not_taken_for_one_another():
+    """A loss keeps places, not the labels, so these are known by their values alone."""
+    x = Tensor(np.eye(3), requires_grad=True, name="x")
+    train = np.array([0, 1, 2])
+    assert "cross_entropy(x, train)" in labels_of(draw(cross_entropy(x, train)))
+    again = train
+    assert "cross_entropy(x, train)" in labels_of(draw(cross_entropy(x, again))), "the same array twice"
+    test = train.copy()
+    assert "cross_entropy(x, labels)" in labels_of(draw(cross_entropy(x, test)))
+    assert train is again
