@@ -46,13 +46,10 @@ def wrapped(layout: Layout, tops: Sequence[float], heights: Sequence[float], lon
     if not tops or tops[-1] + heights[-1] - tops[0] <= long:
         return
     middles = [(a + h + b) / 2 for a, h, b in zip(tops, heights, tops[1:], strict=False)]
-    lines = _lines(layout, middles)
-    free = [
-        r
-        for r, y in enumerate(middles)
-        if len(lines[r]) <= LINES
-        and not any(f and f.y - f.height / 2 < y < f.y + f.height / 2 for f in layout.frames)
-    ]
+    covered = [(f.y - f.height / 2, f.y + f.height / 2) for f in layout.frames if f]
+    open_ = [r for r, y in enumerate(middles) if not any(top < y < bottom for top, bottom in covered)]
+    lines = dict(zip(open_, _lines(layout, [middles[r] for r in open_]), strict=True))
+    free = [r for r in open_ if len(lines[r]) <= LINES]
     cuts = _cuts(free, tops, heights, long)
     if cuts:
         _stack(layout, [middles[r] for r in cuts], [lines[r] for r in cuts])
