@@ -5,11 +5,9 @@ This file knows optimizers and schedules only by their methods (`Stepper`, `Stat
 
 from __future__ import annotations
 
-import importlib
 import math
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from minigrad import Tensor, no_grad
-from minigrad.extend import Compiled, entry
+from minigrad.extend import Compiled, entry, progress_bar
 from models.files import load_tree, require_writable, save_tree
 from models.fit_arguments import (
     checked_pair,
@@ -349,9 +347,7 @@ def _require_watched_columns(callbacks: Any, columns: set[str]) -> None:
 
 
 def _progress_bar(done: int, epochs: int, shown: bool) -> Any:
-    """tqdm's bar: in a notebook its widget, elsewhere that of terminals, which is imported faster."""
-    library = importlib.import_module("tqdm.auto" if "IPython" in sys.modules else "tqdm")
-    return library.tqdm(
+    return progress_bar(
         initial=done, total=epochs, desc="epochs", unit="epoch", disable=not shown, leave=False
     )
 
