@@ -101,7 +101,9 @@ class Picture:
     `total` counts the recorded operations and leaves that the picture stands for. `notes` are sentences for
     the reader: what was folded, the values of numbers. `show` are the details asked for. `direction` is
     "down", "right", "up", "left", or "auto", which leaves it to the layout. `visits` are the steps of the
-    backward pass in order, if there is one scalar output; the first one is that output's.
+    backward pass in order, if there is one scalar output; the first one is that output's. `files` has the
+    whole path for each `source` of a node; it is the reader's own, so no writer but a page for links writes
+    it.
     """
 
     title: str = ""
@@ -113,6 +115,7 @@ class Picture:
     show: tuple[str, ...] = ("shape",)
     direction: str = "down"
     total: int = 0
+    files: dict[str, str] = field(default_factory=dict, compare=False)
 
     def phases(self) -> list[str]:
         """The phases that occur, in the order of a legend."""

@@ -6,11 +6,12 @@ import json
 import re
 import time
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from minigrad import Tensor, draw, log_softmax, relu, sigmoid, softmax, softplus
+from minigrad import Tensor, draw, log_softmax, relu, sigmoid, softmax, softplus, trace_source
 from minigrad.drawing.graph.notation import array_text
 from models import MLP, cross_entropy, mse_loss
 
@@ -496,3 +497,22 @@ def test_nothing_is_covered_while_it_plays_and_a_number_is_changed(show, width):
     change(page, "b", 6.5)
     assert covered() == []
     assert page.one("#numbers [type=range]", "e.checkVisibility()")
+
+
+def test_the_line_that_made_a_box_is_a_link_only_where_it_was_asked_for(open_file, tmp_path):
+    x = Tensor(2.0, requires_grad=True, name="x")
+    with trace_source():
+        y = np.tanh(x)
+    drawing = draw(y)
+    found = {}
+    for links in (False, True):
+        path = drawing.save(tmp_path / f"{links}.html", links=links)
+        assert (str(Path(__file__).parent) in path.read_text(encoding="utf-8")) == links, (
+            "folders are private"
+        )
+        page = open_file(path)
+        page.click(".node.output")
+        found[links] = page.all("#facts a", "e.href")
+        assert "sourcetest_numbers.py:" in page.one("#facts")
+    line = page.one("#facts a").partition(":")[2].split()[0]
+    assert found == {False: [], True: [f"vscode://file{Path(__file__).as_posix()}:{line}"]}

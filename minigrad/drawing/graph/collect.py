@@ -10,7 +10,7 @@ Names: `t` a Tensor, `x` a Tensor or an array, `key` the identity of a box befor
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
@@ -109,7 +109,8 @@ def _collected(
         for e in edges:
             if nodes[e.target].label in _ORDERED.values() or nodes[e.target].formula in _ORDERED.values():
                 e.label = "ab"[e.position]
-    picture = Picture(title, nodes, edges, notes=notes, show=show, total=total)
+    files = {source: path for source, path in boxes.files.items() if path}
+    picture = Picture(title, nodes, edges, notes=notes, show=show, total=total, files=files)
     if places is not None and not spans:
         places.update(boxes.position)
     if not spans:
@@ -177,7 +178,8 @@ class _Boxes:
     """Makes the Node of one Tensor or array. Tables by key are `names`, `last` (the names of the outputs),
     `calls` (of several operations), `masked` (see `Walk`) and `position` (the ids of the nodes); `formed` are
     the indices of Tensors whose shape matters (see `Walk`), `inputs` are the keys of arguments, `buffers`
-    those of arrays that modules hold. `valued` and `timed` say whether values and times are written."""
+    those of arrays that modules hold. `files` gets the path for each source; `valued` and `timed` say whether
+    values and times are written."""
 
     names: Mapping[Key, str]
     last: Mapping[Key, str]
@@ -189,6 +191,7 @@ class _Boxes:
     position: Mapping[Key, int]
     valued: bool
     timed: bool
+    files: dict[str, str] = field(default_factory=dict)
 
     def node(self, i: int, key: Key, x: Any, operands: Sequence[Operand]) -> Node:
         tensor = isinstance(x, Tensor)
@@ -247,7 +250,10 @@ class _Boxes:
             node.stated = (str(node.shape),)  # elsewhere it goes without saying
         elif node.op == "reshape" and t.index in self.formed and node.shape != np.shape(t.args[0]):
             node.stated = (str(node.shape),)
-        node.source = t.mode.line.replace("\\", "/").rpartition("/")[2]  # without folders, which are private
+        line = t.mode.line.replace("\\", "/")
+        node.source = line.rpartition("/")[2]  # without folders, which are private
+        if self.files.setdefault(node.source, line) != line:
+            self.files[node.source] = ""  # two files have the same name
         node.about = self.position.get(t.mode.about, -t.mode.about) if t.mode.about else None
         node.flops = _flops(t)
         written = _written(node)

@@ -249,7 +249,9 @@ function facts(i) {
   const list = [], node = now.nodes[i], [cells, size] = cellsOf(node);
   const add = (name, words) => {
     const row = make("div");
-    row.append(make("dt", name), make("dd", words, { dir: "auto" }));
+    const told = make("dd", words, { dir: "auto" }), href = name === "source" && data.links[words];
+    if (href) told.replaceChildren(make("a", words, { href, title: "Open in Visual Studio Code" }));
+    row.append(make("dt", name), told);
     list.push(row);
   };
   node.facts.forEach((words, k) => { if (words && (data.facts[k] !== "name" || words !== node.label)) add(data.facts[k], words); });

@@ -16,11 +16,13 @@ import base64
 import hashlib
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import resources
 from string import Template
 from typing import Any
+from urllib.parse import quote
 
 from minigrad.drawing.layout.arranging import arranged
 from minigrad.drawing.layout.boxes import LEADING, PAD_Y, SIZE, box_lines, label_text
@@ -48,6 +50,7 @@ def html(
     levels: Sequence[tuple[str, Picture]],
     theme: Theme,
     program: Program | None = None,
+    links: bool = False,
 ) -> str:
     """The page as text: it needs no other file and no network.
 
@@ -56,6 +59,7 @@ def html(
         shown: the picture that the page shows first.
         levels: the names and pictures of the levels of folding.
         program: how the numbers follow from the leaves; None if the page is not to compute them.
+        links: whether the line of the program that made a box is a link, by the path of its file.
     """
     style = f"{_variables(theme)}\n{_file('viewer.css')}"
     script = '"use strict";\n{\n' + "\n".join(map(_file, SCRIPTS)) + "}\n"
@@ -64,6 +68,7 @@ def html(
         "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     )
     data = _page_data(full, shown, levels, theme, program or Program())
+    data["links"] = {source: _link(place) for source, place in full.files.items() if links}
     return Template(_file("template.html")).substitute(
         policy=policy, style=style, script=script, data=_json(data)
     )
@@ -71,6 +76,11 @@ def html(
 
 def _file(name: str) -> str:
     return resources.files("minigrad.drawing").joinpath("viewer", name).read_text(encoding="utf-8")
+
+
+def _link(place: str) -> str:
+    """The address at which Visual Studio Code opens a place, "/home/me/train.py:12 in loss"."""
+    return "vscode://file/" + quote(re.sub(r"(:\d+) in .*$", r"\1", place).lstrip("/"), safe="/:")
 
 
 def _hash(text: str) -> str:
