@@ -115,7 +115,8 @@ class Run:
         every = max(1, len(self) // 400)
         curve = html_curves({"loss": columns["loss"][::every]}) if len(self) > 1 else ""
         rows = [[name, f"{column[0]:.6g}", f"{column[-1]:.6g}"] for name, column in columns.items()]
-        return html_title(repr(self)) + curve + (html_table(("", "first", "last"), rows) if rows else "")
+        title = html_title(repr(self).strip("<>"))
+        return title + curve + (html_table(("", "first", "last"), rows) if rows else "")
 
     # The steps again
 

@@ -546,6 +546,7 @@ def test_scalars_alone_and_notes(tmp_path):
             call(1)
     assert repr(run).startswith("<Run of 3 steps of SGD, level scalars, in ")
     assert "loss" in run._repr_html_()
+    assert "&lt;Run" not in run._repr_html_(), "as the titles of other results"
 
 
 def test_losses_that_are_not_finite_are_kept(tmp_path):
