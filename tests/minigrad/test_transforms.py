@@ -442,6 +442,31 @@ def test_a_gradient_takes_few_frames_of_ours():
     assert 20 < len(found) <= 37, found
 
 
+PAGES = """
+import resource
+import numpy as np
+from minigrad import value_and_grad
+
+def faults(calls):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(calls):
+        slope(x)
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / calls
+
+x = np.linspace(0.0, 1.0, 12_000)
+slope = value_and_grad(lambda x: np.sum(np.sin(x) * np.cos(x) * x + x * x * x))
+faults(5)
+print(faults(20))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts page faults as Linux does")
+def test_calls_keep_the_memory_of_their_arrays():
+    command = [sys.executable, "-c", PAGES]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert float(found) < 5, found  # 24 pages for each of ten arrays, if the memory was given back
+
+
 def test_the_cotangent_1_that_calls_share_is_handed_out_to_nobody():
     identity = grad(lambda x: x)
     first = identity(np.array([2.0]))
