@@ -55,7 +55,7 @@ def with_axes(g: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 
 def _spread(g: Any, x: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
-    if g.__class__ is np.ndarray and not g.ndim and x.size <= FEW and current.mode.capturing is None:
+    if not isinstance(g, Tensor) and not g.ndim and x.size <= FEW and current.mode.capturing is None:
         full = np.empty(x.shape, g.dtype)
         full.fill(g)
         return full
