@@ -77,7 +77,7 @@ class Lab:
         self.title, self.problems, self.presets, self.steps = title, list(problems), list(presets), steps
         self.methods = [method for _, method in methods]
         self._rules: dict[str, str] = {}
-        self._boxes: dict[str, dict[str, str]] = {}
+        self._boxes: dict[str, dict[str, tuple[str, str]]] = {}
         self._drawn: dict[str, str] = {}
         for optimizer, method in methods:
             if isinstance(optimizer, FirstOrder) and method.rule not in self._rules:
@@ -135,8 +135,8 @@ class Lab:
         return f"<Lab of {names}; .show() opens it in the browser, .save('lab.html') writes it>"
 
     def _programs(self) -> str:
-        """The printed losses and rules; each is an expression."""
-        problems = ",\n".join(problem.script for problem in self.problems)
+        """The printed losses and rules. A loss is made anew for each walk, because it remembers a point."""
+        problems = ",\n".join(f"() => ({problem.script})" for problem in self.problems)
         forwards = ",\n".join(problem.forward or "null" for problem in self.problems)
         rules = ",\n".join(f"{data_text(name)}: {script}" for name, script in self._rules.items())
         return (
@@ -240,17 +240,45 @@ def function_problem(
 ) -> tuple[Problem, list[tuple[str, Tensor]]]:
     """A loss that is a function of an array, and its leaf."""
     w = Tensor(np.array(start, float), requires_grad=True, name="w")
-    value = f(w)
-    if np.shape(value) != () or not np.isrealobj(np.asarray(getattr(value, "data", value))):
-        raise not_one_number(CALL, "f", value)
-    if not np.isfinite(float(value)):
-        raise ValueError(f"`{CALL}`: f must be finite at the start, got {float(value)} at {w.numpy()}.")
-    names = [symbol(f"w_{i + 1}") for i in range(w.size)] if w.size > 1 else ["w"]
+    found = f(w)
+    value = np.asarray(found.data if isinstance(found, Tensor) else found)
+    if value.shape != () or value.dtype.kind not in "fiu":
+        raise not_one_number(CALL, "f", found)
+    if not np.isfinite(value):
+        raise ValueError(f"`{CALL}`: f must be finite at the start, got {value} at {w.numpy()}.")
     box = _region(region, w.size)
     marks = [[float(x) for x in np.ravel(point)] for point in minima]
     title = "f" if name == "<lambda>" else name.replace("_", " ")
-    script = objective_script(lambda: f(w), [w], curvature=True)
-    return Problem(title, says, script, w.numpy().ravel().tolist(), names, box, marks), [("w", w)]
+    leaves = [("w", w)]
+    return problem_of(lambda: f(w), leaves, name=title, says=says, region=box, minima=marks), leaves
+
+
+def problem_of(
+    loss: Callable[..., Any],
+    leaves: list[tuple[str, Tensor]],
+    args: Sequence[Any] = (),
+    rows: Sequence[Any] = (),
+    **facts: Any,
+) -> Problem:
+    """loss(*args) as a problem of the page; `facts` are further fields of it.
+
+    rows: for each argument the rows of all the data, of which every step takes as many as the argument has,
+    in turn; or nothing, and every step takes the arguments.
+    """
+    script = objective_script(loss, [p for _, p in leaves], args, curvature=True)
+    if rows:
+        arrays = ", ".join(f"new Float64Array({data_text(np.ravel(part).tolist())})" for part in rows)
+        batches = f'{{ size: {len(args[0])}, order: "cyclic", data: [{arrays}] }}'
+        script = f"Object.assign({script}, {{ batches: {batches} }})"
+    start = np.concatenate([p.numpy().ravel() for _, p in leaves]).tolist()
+    names = [name for each, p in leaves for name in _coordinates(each, p.shape)]
+    return Problem(script=script, start=start, names=names, **facts)
+
+
+def _coordinates(name: str, shape: tuple[int, ...]) -> list[str]:
+    if len(name) == 1 and len(shape) < 2:
+        return [symbol(f"{name}_{i + 1}") for i in range(shape[0])] if shape else [name]
+    return [f"{name}[{', '.join(map(str, at))}]" for at in np.ndindex(shape)] if shape else [name]
 
 
 def _region(region: Any, n: int) -> Sequence[Sequence[float]] | None:
@@ -278,15 +306,13 @@ def _net(
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     if not named:
         raise ValueError("`lab(model, ...)`: no parameter of the model requires a gradient.")
-    leaves = [p for _, p in named]
-    script = objective_script(lambda a, b: loss(model(a), b), leaves, (X, y), curvature=True)
-    view, forward = _view(model, leaves, X, y)
-    start = np.concatenate([p.numpy().ravel() for p in leaves]).astype(float).tolist()
-    names = [f"{name}[{', '.join(map(str, at))}]" if at else name for name, p in named for at in np.ndindex(p.shape)]
-    return Problem("a network", "", script, start, names, view=view, forward=forward), named
+    view, forward = net_view(model, named, X, y)
+    return problem_of(lambda a, b: loss(model(a), b), named, (X, y), name="a network", says="", view=view, forward=forward), named
 
 
-def _view(model: Any, leaves: list[Tensor], X: Any, y: Any) -> tuple[dict[str, Any] | None, str]:
+def net_view(
+    model: Any, named: list[tuple[str, Tensor]], X: Any, y: Any
+) -> tuple[dict[str, Any] | None, str]:
     """What the page draws of a net: its curve over one input, or its map over two; nothing else is drawn."""
     if X.ndim != 2 or X.shape[1] > 2 or X.dtype.kind != "f":
         return None, ""
@@ -301,7 +327,7 @@ def _view(model: Any, leaves: list[Tensor], X: Any, y: Any) -> tuple[dict[str, A
     labels = np.asarray(y, float).reshape(len(y), -1)
     if labels.shape[1] != 1:
         return None, ""
-    forward = forward_script(lambda a: model(a), leaves, (grid,))
+    forward = forward_script(lambda a: model(a), [p for _, p in named], (grid,))
     out = np.shape(model(grid[:1]))
     view = {
         "box": box.tolist(), "size": size, "points": X.tolist(), "labels": labels[:, 0].tolist(),
@@ -370,24 +396,27 @@ def method_of(optimizer: Optimizer, resumed: bool = False) -> Method:
     group = optimizer.param_groups[0]
     if isinstance(optimizer, FirstOrder):
         numbers = {k: v for k, v in group.for_rule.items() if _is_number(v)}
-        state = [vector.tolist() for vector in group.state.values()] if resumed else None
+        needed = [k for k in group.state if group.for_rule.get(optimizer.state_needs.get(k, ""), True)]
+        state = [group.state[k].tolist() for k in needed] if resumed else None
         counters = dict(group.slices[0].counters) if resumed else None
         return Method(_label(optimizer), "first", _rule_name(optimizer), numbers, {}, state, counters)
     if name not in KINDS:
         raise ValueError(f"`{CALL}`: {name} does not run in the page. Use Newton or NewtonCG.")
-    settings = {k: v for k, v in group.items() if k not in ("params", "initial_lr")}
+    settings = {k: v for k, v in group.items() if k not in ("params", "initial_lr") and v != np.inf}
     return Method(name, KINDS[name], settings=settings)
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, float | tuple) and value != 0
+    """Whether an option is a number of the printed rule; others are part of its text."""
+    return any(value) if isinstance(value, tuple) else isinstance(value, float) and value != 0
 
 
 def _rule_name(optimizer: FirstOrder) -> str:
     """The same for optimizers with the same printed rule: what is 0 or a flag is part of the text."""
     group = optimizer.param_groups[0]
     kinds = [k if _is_number(v) else f"{k}={v}" for k, v in group.for_rule.items()]
-    return f"{type(optimizer).__name__}({', '.join([*kinds, f'maximize={group.get('maximize', False)}'])})"
+    words = ", ".join([*kinds, f"maximize={group.get('maximize', False)}"])
+    return f"{type(optimizer).__name__}({words})"
 
 
 def _label(optimizer: FirstOrder) -> str:
@@ -415,15 +444,25 @@ def _told_apart(methods: list[tuple[Optimizer, Method]]) -> list[tuple[Optimizer
     return found
 
 
-def _drawn_rule(optimizer: FirstOrder) -> tuple[str, dict[str, str]]:
+def _drawn_rule(optimizer: FirstOrder) -> tuple[str, dict[str, tuple[str, str]]]:
     """The drawing of a rule, with room for a number in each box, and by box what the number is: "m′" is the
     new m, "m" the one before."""
-    drawing = minigrad.draw(optimizer, fold="formulas", show="value", direction="down")
-    picture = drawing.picture
-    known = {symbol(name): name for name in optimizer.preview_names()} if False else {}
-    boxes = {f"n{node.id}": node.label.partition(" = ")[0] for node in picture.nodes}
+    group = optimizer.param_groups[0]
+    picture = minigrad.draw(optimizer, fold="formulas", show="value", direction="down").picture
+    inputs = {"w", *group.state, *optimizer.scalars}
+    zeros = [np.zeros(1) for _ in ("w", "g", *group.state)]
+    with np.errstate(all="ignore"):
+        made = optimizer.rule(*zeros, **{**group.for_rule, **optimizer.scalars, "t": 1})
+    after = {symbol(name) + "′" * (name in inputs): name for name in ("g", *made)}
+    before = {symbol(name): name for name in inputs}
+    boxes = {}
+    for node in picture.nodes:
+        label = node.label.partition(" = ")[0]
+        for when, names in (("after", after), ("before", before)):
+            if label in names and (when == "after") == (label in after):
+                boxes[f"n{node.id}"] = (when, names[label])
     wide = replace(picture, title="", nodes=[replace(node, value=WIDEST) for node in picture.nodes])
-    return Drawing(wide, fold=None, theme=PAGE).svg, boxes | known
+    return Drawing(wide, fold=None, theme=PAGE).svg, boxes
 
 
 # The page

@@ -100,7 +100,7 @@ function numberRow(id, name, now, usual, changed) {
 
 function choiceRow(name, now) {
   const row = make("div", undefined, { class: "slider choice" }), select = make("select", undefined, { id: `choice-${name}` });
-  for (const word of CHOICES[name]) select.append(make("option", word ?? "none", { value: String(word) }));
+  for (const word of new Set([...CHOICES[name], now])) select.append(make("option", word ?? "none", { value: String(word) }));
   select.value = String(now);
   select.addEventListener("change", () => change(name, select.value === "null" ? null : select.value));
   row.append(make("label", name.replace(/_/g, " "), { for: select.id }), select);

@@ -65,11 +65,10 @@ const problemNames = () => data.problems[lab.problem].names;
 function insideSentence(walker, i) {
   const { runner } = walker, name = problemNames()[i];
   if (runner.t === 0) return "No step has been taken yet. Press → or move the slider below the map.";
-  const before = previous(walker).theta[i], moved = runner.theta[i] - before;
-  const head = `Step ${runner.t} of ${walker.label} moves ${name} by ${short(moved)}.`;
-  if (data.methods[walker.k].kind !== "first") return `${head} It has no rule for single coordinates: “Model of a step” shows how it came about.`;
-  const { lr_eff, g } = runner.trace(i);
-  return lr_eff !== undefined && g ? `${head} A plain step along this slope with the effective rate would be ${short(-lr_eff * g)}.` : head;
+  const first = data.methods[walker.k].kind === "first", found = first ? runner.trace(i) : null;
+  const head = `Step ${runner.t} of ${walker.label} moves ${name} by ${short(runner.theta[i] - (first ? found.before.w : previous(walker).theta[i]))}.`;
+  if (!first) return `${head} It has no rule for single coordinates: “Model of a step” shows how it came about.`;
+  return `${head} The slope is ${short(found.g)}${found.lr_eff === undefined ? "" : `, the effective rate ${short(found.lr_eff)}`}.`;
 }
 
 // A table of numbers: one row for each [name, title, ...numbers].

@@ -128,18 +128,20 @@ function remember() {
   }, 300);
 }
 
+const sizeOf = (problem) => data.problems[problem].start.length;
+
 // The state that a hash describes; null if it describes none of this page.
 function stateOf(hash) {
   const words = new URLSearchParams(hash.slice(1)), problem = data.problems.findIndex(({ name }) => name === words.get("on"));
   if (problem < 0) return null;
   const whole = (key, most, usual) => { const x = Number(words.get(key) ?? NaN); return Number.isInteger(x) && x >= 0 && x <= most ? x : usual; };
-  const start = (words.get("from") ?? "").split(",").map(Number), fits = start.length === PROBLEMS[problem].n && start.every(Number.isFinite);
+  const start = (words.get("from") ?? "").split(",").map(Number), fits = start.length === sizeOf(problem) && start.every(Number.isFinite);
   const steps = whole("of", 100000, data.steps) || data.steps, methods = words.getAll("who").map(readWalker).filter(Boolean).slice(0, 6);
   if (!methods.length) return null;
   return {
     problem, methods, steps, start: fits ? start : undefined, chosen: whole("chosen", methods.length - 1, 0), t: whole("t", steps, 0),
     axis: words.get("axis") === "costs" ? "costs" : "steps", panel: Object.hasOwn(PANELS, words.get("panel") ?? "") ? words.get("panel") : "inside",
-    coordinate: whole("number", PROBLEMS[problem].n - 1, 0), preset: data.presets.some(({ name }) => name === words.get("preset")) ? words.get("preset") : "",
+    coordinate: whole("number", sizeOf(problem) - 1, 0), preset: data.presets.some(({ name }) => name === words.get("preset")) ? words.get("preset") : "",
   };
 }
 

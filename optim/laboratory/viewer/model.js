@@ -4,7 +4,7 @@
 // The place before the step that is shown, by a runner of its own.
 function previous(walker) {
   const { runner } = walker;
-  if (walker.probed !== runner) Object.assign(walker, { probed: runner, probe: makeRunnerFor(walker) });
+  if (walker.probed !== runner) Object.assign(walker, { probed: runner, probe: makeRunnerFor(walker, lab.start, "before") });
   return walker.probe.seek(Math.max(0, runner.t - 1));
 }
 
@@ -19,7 +19,7 @@ function showModel() {
   if (none) { fillTable($("model-table"), [], []); fillTable($("cg-table"), [], []); return; }
   const from = previous(walker).theta, step = runner.theta.map((x, i) => x - from[i]), found = alongStep(problem, from, step, ALONG);
   const g = new Float64Array(problem.n), before = problem.gradient(from, g), after = problem.gradient(runner.theta, new Float64Array(problem.n)), slope = dot(g, step);
-  const bend = found.parabola ? 2 * (found.parabola.at(-1) - before - ALONG.at(-1) * slope) / ALONG.at(-1) ** 2 : NaN;
+  const bend = curvatureAlong(problem, from, step);
   along.found = found;
   along.plot.draw();
   const foretold = slope + 0.5 * bend, actual = after - before;
@@ -29,6 +29,16 @@ function showModel() {
   ], ["", "value"]);
   showCG(runner.info);
   $("model-says").textContent = modelSentence(walker, foretold, actual, bend);
+}
+
+// pᵀHp, with the product itself: a difference of losses would lose half of its digits.
+function curvatureAlong(problem, from, step) {
+  if (!problem.product) return NaN;
+  const Hp = new Float64Array(problem.n);
+  problem.point(from);
+  problem.pointGradient(Hp);
+  problem.product(step, Hp);
+  return dot(step, Hp);
 }
 
 function modelSentence(walker, foretold, actual, bend) {
@@ -43,7 +53,7 @@ function showCG(info) {
   const rows = (info.cg ?? []).map((row, k) => [`cg${k}`, `product ${k + 1}`, row.residual, row.curvature, row.model]);
   fillTable($("cg-table"), rows, ["CG", "residual ‖r‖", "curvature dᵀHd/‖d‖²", "model"]);
   const trials = (info.trials ?? []).map((row, k) => [`trial${k}`, `trial ${k + 1}`, row.length ?? row.a, row.predicted, row.actual, row.accepted ? "taken" : "refused"]);
-  fillTable($("trial-table"), trials, ["trial", "length", "predicted fall", "actual fall", ""]);
+  fillTable($("trial-table"), trials, ["trial", "radius or length", "predicted fall", "actual fall", ""]);
 }
 
 function drawAlong(plot) {
@@ -60,20 +70,22 @@ function drawAlong(plot) {
   });
 }
 
-// The circle of trust, and CG's iterates, around the place before the step.
+// The circles that were tried, and CG's iterates, around the place before the step.
 function drawModelOnMap(c, X, Y) {
   const walker = chosen(), { info, t } = walker.runner;
   if (t === 0 || data.methods[walker.k].kind === "first") return;
-  const [x, y] = previous(walker).theta, size = info.trials?.at(-1)?.radius ?? info.radius_before ?? info.radius;
+  const [x, y] = previous(walker).theta, circles = info.radius === undefined ? [] : (info.trials ?? []);
   c.strokeStyle = ink("text");
   c.lineWidth = 1.3;
-  if (Number.isFinite(size)) {
-    c.setLineDash([5, 4]);
+  c.setLineDash([5, 4]);
+  for (const { length, accepted } of circles) {
+    c.globalAlpha = accepted ? 1 : 0.4;
     c.beginPath();
-    c.ellipse(X(x), Y(y), Math.abs(X(x + size) - X(x)), Math.abs(Y(y + size) - Y(y)), 0, 0, 7);
+    c.ellipse(X(x), Y(y), Math.abs(X(x + length) - X(x)), Math.abs(Y(y + length) - Y(y)), 0, 0, 7);
     c.stroke();
-    c.setLineDash([]);
   }
+  c.setLineDash([]);
+  c.globalAlpha = 1;
   const way = (info.cg ?? []).map(({ p }) => p).filter(Boolean);
   if (!way.length) return;
   c.beginPath();

@@ -31,7 +31,8 @@ function makeAxis(low, high, from, to, log = false) {
   axis.back = (pixel) => { const u = a + ((pixel - from) / (to - from)) * (b - a); return log ? 10 ** u : u; };
   const most = Math.max(2, Math.floor(Math.abs(to - from) / (log ? 28 : 62)));
   axis.ticks = log ? decades(a, b, most) : roundNumbers(low, high, most);
-  axis.log = log;
+  const step = axis.ticks[1] - axis.ticks[0], places = Math.max(0, Math.min(12, -Math.floor(Math.log10(step) + 1e-9))), large = Math.max(Math.abs(low), Math.abs(high));
+  axis.text = log ? decadeText : large < 1e5 && (large >= 1e-3 || low === high) ? (x) => minus(x.toFixed(places)) : (x) => short(x, 3);
   return axis;
 }
 
@@ -48,10 +49,9 @@ function roundNumbers(low, high, most) {
   return found;
 }
 
-function tickText(x, log) {
-  if (!log) return short(x, 3);
-  const power = Math.log10(x);
-  return Math.abs(power - Math.round(power)) > 1e-6 ? short(x, 2) : power >= -2 && power <= 3 ? short(x, 2) : `10${high(Math.round(power))}`;
+function decadeText(x) {
+  const power = Math.round(Math.log10(x));
+  return Math.abs(Math.log10(x) - power) > 1e-6 || Math.abs(power) < 3 ? short(x, 2) : `10${high(power)}`;
 }
 const RAISED = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 const high = (n) => [...String(n)].map((d) => RAISED[d]).join("");
@@ -69,10 +69,10 @@ function frame(plot, x, y, { left = 52, right = 12, top = 22, bottom = 34 } = {}
   c.stroke();
   c.textAlign = "center";
   c.textBaseline = "top";
-  for (const t of X.ticks) c.fillText(tickText(t, x.log), Math.min(X(t), width - 14), height - bottom + 5);
+  for (const t of X.ticks) c.fillText(X.text(t), Math.min(X(t), width - 14), height - bottom + 5);
   c.textAlign = "right";
   c.textBaseline = "middle";
-  for (const t of Y.ticks) c.fillText(tickText(t, y.log), left - 6, Y(t));
+  for (const t of Y.ticks) c.fillText(Y.text(t), left - 6, Y(t));
   c.textAlign = "left";
   c.textBaseline = "top";
   if (y.label) c.fillText(y.label, 4, 3);
@@ -92,7 +92,7 @@ function drawLine(c, { X, Y }, xs, ys, colour, dash = [], width = 1.8) {
   c.beginPath();
   let pen = false;
   for (let k = 0; k < xs.length; k++) {
-    const px = X(xs[k]), py = Math.max(-1e5, Math.min(1e5, Y(ys[k])));
+    const px = X(xs[k]), py = Math.max(-1e5, Math.min(1e5, Y(ys[k]))); // also of log 0
     if (Number.isNaN(px) || Number.isNaN(py)) { pen = false; continue; }
     if (pen) c.lineTo(px, py); else c.moveTo(px, py);
     pen = true;
@@ -123,12 +123,12 @@ function drawMark(c, shape, x, y, size, fill, edge) {
   c.stroke();
 }
 
-// The least and the largest of the finite numbers, with some air; a logarithmic axis where all are positive and far apart.
+// The least and the largest of the finite numbers, with some air; a logarithmic axis where none is negative and they lie far apart.
 function rangeOf(numbers, mayLog = true) {
-  let low = Infinity, most = -Infinity;
-  for (const x of numbers) if (Number.isFinite(x)) { low = Math.min(low, x); most = Math.max(most, x); }
+  let low = Infinity, most = -Infinity, least = Infinity; // `least` of those above 0
+  for (const x of numbers) if (Number.isFinite(x)) { low = Math.min(low, x); most = Math.max(most, x); if (x > 0) least = Math.min(least, x); }
   if (low > most) return { low: 0, high: 1, log: false };
-  if (mayLog && low > 0 && most / low > 20) return { low: low / 1.5, high: most * 1.5, log: true };
+  if (mayLog && low >= 0 && most / least > 20) return { low: Math.max(least, most * 1e-18) / 1.5, high: most * 1.5, log: true };
   const air = 0.06 * (most - low) || 0.5 * Math.abs(most) || 1;
   return { low: low - air, high: most + air, log: false };
 }

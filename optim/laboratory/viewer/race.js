@@ -8,7 +8,15 @@ function makeWalker(k, changes = {}) {
   return { k, changes, look, shape: SHAPES[look], label: data.methods[k].label, runner: null };
 }
 const colourOf = (walker) => ink(`walk-${walker.look}`);
-const problemNow = () => PROBLEMS[lab.problem];
+const problemNow = () => problemOf(lab, "shown");
+
+// The loss, made once for each part that uses it: it remembers the point at which products with its Hessian are asked for.
+function problemOf(user, part) {
+  user.problems ??= new Map();
+  const key = `${part} ${lab.problem}`;
+  if (!user.problems.has(key)) user.problems.set(key, PROBLEMS[lab.problem]());
+  return user.problems.get(key);
+}
 const chosen = () => lab.walkers[lab.chosen];
 
 // The method with the changes; a change of `betas` is the whole pair.
@@ -17,9 +25,9 @@ function methodFor({ k, changes }) {
   return kind === "first" ? { kind, rule: RULES[rule], numbers: { ...numbers, ...changes } } : { kind, settings: { ...settings, ...changes } };
 }
 
-function makeRunnerFor(walker, start = lab.start) {
+function makeRunnerFor(walker, start = lab.start, part = "walk") {
   const { state, counters } = data.methods[walker.k], resumed = state ? { state: state.map((v) => Float64Array.from(v)), counters } : {};
-  return makeRunner({ problem: problemNow(), method: methodFor(walker), start: Float64Array.from(start), ...resumed });
+  return makeRunner({ problem: problemOf(walker, part), method: methodFor(walker), start: Float64Array.from(start), ...resumed });
 }
 
 // Bring a runner to t steps, or as far as a cost of t gradients goes.
@@ -57,10 +65,10 @@ function drawPlane(plot) {
   c.fillStyle = ink("muted");
   c.textBaseline = "top";
   c.textAlign = "center";
-  for (const t of X.ticks) c.fillText(tickText(t), Math.max(edge + 18, Math.min(X(t), width - 12)), height - edge + 6);
+  for (const t of X.ticks) c.fillText(X.text(t), Math.max(edge + 18, Math.min(X(t), width - 12)), height - edge + 6);
   c.textAlign = "right";
   c.textBaseline = "middle";
-  for (const t of Y.ticks) c.fillText(tickText(t), edge + 8, Math.max(7, Math.min(Y(t), height - edge - 6)));
+  for (const t of Y.ticks) c.fillText(Y.text(t), edge + 8, Math.max(7, Math.min(Y(t), height - edge - 6)));
   c.save();
   c.beginPath();
   c.rect(edge + 12, 0, w, h);
@@ -222,7 +230,7 @@ function listenToMap() {
 function drawLosses(plot) {
   const { c } = plot, all = lab.walkers.flatMap(({ runner }) => runner.path.losses.slice(0, 2000));
   const first = Math.max(...lab.walkers.map(({ runner }) => runner.path.losses[0]));
-  const y = rangeOf(all.filter((x) => x <= 50 * Math.abs(first) + 1e-9 && (first <= 0 || x === 0 || Math.abs(x) > 1e-20)));
+  const y = rangeOf(all.filter((x) => x <= 50 * Math.abs(first) + 1e-9));
   const costs = lab.axis === "costs", F = frame(plot, { low: 0, high: lab.steps, label: costs ? "gradients" : "steps" }, { ...y, label: "loss" });
   F.inside(() => {
     for (const walker of lab.walkers) {

@@ -35,20 +35,20 @@ function rateLimit(walker) {
 const flat = new Map();
 function constantCurvature() {
   const problem = problemNow();
-  if (flat.has(problem)) return flat.get(problem);
+  if (flat.has(lab.problem)) return flat.get(lab.problem);
   let same = Boolean(problem.product) && problem.n <= 20 && !problem.batches;
   const first = same ? hessian(problem, lab.start) : null;
   for (let k = 1; same && k < 5; k++) {
     const there = hessian(problem, Float64Array.from(lab.start, (x, i) => x + Math.sin(1 + 7 * k + 3 * i) * (1 + Math.abs(x))));
     same = there.every((x, i) => Math.abs(x - first[i]) <= 1e-9 * largest(first));
   }
-  flat.set(problem, same);
+  flat.set(lab.problem, same);
   return same;
 }
 
 // [rate × curvature, λmax] at the place of a runner.
 function seenCurvature(walker, runner) {
-  const problem = problemNow(), { theta } = runner, top = topEigenvalues(problem, theta, 1)[0] + decayOf(walker);
+  const problem = runner.problem ?? problemNow(), { theta } = runner, top = topEigenvalues(problem, theta, 1)[0] + decayOf(walker);
   if (!divides(walker)) return [methodFor(walker).numbers.lr * top, top];
   if (runner.t === 0) return [NaN, top];
   const P = Float64Array.from({ length: problem.n }, (_, i) => 1 / runner.trace(i).lr_eff);
@@ -57,7 +57,7 @@ function seenCurvature(walker, runner) {
 
 // The curve along the walk; a few places each time, so that the page stays quick.
 function surveyed(walker) {
-  if (walker.surveyed !== walker.runner) Object.assign(walker, { surveyed: walker.runner, survey: { runner: makeRunnerFor(walker), ts: [], seen: [] } });
+  if (walker.surveyed !== walker.runner) Object.assign(walker, { surveyed: walker.runner, survey: { runner: makeRunnerFor(walker, lab.start, "survey"), ts: [], seen: [] } });
   const { survey } = walker, until = performance.now() + 6;
   for (;;) {
     const k = survey.ts.length, t = Math.round((k * lab.steps) / PLACES);
