@@ -94,6 +94,7 @@ from minigrad.trees import tree_map as tree_map
 
 if _TYPE_CHECKING:
     from minigrad.drawing.drawing import Drawing as Drawing
+    from minigrad.drawing.write.page import LIGHT as LIGHT
     from minigrad.drawing.write.page import PAGE as PAGE
     from minigrad.drawing.write.page import colours as colours
     from minigrad.drawing.write.page import data_text as data_text
@@ -106,7 +107,7 @@ def __getattr__(name: str) -> _Any:
     from importlib import import_module
 
     files = {"Drawing": "drawing"} | dict.fromkeys(
-        ("PAGE", "colours", "data_text", "framed", "policy"), "write.page"
+        ("LIGHT", "PAGE", "colours", "data_text", "framed", "policy"), "write.page"
     )
     if name not in files:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)

@@ -13,9 +13,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from minigrad.drawing.write.theme import PHASE_NAMES, THEMES, Theme
+from minigrad.drawing.write.theme import LIGHT, PHASE_NAMES, THEMES, Theme
 
-__all__ = ["PAGE", "colours", "data_text", "framed", "policy"]
+__all__ = ["LIGHT", "PAGE", "colours", "data_text", "framed", "policy"]
 
 
 def policy(scripts: Sequence[str], styles: Sequence[str]) -> str:

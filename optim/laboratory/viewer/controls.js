@@ -47,8 +47,10 @@ function listenToAdd() {
   add.replaceChildren(make("option", "Add an optimizer", { value: "" }), ...data.methods.map(({ label }, k) => make("option", label, { value: k })));
   add.addEventListener("change", () => {
     if (add.value === "") return;
-    const walker = makeWalker(+add.value);
+    const k = +add.value;
     add.value = "";
+    if (!runsHere(k)) { $("leader").textContent = `${data.methods[k].label} takes at most ${DENSE_LIMIT} unknowns in a page, and this loss has ${problemNow().n}.`; return; }
+    const walker = makeWalker(k);
     lab.walkers.push(walker);
     walker.runner = makeRunnerFor(walker);
     lab.chosen = lab.walkers.length - 1;

@@ -190,6 +190,7 @@ function makeRunner({ problem, method, start, state, counters }) {
     get theta() { return here.theta; },
     get loss() { return here.loss; },
     get g() { return here.g; },
+    get before() { return before; }, // the place one step earlier, null at t = 0
     get state() { return here.state; },
     get counters() { return here.counters; },
     get info() { return here.info; },

@@ -7,10 +7,18 @@ function showInside() {
   const drawing = $("rule");
   if (drawing.dataset.rule !== method.rule) insertRule(drawing, method.rule);
   drawing.hidden = method.kind !== "first";
-  const rows = runner.t === 0 ? [] : method.kind === "first" ? ruleRows(walker, runner.trace(i)) : stepRows(walker, i);
+  const found = runner.t && method.kind === "first" ? traced(runner, i) : null;
+  const rows = found ? ruleRows(walker, found) : runner.t ? stepRows(walker, i) : [];
   fillTable($("inside-table"), rows, ["", "before", "after"]);
   $("inside-says").textContent = insideSentence(walker, i);
-  if (method.kind === "first") fillBoxes(drawing, data.boxes[method.rule], runner.t ? runner.trace(i) : null);
+  if (method.kind === "first") fillBoxes(drawing, data.boxes[method.rule], found);
+}
+
+// What the rule computed for a coordinate, with what it was given: `before` w, the state and the counters, and t.
+function traced(runner, i) {
+  const { theta, state, counters } = runner.before, before = { w: theta[i], ...counters };
+  runner.method.rule.state.forEach((name, k) => { before[name] = state[k][i]; });
+  return { ...runner.trace(i), before, t: runner.t };
 }
 
 function insertRule(drawing, rule) {
@@ -38,42 +46,58 @@ function fillBoxes(drawing, boxes, found) {
 
 // [name, symbol, before, after] of all that the rule made for this coordinate.
 function ruleRows(walker, found) {
-  const { numbers } = methodFor(walker), rows = [["g", "slope g", undefined, found.g]], state = RULES[data.methods[walker.k].rule].state;
+  const { runner } = walker, { numbers } = runner.method, rows = [["g", "slope g", undefined, found.g]], { state } = runner.method.rule;
   for (const name of state) if (found[name] !== undefined) rows.push([name, symbol(name), found.before[name], found[name]]);
   for (const name in found) {
     if (["g", "w", "step", "lr_eff", "before", "t", ...state].includes(name)) continue;
     const [stem, k] = CORRECTED[name] ?? [], beta = numbers.betas?.[k] ?? (k === 0 ? numbers.beta : undefined);
-    if (stem && beta !== undefined && found[stem] !== undefined) rows.push([`correction_${stem}`, `correction 1/(1 − ${symbol(k === undefined || !numbers.betas ? "beta" : `beta_${k + 1}`)}ᵗ)`, undefined, 1 / (1 - beta ** found.t)]);
+    if (stem && beta !== undefined && runner.method.rule.constants.bias_correction !== false && found[stem] !== undefined) rows.push([`correction_${stem}`, `correction 1/(1 − ${symbol(k === undefined || !numbers.betas ? "beta" : `beta_${k + 1}`)}ᵗ)`, undefined, 1 / (1 - beta ** found.t)]);
     rows.push([name, symbol(name), undefined, found[name]]);
   }
   if (found.lr_eff !== undefined) rows.push(["lr_eff", symbol("lr_eff"), undefined, found.lr_eff]);
   if (found.step !== undefined) rows.push(["step", "step", undefined, found.step]);
-  rows.push(["w", problemNames()[Math.min(lab.coordinate, problemNow().n - 1)], found.before.w, found.w]);
+  rows.push(["w", coordinateName(Math.min(lab.coordinate, problemNow().n - 1)), found.before.w, found.w]);
   return rows;
 }
 
 function stepRows(walker, i) {
-  const { info, theta } = walker.runner, rows = [["w", problemNames()[i], previous(walker).theta[i], theta[i]]];
+  const { info, theta } = walker.runner, rows = [["w", coordinateName(i), walker.runner.before.theta[i], theta[i]]];
   for (const [name, title] of [["step_norm", "length of the step ‖p‖"], ["radius", "radius Δ"], ["lambda_min", "least eigenvalue"], ["negative", "negative eigenvalues"], ["predicted", "predicted fall"], ["actual", "actual fall"], ["rho", "ratio ρ"], ["n_cg", "products with H"]]) {
     if (typeof info[name] === "number") rows.push([name, title, undefined, info[name]]);
   }
   return rows;
 }
 
-const problemNames = () => data.problems[lab.problem].names;
+// The names of the coordinates: w₁ of a short vector, layers.0.weight[0, 1] of a net.
+function problemNames() {
+  const { names, shapes } = problemNow();
+  return names.flatMap((name, k) => {
+    const shape = shapes[k], size = shape.reduce((a, b) => a * b, 1);
+    if (!shape.length) return [name];
+    return Array.from({ length: size }, (_, i) => (name.length === 1 && shape.length === 1 ? symbol(`${name}_${i + 1}`) : `${name}[${indexOf(i, shape).join(", ")}]`));
+  });
+}
+
+const coordinateName = (i) => $("coordinate").options[i].textContent;
+
+function indexOf(i, shape) {
+  const at = [];
+  for (let axis = shape.length - 1; axis >= 0; axis--) { at.unshift(i % shape[axis]); i = Math.floor(i / shape[axis]); }
+  return at;
+}
 
 function insideSentence(walker, i) {
-  const { runner } = walker, name = problemNames()[i];
+  const { runner } = walker, name = coordinateName(i);
   if (runner.t === 0) return "No step has been taken yet. Press → or move the slider below the map.";
-  const first = data.methods[walker.k].kind === "first", found = first ? runner.trace(i) : null;
-  const head = `Step ${runner.t} of ${walker.label} moves ${name} by ${short(runner.theta[i] - (first ? found.before.w : previous(walker).theta[i]))}.`;
+  const first = data.methods[walker.k].kind === "first", found = first ? traced(runner, i) : null;
+  const head = `Step ${runner.t} of ${walker.label} moves ${name} by ${short(runner.theta[i] - runner.before.theta[i])}.`;
   if (!first) return `${head} It has no rule for single coordinates: “Model of a step” shows how it came about.`;
   return `${head} The slope is ${short(found.g)}${found.lr_eff === undefined ? "" : `, the effective rate ${short(found.lr_eff)}`}.`;
 }
 
 // A table of numbers: one row for each [name, title, ...numbers].
 function fillTable(table, rows, head) {
-  const keys = rows.map(([name]) => name).join();
+  const keys = rows.map(([name, title]) => name + title).join();
   if (table.dataset.keys !== keys) {
     table.dataset.keys = keys;
     const top = make("tr");

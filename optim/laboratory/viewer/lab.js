@@ -51,6 +51,9 @@ const lowered = (text) => (/^[A-Z][a-z]/.test(text) ? text[0].toLowerCase() + te
 
 // Whole states
 
+// Newton computes all eigenvalues in each step, which a page does for a few hundred unknowns at most.
+const runsHere = (k) => data.methods[k].kind !== "newton" || problemNow().n <= DENSE_LIMIT;
+
 function openProblem(k, start) {
   lab.problem = k;
   lab.start = Float64Array.from(start ?? data.problems[k].start);
@@ -62,11 +65,13 @@ function openState({ problem, start, methods, chosen: position = 0, t, steps, ax
   lab.walkers = [];
   lab.coordinate = coordinate;
   openProblem(problem, start);
-  Object.assign(lab, { chosen: Math.min(position, methods.length - 1), steps, axis, panel, preset });
-  for (const [k, changes] of methods) lab.walkers.push(makeWalker(k, changes));
+  Object.assign(lab, { steps, axis, panel, preset });
+  for (const [k, changes] of methods) if (runsHere(k)) lab.walkers.push(makeWalker(k, changes));
+  if (!lab.walkers.length) lab.walkers.push(makeWalker(data.methods.findIndex((_, k) => runsHere(k))));
+  lab.chosen = Math.min(position, lab.walkers.length - 1);
   launch();
   const found = data.presets.find(({ name }) => name === preset);
-  lab.measured = found ? measured(found) : [];
+  measure(found);
   lab.box = problemNow().n <= 2 && !data.problems[problem].view ? (data.problems[problem].region ?? fittedBox()) : null;
   $("problem").value = problem;
   $("preset").value = preset;
@@ -113,7 +118,7 @@ function address() {
   if (lab.preset) words.set("preset", lab.preset);
   words.set("on", data.problems[lab.problem].name);
   if (problemNow().n <= 20) words.set("from", Array.from(lab.start).join(","));
-  for (const { label, changes } of lab.walkers) words.append("who", JSON.stringify([label, changes]));
+  for (const { k, changes } of lab.walkers) words.append("who", JSON.stringify([data.methods[k].label, changes]));
   for (const [key, value] of [["chosen", lab.chosen], ["t", lab.t], ["of", lab.steps], ["axis", lab.axis], ["panel", lab.panel], ["number", lab.coordinate]]) words.set(key, value);
   return `#${words}`;
 }

@@ -51,9 +51,12 @@ const MEASURES = {
     return halved(low, high, 14, (x) => ends(x) === side);
   },
   // the median of rate × curvature at every `every`-th step from one step to another
-  edge: (run, { k = 0, first, last, every }) => {
+  edge: async (run, { k = 0, first, last, every }) => {
     const found = [];
-    for (let t = first; t <= last; t += every) found.push(seenCurvature(run.walker(k), run(k).seek(t))[0]);
+    for (let t = first; t <= last; t += every) {
+      for (let s = run(k).t; s < t; s += 25) { run(k).seek(Math.min(t, s + 25)); await rest(); }
+      found.push(seenCurvature(run.walker(k), run(k))[0]);
+    }
     return found.sort((a, b) => a - b)[found.length >> 1];
   },
 };
@@ -73,11 +76,15 @@ function at(runner, t) {
   return runner.t === t ? runner : { theta: runner.theta.map(() => NaN), loss: NaN, trace: () => ({}), info: {}, path: { costs: [] } };
 }
 
-// All numbers of a preset. A measure may be `on` another loss, `from` another start, and by `who`, walkers of its own.
-function measured(preset) {
-  return preset.measures.map(({ word, settings }) => {
+// A pause in which the page can follow its reader.
+const rest = () => new Promise((done) => { setTimeout(done); });
+
+// All numbers of a preset, one after the other; those that are not there yet are missing in `lab.measured`. A measure may be `on` another loss, from another `start`, and by `who`, walkers of its own.
+async function measure(preset) {
+  const found = lab.measured = [];
+  for (const { word, settings } of preset?.measures ?? []) {
     const problem = settings.on === undefined ? lab.problem : data.problems.findIndex(({ name }) => name === settings.on);
-    const start = settings.from ?? (problem === lab.problem ? preset.start : null) ?? data.problems[problem].start, runners = new Map();
+    const start = settings.start ?? (problem === lab.problem ? preset.start : null) ?? data.problems[problem].start, runners = new Map();
     const walker = (k, changes) => { const [label, given] = (settings.who ?? preset.methods)[k]; return { k: methodNamed(label), changes: { ...given, ...changes } }; };
     const run = (k, changes = {}, from = start) => {
       const key = JSON.stringify([k, changes, from]);
@@ -87,8 +94,11 @@ function measured(preset) {
       }
       return runners.get(key);
     };
-    return MEASURES[word](Object.assign(run, { walker }), settings);
-  });
+    await rest();
+    if (lab.measured !== found) return; // another preset is open
+    found.push(await MEASURES[word](Object.assign(run, { walker }), settings));
+    if (lab.panel === "measured") showMeasured();
+  }
 }
 
 const methodNamed = (label) => data.methods.findIndex((method) => method.label === label);
@@ -96,11 +106,11 @@ const methodNamed = (label) => data.methods.findIndex((method) => method.label =
 function showMeasured() {
   const preset = data.presets.find(({ name }) => name === lab.preset);
   $("measured-says").textContent = preset?.measures.length
-    ? "Each number was measured by a run of this page when the preset was opened. The published one is derived in the lecture."
+    ? "Each number is measured by a run of this page when the preset is opened. The published one is derived in the lecture."
     : "Choose a topic of the lecture above: its numbers are measured here, beside the published ones.";
   const rows = (preset?.measures ?? []).map(({ what, expected, tolerance }, k) => {
-    const x = lab.measured[k], holds = Math.abs(x - expected) <= tolerance + 1e-12 * Math.abs(expected);
-    return [`measure${k}`, what, x, expected, holds ? "✓" : "differs"];
+    const x = lab.measured[k] ?? "…", holds = Math.abs(x - expected) <= tolerance + 1e-12 * Math.abs(expected);
+    return [`measure${k}`, what, x, expected, x === "…" ? "" : holds ? "✓" : "differs"];
   });
   fillTable($("measured-table"), rows, ["", "measured", "published", ""]);
 }

@@ -1,13 +1,6 @@
 // The model of a step: the loss along the step beside the line and the parabola that slope and curvature predict; and for
 // Newton-CG the way of CG, on the map and as a table.
 
-// The place before the step that is shown, by a runner of its own.
-function previous(walker) {
-  const { runner } = walker;
-  if (walker.probed !== runner) Object.assign(walker, { probed: runner, probe: makeRunnerFor(walker, lab.start, "before") });
-  return walker.probe.seek(Math.max(0, runner.t - 1));
-}
-
 const ALONG = Array.from({ length: 71 }, (_, k) => -0.25 + k / 28); // in steps: 0 is before it, 1 after it
 const along = { plot: null, found: null };
 
@@ -17,7 +10,7 @@ function showModel() {
   $("model-says").textContent = none ? "No step has been taken yet. Press → or move the slider below the map." : "";
   along.found = null;
   if (none) { fillTable($("model-table"), [], []); fillTable($("cg-table"), [], []); return; }
-  const from = previous(walker).theta, step = runner.theta.map((x, i) => x - from[i]), found = alongStep(problem, from, step, ALONG);
+  const from = runner.before.theta, step = runner.theta.map((x, i) => x - from[i]), found = alongStep(problem, from, step, ALONG);
   const g = new Float64Array(problem.n), before = problem.gradient(from, g), after = problem.gradient(runner.theta, new Float64Array(problem.n)), slope = dot(g, step);
   const bend = curvatureAlong(problem, from, step);
   along.found = found;
@@ -45,15 +38,16 @@ function modelSentence(walker, foretold, actual, bend) {
   const { info } = walker.runner, rho = actual / foretold;
   const fall = actual < 0 ? `The loss falls by ${short(-actual)}` : `The loss rises by ${short(actual)}`;
   const trust = foretold < 0 ? `, ${short(100 * rho, 3)} % of what the parabola promised.` : "; the parabola, too, expected no fall.";
-  const cg = info.why ? ` CG made ${info.n_cg} products and stopped: ${String(info.cg_end ?? info.why).replace(/_/g, " ")}.` : "";
+  const cg = info.n_cg === undefined ? "" : ` CG made ${info.n_cg} product${info.n_cg === 1 ? "" : "s"} and stopped: ${info.cg_end ?? info.why}.`;
   return `${fall}${trust}${bend < 0 ? " Along this step the loss bends down: curvature is negative." : ""}${cg}`;
 }
 
 function showCG(info) {
   const rows = (info.cg ?? []).map((row, k) => [`cg${k}`, `product ${k + 1}`, row.residual, row.curvature, row.model]);
   fillTable($("cg-table"), rows, ["CG", "residual ‖r‖", "curvature dᵀHd/‖d‖²", "model"]);
-  const trials = (info.trials ?? []).map((row, k) => [`trial${k}`, `trial ${k + 1}`, row.length ?? row.a, row.predicted, row.actual, row.accepted ? "taken" : "refused"]);
-  fillTable($("trial-table"), trials, ["trial", "radius or length", "predicted fall", "actual fall", ""]);
+  const trials = info.trials ?? [], said = ({ accepted }) => (accepted ? "taken" : "refused");
+  if (trials[0]?.phi === undefined) fillTable($("trial-table"), trials.map((row, k) => [`trial${k}`, `trial ${k + 1}`, row.length, row.predicted, row.actual, said(row)]), ["trial", "radius", "predicted fall", "actual fall", ""]);
+  else fillTable($("trial-table"), trials.map((row, k) => [`search${k}`, `trial ${k + 1}`, row.a, row.phi, said(row)]), ["trial", "share of the step", "loss", ""]);
 }
 
 function drawAlong(plot) {
@@ -74,7 +68,7 @@ function drawAlong(plot) {
 function drawModelOnMap(c, X, Y) {
   const walker = chosen(), { info, t } = walker.runner;
   if (t === 0 || data.methods[walker.k].kind === "first") return;
-  const [x, y] = previous(walker).theta, circles = info.radius === undefined ? [] : (info.trials ?? []);
+  const [x, y] = walker.runner.before.theta, circles = info.radius === undefined ? [] : (info.trials ?? []);
   c.strokeStyle = ink("text");
   c.lineWidth = 1.3;
   c.setLineDash([5, 4]);

@@ -5,7 +5,14 @@ const GLYPHS = { circle: "●", square: "■", triangle: "▲", diamond: "◆", 
 
 function makeWalker(k, changes = {}) {
   const taken = lab.walkers.map(({ look }) => look), look = [0, 1, 2, 3, 4, 5].find((i) => !taken.includes(i)) ?? lab.walkers.length % 6;
-  return { k, changes, look, shape: SHAPES[look], label: data.methods[k].label, runner: null };
+  return { k, changes, look, shape: SHAPES[look], get label() { return labelOf(this); }, runner: null };
+}
+
+// The name of its method; with the numbers that the reader or the preset has changed where two walkers have the same method.
+function labelOf(walker) {
+  const { label } = data.methods[walker.k], others = lab.walkers.filter((other) => other !== walker && other.k === walker.k);
+  const apart = Object.keys(walker.changes).filter((name) => others.some((other) => String(other.changes[name]) !== String(walker.changes[name])));
+  return [label, ...apart.map((name) => `${name === "lr" ? name : symbol(name)} ${[walker.changes[name]].flat().map((x) => (typeof x === "number" ? short(x) : x)).join(", ")}`)].join(", ");
 }
 const colourOf = (walker) => ink(`walk-${walker.look}`);
 const problemNow = () => problemOf(lab, "shown");
@@ -26,7 +33,7 @@ function methodFor({ k, changes }) {
 }
 
 function makeRunnerFor(walker, start = lab.start, part = "walk") {
-  const { state, counters } = data.methods[walker.k], resumed = state ? { state: state.map((v) => Float64Array.from(v)), counters } : {};
+  const { state, counters } = data.methods[walker.k], resumed = state ? { state: Array.isArray(state) ? state.map((v) => Float64Array.from(v)) : state, counters } : {};
   return makeRunner({ problem: problemOf(walker, part), method: methodFor(walker), start: Float64Array.from(start), ...resumed });
 }
 
@@ -123,6 +130,17 @@ function drawCurve(plot) {
   map.axes = { X: F.X, Y: F.Y };
 }
 
+// What the net answers at the places of a grid over its box; the first input runs fastest.
+function answers(theta) {
+  const { box, size } = data.problems[lab.problem].view, forward = FORWARDS[lab.problem], [places] = forward.data, d = size.length;
+  if (!forward.filled) for (let k = 0; k < places.length / d; k++) for (let i = 0; i < d; i++) {
+    const at = i === 0 ? k % size[0] : Math.floor(k / size[0]);
+    places[k * d + i] = box[i][0] + ((box[i][1] - box[i][0]) * at) / (size[i] - 1);
+  }
+  forward.filled = true;
+  return forward.run(theta);
+}
+
 // A net: its curve over one input for every walker, or for the chosen one its answer over two.
 function drawNet(plot, view) {
   if (view.size.length === 1) drawFit(plot, view); else drawBoundary(plot, view);
@@ -134,14 +152,14 @@ function drawFit(plot, view) {
   F.inside(() => {
     c.fillStyle = ink("muted");
     view.points.forEach(([x], k) => { c.beginPath(); c.arc(F.X(x), F.Y(view.labels[k]), 2.4, 0, 7); c.fill(); });
-    for (const walker of lab.walkers) drawLine(c, F, xs, FORWARDS[lab.problem].run(walker.runner.theta), colourOf(walker), DASHES[walker.look % 4], walker === chosen() ? 2.6 : 1.6);
+    for (const walker of lab.walkers) drawLine(c, F, xs, answers(walker.runner.theta), colourOf(walker), DASHES[walker.look % 4], walker === chosen() ? 2.6 : 1.6);
   });
 }
 
 function drawBoundary(plot, view) {
   const { c, width, height } = plot, [xs, ys] = view.box, [nx, ny] = view.size;
   const X = makeAxis(xs[0], xs[1], 0, width), Y = makeAxis(ys[0], ys[1], height, 0);
-  const out = FORWARDS[lab.problem].run(chosen().runner.theta), image = c.createImageData(nx, ny), back = rgb(ink("background"));
+  const out = answers(chosen().runner.theta), image = c.createImageData(nx, ny), back = rgb(ink("background"));
   const kinds = [...new Set(view.labels)].sort((a, b) => a - b), hues = kinds.map((_, k) => rgb(ink(`walk-${k % 6}`)));
   for (let j = 0; j < ny; j++) for (let i = 0; i < nx; i++) {
     const [hue, sure] = answer(out, j * nx + i, view.outputs, hues), at = 4 * ((ny - 1 - j) * nx + i);

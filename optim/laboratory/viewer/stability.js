@@ -8,11 +8,11 @@ const PLACES = 48; // along a walk, where curvature is measured
 
 // {most, formula} for an optimizer; null where no limit is known, as for a rule that takes a sign.
 function limitOf(walker) {
-  const method = methodFor(walker), { rule } = data.methods[walker.k], n = method.numbers;
-  if (method.kind !== "first" || rule.includes("maximize=True")) return null;
-  const { name } = method.rule, mu = n.momentum ?? 0;
+  const { kind, rule, numbers: n } = methodFor(walker);
+  if (kind !== "first" || rule.constants.maximize) return null;
+  const { name } = rule, mu = n.momentum ?? 0;
   if (name === "SGD" && n.dampening) return null;
-  if (name === "SGD" && rule.includes("nesterov=True")) return { most: (2 + 2 * mu) / (1 + 2 * mu), formula: "(2 + 2μ)/(1 + 2μ)" };
+  if (name === "SGD" && rule.constants.nesterov) return { most: (2 + 2 * mu) / (1 + 2 * mu), formula: "(2 + 2μ)/(1 + 2μ)" };
   if (name === "SGD" || name === "RMSprop" || name === "Adagrad") return mu ? { most: 2 + 2 * mu, formula: "2 + 2μ" } : { most: 2, formula: "2" };
   if (name === "Momentum") return { most: (2 + 2 * n.beta) / (1 - n.beta), formula: "(2 + 2β)/(1 − β)" };
   if (name === "Adam" || name === "AdamW") return { most: (2 + 2 * n.betas[0]) / (1 - n.betas[0]), formula: "(2 + 2β₁)/(1 − β₁)" };

@@ -1,7 +1,7 @@
 """What a page of the lab holds, as plain data: problems, methods, and presets that open it at a moment.
 
-A `Measure` is a number that the page finds by its own run: how is said by a word and its settings, because no
-page may run code that it reads as text. The words are those of `viewer/measures.js`.
+A `Measure` is a number that the page finds by its own run. How it does so is said by a word and its settings,
+because no page may run code that it reads as text; the words are those of `viewer/measures.js`.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ __all__ = ["Measure", "Method", "Preset", "Problem", "plain"]
 class Problem:
     """A loss to walk on.
 
-    script: the printed loss. start: the first θ. region: ((x from, x to), (y from, y to)) of the map; None
-    fits it to the walks. minima: points to mark. view: how a net is drawn, with its printed `forward`.
+    script: the printed loss. start: the first θ. says: a sentence about it. region: ((x from, x to), (y from,
+    y to)) of the map; None fits it to the walks. minima: points to mark. view: how a net is drawn, and
+    `forward`, what it computes, printed.
     """
 
     name: str
-    says: str
     script: str
     start: Sequence[float]
-    names: Sequence[str]
+    says: str = ""
     region: Sequence[Sequence[float]] | None = None
     minima: Sequence[Sequence[float]] = ()
     view: Mapping[str, Any] | None = None
@@ -34,8 +34,9 @@ class Problem:
 
 @dataclass(frozen=True)
 class Method:
-    """An optimizer: of first order by the name of its printed `rule` and the `numbers` to run it with, or
-    "newton" or "newton-cg" with `settings`. `state` and `counters` are those of a training that goes on."""
+    """An optimizer: "first" of first order, by the name of its printed `rule` and the `numbers` to run it
+    with; or "newton" or "newton-cg", with `settings`. `state` and `counters` are those of a training that
+    goes on."""
 
     label: str
     kind: str
@@ -62,8 +63,9 @@ class Measure:
 class Preset:
     """A moment of the lab: who walks where, how far, and what to look at.
 
-    methods: positions in the page's list of methods, with numbers or settings that differ from theirs. t: the
-    step that is shown, of at most `steps`. panel: "inside", "model", "stability" or "measured".
+    methods: labels of methods, with the numbers or settings that differ from theirs. t: the step that is
+    shown, of `steps`. panel: "inside", "model", "stability" or "measured". axis: "steps", or "costs" in
+    gradients.
     """
 
     name: str
