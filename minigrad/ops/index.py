@@ -43,11 +43,11 @@ def _result_ndim(shape: tuple[int, ...], index: tuple[Any, ...]) -> int:
 getitem_op: Op = linear_op(
     "getitem",
     lambda x, index: x[index],
-    lambda g, x, index: _place(g, shape=x.shape, index=index),
+    lambda g, x, index: place_op(g, shape=x.shape, index=index),
     push=lambda t, x, index: t[(..., *_full(index, x.shape))],
     batched=True,
 )
-_place: Op = linear_op(
+place_op: Op = linear_op(
     "place",
     _into_zeros,
     lambda g, x, shape, index: g[(..., *_full(index, shape))],
@@ -178,7 +178,7 @@ def index_add(x: Any, index: Any, values: Any) -> Any:
     values = np.broadcast_to(_as_dtype_of(values, x), shape)
     if arrays:
         return x + scatter(values, *arrays, shape=x.shape, index=skeleton)
-    return x + _place(values, shape=x.shape, index=skeleton)
+    return x + place_op(values, shape=x.shape, index=skeleton)
 
 
 @entry

@@ -342,7 +342,7 @@ def _log_softmax(x: Any, axis: int) -> Any:
     return z - np.log(total(np.exp(z), axis=(axis,), keepdims=True))
 
 
-_log_softmax_op = Op(
+log_softmax_op = Op(
     "log_softmax",
     _log_softmax,
     pulls=(lambda g, y, x, axis: g - np.exp(y) * total(g, axis=(axis,), keepdims=True),),
@@ -362,7 +362,7 @@ def _softmax_product(t: Any, y: Any, x: Any, axis: int) -> Any:
     return weighed - y * total(weighed, axis=(axis,), keepdims=True)
 
 
-_softmax_op = Op("softmax", _softmax, pulls=(_softmax_product,), pushes=(_softmax_product,), batched=True)
+softmax_op = Op("softmax", _softmax, pulls=(_softmax_product,), pushes=(_softmax_product,), batched=True)
 
 
 @entry
@@ -372,7 +372,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     >>> log_softmax(np.array([0.0, 1e4])).tolist()
     [-10000.0, 0.0]
     """
-    return _along_one_axis(_log_softmax_op, x, axis)
+    return _along_one_axis(log_softmax_op, x, axis)
 
 
 def _along_one_axis(op: Op, x: Any, axis: int) -> Any:
@@ -394,4 +394,4 @@ def softmax(x: Any, axis: int = -1) -> Any:
     >>> softmax(np.array([0.0, 0.0])).tolist()
     [0.5, 0.5]
     """
-    return _along_one_axis(_softmax_op, x, axis)
+    return _along_one_axis(softmax_op, x, axis)

@@ -1,0 +1,1 @@
+"""The lab: the recorded loss, its derivatives and the recorded update rules, running in one page."""
