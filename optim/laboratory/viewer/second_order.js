@@ -94,7 +94,7 @@ function secondOrder(problem, settings, begin, stopped, take) {
       const { there, state: after, info } = take(objective, here, state);
       info.n_hv = objective.products;
       if (!there) return { stopped: ENDS[info.ends ?? info.why] ?? ENDS[info.status], info };
-      const cost = 1 + PRODUCT_COST * info.n_hv + VALUE_COST * info.rejections;
+      const cost = 2 + PRODUCT_COST * info.n_hv + VALUE_COST * info.rejections; // Python finds the gradient at both ends
       return { theta: there.x, state: after, counters: {}, info, cost };
     },
     trace: (before, here, i) => ({ g: before.g[i], step: before.theta[i] - here.theta[i], w: here.theta[i] }),
@@ -558,9 +558,11 @@ function solutionAt(path, radius) {
   return { p, Hp, predicted: -(dot(g, p) + 0.5 * dot(p, Hp)), norm: length, why, iterations };
 }
 
-// The iterations up to a solution. The model falls by ½α·rᵀr in a whole step; the last one may end at the boundary.
+// The iterations up to a solution. The model falls by ½α·rᵀr in a whole step; the last one may end at the boundary. Where a page
+// can draw them, the iterates come too, as `p`.
 function cgRows(path, s, unit) {
-  let model = 0;
+  const drawn = path.g.length <= 3;
+  let model = 0, p = new Float64Array(path.g.length);
   return path.steps.slice(0, s.iterations).map((step, i) => {
     const last = i === s.iterations - 1 && (s.why === "boundary" || s.why === "negative curvature");
     const residual = last ? norm(plus(path.g, 1, s.Hp)) : path.steps[i + 1]?.residual ?? path.residual;
@@ -568,6 +570,7 @@ function cgRows(path, s, unit) {
     model = last ? -s.predicted : model - 0.5 * step.a * step.rr;
     const length = last ? s.norm : Math.sqrt(step.after);
     const found = { residual: residual / unit, curvature: step.curvature / unit, model: model / unit };
-    return { ...found, norm: length, alpha: alpha * unit };
+    if (drawn) p = plus(p, alpha, step.d);
+    return { ...found, norm: length, alpha: alpha * unit, ...(drawn && { p: Array.from(p) }) };
   });
 }
