@@ -64,6 +64,8 @@ function feed(problem, t) {
 // what it cost in gradients; or `stopped`, which says why there is none.
 function firstOrder(problem, { rule, numbers }, resumed) {
   const all = { ...rule.numbers, ...numbers }, { starts } = rule;
+  requireNumbers(rule, numbers);
+  requireState(problem, rule, resumed);
   return {
     begin: () => ({
       state: resumed.state?.map((v) => v.slice()) ?? rule.state.map((name) => new Float64Array(problem.n).fill(starts[name])),
@@ -81,6 +83,23 @@ function firstOrder(problem, { rule, numbers }, resumed) {
     },
     trace: ({ theta, g, state, counters }, _, i) => rule.trace(theta[i], g[i], state.map((v) => v[i]), counters, all),
   };
+}
+
+// What is 0, false or a word stands in the text of the rule, and setting it would change nothing.
+function requireNumbers(rule, numbers) {
+  for (const name in numbers) {
+    if (name in rule.numbers || numbers[name] === rule.constants[name]) continue;
+    const known = Object.keys(rule.numbers).join(", ");
+    throw new TypeError(`${rule.name}(${name}=${numbers[name]}) cannot be set in a page, only ${known}. Print another rule.`);
+  }
+}
+
+function requireState(problem, rule, { state, counters }) {
+  if (state && (state.length !== rule.state.length || state.some((vector) => vector.length !== problem.n))) {
+    throw new RangeError(`makeRunner: the state of ${rule.name} needs ${rule.state.length} arrays of ${problem.n} numbers.`);
+  }
+  const missing = counters ? rule.counters.filter((name) => !(name in counters)) : [];
+  if (missing.length) throw new RangeError(`makeRunner: the counters of ${rule.name} need ${missing.join(", ")}.`);
 }
 
 function methodOf(problem, method, resumed) {
@@ -151,7 +170,7 @@ function makeRunner({ problem, method, start, state, counters, memory = CHECKPOI
     if (end) t = Math.min(t, end.t);
     const checkpoint = checkpoints[Math.max(0, Math.min(checkpoints.length, Math.ceil(t / interval)) - 1)], back = t < here.t;
     if (t === 0) [before, here] = [null, checkpoint];
-    else if (back && recent.has(t) && recent.has(t - 1)) [before, here] = [recent.get(t - 1), recent.get(t)];
+    else if (recent.has(t) && recent.has(t - 1)) [before, here] = [recent.get(t - 1), recent.get(t)];
     else if (back || checkpoint.t > here.t) {
       recent.clear();
       [before, here] = [null, checkpoint];

@@ -44,42 +44,45 @@ function settingsOf(call, known, given, printed) {
   return settings;
 }
 
-// f with ½λ‖x‖² added. The problem remembers one point; `derive` brings it back to a point, and finds the gradient there.
+// f with ½λ‖x‖² added, as evaluations: x, f there, the gradient and products when they are asked for. The problem remembers one
+// point only, and is brought back to another where that is needed.
 function objectiveOf(problem, decay) {
-  let at = null;
-  const objective = { products: 0, known, evaluate: (x) => known(x, problem.point(x), null, true) };
+  let at = null, derived = false; // the evaluation that the problem is at, and whether it knows the gradient there
+  const objective = { products: 0, known, evaluate };
 
-  function derive(here, g = new Float64Array(problem.n)) {
+  function derive(here) {
     if (at !== here) problem.point(here.x);
+    const g = new Float64Array(problem.n);
     problem.pointGradient(g);
-    at = here;
+    [at, derived] = [here, true];
     return decay ? plus(g, decay, here.x) : g;
   }
 
-  function known(x, loss, g, present = false) {
-    let derived = false;
+  function known(x, loss, g = null) {
     const here = {
       x, loss, f: loss + 0.5 * decay * dot(x, x),
-      get g() {
-        if (!g) { g = derive(here); derived = true; }
-        return g;
-      },
+      get g() { return (g ??= derive(here)); },
       hv(v) {
-        if (at !== here || !derived) { derive(here); derived = true; }
+        if (at !== here || !derived) derive(here);
         objective.products++;
         const out = new Float64Array(problem.n);
         problem.product(v, out);
         return decay ? plus(out, decay, v) : out;
       },
     };
-    if (present) at = here;
     return here;
+  }
+
+  function evaluate(x) {
+    const there = known(x, problem.point(x));
+    [at, derived] = [there, false];
+    return there;
   }
   return objective;
 }
 
-// A method as the engine wants it: `take(objective, here, state)` gives { there, state, info }, or { info } whose status, or the
-// text `stopped`, says why there is no step.
+// A method as the engine wants it: `take(objective, here, state)` gives { there, state, info }, or { info } that says why there
+// is no step.
 function secondOrder(problem, settings, begin, stopped, take) {
   const decay = settings.weight_decay;
   return {
