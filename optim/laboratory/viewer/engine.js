@@ -3,8 +3,8 @@
 // page. A `problem` is a printed loss, a `rule` a printed update. A place is where a trajectory is after t steps: `theta`, `loss`
 // and `g` there, the optimizer's `state` and `counters`. A place is never changed, so all that was shown can be shown again.
 
-const CHECKPOINT_INTERVAL = 64; // steps between two checkpoints,
-const CHECKPOINT_BYTES = 32e6; // which is doubled whenever the checkpoints of a runner take more than this
+const CHECKPOINT_INTERVAL = 64; // steps between two checkpoints; it is doubled whenever they fill a runner's memory,
+const CHECKPOINT_BYTES = 32e6; // which is so large
 const VALUE_COST = 1 / 3, PRODUCT_COST = 2; // of a loss alone and of a product H·v, in gradients
 
 // Vectors
@@ -63,13 +63,13 @@ function feed(problem, t) {
 // A method begins with a state, evaluates a place, and takes steps. `step` gives the next place without `loss` and `g`, and
 // what it cost in gradients; or `stopped`, which says why there is none.
 function firstOrder(problem, { rule, numbers }, resumed) {
-  const all = { ...rule.numbers, ...numbers }, starts = rule.starts ?? {};
-  const slope = (place) => (rule.constants?.maximize ? scaled(-1, place.g) : place.g);
-  const names = Array.isArray(rule.counters) ? rule.counters : Object.keys(rule.counters);
+  const all = { ...rule.numbers, ...numbers }, { starts } = rule;
+  requireNumbers(rule, numbers);
+  requireState(problem, rule, resumed);
   return {
     begin: () => ({
-      state: rule.state.map((name, k) => resumed.state?.[k].slice() ?? new Float64Array(problem.n).fill(starts[name] ?? 0)),
-      counters: resumed.counters ?? Object.fromEntries(names.map((name) => [name, starts[name] ?? 0])),
+      state: resumed.state?.map((v) => v.slice()) ?? rule.state.map((name) => new Float64Array(problem.n).fill(starts[name])),
+      counters: resumed.counters ?? Object.fromEntries(rule.counters.map((name) => [name, starts[name]])),
     }),
     evaluate(theta) {
       const g = new Float64Array(problem.n);
@@ -78,11 +78,28 @@ function firstOrder(problem, { rule, numbers }, resumed) {
     stopped: () => "",
     step(place) {
       const theta = place.theta.slice(), state = place.state.map((vector) => vector.slice());
-      const counters = rule.step(theta, slope(place), state, place.counters, all);
+      const counters = rule.step(theta, place.g, state, place.counters, all);
       return { theta, state, counters, cost: 1, info: {} };
     },
-    trace: (before, here, i) => rule.trace(before.theta[i], slope(before)[i], before.state.map((v) => v[i]), before.counters, all),
+    trace: ({ theta, g, state, counters }, _, i) => rule.trace(theta[i], g[i], state.map((v) => v[i]), counters, all),
   };
+}
+
+// What is 0, false or a word stands in the text of the rule, and setting it would change nothing.
+function requireNumbers(rule, numbers) {
+  for (const name in numbers) {
+    if (name in rule.numbers || numbers[name] === rule.constants[name]) continue;
+    const known = Object.keys(rule.numbers).join(", ");
+    throw new TypeError(`${rule.name}(${name}=${numbers[name]}) cannot be set in a page, only ${known}. Print another rule.`);
+  }
+}
+
+function requireState(problem, rule, { state, counters }) {
+  if (state && (state.length !== rule.state.length || state.some((vector) => vector.length !== problem.n))) {
+    throw new RangeError(`makeRunner: the state of ${rule.name} needs ${rule.state.length} arrays of ${problem.n} numbers.`);
+  }
+  const missing = counters ? rule.counters.filter((name) => !(name in counters)) : [];
+  if (missing.length) throw new RangeError(`makeRunner: the counters of ${rule.name} need ${missing.join(", ")}.`);
 }
 
 function methodOf(problem, method, resumed) {
@@ -93,7 +110,7 @@ function methodOf(problem, method, resumed) {
 }
 
 // A trajectory that can be looked at after any number of steps. `start` is copied; `state` and `counters` go on with a training.
-function makeRunner({ problem, method, start, state, counters }) {
+function makeRunner({ problem, method, start, state, counters, memory = CHECKPOINT_BYTES }) {
   let walk, here, before; // the method; the place that is shown, and the one a step earlier, null at t = 0
   let checkpoints, interval, recent, bytes; // places: every `interval` steps, and the last ones of a way back, by t
   let end; // where no further step is taken, and why; null while that is not known
@@ -123,7 +140,7 @@ function makeRunner({ problem, method, start, state, counters }) {
   function note(place) {
     const { path } = runner, { t, theta } = place;
     if (t === checkpoints.length * interval) checkpoints.push(place);
-    if (checkpoints.length > 2 && checkpoints.length * bytes > CHECKPOINT_BYTES) {
+    if (checkpoints.length > 2 && checkpoints.length * bytes > memory) {
       checkpoints = checkpoints.filter((_, k) => k % 2 === 0);
       interval *= 2;
     }
@@ -144,7 +161,7 @@ function makeRunner({ problem, method, start, state, counters }) {
 
   function remember(place) {
     recent.set(place.t, place);
-    if (recent.size > 2 && recent.size * bytes > CHECKPOINT_BYTES) recent.delete(recent.keys().next().value);
+    if (recent.size > 2 && recent.size * bytes > memory) recent.delete(recent.keys().next().value);
   }
 
   // The place before the one shown is always known too, for `trace`: so a way back begins at a checkpoint before t.
@@ -153,7 +170,7 @@ function makeRunner({ problem, method, start, state, counters }) {
     if (end) t = Math.min(t, end.t);
     const checkpoint = checkpoints[Math.max(0, Math.min(checkpoints.length, Math.ceil(t / interval)) - 1)], back = t < here.t;
     if (t === 0) [before, here] = [null, checkpoint];
-    else if (back && recent.has(t) && recent.has(t - 1)) [before, here] = [recent.get(t - 1), recent.get(t)];
+    else if (recent.has(t) && recent.has(t - 1)) [before, here] = [recent.get(t - 1), recent.get(t)];
     else if (back || checkpoint.t > here.t) {
       recent.clear();
       [before, here] = [null, checkpoint];
@@ -163,19 +180,17 @@ function makeRunner({ problem, method, start, state, counters }) {
     return runner;
   }
 
-  function set(changes) {
-    const { numbers, settings } = changes;
-    if (changes.start) start = changes.start;
-    if (numbers) method = { ...method, numbers: { ...method.numbers, ...numbers } };
-    if (settings) method = { ...method, settings: { ...method.settings, ...settings } };
-    if (start.length !== problem.n) throw new RangeError(`makeRunner: start needs ${problem.n} numbers, got ${start.length}.`);
-    walk = methodOf(problem, method, { state, counters });
+  function set({ numbers, settings, start: from = start }) {
+    const changed = { ...method, numbers: { ...method.numbers, ...numbers }, settings: { ...method.settings, ...settings } };
+    const found = methodOf(problem, changed, { state, counters }), { n } = problem;
+    if (from.length !== n) throw new RangeError(`makeRunner: start needs ${n} numbers, got ${from.length}.`);
+    [start, method, walk] = [Float64Array.from(from), changed, found];
     checkpoints = [];
     interval = CHECKPOINT_INTERVAL;
     recent = new Map();
     end = null;
     runner.path = { losses: [], norms: [], costs: [], points: [] };
-    here = arrive(0, { theta: Float64Array.from(start), info: {}, ...walk.begin() }, 0);
+    here = arrive(0, { theta: start, info: {}, ...walk.begin() }, 0);
     before = null;
     bytes = 8 * problem.n * (2 + (Array.isArray(here.state) ? here.state.length : 0));
     note(here);
@@ -190,7 +205,7 @@ function makeRunner({ problem, method, start, state, counters }) {
     get theta() { return here.theta; },
     get loss() { return here.loss; },
     get g() { return here.g; },
-    get before() { return before; }, // the place one step earlier, null at t = 0
+    get before() { return before; }, // the place one step earlier, or null
     get state() { return here.state; },
     get counters() { return here.counters; },
     get info() { return here.info; },
@@ -256,7 +271,7 @@ function turn(a, i, b, j, c, s) {
 
 // The k largest eigenvalues of ∇²f, descending, by Lanczos from a fixed vector; with a `divisor` P, a vector, those of
 // P^(−½)·∇²f·P^(−½), which belong to the steps of a method that divides the slope by P.
-function topEigenvalues(problem, theta, k, divisor) {
+function topEigenvalues(problem, theta, k, divisor, tolerance = 1e-9) {
   const { n } = problem, root = divisor?.map(Math.sqrt), Hv = new Float64Array(n);
   problem.point(theta);
   problem.pointGradient(Hv);
@@ -264,13 +279,13 @@ function topEigenvalues(problem, theta, k, divisor) {
   return lanczos((v) => {
     problem.product(root ? v.map((x, i) => x / root[i]) : v, Hv);
     return root ? Hv.map((x, i) => x / root[i]) : Hv.slice();
-  }, start, Math.min(k, n));
+  }, start, Math.min(k, n), tolerance);
 }
 
-// It stops where the k-th Ritz value is known to 1e-9 of the largest one, which is looked at after every fifth product, or after
-// 100 products. Each direction is made
+// It stops where the k-th Ritz value is known to `tolerance` of the largest one, which is looked at after every fifth product, or
+// after 100 products. Each direction is made
 // orthogonal to all before, twice: else values that are found come again.
-function lanczos(product, start, k, most = 100) {
+function lanczos(product, start, k, tolerance, most = 100) {
   const n = start.length, basis = [scaled(1 / norm(start), start)], alpha = [], beta = [];
   for (;;) {
     const m = basis.length, v = basis[m - 1];
@@ -281,7 +296,7 @@ function lanczos(product, start, k, most = 100) {
     const ends = beta[m - 1] <= 1e-14 * largest(alpha) || m === Math.min(n, most);
     if (ends || (m >= k && m % 5 === 0)) {
       const { values, vectors } = symmetricEigen(tridiagonal(alpha, beta), m);
-      const known = ends || Math.abs(beta[m - 1] * vectors[m - k][m - 1]) <= 1e-9 * largest(values);
+      const known = ends || Math.abs(beta[m - 1] * vectors[m - k][m - 1]) <= tolerance * largest(values);
       if (known) return [...values].reverse().slice(0, k);
     }
     basis.push(scaled(1 / beta[m - 1], r));

@@ -44,42 +44,45 @@ function settingsOf(call, known, given, printed) {
   return settings;
 }
 
-// f with ½λ‖x‖² added. The problem remembers one point; `derive` brings it back to a point, and finds the gradient there.
+// f with ½λ‖x‖² added, as evaluations: x, f there, the gradient and products when they are asked for. The problem remembers one
+// point only, and is brought back to another where that is needed.
 function objectiveOf(problem, decay) {
-  let at = null;
-  const objective = { products: 0, known, evaluate: (x) => known(x, problem.point(x), null, true) };
+  let at = null, derived = false; // the evaluation that the problem is at, and whether it knows the gradient there
+  const objective = { products: 0, known, evaluate };
 
-  function derive(here, g = new Float64Array(problem.n)) {
+  function derive(here) {
     if (at !== here) problem.point(here.x);
+    const g = new Float64Array(problem.n);
     problem.pointGradient(g);
-    at = here;
+    [at, derived] = [here, true];
     return decay ? plus(g, decay, here.x) : g;
   }
 
-  function known(x, loss, g, present = false) {
-    let derived = false;
+  function known(x, loss, g = null) {
     const here = {
       x, loss, f: loss + 0.5 * decay * dot(x, x),
-      get g() {
-        if (!g) { g = derive(here); derived = true; }
-        return g;
-      },
+      get g() { return (g ??= derive(here)); },
       hv(v) {
-        if (at !== here || !derived) { derive(here); derived = true; }
+        if (at !== here || !derived) derive(here);
         objective.products++;
         const out = new Float64Array(problem.n);
         problem.product(v, out);
         return decay ? plus(out, decay, v) : out;
       },
     };
-    if (present) at = here;
     return here;
+  }
+
+  function evaluate(x) {
+    const there = known(x, problem.point(x));
+    [at, derived] = [there, false];
+    return there;
   }
   return objective;
 }
 
-// A method as the engine wants it: `take(objective, here, state)` gives { there, state, info }, or { info } whose status, or the
-// text `stopped`, says why there is no step.
+// A method as the engine wants it: `take(objective, here, state)` gives { there, state, info }, or { info } that says why there
+// is no step.
 function secondOrder(problem, settings, begin, stopped, take) {
   const decay = settings.weight_decay;
   return {
@@ -94,7 +97,7 @@ function secondOrder(problem, settings, begin, stopped, take) {
       const { there, state: after, info } = take(objective, here, state);
       info.n_hv = objective.products;
       if (!there) return { stopped: ENDS[info.ends ?? info.why] ?? ENDS[info.status], info };
-      const cost = 1 + PRODUCT_COST * info.n_hv + VALUE_COST * info.rejections;
+      const cost = 2 + PRODUCT_COST * info.n_hv + VALUE_COST * info.rejections; // Python finds the gradient at both ends
       return { theta: there.x, state: after, counters: {}, info, cost };
     },
     trace: (before, here, i) => ({ g: before.g[i], step: before.theta[i] - here.theta[i], w: here.theta[i] }),
@@ -558,9 +561,11 @@ function solutionAt(path, radius) {
   return { p, Hp, predicted: -(dot(g, p) + 0.5 * dot(p, Hp)), norm: length, why, iterations };
 }
 
-// The iterations up to a solution. The model falls by ½α·rᵀr in a whole step; the last one may end at the boundary.
+// The iterations up to a solution. The model falls by ½α·rᵀr in a whole step; the last one may end at the boundary. Where a page
+// can draw them, the iterates come too, as `p`.
 function cgRows(path, s, unit) {
-  let model = 0;
+  const drawn = path.g.length <= 3;
+  let model = 0, p = new Float64Array(path.g.length);
   return path.steps.slice(0, s.iterations).map((step, i) => {
     const last = i === s.iterations - 1 && (s.why === "boundary" || s.why === "negative curvature");
     const residual = last ? norm(plus(path.g, 1, s.Hp)) : path.steps[i + 1]?.residual ?? path.residual;
@@ -568,6 +573,7 @@ function cgRows(path, s, unit) {
     model = last ? -s.predicted : model - 0.5 * step.a * step.rr;
     const length = last ? s.norm : Math.sqrt(step.after);
     const found = { residual: residual / unit, curvature: step.curvature / unit, model: model / unit };
-    return { ...found, norm: length, alpha: alpha * unit };
+    if (drawn) p = plus(p, alpha, step.d);
+    return { ...found, norm: length, alpha: alpha * unit, ...(drawn && { p: Array.from(p) }) };
   });
 }
