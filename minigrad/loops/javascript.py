@@ -90,7 +90,7 @@ class Function(NamedTuple):
 def number(x: Any) -> str:
     """A number as JavaScript reads it, in brackets if it is negative.
 
-    >>> number(2.0), number(-0.0), number(-np.inf), number(True)
+    >>> number(2.0), number(-0.0), number(-math.inf), number(True)
     ('2', '(-0)', '(-Infinity)', '1')
     """
     if isinstance(x, float):
