@@ -4,6 +4,9 @@
 run, or asks a compiled function for derivatives. Names that are not listed here may change without notice.
 """
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 from minigrad.errors import as_sentence as as_sentence
 from minigrad.errors import entry as entry
 from minigrad.errors import hide_our_frames as hide_our_frames
@@ -88,3 +91,24 @@ from minigrad.tensor import traced_if_capturing as traced_if_capturing
 from minigrad.trees import flatten as flatten
 from minigrad.trees import leaves_like as leaves_like
 from minigrad.trees import tree_map as tree_map
+
+if _TYPE_CHECKING:
+    from minigrad.drawing.drawing import Drawing as Drawing
+    from minigrad.drawing.write.page import LIGHT as LIGHT
+    from minigrad.drawing.write.page import PAGE as PAGE
+    from minigrad.drawing.write.page import colours as colours
+    from minigrad.drawing.write.page import data_text as data_text
+    from minigrad.drawing.write.page import framed as framed
+    from minigrad.drawing.write.page import policy as policy
+
+
+def __getattr__(name: str) -> _Any:
+    """Load what pages are made of when it is first used, because it brings all of drawing with it."""
+    from importlib import import_module
+
+    files = {"Drawing": "drawing"} | dict.fromkeys(
+        ("LIGHT", "PAGE", "colours", "data_text", "framed", "policy"), "write.page"
+    )
+    if name not in files:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+    return getattr(import_module(f"minigrad.drawing.{files[name]}"), name)

@@ -244,9 +244,10 @@ def rule_script(optimizer: FirstOrder) -> str:
 
     Returns:
         An expression whose value is
-        {name, state, counters, numbers, constants, step(w, g, state, counters, numbers) → counters,
+        {name, state, counters, starts, numbers, constants, step(w, g, state, counters, numbers) → counters,
         trace(w, g, state, counters, numbers)}: `step` writes into its vectors, `trace` takes and returns the
-        numbers of one coordinate, under the names of `optimizer.preview()`.
+        numbers of one coordinate, under the names of `optimizer.preview()`. `starts` has the number that
+        fills each state vector at the beginning, and that each counter starts from.
 
     Raises:
         TypeError: a group is not float64, or the rule computes something that cannot be printed.
@@ -279,6 +280,7 @@ def rule_script(optimizer: FirstOrder) -> str:
         "name": type(optimizer).__name__,
         "state": needed,
         "counters": list(counters),
+        "starts": {s: optimizer.initial(s, group.options) for s in needed} | {"t": 0, **optimizer.scalars},
         "numbers": {k: v for k, v in numbers.items() if _varies(v)},
         "constants": constants,
     }
