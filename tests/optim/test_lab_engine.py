@@ -10,7 +10,7 @@ import pytest
 
 import optim
 from minigrad import compile, grad, hessian
-from models import MLP, cross_entropy
+from models import MLP, cross_entropy, mse_loss
 from optim.laboratory.printed import objective_script, rule_script
 from tests import javascript
 from tests.optim.cases import SETTINGS
@@ -42,6 +42,15 @@ def printed(fun, n=2):
 @functools.cache
 def rule(kind, **options):
     return rule_script(kind([leaf([1.0, 2.0])], **options))
+
+
+def go_on_from(theta, leaves):
+    """Write θ into the leaves."""
+    at = 0
+    for p in leaves:
+        p.data[...] = np.reshape(theta[at : at + p.size], p.shape)
+        p.touch()
+        at += p.size
 
 
 def bowl(x):
@@ -109,6 +118,62 @@ def test_a_thousand_steps_and_every_number_inside_are_pythons(name):
     np.testing.assert_array_equal(path["points"][:2], START)
     np.testing.assert_array_equal(path["points"][2000:], found["seen"][-1]["theta"])
     assert path["costs"] == list(range(1001))
+
+
+ACTIVATIONS = ("tanh", "sigmoid", "softplus", "gelu", "silu", "relu", "leaky_relu", "elu")
+
+
+def random_net(rng):
+    """A small net, and its loss on a few rows."""
+    hidden, outputs = rng.integers(2, 9, size=rng.integers(1, 4)).tolist(), int(rng.integers(1, 4))
+    model = MLP((2, *hidden, outputs), str(rng.choice(ACTIVATIONS)), rng=rng)
+    X = rng.normal(size=(12, 2))
+    if outputs == 1:
+        y, criterion = rng.normal(size=(12, 1)), mse_loss
+    else:
+        y, criterion = rng.integers(0, outputs, size=12), cross_entropy
+    return model, lambda X, y: criterion(model(X), y), (X, y)
+
+
+def trained(kind, options, start, leaves, loss, data):
+    """The losses of 1,000 steps of Python, and θ after them."""
+    go_on_from(start, leaves)
+    optimizer, replayed = kind(leaves, **options), compile(loss)
+    losses = [optimizer.step(replayed.at(*data)).item() for _ in range(1000)]
+    return np.array(losses), np.concatenate([p.numpy().reshape(-1) for p in leaves])
+
+
+@pytest.mark.parametrize("seed", [0, *further(*range(1, 30))])
+def test_random_nets_train_as_in_python(seed):
+    """To 1e-10, or as far as Python itself keeps two starts together that differ by an ulp: some of these runs
+    are chaotic, and rounding grows in them from step to step."""
+    model, loss, data = random_net(np.random.default_rng(seed))
+    leaves = list(model.parameters())
+    start = np.concatenate([p.numpy().reshape(-1) for p in leaves])
+    near = np.nextafter(start, np.inf)
+    makers = {name: SETTINGS[name] for name in (FIRST if seed else FIRST[2:4])}
+    rules = {
+        name: rule(case.kind, lr=case.bowl_lr / 10, **options) for name, (case, options) in makers.items()
+    }
+    found = run(
+        """return Object.fromEntries(Object.entries(rules).map(([name, rule]) => {
+          const runner = makeRunner({ problem, method: { kind: "first", rule }, start }).seek(1000);
+          return [name, { theta: runner.theta, losses: runner.path.losses }];
+        }));""",
+        {
+            "problem": objective_script(loss, leaves, data),
+            "rules": "{" + ",".join(f"{json.dumps(name)}: {text}" for name, text in rules.items()) + "}",
+        },
+        start=start.tolist(),
+    )
+    for name, (case, options) in makers.items():
+        losses, theta = trained(case.kind, options | {"lr": case.bowl_lr / 10}, start, leaves, loss, data)
+        nudged, _ = trained(case.kind, options | {"lr": case.bowl_lr / 10}, near, leaves, loss, data)
+        grown = np.maximum.accumulate(np.abs(nudged - losses))
+        apart = np.abs(np.array(found[name]["losses"][:1000]) - losses)
+        assert (apart <= 1e-10 * np.abs(losses) + 1e3 * grown).all(), (name, apart, grown)
+        if grown[-1] < 1e-13:
+            np.testing.assert_allclose(found[name]["theta"], theta, rtol=1e-10, atol=1e-10, err_msg=name)
 
 
 # Backwards
@@ -225,6 +290,24 @@ def test_mini_batches_go_round_the_rows(kind, rng):
 
 def quartic(x):
     return (x**4).sum()
+
+
+def test_the_step_before_the_end_is_known_where_the_end_is_a_checkpoint():
+    found = run(
+        """const problem = {
+          n: 1,
+          gradient(x, g) {
+            g[0] = -1;
+            return x[0] < 127.5 ? -x[0] : NaN;
+          },
+        };
+        const runner = makeRunner({ problem, method: { kind: "first", rule }, start: [0] }).seek(200);
+        const once = [runner.t, runner.before.t, runner.trace(0).w];
+        runner.seek(10).seek(200);
+        return [once, [runner.t, runner.before.t, runner.trace(0).w]];""",
+        {"rule": rule(optim.SGD, lr=1.0)},
+    )
+    assert found == [[128, 127, 128]] * 2
 
 
 def test_a_runner_stops_where_the_loss_is_not_finite_and_starts_again():
@@ -389,7 +472,8 @@ def test_hessian_and_what_a_step_promises():
 def test_the_largest_eigenvalues_are_those_of_the_whole_matrix(rng):
     n = 80
     A = rng.normal(size=(n, n))
-    H, P = A @ A.T / n - 0.5 * np.eye(n), rng.uniform(0.1, 10, size=n)
+    # one that is large is found first, and must not come again
+    H, P = A @ A.T / n - 0.5 * np.eye(n) + 30 * np.outer(A[0], A[0]), rng.uniform(0.1, 10, size=n)
     found = run(
         """let products = 0;
         const rows = H.map((row) => Float64Array.from(row)), problem = {
@@ -409,8 +493,8 @@ def test_the_largest_eigenvalues_are_those_of_the_whole_matrix(rng):
         P=P.tolist(),
     )
     scaled = np.linalg.eigvalsh(H / np.sqrt(P * P[:, None]))
-    np.testing.assert_allclose(found["top"], np.linalg.eigvalsh(H)[::-1][:3], rtol=1e-9)
-    np.testing.assert_allclose(found["scaled"], scaled[::-1][:2], rtol=1e-9)
+    np.testing.assert_allclose(found["top"], np.linalg.eigvalsh(H)[::-1][:3], rtol=1e-7)
+    np.testing.assert_allclose(found["scaled"], scaled[::-1][:2], rtol=1e-7)
     assert found["quick"] < found["taken"] < n
     assert found["rough"] == pytest.approx(found["top"][0], rel=1e-3)
     assert found["all"] == n
@@ -600,14 +684,6 @@ def test_every_step_radius_and_iteration_of_cg_is_pythons(name, key, pairs):
     spent = [2 + 2 * seen["info"]["n_hv"] + seen["info"]["rejections"] / 3 for seen in found["seen"]]
     np.testing.assert_allclose(found["path"]["costs"], np.cumsum([0, *spent]), rtol=1e-12)
     assert len(norms) == len(found["seen"]) + 1
-
-
-def go_on_from(theta, leaves):
-    at = 0
-    for p in leaves:
-        p.data[...] = np.reshape(theta[at : at + p.size], p.shape)
-        p.touch()
-        at += p.size
 
 
 def ended(found, optimizer, loss):
