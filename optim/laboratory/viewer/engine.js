@@ -16,10 +16,10 @@ function dot(a, b) {
 }
 
 function norm(a) {
-  const unit = unitOf(a); // so that no square over- or underflows
-  let total = 0;
-  for (let i = 0; i < a.length; i++) total += (unit * a[i]) ** 2;
-  return Math.sqrt(total) / unit;
+  const square = dot(a, a);
+  if (square > 1e-280 && square < Infinity) return Math.sqrt(square);
+  const unit = unitOf(a), b = scaled(unit, a); // the squares have under- or overflowed
+  return Math.sqrt(dot(b, b)) / unit;
 }
 
 function largest(a) {
