@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from optim.lab.printed import forward_script, objective_script, rule_script
 
 import minigrad as mg
 import models
 import optim
 from minigrad import Tensor
+from optim.laboratory.printed import forward_script, objective_script, rule_script
 from tests.javascript import run
 from tests.optim.cases import CASES
 from tests.seeds import further
