@@ -199,10 +199,11 @@ SHOWN = """
 """
 
 
-def test_a_place_has_the_same_bits_whichever_way_one_comes(rng):
+@pytest.mark.parametrize("memory", [32e6, 1e4])
+def test_a_place_has_the_same_bits_whichever_way_one_comes(memory, rng):
     ways = [int(t) for t in rng.integers(0, 401, size=100)] + [400, 399, 400, 0, 1, 0, 128, 64, 65, 64, 63]
     found = run(
-        SHOWN
+        SHOWN.replace("start: [-1.2, 1]", "start: [-1.2, 1], memory")
         + """const straight = [];
         for (let t = 0; t <= 400; t++) {
           runner.seek(t);
@@ -215,39 +216,40 @@ def test_a_place_has_the_same_bits_whichever_way_one_comes(rng):
         return { wrong, same: JSON.stringify(runner.path) === JSON.stringify(make().seek(400).path) };""",
         adam(),
         ways=ways,
+        memory=memory,
     )
     assert found == {"wrong": [], "same": True}
 
 
-def test_a_way_back_computes_few_steps_anew():
-    """From the checkpoint before, and all places since are kept: playing backwards costs as forwards."""
+def test_a_way_back_computes_no_step_anew_while_the_memory_lasts():
     found = run(
         SHOWN
         + """runner.seek(1000);
-        const jumps = [700, 701, 130, 1000, 64, 1].map(cost);
-        runner.seek(1000);
-        let back = 0;
-        for (let t = 999; t >= 0; t--) back += cost(t);
-        return { jumps, back };""",
+        const jumps = [700, 701, 130, 1000, 64, 1, 0, 1001].map(cost);
+        return { jumps, theta: runner.theta, straight: make().seek(1001).theta };""",
         adam(),
     )
-    assert found["jumps"] == [60, 1, 2, 40, 64, 0]  # 1 was passed on the way to 64
-    assert found["back"] <= 1000
+    assert found["jumps"] == [0] * 7 + [1]
+    assert found["theta"] == found["straight"]
 
 
 def test_checkpoints_thin_out_where_they_would_fill_the_memory():
-    """A place takes 2,400 bytes, and ten fit: then every step is still reached, from farther away."""
+    """A place takes 3,400 bytes, and ten fit: of 3,000 each 512th remains. A way back keeps ten more."""
     found = run(
-        SHOWN.replace("start: [-1.2, 1]", "start: new Float64Array(100).fill(1), memory: 24e3")
+        SHOWN.replace("start: [-1.2, 1]", "start: new Float64Array(100).fill(1), memory: 34e3")
         + """const all = Array.from({ length: 3001 }, (_, t) => runner.seek(t).theta[5]);
-        const times = [2999, 3000, 1, 512, 600, 100], costs = times.map(cost);
-        return { costs, same: times.every((t) => runner.seek(t).theta[5] === all[t]), path: runner.path };""",
+        const times = [2999, 3000, 1, 512, 600, 100, 92], costs = times.map(cost);
+        let back = 0;
+        for (let t = 91; t >= 0; t--) back += cost(t);
+        const same = times.every((t) => runner.seek(t).theta[5] === all[t]);
+        return { costs, back, same, path: runner.path };""",
         {
             "problem": "{ n: 100, gradient(x, g) { g.set(x); return dot(x, x) / 2; } }",
             "rule": rule(optim.Momentum, lr=0.1),
         },
     )
-    assert found["costs"] == [439, 1, 1, 511, 88, 100]
+    assert found["costs"] == [439, 1, 1, 511, 88, 100, 0]
+    assert found["back"] == 91 + 82 + 73 + 64 + 55 + 46 + 37 + 28 + 19 + 10
     assert found["same"]
     assert found["path"]["points"] == []  # 100 numbers are no point of a map
     np.testing.assert_allclose(
