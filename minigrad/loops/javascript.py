@@ -31,7 +31,7 @@ FUNCTIONS = {
     "logical_xor": "({0} != 0) !== ({1} != 0)", "truth": "{0} != 0", "where": "{0} != 0 ? {1} : {2}",
     "keep": "{1} ? {0} : 0", "exp2": "2 ** {0}", "deg2rad": f"{{0}} * {math.pi / 180}",
     "rad2deg": f"{{0}} * {180 / math.pi}", "integer_multiply": "{0} * {1} + 0", "integer_negative": "0 - {0}",
-    "integer_floor_divide": "{1} == 0 ? 0 : Math.floor({0} / {1})", "fabs": "Math.abs({0})",
+    "integer_floor_divide": "{1} == 0 ? 0 : Math.floor({0} / {1}) + 0", "fabs": "Math.abs({0})",
     "integer_remainder": "{1} == 0 ? 0 : {0} - {1} * Math.floor({0} / {1})",
 }  # fmt: skip
 FUNCTIONS |= {
@@ -47,16 +47,17 @@ FUNCTIONS |= {
 HELPERS = {
     "scale": "(g, d) { const y = g * d; return y === y || g !== 0 ? y : 0; }",
     "select": "(a, b) { const y = a * b; return y === y || (a !== 0 && b !== 0) ? y : 0; }",
-    "maximum": "(a, b) { return a >= b || a !== a ? a : b; }",
-    "minimum": "(a, b) { return a <= b || a !== a ? a : b; }",
-    "fmax": "(a, b) { return a >= b || b !== b ? a : b; }",
-    "fmin": "(a, b) { return a <= b || b !== b ? a : b; }",
+    "maximum": "(a, b) { return a > b || a !== a ? a : b; }",
+    "minimum": "(a, b) { return a < b || a !== a ? a : b; }",
+    "fmax": "(a, b) { return a > b || b !== b ? a : b; }",
+    "fmin": "(a, b) { return a < b || b !== b ? a : b; }",
     "sign": "(x) { return x > 0 ? 1 : x < 0 ? -1 : x === 0 ? 0 : x; }",
     "power": "(a, b) { return a === 1 || (a === -1 && (b === Infinity || b === -Infinity)) ? 1 : a ** b; }",
     "rint": "(x) { const y = Math.round(x); return y - x === 0.5 && y % 2 !== 0 ? y - 1 : y; }",
     "heaviside": "(x, h) { return x < 0 ? 0 : x > 0 ? 1 : x === 0 ? h : x; }",
-    "floor_divide": "(a, b) { if (b === 0) return a / b; const m = remainder(a, b), q = (a - m) / b; "
-    "const f = Math.floor(q); return q - f > 0.5 ? f + 1 : f; }",
+    "floor_divide": "(a, b) { if (b === 0) return a / b; const m = a % b; "
+    "const q = (a - m) / b - (m !== 0 && (b < 0) !== (m < 0) ? 1 : 0), f = Math.floor(q); "
+    "return q === 0 ? 0 * (a / b) : q - f > 0.5 ? f + 1 : f; }",
     "remainder": "(a, b) { const m = a % b; return m !== 0 ? ((b < 0) !== (m < 0) ? m + b : m) : "
     "m !== m ? m : b < 0 ? -0 : 0; }",
     "logaddexp": "(a, b) { return a === b ? a + Math.LN2 : a - b > 0 ? a + Math.log1p(Math.exp(b - a)) : "
@@ -89,7 +90,7 @@ class Function(NamedTuple):
 def number(x: Any) -> str:
     """A number as JavaScript reads it, in brackets if it is negative.
 
-    >>> number(2.0), number(-0.0), number(-np.inf), number(True)
+    >>> number(2.0), number(-0.0), number(-math.inf), number(True)
     ('2', '(-0)', '(-Infinity)', '1')
     """
     if isinstance(x, float):
@@ -153,7 +154,6 @@ class _Writer:
 
     def shared(self, texts: Sequence[str]) -> list[str]:
         used = {name for name in HELPERS if any(f"{name}(" in text for text in texts)}
-        used |= {"remainder"} if "floor_divide" in used else set()
         return [*(f"function {name}{HELPERS[name]}" for name in HELPERS if name in used), *self.memory]
 
     def function(self, function: Function) -> list[str]:

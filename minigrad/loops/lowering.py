@@ -23,11 +23,11 @@ from minigrad.ops.linalg import inner_op, linear, matmul_op, matvec_op
 from minigrad.ops.reduce import max_op, min_op, prod_op, total
 from minigrad.ops.shape import astype_constant_op, astype_op, concatenate_op, where_op
 from minigrad.products import scale, select
-from minigrad.replay.lines import Line
+from minigrad.replay.lines import Line, value_of
 from minigrad.replay.text import VIEWS
 from minigrad.tensor import Op
 
-__all__ = ["ELEMENTWISE", "ROWS", "Lowering", "has_row", "not_printed"]
+__all__ = ["ELEMENTWISE", "ROWS", "Lowering", "has_row", "not_printed", "require_float64"]
 
 # The functions of numbers that a language has to write; they mean what NumPy's ufuncs of these names mean.
 ELEMENTWISE = {
@@ -62,26 +62,28 @@ def not_printed(name: str, why: str, remedy: str) -> TypeError:
 
 
 class Lowering:
-    """Writes lines as nests. `views` has the view of each line, input and variable, by its id."""
+    """Writes lines as nests, and knows where each value lies."""
 
     def __init__(self) -> None:
-        self.views: dict[int, View] = {}
         self.nests: list[Nest] = []
-        self._constants: dict[int, tuple[Any, View]] = {}  # with their arrays, so that an id stays theirs
+        self._views: dict[int, tuple[Any, View]] = {}  # by id, with the object, so that the id stays its own
+
+    def lies(self, x: Any, view: View) -> None:
+        """Say where the value of a line, an input, a variable or a constant lies."""
+        self._views[id(x)] = x, view
 
     def lowered(self, lines: Iterable[Line]) -> list[Nest]:
         """The nests of these lines, which come after all that they read."""
         self.nests = []
         for line in lines:
-            require_float64(line.op.name, line.array)
-            self.views[id(line)] = _row(line.op)(self, line, *map(self.operand, line.args), **line.params)
+            self.lies(line, _row(line.op)(self, line, *map(self.operand, line.args), **line.params))
         return self.nests
 
     def operand(self, x: Any) -> View | float:
         """The view of an operand; a number is itself."""
-        known = self.views.get(id(x))
+        known = self._views.get(id(x))
         if known is not None:
-            return known
+            return known[1]
         if isinstance(x, np.ndarray) and x.ndim:
             return self.constant(x)
         require_float64("a constant", np.asarray(x))
@@ -94,13 +96,13 @@ class Lowering:
 
     def constant(self, x: Any) -> View:
         """A constant array, without what it repeats."""
-        if id(x) not in self._constants:
+        if id(x) not in self._views:
             require_float64("a constant", x)
             axes = zip(x.strides, x.shape, strict=True)
             own = x[tuple(slice(0, 1) if n > 1 and not stride else slice(None) for stride, n in axes)]
             view = fresh(own.shape, kind_of(x), values=np.array(own)).spread(x.shape)
-            self._constants[id(x)] = x, view
-        return self._constants[id(x)][1]
+            self.lies(x, view)
+        return self._views[id(x)][1]
 
     def result(self, line: Line) -> View:
         return fresh(line.array.shape, kind_of(line.array))
@@ -149,9 +151,18 @@ def require_float64(what: str, x: Any) -> None:
 Row = Callable[..., View]
 
 
-def has_row(op: Op) -> bool:
-    """Whether `op` is written as loops by itself."""
-    return op in ROWS or op.forward in ELEMENTWISE or op in VIEWS or op in LINEAR
+def has_row(line: Line) -> bool:
+    """Whether the op of a line is written as loops by itself."""
+    return line.op in ROWS or line.op.forward in ELEMENTWISE or line.op in VIEWS or _is_view(line)
+
+
+def _is_view(line: Line) -> bool:
+    """Whether a linear map only looks at its operand in another way."""
+    x = value_of(line.args[0]) if line.op in LINEAR else None
+    if not isinstance(x, np.ndarray) or not x.size:
+        return False
+    lie = np.empty(x.shape, np.int8)
+    return bool(np.may_share_memory(line.op.forward(lie, *line.args[1:], **line.params), lie))
 
 
 def _row(op: Op) -> Row:
@@ -165,7 +176,7 @@ def _row(op: Op) -> Row:
 
 def _elementwise(to: Lowering, line: Line, *operands: Any) -> View:
     name = ELEMENTWISE[line.op.forward]
-    dtypes = [np.asarray(getattr(x, "array", x)).dtype for x in line.args]
+    dtypes = [np.asarray(value_of(x)).dtype for x in line.args]
     if all(dtype.kind == "b" for dtype in dtypes):
         name = OF_BOOLS.get(name, name)
     elif line.array.dtype.kind in "iu":
@@ -184,7 +195,7 @@ def _plain(function: str) -> Row:
 
 
 def _select(to: Lowering, line: Line, a: Any, b: Any) -> View:
-    of_bools = np.asarray(getattr(line.args[1], "array", line.args[1])).dtype == bool
+    of_bools = np.asarray(value_of(line.args[1])).dtype == bool
     return to.store(to.result(line), "keep" if of_bools else "select", a, b)
 
 
@@ -237,7 +248,7 @@ def _placed(to: Lowering, line: Line, g: Any, shape: tuple[int, ...], index: tup
 def _concatenated(to: Lowering, line: Line, *parts: Any, axis: int) -> View:
     y, start = to.result(line), 0
     for x, part in zip(parts, line.args, strict=True):
-        n = np.shape(getattr(part, "array", part))[axis]
+        n = np.shape(value_of(part))[axis]
         index = (..., slice(start, start + n), *(slice(None),) * (-axis - 1))
         to.copied(x, y.across(y.lie[index]))
         start += n

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.loops.lowering import has_row, not_printed
+from minigrad.loops.lowering import has_row, not_printed, require_float64
 from minigrad.mode import scope
 from minigrad.ops import fused
 from minigrad.ops.index import index_add
 from minigrad.ops.reduce import log_softmax_op, softmax_op, total
 from minigrad.replay.capture import Capture
-from minigrad.replay.lines import Line, Lines, lines_of, nodes_of, value_of
-from minigrad.replay.passes import simplified
+from minigrad.replay.lines import Input, Line, Lines, Variable, lines_of, nodes_of, value_of
+from minigrad.replay.passes import drop_broadcasts, identities, simplified
 from minigrad.replay.printing import printed, printing
 from minigrad.tensor import Op, Tensor
 
@@ -36,20 +36,26 @@ def expanded(lines: Lines) -> Lines:
     expansion.of(lines.lines)
     lines.lines = expansion.lines
     lines.outputs = [expansion.put.get(id(y), y) for y in lines.outputs]
-    return simplified(lines)
+    return simplified(lines, (drop_broadcasts, identities))  # not folded: stand-ins have other values
 
 
 class _Expansion:
-    """Lines as they are written; `put` has what stands for a line that was replaced, by its id."""
+    """Lines as they are written.
+
+    `put` has what stands for a line that was replaced, by its id; `meanings` keeps all of these lines, so
+    that an id stays theirs.
+    """
 
     def __init__(self) -> None:
         self.lines: list[Line] = []
         self.put: dict[int, Any] = {}
+        self.meanings: list[tuple[Line, Lines]] = []
 
     def of(self, lines: Sequence[Line], within: tuple[Op, ...] = ()) -> None:
         for line in lines:
             line.args = tuple([self.put.get(id(x), x) for x in line.args])
-            if has_row(line.op):
+            require_float64(line.op.name, line.array)
+            if has_row(line):
                 self.lines.append(line)
             else:
                 self.replace(line, within)
@@ -64,6 +70,7 @@ class _Expansion:
         if line.op in within:
             raise not_printed(line.op.name, "there are no loops for it", "Write it with other functions.")
         inner = _meaning(line)
+        self.meanings.append((line, inner))
         self.put |= {id(x): line.args[x.i] for x in inner.inputs}
         self.of(inner.lines, (*within, line.op))
         (y,) = inner.outputs
@@ -71,10 +78,13 @@ class _Expansion:
 
 
 def _meaning(line: Line) -> Lines:
-    """What an op computes, recorded on operands like those of this line; its inputs are numbered as they."""
+    """What an op computes, recorded on stand-ins for its operands that are computed themselves.
+
+    Its inputs have the numbers of these operands.
+    """
     capture = Capture(line.op.name)
     function = printing(line.op).meaning or line.op.forward
-    places = [i for i, x in enumerate(line.args) if isinstance(value_of(x), np.ndarray)]
+    places = [i for i, x in enumerate(line.args) if isinstance(x, Line | Input | Variable)]
     try:
         with scope(recording=True, capturing=capture, phase=line.phase, module=line.module):
             args = list(line.args)

@@ -46,13 +46,13 @@ function constantCurvature() {
   return same;
 }
 
-// [rate × curvature, λmax] at the place of a runner.
-function seenCurvature(walker, runner) {
-  const problem = runner.problem ?? problemNow(), { theta } = runner, top = topEigenvalues(problem, theta, 1)[0] + decayOf(walker);
+// [rate × curvature, λmax] at the place of a runner, up to a share of `tolerance`.
+function seenCurvature(walker, runner, tolerance) {
+  const problem = runner.problem ?? problemNow(), { theta } = runner, top = topEigenvalues(problem, theta, 1, undefined, tolerance)[0] + decayOf(walker);
   if (!divides(walker)) return [methodFor(walker).numbers.lr * top, top];
   if (runner.t === 0) return [NaN, top];
   const P = Float64Array.from({ length: problem.n }, (_, i) => 1 / runner.trace(i).lr_eff);
-  return [P.every((x) => x > 0 && x < Infinity) ? topEigenvalues(problem, theta, 1, P)[0] : NaN, top];
+  return [P.every((x) => x > 0 && x < Infinity) ? topEigenvalues(problem, theta, 1, P, tolerance)[0] : NaN, top];
 }
 
 // The curve along the walk; a few places each time, so that the page stays quick.
@@ -66,7 +66,7 @@ function surveyed(walker) {
     survey.runner.seek(t);
     if (survey.runner.t < t) return true;
     survey.ts.push(t);
-    survey.seen.push(Number.isFinite(survey.runner.loss) ? seenCurvature(walker, survey.runner)[0] : NaN);
+    survey.seen.push(Number.isFinite(survey.runner.loss) ? seenCurvature(walker, survey.runner, 1e-4)[0] : NaN);
   }
 }
 
