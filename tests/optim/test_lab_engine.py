@@ -516,6 +516,10 @@ def high_up(x):
     return 1e15 + rosenbrock(x)
 
 
+def flat(x):
+    return (x[0] + 2 * x[1]) ** 2 + (x[0] + 2 * x[1] - 1) ** 4
+
+
 def booth(x):
     return (x[0] + 2 * x[1] - 7) ** 2 + (2 * x[0] + x[1] - 5) ** 2
 
@@ -554,17 +558,20 @@ PROBLEMS = {
     "Rosenbrock from the right": (rosenbrock, [2.0, -1.5]),
     "Rosenbrock high up": (high_up, START),
     "Rosenbrock of 8": (rosenbrock, [-1.2, 1.0] * 4),
+    "Rosenbrock of 60": (rosenbrock, [-1.2, 1.0] * 30),
     "Himmelblau": (himmelblau, [0.1, -0.3]),
     "Himmelblau on the slope": (himmelblau, [-4.0, 4.0]),
     "Himmelblau near a maximum": (himmelblau, [-0.3, -1.0]),
     "saddle": (saddle, [1.0, 0.01]),
     "saddle from its axis": (saddle, [0.5, 0.0]),
+    "saddle far off": (lambda x: saddle([x[0] - 30, x[1]]), [30.0, 1e-8]),
     "saddle from afar": (saddle, [-1.0, 2.0]),
     "monkey saddle": (monkey, [0.3, 0.2]),
     "Beale": (beale, [1.0, 1.0]),
     "Beale from afar": (beale, [0.2, -0.7]),
     "Booth": (booth, [-5.0, 5.0]),
     "Wood": (wood, [-1.0, 0.5, -1.5, 1.0]),
+    "flat direction": (flat, [2.0, -0.5]),
     "logistic": (logistic, [4.0, -5.0, 1.0]),
     "quadratic of 5": (quadratic(5, 1), draw(5, 2)),
     "quadratic of 20": (quadratic(20, 2, 10), draw(20, 3)),
@@ -665,7 +672,12 @@ def steps_of(name, key):
 FEW = ("Rosenbrock", "Himmelblau", "saddle from its axis", "Beale", "Wood", "quadratic of 60", "wells of 4")
 QUICK = [(name, key) for name in FEW for key in ("abs", "cg")]
 QUICK += [("Beale" if key == "shift" else "wells of 4", key) for key in KINDS if key not in ("abs", "cg")]
-QUICK += [("Rosenbrock high up", "cg")]
+QUICK += [
+    ("Rosenbrock high up", "cg"),
+    ("flat direction", "pinv"),
+    ("saddle far off", "abs"),
+    ("Rosenbrock of 60", "cg"),
+]
 LONG = [(name, key) for name in PROBLEMS for key in KINDS if (name, key) not in QUICK]
 
 
@@ -754,19 +766,22 @@ STEEP = """{
         (himmelblau, [0.1, -0.3], {"modification": "none"}, "The Newton direction climbs"),
         (saddle, [0.0, 0.0], {"modification": "pinv"}, "a direction curves downwards: this is no minimum"),
         (booth, [1.0, 3.0], {}, "The gradient is 0 up to rounding"),
+        (booth, [1.0, 3.0], {"modification": "trust"}, "The gradient is 0 up to rounding"),
         (lambda x: np.log(x[0]) ** 2, [2.0], {"line_search": None, "modification": "none"}, "is not finite"),
     ],
 )
 def test_newton_says_why_it_takes_no_step(fun, start, settings, why):
     found = run(
         """const runner = makeRunner({ problem, method: { kind: "newton", settings }, start }).seek(9);
-        return { t: runner.t, stopped: runner.stopped, refused: runner.refused?.accepted };""",
+        const { t, stopped, refused } = runner;
+        return { t, stopped, accepted: refused.accepted, trials: refused.trials?.length ?? 0 };""",
         {"problem": fun if isinstance(fun, str) else problem(fun, start)},
         start=start,
         settings=settings,
     )
     assert why in found["stopped"]
-    assert found == {"t": 0, "stopped": found["stopped"], "refused": 0}
+    assert (found["t"], found["accepted"]) == (0, 0)
+    assert found["trials"] <= 1
 
 
 def test_a_step_that_only_wrong_slopes_speak_for_is_not_taken():
