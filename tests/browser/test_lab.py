@@ -110,6 +110,8 @@ def test_every_number_of_a_step_is_pythons(lab, part):
         page = lab(bowl, [kinds[name] for name in few], start=START, steps=20)
         go(page, t)
         for k, name in enumerate(few):
+            earlier, w, _ = walked(kinds[name], bowl, START, t - 1)
+            before = {"w": w.numpy(), **earlier.param_groups[0].state}
             optimizer, _, values = walked(kinds[name], bowl, START, t)
             assert close(losses(page)[k], values[-1])
             choose(page, k)
@@ -118,6 +120,8 @@ def test_every_number_of_a_step_is_pythons(lab, part):
                 found, step = table(page, "inside-table"), optimizer.last_step["w"]
                 checked = {"g", "w", *optimizer.state_names} & step.keys() | ({"step"} & step.keys())
                 assert checked <= found.keys(), (name, found)
+                for key, (old, *_) in found.items():
+                    assert old is None or close(old, before[key][i]), (name, key)
                 for key, value in step.items():
                     wanted = np.ravel(value)[i if np.ndim(value) else 0]
                     assert close(found[key][-1], wanted), (name, key)
@@ -352,7 +356,9 @@ def test_the_address_holds_the_moment(canned_page, open_file):
 @pytest.mark.parametrize(
     "address",
     ["#", "#on=nowhere", "#on=bowl&who=5&t=-1", "#on=bowl&who=[%22SGD%22,{%22lr%22:-1,%22evil%22:2}]&from=NaN,1&t=1e9",
-     "#on=bowl&who=[%22SGD%22,{%22lr%22:%22%3Cb%3E%22}]&panel=__proto__&preset=%3Cscript%3E"],
+     "#on=bowl&who=[%22SGD%22,{%22lr%22:%22%3Cb%3E%22}]&panel=__proto__&preset=%3Cscript%3E",
+     "#on=bowl&who=[%22Newton%22,{%22modification%22:%22trust%22,%22lr%22:2}]",
+     "#on=bowl&who=[%22SGD%22,{}]&number=x&chosen=7&of=1.5&t=abc"],
 )  # fmt: skip
 def test_a_bad_address_does_no_harm(canned_page, open_file, address):
     page = open_file(canned_page)

@@ -110,9 +110,13 @@ function choiceRow(name, now) {
 }
 
 function change(name, value) {
-  const walker = chosen();
-  walker.changes = { ...walker.changes, [name]: value };
-  walker.runner = makeRunnerFor(walker);
+  const walker = chosen(), { changes } = walker;
+  walker.changes = { ...changes, [name]: value };
+  try { walker.runner = makeRunnerFor(walker); } catch (error) { // settings that exclude each other
+    walker.changes = changes;
+    $("leader").textContent = error.message;
+    return;
+  }
   showLimit();
   show(lab.t);
 }

@@ -11,7 +11,12 @@ let losses; // the plot of the losses
 // From here on the page follows `lab`
 
 function launch() {
-  for (const walker of lab.walkers) walker.runner = makeRunnerFor(walker);
+  for (const walker of lab.walkers) {
+    try { walker.runner = makeRunnerFor(walker); } catch { // numbers of a hash that exclude each other
+      walker.changes = {};
+      walker.runner = makeRunnerFor(walker);
+    }
+  }
 }
 
 function relaunch() {
