@@ -19,6 +19,7 @@ from minigrad import Tensor
 from minigrad.extend import Op, elementwise, scale, select
 from minigrad.loops.javascript import FUNCTIONS, number
 from minigrad.loops.lowering import ELEMENTWISE
+from minigrad.ops.index import put_along_op
 from models.activations import ACTIVATIONS
 from optim.laboratory.printed import forward_script, objective_script
 from tests.javascript import run
@@ -148,6 +149,8 @@ def moving_cases():
     yield "gathered by two together", lambda y, i: y[0, i, i], (y, i)
     yield "gathered by a grid", lambda x, i: x[i[:, None], i[None, :3]], (x, i)
     yield "taken along", lambda x, i: np.take_along_axis(x, i[None], 0), (x, i)
+    columns = np.array([[1, 0, 1, 3]])
+    yield "put along", lambda x: put_along_op(x[:1], columns, axis=1, shape=(1, 4)), (x,)
     yield "index_add", lambda x, i: mg.index_add(x, i, np.arange(4.0)), (x, i)
 
 
