@@ -120,6 +120,8 @@ def moving_cases():
     x, y, v = rng.normal(size=(3, 4)), rng.normal(size=(2, 3, 4)), rng.normal(size=5)
     i = np.array([2, 0, 2, -1])
     yield "transposed and added", lambda x: x.T + x.T[::-1], (x,)
+    yield "a computed square transposed", lambda x: (x[:, :3] * 2).T - x[:, :3] * 2, (x,)
+    yield "a computed array backwards", lambda v: (v * 2)[::-1] + v * 2, (v,)
     yield "sliced backwards", lambda y: y[1, ::-1, 1::2], (y,)
     yield "an element", lambda y: y[1, 2, 3] * y[0, 0, 0], (y,)
     yield "new axes", lambda v: v[:, None] * v[None, 1:], (v,)
