@@ -16,7 +16,7 @@ import minigrad as mg
 import models
 from benchmarks.random_programs import programs
 from minigrad import Tensor
-from minigrad.extend import Op, elementwise, scale, select
+from minigrad.extend import Op, apply, elementwise, printed, scale, select
 from minigrad.loops.javascript import FUNCTIONS, number
 from minigrad.loops.lowering import ELEMENTWISE
 from minigrad.ops.index import put_along_op
@@ -298,9 +298,13 @@ def layer_points():
 
 
 def test_a_constant_behind_a_check_is_not_taken_for_its_stand_in():
-    z, y = Tensor([[0.5, -1.0]], requires_grad=True), np.array([[1.0, 0.0]])
-    y.flags.writeable = False
-    compare({"logistic": printed_point(lambda: models.binary_cross_entropy_with_logits(z, y), [z])})
+    checked = elementwise(lambda x: x if x > 0 else 1 / 0, 1, name="checked")
+    printed(checked, meaning=lambda x: +x)
+    scaled = elementwise(lambda x, c: x * (1 + c), lambda y, x, c: 1 + c, None, name="scaled")
+    p, c = Tensor([1.0, -2.0], requires_grad=True), np.array(2.0)
+    script = objective_script(lambda: np.sum(scaled(p, 1.0 / apply(checked, (c,), {}))), [p])
+    found = run(f"const g = new Float64Array(2); result = [{script}.gradient([1, -2], g), g];")
+    assert found == [-1.5, [1.5, 1.5]]
 
 
 def test_layers():
