@@ -38,7 +38,8 @@ def function_problem(
         ValueError: f is not one finite number at the start, or the region is none.
     """
     w = Tensor(np.array(start, float), requires_grad=True, name="w")
-    found = f(w)
+    with np.errstate(all="ignore"):
+        found = f(w)
     value = np.asarray(found.data if isinstance(found, Tensor) else found)
     if value.shape != () or value.dtype.kind not in "fiu":
         raise not_one_number(CALL, "f", found)
@@ -116,4 +117,5 @@ def _view(model: Any, leaves: Leaves, X: Any, y: Any) -> tuple[dict[str, Any] | 
         "box": np.stack([low - pad, high + pad], axis=1).tolist(), "size": size, "points": X.tolist(),
         "labels": np.ravel(y).astype(float).tolist(), "outputs": int(np.size(model(grid[:1]))),
     }  # fmt: skip
-    return view, forward_script(lambda places: model(places), [p for _, p in leaves], (grid,))
+    forward = forward_script(lambda places: model(places), [p for _, p in leaves], (grid,))
+    return view, forward.replace(f"[{', '.join('0' * grid.size)}]", str(grid.size))

@@ -162,10 +162,11 @@ def _label(group: ParamGroup, name: str) -> str:
 
 def _told_apart(methods: list[Method]) -> list[Method]:
     """Labels that are alike get their rate, and if that is alike too, a number."""
-    labels = [method.label for method in methods]
-    for k, method in enumerate(methods):
-        if labels.count(method.label) > 1 and "lr" in method.numbers:
-            labels[k] = f"{method.label}, lr {method.numbers['lr']:g}"
+    names = [method.label for method in methods]
+    labels = [
+        f"{name}, lr {method.numbers['lr']:g}" if names.count(name) > 1 and "lr" in method.numbers else name
+        for name, method in zip(names, methods, strict=True)
+    ]
     taken: list[str] = []
     for label in labels:
         same = sum(other == label or other.startswith(f"{label} (") for other in taken)

@@ -3,8 +3,7 @@
 // page. A `problem` is a printed loss, a `rule` a printed update. A place is where a trajectory is after t steps: `theta`, `loss`
 // and `g` there, the optimizer's `state` and `counters`. A place is never changed, so all that was shown can be shown again.
 
-const CHECKPOINT_INTERVAL = 64; // steps between two checkpoints; it is doubled whenever they fill a runner's memory,
-const CHECKPOINT_BYTES = 32e6; // which is so large
+const MEMORY = 32e6, PLACE_BYTES = 1e3; // of the places that a runner keeps; and of a place, beside its vectors
 const VALUE_COST = 1 / 3, PRODUCT_COST = 2; // of a loss alone and of a product H·v, in gradients
 
 // Vectors
@@ -16,10 +15,10 @@ function dot(a, b) {
 }
 
 function norm(a) {
-  const unit = unitOf(a); // so that no square over- or underflows
-  let total = 0;
-  for (let i = 0; i < a.length; i++) total += (unit * a[i]) ** 2;
-  return Math.sqrt(total) / unit;
+  const square = dot(a, a);
+  if (square > 1e-280 && square < Infinity) return Math.sqrt(square);
+  const unit = unitOf(a), b = scaled(unit, a); // the squares have under- or overflowed
+  return Math.sqrt(dot(b, b)) / unit;
 }
 
 function largest(a) {
@@ -110,9 +109,11 @@ function methodOf(problem, method, resumed) {
 }
 
 // A trajectory that can be looked at after any number of steps. `start` is copied; `state` and `counters` go on with a training.
-function makeRunner({ problem, method, start, state, counters, memory = CHECKPOINT_BYTES }) {
+function makeRunner({ problem, method, start, state, counters, memory = MEMORY }) {
   let walk, here, before; // the method; the place that is shown, and the one a step earlier, null at t = 0
-  let checkpoints, interval, recent, bytes; // places: every `interval` steps, and the last ones of a way back, by t
+  // Places that are kept: one every `interval` steps, which is doubled whenever the memory is full, and those of the last way
+  // back, by t. `bytes` is the size of each.
+  let checkpoints, interval, recent, bytes;
   let end; // where no further step is taken, and why; null while that is not known
 
   // The place that `found` leads to, with its loss and gradient on the mini-batch of the step to come.
@@ -164,17 +165,20 @@ function makeRunner({ problem, method, start, state, counters, memory = CHECKPOI
     if (recent.size > 2 && recent.size * bytes > memory) recent.delete(recent.keys().next().value);
   }
 
+  const kept = (t) => recent.get(t) ?? (t % interval ? undefined : checkpoints[t / interval]);
+
   // The place before the one shown is always known too, for `trace`: so a way back begins at a checkpoint before t.
   function seek(t) {
     if (!Number.isInteger(t) || t < 0) throw new RangeError(`runner.seek(t) needs a whole number from 0 on, got ${t}.`);
     if (end) t = Math.min(t, end.t);
-    const checkpoint = checkpoints[Math.max(0, Math.min(checkpoints.length, Math.ceil(t / interval)) - 1)], back = t < here.t;
-    if (t === 0) [before, here] = [null, checkpoint];
-    else if (recent.has(t) && recent.has(t - 1)) [before, here] = [recent.get(t - 1), recent.get(t)];
-    else if (back || checkpoint.t > here.t) {
+    if (kept(t) && (t === 0 || kept(t - 1))) {
+      [before, here] = [t === 0 ? null : kept(t - 1), kept(t)];
+      return runner;
+    }
+    const checkpoint = checkpoints[Math.min(checkpoints.length, Math.ceil(t / interval)) - 1], back = t < here.t;
+    if (back || checkpoint.t > here.t) {
       recent.clear();
       [before, here] = [null, checkpoint];
-      remember(here);
     }
     forward(t, back);
     return runner;
@@ -186,13 +190,13 @@ function makeRunner({ problem, method, start, state, counters, memory = CHECKPOI
     if (from.length !== n) throw new RangeError(`makeRunner: start needs ${n} numbers, got ${from.length}.`);
     [start, method, walk] = [Float64Array.from(from), changed, found];
     checkpoints = [];
-    interval = CHECKPOINT_INTERVAL;
+    interval = 1;
     recent = new Map();
     end = null;
     runner.path = { losses: [], norms: [], costs: [], points: [] };
     here = arrive(0, { theta: start, info: {}, ...walk.begin() }, 0);
     before = null;
-    bytes = 8 * problem.n * (2 + (Array.isArray(here.state) ? here.state.length : 0));
+    bytes = PLACE_BYTES + 8 * n * (2 + (Array.isArray(here.state) ? here.state.length : 0));
     note(here);
     return runner;
   }

@@ -30,7 +30,8 @@ const ENDS = {
   SINGULAR: "The Hessian is singular, so −H⁻¹g does not exist.",
   "not a direction of descent": "The Newton direction climbs, and no step is taken along it.",
   "curves down": "The slope is 0 up to rounding, and yet a direction curves downwards: this is no minimum.",
-  SADDLE: "A saddle point, and the slope prefers neither way out of it. Move the start a little.",
+  "no Hessian": "The Hessian is not finite.",
+  SADDLE: "A saddle point, and the slope prefers no way out of it. Move the start a little.",
 };
 const SMALL_GRADIENT = "The gradient is small. Python now checks the curvature: it ends at a minimum and leaves a saddle point.";
 
@@ -146,8 +147,8 @@ function stuck(here, p) {
   return still ? "FIRST_ORDER" : "RADIUS_COLLAPSED";
 }
 
-// Whether gᵀv is 0 up to rounding, so that its sign says nothing.
-const level = (v, g) => Math.abs(dot(v, g)) <= EPS * norm(g);
+// Whether rounding decides where the lowest eigenvector points: gᵀv is 0, or another eigenvalue is as low.
+const undecided = ({ lam, V, g }) => Math.abs(dot(V[0], g)) <= EPS * norm(g) || lam[1] - lam[0] <= 1e-8 * largest(lam);
 
 // v with length 1 and gᵀv ≤ 0.
 const downhill = (v, g) => scaled((dot(g, v) > 0 ? -1 : 1) / norm(v), v);
@@ -159,6 +160,9 @@ function newton(problem, given, resumed) {
   const settings = settingsOf("Newton", NEWTON, given, {
     modification: ["none", "shift", "abs", "clip", "pinv", "trust"], line_search: ["armijo", null],
   });
+  if (settings.modification === "trust" && settings.lr !== 1) {
+    throw new RangeError(`Newton(lr=${settings.lr}) must be 1 with modification="trust": the radius sets the length.`);
+  }
   const limit = Math.min(settings.dense_limit, DENSE_LIMIT);
   if (problem.n > limit) throw new RangeError(`Newton takes at most ${limit} unknowns in a page, got ${problem.n}. Use NewtonCG.`);
   const begin = () => ({ state: { radius: resumed?.radius ?? null }, counters: {} });
@@ -167,7 +171,7 @@ function newton(problem, given, resumed) {
 
 function newtonStep(objective, here, state, settings) {
   const n = here.x.length, found = spectrum(here, n);
-  if (!found) return { info: { status: "NONFINITE", accepted: false } };
+  if (!found) return { info: { status: "NONFINITE", ends: "no Hessian", accepted: false } };
   const { lam, V, unit, g } = found, most = largest(lam), negative = -settings.cutoff * most;
   const step = settings.modification === "trust" ? denseTrustStep : lineStep;
   const taken = step(objective, here, found, state, settings), { info, there } = taken;
@@ -202,14 +206,14 @@ function combined(V, c) { // V·c
 
 // A step along −V(c/d); from a saddle point, where the slope promises next to nothing, along the lowest eigenvector.
 function lineStep(objective, here, found, state, settings) {
-  const { lam, V, g, unit } = found, most = largest(lam), { modification } = settings;
+  const { lam, V, unit } = found, most = largest(lam), { modification } = settings;
   const p = newtonDirection(found, here, settings);
   if (!p) return { info: { status: "SINGULAR", accepted: false, rejections: 0 } };
   const slope = dot(here.g, p), decrement = slope <= 0 ? Math.sqrt(-slope) : NaN;
   const promise = Math.max(2 * Math.abs(here.f), (-lam[0] / unit) * Math.max(1, 0.01 * dot(here.x, here.x)));
   const negative = lam[0] < -Math.max(NEGATIVE, settings.lambda_tol) * most;
   if (-slope <= NOISE * promise && negative && ["shift", "abs", "clip"].includes(modification)) {
-    if (level(V[0], g)) return { info: { status: "SADDLE", accepted: false, rejections: 0 } };
+    if (undecided(found)) return { info: { status: "SADDLE", accepted: false, rejections: 0 } };
     const left = escape(objective, here, V[0], decrement);
     if (left) return { ...left, state };
   }
@@ -429,6 +433,10 @@ function newtonCG(problem, given, resumed) {
   const settings = settingsOf("NewtonCG", NEWTON_CG, given, {
     globalization: ["trust-region"], curvature: ["hessian"], preconditioner: [null],
   });
+  const named = ["superlinear", "quadratic", "eisenstat-walker"].includes(settings.forcing);
+  if (!named && !(settings.forcing > 0 && settings.forcing < 1)) {
+    throw new RangeError(`NewtonCG(forcing=${settings.forcing}) must be a name of a forcing or a number in (0, 1).`);
+  }
   const fresh = { f0: NaN, g0: NaN, g0_max: NaN, eta: NaN, size: NaN, best: Infinity, stalled: 0, accepted: 0 };
   const begin = () => ({ state: { ...fresh, method: { radius: null }, ...resumed }, counters: {} });
   return secondOrder(problem, settings, begin, (place) => {
