@@ -18,7 +18,7 @@ import numpy as np
 from minigrad.families import LINEAR
 from minigrad.loops.nests import By, Nest, Operand, Place, Statement, View, fresh
 from minigrad.ops import elementwise as e
-from minigrad.ops.index import SLOT, gather, getitem_op, place_op, put_along_op, scatter, take_along_op
+from minigrad.ops.index import SLOT, full_index, gather, getitem_op, place_op, scatter
 from minigrad.ops.linalg import inner_op, linear, matmul_op, matvec_op
 from minigrad.ops.reduce import max_op, min_op, prod_op, total
 from minigrad.ops.shape import astype_constant_op, astype_op, concatenate_op, where_op
@@ -158,11 +158,11 @@ def has_row(line: Line) -> bool:
 
 def _is_view(line: Line) -> bool:
     """Whether a linear map only looks at its operand in another way."""
-    x = value_of(line.args[0]) if line.op in LINEAR else None
+    x = value_of(line.args[0]) if line.op in LINEAR and len(line.args) == 1 else None
     if not isinstance(x, np.ndarray) or not x.size:
         return False
     lie = np.empty(x.shape, np.int8)
-    return bool(np.may_share_memory(line.op.forward(lie, *line.args[1:], **line.params), lie))
+    return bool(np.may_share_memory(line.op.forward(lie, **line.params), lie))
 
 
 def _row(op: Op) -> Row:
@@ -207,16 +207,13 @@ def _astype(to: Lowering, line: Line, x: Any, dtype: Any) -> View:
 # Moving
 
 
-def _moved(to: Lowering, line: Line, x: Any, *others: Any, **params: Any) -> View:
+def _moved(to: Lowering, line: Line, x: Any, **params: Any) -> View:
     """A linear map that gives a view of its operand, or of a copy of it."""
     x = to.view(line.args[0])
     for source in (x, None):
         source = source or to.copied(x, fresh(x.shape, x.array.kind))
-        lie = (
-            _picked(source.lie, **params)
-            if line.op is getitem_op
-            else line.op.forward(source.lie, *line.args[1:], **params)
-        )
+        forward = _picked if line.op is getitem_op else line.op.forward
+        lie = forward(source.lie, **params)
         if lie.shape == line.array.shape and np.may_share_memory(lie, source.lie):
             return source.across(lie)
         if line.op not in VIEWS or not lie.size:
@@ -258,7 +255,7 @@ def _concatenated(to: Lowering, line: Line, *parts: Any, axis: int) -> View:
 
 def _indexed(to: Lowering, x: View, index: tuple[Any, ...], arrays: Sequence[Any]) -> tuple[Any, Place]:
     """x[index] as the shape of the loops and the place in x."""
-    full = _spelled_out(index, x.lie.ndim)
+    full = full_index(index, x.shape)
     remaining = iter(arrays)
     picked = [to.view(next(remaining)) if i is SLOT else None for i in full]
     common = np.broadcast_shapes(*(v.shape for v in picked if v is not None))
@@ -267,10 +264,7 @@ def _indexed(to: Lowering, x: View, index: tuple[Any, ...], arrays: Sequence[Any
     together = chosen == list(range(chosen[0], chosen[-1] + 1))
     before = [at for at in range(len(full)) if at not in chosen and together and at < chosen[0]]
     after = [at for at in range(len(full)) if at not in chosen and at not in before]
-    axis_of, axis = {}, 0
-    for at, i in enumerate(full):
-        axis_of[at] = axis
-        axis += i is not None
+    axis_of = np.cumsum([i is not None for i in full]) - 1
     # the plain part of the index is a view, in which an axis with an array is held at 0
     rest = _picked(x.lie, tuple(0 if i is SLOT else i for i in full))
     plain = [at for at, i in enumerate(full) if at not in chosen]
@@ -286,16 +280,8 @@ def _indexed(to: Lowering, x: View, index: tuple[Any, ...], arrays: Sequence[Any
             place = view.spread(common).place()
             place = Place(place.array, place.offset, (*(0,) * lead, *place.strides, *(0,) * tail))
             by.append(By(place, x.lie.strides[axis_of[at]], x.shape[axis_of[at]]))
-    return shape, Place(
-        x.array, base.offset, tuple(s if n != 1 else 0 for s, n in zip(own, shape)), tuple(by)
-    )
-
-
-def _spelled_out(index: tuple[Any, ...], ndim: int) -> tuple[Any, ...]:
-    used = sum(i is not None and i is not Ellipsis for i in index)
-    rest = (slice(None),) * (ndim - used)
-    at = index.index(Ellipsis) if Ellipsis in index else len(index)
-    return (*index[:at], *rest, *index[at + 1 :])
+    moving = tuple(stride if n != 1 else 0 for stride, n in zip(own, shape, strict=True))
+    return shape, Place(x.array, base.offset, moving, tuple(by))
 
 
 def _gathered(to: Lowering, line: Line, x: Any, *arrays: Any, index: tuple[Any, ...]) -> View:
@@ -311,27 +297,6 @@ def _scattered(
     y = to.store(to.result(line), "positive", 0.0)
     extents, place = _indexed(to, y, index, line.args[1:])
     to.loops(extents, place, "positive", (g,), "add")
-    return y
-
-
-def _along(x: View, indices: View, axis: int) -> Place:
-    """The place of take_along_axis(x, indices, axis) in a nest over the shape of the indices."""
-    held = x.across(x.lie[tuple(slice(0, 1) if a == axis else slice(None) for a in range(x.lie.ndim))])
-    place = held.spread(indices.shape).place()
-    by = By(indices.place(), x.lie.strides[axis], x.shape[axis])
-    return Place(place.array, place.offset, place.strides, (by,))
-
-
-def _taken_along(to: Lowering, line: Line, x: Any, indices: Any, axis: int) -> View:
-    y, indices = to.result(line), to.view(line.args[1])
-    place = _along(to.view(line.args[0]), indices, axis)
-    to.nests.append(Nest(indices.shape, [Statement(y.place(), "positive", (place,))]))
-    return y
-
-
-def _put_along(to: Lowering, line: Line, g: Any, indices: Any, axis: int, shape: Any) -> View:
-    y, indices = to.store(to.result(line), "positive", 0.0), to.view(line.args[1])
-    to.loops(indices.shape, _along(y, indices, axis), "positive", (g,), "add")
     return y
 
 
@@ -373,8 +338,6 @@ ROWS: dict[Op, Row] = {
     concatenate_op: _concatenated,
     gather: _gathered,
     scatter: _scattered,
-    take_along_op: _taken_along,
-    put_along_op: _put_along,
     total: _reduced("add", 0.0),
     max_op: _reduced("maximum", -math.inf),
     min_op: _reduced("minimum", math.inf),

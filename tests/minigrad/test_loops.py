@@ -16,9 +16,10 @@ import minigrad as mg
 import models
 from benchmarks.random_programs import programs
 from minigrad import Tensor
-from minigrad.extend import Op, elementwise, scale, select
+from minigrad.extend import Op, apply, elementwise, printed, scale, select
 from minigrad.loops.javascript import FUNCTIONS, number
 from minigrad.loops.lowering import ELEMENTWISE
+from minigrad.ops.index import put_along_op
 from models.activations import ACTIVATIONS
 from optim.laboratory.printed import forward_script, objective_script
 from tests.javascript import run
@@ -119,6 +120,8 @@ def moving_cases():
     x, y, v = rng.normal(size=(3, 4)), rng.normal(size=(2, 3, 4)), rng.normal(size=5)
     i = np.array([2, 0, 2, -1])
     yield "transposed and added", lambda x: x.T + x.T[::-1], (x,)
+    yield "a computed square transposed", lambda x: (x[:, :3] * 2).T - x[:, :3] * 2, (x,)
+    yield "a computed array backwards", lambda v: (v * 2)[::-1] + v * 2, (v,)
     yield "sliced backwards", lambda y: y[1, ::-1, 1::2], (y,)
     yield "an element", lambda y: y[1, 2, 3] * y[0, 0, 0], (y,)
     yield "new axes", lambda v: v[:, None] * v[None, 1:], (v,)
@@ -148,6 +151,8 @@ def moving_cases():
     yield "gathered by two together", lambda y, i: y[0, i, i], (y, i)
     yield "gathered by a grid", lambda x, i: x[i[:, None], i[None, :3]], (x, i)
     yield "taken along", lambda x, i: np.take_along_axis(x, i[None], 0), (x, i)
+    columns = np.array([[1, 0, 1, 3]])
+    yield "put along", lambda x: put_along_op(x[:1], columns, axis=1, shape=(1, 4)), (x,)
     yield "index_add", lambda x, i: mg.index_add(x, i, np.arange(4.0)), (x, i)
 
 
@@ -293,9 +298,13 @@ def layer_points():
 
 
 def test_a_constant_behind_a_check_is_not_taken_for_its_stand_in():
-    z, y = Tensor([[0.5, -1.0]], requires_grad=True), np.array([[1.0, 0.0]])
-    y.flags.writeable = False
-    compare({"logistic": printed_point(lambda: models.binary_cross_entropy_with_logits(z, y), [z])})
+    checked = elementwise(lambda x: x if x > 0 else 1 / 0, 1, name="checked")
+    printed(checked, meaning=lambda x: +x)
+    scaled = elementwise(lambda x, c: x * (1 + c), lambda y, x, c: 1 + c, None, name="scaled")
+    p, c = Tensor([1.0, -2.0], requires_grad=True), np.array(2.0)
+    script = objective_script(lambda: np.sum(scaled(p, 1.0 / apply(checked, (c,), {}))), [p])
+    found = run(f"const g = new Float64Array(2); result = [{script}.gradient([1, -2], g), g];")
+    assert found == [-1.5, [1.5, 1.5]]
 
 
 def test_layers():
