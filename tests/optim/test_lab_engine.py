@@ -457,6 +457,13 @@ def test_eigenvalues_and_eigenvectors_are_lapacks(n, rng):
         np.testing.assert_allclose(H @ V.T, V.T * got["values"], rtol=0, atol=1e-14 * size)
 
 
+def test_a_norm_does_not_over_or_underflow():
+    found = run(
+        "return [[3e200, 4e200], [-3e-200, 4e-200], [0, 0], [3, 4]].map((a) => norm(Float64Array.from(a)));"
+    )
+    assert found == pytest.approx([5e200, 5e-200, 0, 5], rel=1e-15)
+
+
 def test_hessian_and_what_a_step_promises():
     x, p, alphas = np.array(START), np.array([0.3, -0.2]), np.array([0.0, 0.5, 1.0, 2.0])
     found = run(
@@ -584,8 +591,8 @@ NEWTON = {
     "abs": {},
     "shift": {"modification": "shift"},
     "clip": {"modification": "clip", "weight_decay": 0.1},
-    "pinv": {"modification": "pinv", "damping": 0.01},
-    "none": {"modification": "none"},
+    "pinv": {"modification": "pinv"},
+    "none": {"modification": "none", "damping": 0.01},
     "pure": {"modification": "none", "line_search": None, "lr": 0.9},
     "trust": {"modification": "trust"},
     "small trust": {"modification": "trust", "initial_radius": 0.1, "damping": 0.1},
@@ -704,7 +711,7 @@ def test_every_step_radius_and_iteration_of_cg_is_pythons(name, key, pairs):
         if together:
             go_on_from(seen["theta"], [w])
     else:
-        if t < STEPS and (key in NEWTON_CG or norms[-1] > 1e-8 * norms[0]):
+        if t < STEPS and (key in NEWTON_CG or norms[-1] > 1e-6 * norms[0]):
             ended(found, optimizer, loss)
     assert found["same"]  # there and back again
     spent = [2 + 2 * seen["info"]["n_hv"] + seen["info"]["rejections"] / 3 for seen in found["seen"]]
