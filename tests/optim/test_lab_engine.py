@@ -761,7 +761,7 @@ STEEP = """{
         (
             hill,
             [1e-9, 2e-9],
-            {"modification": "clip"},
+            {},
             "A saddle point, and the slope prefers no way out of it",
         ),
         (
