@@ -19,7 +19,7 @@ from minigrad import compile
 from models import MLP
 from models.losses import cross_entropy, mse_loss
 from optim import Adam
-from optim.lab.printed import objective_script, rule_script
+from optim.laboratory.printed import objective_script, rule_script
 from tests.javascript import run
 
 NETS = ("2-16-16-1", "64-64-32-10")

@@ -28,15 +28,6 @@ from minigrad.hints import visible as visible
 from minigrad.leaving import numeric as numeric
 from minigrad.leaving import require_plain as require_plain
 from minigrad.leaving import touch as touch
-from minigrad.loops.fusing import fused as fused
-from minigrad.loops.javascript import LOOPS as LOOPS
-from minigrad.loops.javascript import Function as Function
-from minigrad.loops.javascript import script as script
-from minigrad.loops.javascript import values as values
-from minigrad.loops.lowering import Lowering as Lowering
-from minigrad.loops.meaning import expanded as expanded
-from minigrad.loops.nests import Nest as Nest
-from minigrad.loops.nests import fresh as fresh
 from minigrad.mode import Mode as Mode
 from minigrad.mode import current as current
 from minigrad.mode import scope as scope
@@ -100,15 +91,34 @@ if _TYPE_CHECKING:
     from minigrad.drawing.write.page import data_text as data_text
     from minigrad.drawing.write.page import framed as framed
     from minigrad.drawing.write.page import policy as policy
+    from minigrad.loops.fusing import fused as fused
+    from minigrad.loops.javascript import LOOPS as LOOPS
+    from minigrad.loops.javascript import Function as Function
+    from minigrad.loops.javascript import script as script
+    from minigrad.loops.javascript import values as values
+    from minigrad.loops.lowering import Lowering as Lowering
+    from minigrad.loops.meaning import expanded as expanded
+    from minigrad.loops.nests import Nest as Nest
+    from minigrad.loops.nests import fresh as fresh
+
+
+# What pages and printed loops are made of, by the file that has it; loaded when it is first used, because it
+# brings all of drawing with it.
+_LATE = {
+    "drawing.drawing": ("Drawing",),
+    "drawing.write.page": ("LIGHT", "PAGE", "colours", "data_text", "framed", "policy"),
+    "loops.fusing": ("fused",),
+    "loops.javascript": ("LOOPS", "Function", "script", "values"),
+    "loops.lowering": ("Lowering",),
+    "loops.meaning": ("expanded",),
+    "loops.nests": ("Nest", "fresh"),
+}
 
 
 def __getattr__(name: str) -> _Any:
-    """Load what pages are made of when it is first used, because it brings all of drawing with it."""
     from importlib import import_module
 
-    files = {"Drawing": "drawing"} | dict.fromkeys(
-        ("LIGHT", "PAGE", "colours", "data_text", "framed", "policy"), "write.page"
-    )
-    if name not in files:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
-    return getattr(import_module(f"minigrad.drawing.{files[name]}"), name)
+    for file, names in _LATE.items():
+        if name in names:
+            return getattr(import_module(f"minigrad.{file}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)

@@ -232,9 +232,7 @@ def _picked(lie: Any, index: tuple[Any, ...]) -> Any:
 
 
 def _without_row(op: Op) -> TypeError:
-    return not_printed(
-        op.name, "there are no loops for it yet", "Use functions that have a row in docs/lab.md."
-    )
+    return not_printed(op.name, "there are no loops for it yet", "Write it with other functions.")
 
 
 def _placed(to: Lowering, line: Line, g: Any, shape: tuple[int, ...], index: tuple[Any, ...]) -> View:

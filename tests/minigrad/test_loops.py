@@ -20,7 +20,7 @@ from minigrad.extend import Op, elementwise, scale, select
 from minigrad.loops.javascript import FUNCTIONS, number
 from minigrad.loops.lowering import ELEMENTWISE
 from models.activations import ACTIVATIONS
-from optim.lab.printed import forward_script, objective_script
+from optim.laboratory.printed import forward_script, objective_script
 from tests.javascript import run
 from tests.minigrad.loop_programs import PROGRAMS
 from tests.seeds import further

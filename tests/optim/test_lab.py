@@ -115,7 +115,7 @@ def test_a_training_is_handed_over_as_it_is():
     assert sgd["state"] is sgd["counters"] is None
     assert np.array_equal(group.w, weights)
     assert all(np.array_equal(group.state[k], v) for k, v in state.items())
-    again, other, X, y = net(6, amsgrad=True)
+    again, _, X, y = net(6, amsgrad=True)
     optimizer.step(lambda: cross_entropy(model(X), y))
     assert np.array_equal(model(X).numpy(), again(X).numpy())
 

@@ -9,7 +9,7 @@ import minigrad as mg
 import models
 import optim
 from minigrad import Tensor
-from optim.lab.printed import forward_script, objective_script, rule_script
+from optim.laboratory.printed import forward_script, objective_script, rule_script
 from tests.javascript import run
 from tests.optim.cases import CASES
 from tests.seeds import further

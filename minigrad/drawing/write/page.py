@@ -21,8 +21,8 @@ __all__ = ["LIGHT", "PAGE", "colours", "data_text", "framed", "policy"]
 def policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
     """The Content-Security-Policy of a page that holds these texts as its `<script>` and `<style>` elements.
 
-    >>> policy(["let x;"], [])[:58]
-    "default-src 'none'; img-src data:; script-src 'sha256-3rxG"
+    >>> "script-src 'sha256-" in policy(["let x;"], []), "style-src" in policy(["let x;"], [])
+    (True, False)
     """
     allowed = [
         f"{kind}-src {' '.join(map(_hash, texts))}; "

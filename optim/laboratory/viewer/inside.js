@@ -30,8 +30,9 @@ function insertRule(drawing, rule) {
   const [, , width, height] = svg.getAttribute("viewBox").split(" "), least = height - 51;
   svg.setAttribute("viewBox", `0 0 ${width} ${least}`);
   svg.setAttribute("height", least);
+  svg.style.minWidth = `${0.75 * width}px`; // beyond, it scrolls: a smaller one cannot be read
   svg.removeAttribute("role");
-  for (const title of svg.querySelectorAll("title")) title.remove();
+  for (const line of svg.querySelectorAll(".node text:last-of-type")) line.textContent = ""; // what stood there made room for a number
   drawing.append(svg);
 }
 

@@ -34,8 +34,17 @@ function render() {
   $("time").setAttribute("aria-valuetext", `${lab.t} ${lab.axis === "steps" ? "steps" : "gradients"}`);
   $("count").textContent = `${lab.t} / ${lab.steps} ${lab.axis === "steps" ? "steps" : "gradients"}`;
   $("leader").textContent = leaderSentence();
-  PANELS[lab.panel]();
+  showPanel();
   remember();
+}
+
+// While it plays, a panel that takes long waits for the end.
+let panelTime = 0;
+function showPanel() {
+  if (lab.playing && panelTime > 9) return;
+  const began = performance.now();
+  PANELS[lab.panel]();
+  panelTime = performance.now() - began;
 }
 
 function leaderSentence() {
@@ -172,14 +181,14 @@ function play() {
   if (lab.t >= lab.steps) show(0);
   lab.playing = true;
   progress = lab.t;
-  last = 0;
+  last = panelTime = 0;
   intervals.length = 0;
   showPlaying();
   requestAnimationFrame(tick);
 }
 
 function pause() {
-  lab.playing = false;
+  if (lab.playing) { lab.playing = false; showPanel(); }
   showPlaying();
 }
 
@@ -235,7 +244,7 @@ function listen() {
   $("problem").addEventListener("change", () => openState({ ...currentState(), problem: +$("problem").value, start: undefined, preset: "", coordinate: 0 }));
   for (const tab of $("tabs").children) tab.addEventListener("click", () => openPanel(tab.dataset.panel));
   $("tabs").addEventListener("keydown", (event) => {
-    const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key], tabs = [...$("tabs").children];
+    const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key], tabs = [...$("tabs").children].filter((tab) => !tab.hidden);
     if (!way) return;
     event.stopPropagation();
     const next = tabs[(tabs.indexOf(document.activeElement) + way + tabs.length) % tabs.length];

@@ -1,8 +1,9 @@
 // The model of a step: the loss along the step beside the line and the parabola that slope and curvature predict; and for
 // Newton-CG the way of CG, on the map and as a table.
 
-const ALONG = Array.from({ length: 71 }, (_, k) => -0.25 + k / 28); // in steps: 0 is before it, 1 after it
-const along = { plot: null, found: null };
+// From a quarter of a step before it to two steps, in `parts` of a quarter: place `parts` is before the step, 5·`parts` after it.
+const alphas = (parts) => Array.from({ length: 9 * parts + 1 }, (_, k) => -0.25 + k / (4 * parts));
+const along = { plot: null, found: null, parts: 8 };
 
 function showModel() {
   const walker = chosen(), { runner } = walker, problem = problemNow(), none = runner.t === 0;
@@ -10,8 +11,11 @@ function showModel() {
   $("model-says").textContent = none ? "No step has been taken yet. Press → or move the slider below the map." : "";
   along.found = null;
   if (none) { fillTable($("model-table"), [], []); fillTable($("cg-table"), [], []); return; }
-  const from = runner.before.theta, step = runner.theta.map((x, i) => x - from[i]), found = alongStep(problem, from, step, ALONG);
+  feed(problem, runner.t); // the mini-batch of this step
+  const from = runner.before.theta, step = runner.theta.map((x, i) => x - from[i]), began = performance.now();
   const g = new Float64Array(problem.n), before = problem.gradient(from, g), after = problem.gradient(runner.theta, new Float64Array(problem.n)), slope = dot(g, step);
+  along.parts = performance.now() - began > 1 ? 2 : 8;
+  const found = alongStep(problem, from, step, alphas(along.parts));
   const bend = curvatureAlong(problem, from, step);
   along.found = found;
   along.plot.draw();
@@ -52,15 +56,15 @@ function showCG(info) {
 
 function drawAlong(plot) {
   if (!along.found) return;
-  const { c } = plot, { losses, line, parabola } = along.found;
-  const y = rangeOf([...losses, ...(parabola ?? [])].filter((x) => Math.abs(x - losses[7]) <= 12 * Math.max(Math.abs(losses[35] - losses[7]), 1e-300)), false);
-  const F = frame(plot, { low: ALONG[0], high: ALONG.at(-1), label: "steps along p" }, { ...y, label: "loss" });
+  const { c } = plot, { losses, line, parabola } = along.found, xs = alphas(along.parts), before = losses[along.parts], after = losses[5 * along.parts];
+  const y = rangeOf([...losses, ...(parabola ?? [])].filter((x) => Math.abs(x - before) <= 12 * Math.max(Math.abs(after - before), 1e-300)), false);
+  const F = frame(plot, { low: xs[0], high: xs.at(-1), label: "steps along p" }, { ...y, label: "loss" });
   F.inside(() => {
-    drawLine(c, F, ALONG, line, ink("walk-4"), [2, 3], 1.6);
-    if (parabola) drawLine(c, F, ALONG, parabola, ink("walk-3"), [7, 3], 1.8);
-    drawLine(c, F, ALONG, losses, ink("text"), [], 2.2);
-    drawMark(c, "circle", F.X(0), F.Y(losses[7]), 4.5, ink("background"), ink("text"));
-    drawMark(c, chosen().shape, F.X(1), F.Y(losses[35]), 5.5, colourOf(chosen()), ink("background"));
+    drawLine(c, F, xs, line, ink("walk-4"), [2, 3], 1.6);
+    if (parabola) drawLine(c, F, xs, parabola, ink("walk-3"), [7, 3], 1.8);
+    drawLine(c, F, xs, losses, ink("text"), [], 2.2);
+    drawMark(c, "circle", F.X(0), F.Y(before), 4.5, ink("background"), ink("text"));
+    drawMark(c, chosen().shape, F.X(1), F.Y(after), 5.5, colourOf(chosen()), ink("background"));
   });
 }
 

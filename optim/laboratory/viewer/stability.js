@@ -48,7 +48,9 @@ function constantCurvature() {
 
 // [rate × curvature, λmax] at the place of a runner, up to a share of `tolerance`.
 function seenCurvature(walker, runner, tolerance) {
-  const problem = runner.problem ?? problemNow(), { theta } = runner, top = topEigenvalues(problem, theta, 1, undefined, tolerance)[0] + decayOf(walker);
+  const problem = runner.problem ?? problemNow(), { theta } = runner;
+  feed(problem, runner.t + 1); // the mini-batch of the step to come
+  const top = topEigenvalues(problem, theta, 1, undefined, tolerance)[0] + decayOf(walker);
   if (!divides(walker)) return [methodFor(walker).numbers.lr * top, top];
   if (runner.t === 0) return [NaN, top];
   const P = Float64Array.from({ length: problem.n }, (_, i) => 1 / runner.trace(i).lr_eff);
