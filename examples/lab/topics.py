@@ -175,6 +175,7 @@ def saddle() -> Preset:
         t=14,
         steps=100,
         panel="model",
+        chosen=2,
         measures=[
             *(leaving("descent", 0, delta, 1.1) for delta in deltas),
             *(leaving("Newton with |λ|", 2, delta, 2.0) for delta in deltas),
@@ -286,6 +287,7 @@ def newton_nd() -> Preset:
         t=3,
         steps=20,
         panel="model",
+        chosen=1,
         measures=[
             row(f"{stretched}: distance after 1 step", 0, 1e-9, "distance", on=stretched, t=1, to=[0, 0]),
             row("monkey saddle: ‖w‖ ÷ before", 0.5, 1e-9, "share", on="monkey saddle", first=4, last=5),
@@ -342,6 +344,7 @@ def races() -> list[Preset]:
             ],
             t=100,
             steps=300,
+            chosen=2,
         ),
         Preset(
             "Race: Himmelblau",
@@ -356,6 +359,7 @@ def races() -> list[Preset]:
             ],
             t=25,
             steps=100,
+            chosen=2,
         ),
         Preset(
             "Race: under noise",
@@ -372,5 +376,6 @@ def races() -> list[Preset]:
             [("SGD", {"lr": 0.5}), ("Adam", {"lr": 0.05}), ("Lion", {"lr": 0.01}), ("Newton-CG", {})],
             t=20,
             steps=200,
+            chosen=1,
         ),
     ]

@@ -63,9 +63,9 @@ class Measure:
 class Preset:
     """A moment of the lab: who walks where, how far, and what to look at.
 
-    methods: labels of methods, with the numbers or settings that differ from theirs. t: the step that is
-    shown, of `steps`. panel: "inside", "model", "stability" or "measured". axis: "steps", or "costs" in
-    gradients.
+    methods: labels of methods, with the numbers or settings that differ from theirs; `chosen` is the position
+    of the one whose numbers are shown. t: the step that is shown, of `steps`. panel: "inside", "model",
+    "stability" or "measured". axis: "steps", or "costs" in gradients.
     """
 
     name: str
@@ -77,6 +77,7 @@ class Preset:
     steps: int = 100
     panel: str = "inside"
     axis: str = "steps"
+    chosen: int = 0
     coordinate: int = 0
     measures: Sequence[Measure] = ()
 

@@ -328,6 +328,10 @@ def test_each_topic_opens_with_measured_beside_published(canned_page, open_file)
         rows = page.all("#measured-table tr[data-name]", "[...e.cells].map((c) => c.textContent)")
         assert len(rows) >= 3 or name.startswith("5")
         assert [row for row in rows if row[-1] != "✓"] == [], name
+    for name in names[13:]:
+        pick(page, "preset", name)
+        assert len(losses(page)) >= 4
+        assert all(map(np.isfinite, losses(page)))
 
 
 def test_the_address_holds_the_moment(canned_page, open_file):
@@ -433,3 +437,18 @@ def test_a_notebook_shows_it_in_a_frame_without_an_origin(open_file, tmp_path):
         "value"
     ]
     assert found == ['</script> & "quotes"', "3", "null"]
+
+
+def test_settings_of_newton_cg_change_its_walk(lab):
+    page = lab(rosenbrock, [optim.NewtonCG], start=START)
+    go(page, 4)
+    assert page.one("#number-initial_radius", "e.value + '|' + e.placeholder") == "|its own"
+    page.type("#number-initial_radius", "0.05")
+    page.key("Enter")
+    wanted = walked(lambda p: optim.NewtonCG(p, initial_radius=0.05), rosenbrock, START, 4)[2]
+    assert close(losses(page)[0], wanted[-1], 1e-9)
+    pick(page, "choice-forcing", "quadratic")
+    both = walked(
+        lambda p: optim.NewtonCG(p, initial_radius=0.05, forcing="quadratic"), rosenbrock, START, 4
+    )[2]
+    assert close(losses(page)[0], both[-1], 1e-9)

@@ -68,7 +68,7 @@ function showSliders() {
     if (Array.isArray(now)) now.forEach((x, i) => rows.push(numberRow(`${name}_${i + 1}`, name, x, numbers[name][i], (y) => change(name, now.map((z, j) => (i === j ? y : z))))));
     else rows.push(numberRow(name, name, now, numbers[name], (y) => change(name, y)));
   } else for (const name in CHOICES) if (name in settings) rows.push(choiceRow(name, { ...settings, ...walker.changes }[name]));
-  if (kind === "newton-cg") rows.push(numberRow("initial_radius", "initial_radius", walker.changes.initial_radius ?? settings.initial_radius ?? 1, 1, (y) => change("initial_radius", y)));
+  if (kind === "newton-cg") rows.push(numberRow("initial_radius", "initial_radius", walker.changes.initial_radius ?? settings.initial_radius, 1, (y) => change("initial_radius", y)));
   $("sliders").replaceChildren(...rows, limitRow());
   showLimit();
 }
@@ -84,7 +84,12 @@ function numberRow(id, name, now, usual, changed) {
   const row = make("div", undefined, { class: "slider" }), scale = scaleOf(name, usual), title = symbol(id);
   const slide = make("input", undefined, { id: `slide-${id}`, type: "range", min: 0, max: 1, step: 0.002, "aria-label": title });
   const exact = make("input", undefined, { id: `number-${id}`, type: "text", inputmode: "decimal", autocomplete: "off", spellcheck: "false", "aria-label": `${title}, as a number` });
-  const write = (x) => { exact.value = String(x); slide.value = scale.to(x); slide.setAttribute("aria-valuetext", short(x)); };
+  const write = (x) => { // null: the optimizer chooses it
+    exact.value = x ?? "";
+    exact.placeholder = "its own";
+    slide.value = x === null ? 0.5 : scale.to(x);
+    slide.setAttribute("aria-valuetext", x === null ? "its own" : short(x));
+  };
   const track = make("span", undefined, { class: "track" });
   write(now);
   slide.addEventListener("input", () => { const x = scale.from(+slide.value); exact.value = String(x); slide.setAttribute("aria-valuetext", short(x)); changed(x); });

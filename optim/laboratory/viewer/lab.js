@@ -105,9 +105,9 @@ function openState({ problem, start, methods, chosen: position = 0, t, steps, ax
 function openPreset(name) {
   const preset = data.presets.find((each) => each.name === name);
   if (!preset) return;
-  const { start, t, steps, axis, panel, coordinate } = preset;
+  const { start, t, steps, axis, panel, coordinate, chosen } = preset;
   openState({
-    problem: data.problems.findIndex((each) => each.name === preset.problem), start, t, steps, axis, panel, coordinate, preset: name,
+    problem: data.problems.findIndex((each) => each.name === preset.problem), start, t, steps, axis, panel, coordinate, chosen, preset: name,
     methods: preset.methods.map(([label, changes]) => [methodNamed(label), changes]),
   });
 }
@@ -174,6 +174,7 @@ function readWalker(text) {
 function fitsLike(x, usual, name) {
   if (Array.isArray(usual)) return Array.isArray(x) && x.length === usual.length && x.every((y, i) => fitsLike(y, usual[i], name));
   if (name in CHOICES) return CHOICES[name].includes(x);
+  if (usual === null) return typeof x === "number" && x > 0 && x < Infinity;
   return typeof x === "number" && Number.isFinite(x) && x >= 0 && (!MEMORY.includes(name) || x < 1);
 }
 

@@ -12,7 +12,10 @@ function makeWalker(k, changes = {}) {
 function labelOf(walker) {
   const { label } = data.methods[walker.k], others = lab.walkers.filter((other) => other !== walker && other.k === walker.k);
   const apart = Object.keys(walker.changes).filter((name) => others.some((other) => String(other.changes[name]) !== String(walker.changes[name])));
-  return [label, ...apart.map((name) => `${name === "lr" ? name : symbol(name)} ${[walker.changes[name]].flat().map((x) => (typeof x === "number" ? short(x) : x)).join(", ")}`)].join(", ");
+  return [label, ...apart.map((name) => {
+    const value = walker.changes[name];
+    return typeof value === "string" ? value : `${name === "lr" ? name : symbol(name)} ${[value].flat().map((x) => (x === null ? "none" : short(x))).join(", ")}`;
+  })].join(", ");
 }
 const colourOf = (walker) => ink(`walk-${walker.look}`);
 const problemNow = () => problemOf(lab, "shown");
