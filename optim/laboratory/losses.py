@@ -62,6 +62,12 @@ def net_problem(
     leaves = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     if not leaves:
         raise ValueError("`lab(model, ...)`: no parameter of the model requires a gradient.")
+    for each, p in leaves:
+        if p.dtype != np.float64:
+            raise TypeError(
+                f"`{CALL}`: the page computes in float64, and {each} is {p.dtype}. Make the model of float64 "
+                "arrays."
+            )
     if not X.ndim or not y.ndim or len(X) != len(y):
         raise ValueError(f"`lab(data=...)` needs as many rows in X as in y, got {X.shape} and {y.shape}.")
     view, forward = _view(model, leaves, X, y)
@@ -77,13 +83,22 @@ def problem_of(
     rows: for each argument the rows of all the data, of which every step takes as many as the argument has,
     in turn; or nothing, and every step takes the arguments.
     """
-    script = objective_script(loss, [p for _, p in leaves], args, curvature=True)
+    script = _printed(objective_script, loss, [p for _, p in leaves], args, curvature=True)
     if rows:
         arrays = ", ".join(f"new Float64Array({data_text(np.ravel(part).tolist())})" for part in rows)
         batches = f'{{ size: {len(args[0])}, order: "cyclic", data: [{arrays}] }}'
         script = f"Object.assign({script}, {{ batches: {batches} }})"
     start = np.concatenate([p.numpy().ravel() for _, p in leaves]).tolist()
     return Problem(script=script, start=start, **facts)
+
+
+def _printed(script: Callable[..., str], *args: Any, **options: Any) -> str:
+    """A printed script; what cannot be printed is told with the call that the user wrote."""
+    try:
+        return script(*args, **options)
+    except (TypeError, ValueError) as error:
+        told = str(error).replace(f"{script.__name__}: ", "")
+        raise type(error)(f"`{CALL}`: {told}") from None
 
 
 def _mark(point: Any, n: int) -> list[float]:
@@ -117,5 +132,5 @@ def _view(model: Any, leaves: Leaves, X: Any, y: Any) -> tuple[dict[str, Any] | 
         "box": np.stack([low - pad, high + pad], axis=1).tolist(), "size": size, "points": X.tolist(),
         "labels": np.ravel(y).astype(float).tolist(), "outputs": int(np.size(model(grid[:1]))),
     }  # fmt: skip
-    forward = forward_script(lambda places: model(places), [p for _, p in leaves], (grid,))
+    forward = _printed(forward_script, lambda places: model(places), [p for _, p in leaves], (grid,))
     return view, forward.replace(f"[{', '.join('0' * grid.size)}]", str(grid.size))

@@ -176,6 +176,8 @@ def test_stability_is_the_sharpness_that_python_finds(lab):
     wanted = optim.preconditioned_sharpness(lambda w: rosenbrock(w), w.numpy(), P[0])
     assert close(found["product"][0], 0.1 * wanted, 1e-6)
     assert close(found["most"][0], 38)
+    both = optim.sharpness(lambda w: rosenbrock(w), w.numpy(), 2)
+    assert close([found["eigenvalue1"][0], found["eigenvalue2"][0]], both, 1e-6)
     choose(page, 1)
     found = table(page, "stability-table")
     assert found["most"] == [3.0]

@@ -84,8 +84,22 @@ class Dropped(Module):
 
 
 def test_an_op_that_cannot_be_printed_is_refused_by_its_name():
-    with pytest.raises(TypeError, match="uniform"):
+    with pytest.raises(TypeError, match=r"^`lab\(f, optimizers\)`: uniform cannot be printed"):
         optim.lab(Dropped(), [optim.SGD], loss=cross_entropy, data=(X, Y))
+
+
+def test_what_cannot_be_captured_is_told_with_the_users_call():
+    with pytest.raises(TypeError, match=r"^`lab\(f, optimizers\)`: bool\(\), `if`"):
+        optim.lab(lambda w: w[0] if w[0] > 0 else w[1], SGD, start=(1.0, 2.0))
+    with pytest.raises(TypeError, match=r"`: the function must return the loss, a scalar Tensor, got float"):
+        optim.lab(lambda w: 3.0, SGD, start=(1.0, 2.0))
+
+
+def test_float32_is_refused():
+    model = Linear(2, 2, rng=0)
+    model.weight = Tensor(model.weight.numpy().astype(np.float32), requires_grad=True)
+    with pytest.raises(TypeError, match=r"computes in float64, and weight is float32"):
+        optim.lab(model, SGD, loss=cross_entropy, data=(X, Y))
 
 
 def test_optimizers_are_given_in_three_ways_and_told_apart():

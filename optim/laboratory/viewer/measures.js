@@ -55,7 +55,7 @@ const MEASURES = {
     const found = [];
     for (let t = first; t <= last; t += every) {
       for (let s = run(k).t; s < t; s += 25) { run(k).seek(Math.min(t, s + 25)); await rest(); }
-      found.push(seenCurvature(run.walker(k), run(k), 1e-4)[0]);
+      found.push(seenCurvature(run.walker(k), run(k), 1, 1e-4).products[0]);
     }
     return found.sort((a, b) => a - b)[found.length >> 1];
   },

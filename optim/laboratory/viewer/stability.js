@@ -5,6 +5,7 @@
 // Reference: Cohen et al. 2021 and 2022.
 
 const PLACES = 48; // along a walk, where curvature is measured
+const SHOWN = 3; // eigenvalues
 
 // {most, formula} for an optimizer; null where no limit is known, as for a rule that takes a sign.
 function limitOf(walker) {
@@ -46,15 +47,16 @@ function constantCurvature() {
   return same;
 }
 
-// [rate × curvature, λmax] at the place of a runner, up to a share of `tolerance`.
-function seenCurvature(walker, runner, tolerance) {
-  const problem = runner.problem ?? problemNow(), { theta } = runner;
+// At the place of a runner, up to a share of `tolerance`: the `most` largest eigenvalues, and the rate times those that the
+// optimizer sees.
+function seenCurvature(walker, runner, most, tolerance) {
+  const problem = runner.problem ?? problemNow(), { theta } = runner, k = Math.min(most, problem.n);
   feed(problem, runner.t + 1); // the mini-batch of the step to come
-  const top = topEigenvalues(problem, theta, 1, undefined, tolerance)[0] + decayOf(walker);
-  if (!divides(walker)) return [methodFor(walker).numbers.lr * top, top];
-  if (runner.t === 0) return [NaN, top];
-  const P = Float64Array.from({ length: problem.n }, (_, i) => 1 / runner.trace(i).lr_eff);
-  return [P.every((x) => x > 0 && x < Infinity) ? topEigenvalues(problem, theta, 1, P, tolerance)[0] : NaN, top];
+  const eigenvalues = topEigenvalues(problem, theta, k, undefined, tolerance).map((x) => x + decayOf(walker));
+  if (!divides(walker)) return { eigenvalues, products: eigenvalues.map((x) => methodFor(walker).numbers.lr * x) };
+  const P = runner.t ? Float64Array.from({ length: problem.n }, (_, i) => 1 / runner.trace(i).lr_eff) : [];
+  const known = P.length && P.every((x) => x > 0 && x < Infinity);
+  return { eigenvalues, products: known ? topEigenvalues(problem, theta, k, P, tolerance) : eigenvalues.map(() => NaN) };
 }
 
 // The curve along the walk; a few places each time, so that the page stays quick.
@@ -68,7 +70,7 @@ function surveyed(walker) {
     survey.runner.seek(t);
     if (survey.runner.t < t) return true;
     survey.ts.push(t);
-    survey.seen.push(Number.isFinite(survey.runner.loss) ? seenCurvature(walker, survey.runner, 1e-4)[0] : NaN);
+    survey.seen.push(Number.isFinite(survey.runner.loss) ? seenCurvature(walker, survey.runner, SHOWN, 1e-4).products : []);
   }
 }
 
@@ -82,12 +84,15 @@ function showStability() {
     fillTable($("stability-table"), [], []);
     return;
   }
-  const finite = walker.runner.theta.every(Number.isFinite), [product, top] = finite ? seenCurvature(walker, walker.runner) : [NaN, NaN], { lr } = methodFor(walker).numbers;
+  const finite = walker.runner.theta.every(Number.isFinite), { lr } = methodFor(walker).numbers;
+  const { eigenvalues, products } = finite ? seenCurvature(walker, walker.runner, SHOWN) : { eigenvalues: [NaN], products: [NaN] };
+  const names = ["largest", "second", "third"], of = divides(walker) ? "P⁻½HP⁻½" : "H";
   fillTable($("stability-table"), [
-    ["product", divides(walker) ? "lr × largest eigenvalue of P⁻½HP⁻½" : "lr × largest eigenvalue of H", product], ["most", `stable up to ${found.formula}`, found.most],
-    ["sharpness", "largest eigenvalue of H", top], ["lr", symbol("lr"), lr],
+    ["product", `lr × ${names[0]} eigenvalue of ${of}`, products[0]], ["most", `stable up to ${found.formula}`, found.most],
+    ...products.slice(1).map((x, k) => [`product${k + 2}`, `lr × ${names[k + 1]}`, x]),
+    ...eigenvalues.map((x, k) => [`eigenvalue${k + 1}`, k ? names[k] : "largest eigenvalue of H", x]), ["lr", symbol("lr"), lr],
   ], ["", "value"]);
-  $("stability-says").textContent = stabilitySentence(walker, product, found.most);
+  $("stability-says").textContent = stabilitySentence(walker, products[0], found.most);
   const done = surveyed(walker);
   stability.plot.draw();
   if (!done) requestAnimationFrame(() => { if (lab.panel === "stability") showStability(); });
@@ -106,15 +111,16 @@ function drawStability(plot) {
   const walker = chosen(), found = limitOf(walker);
   if (!found || !walker.survey) return;
   const { c } = plot, { ts, seen } = walker.survey;
-  const y = rangeOf([0, found.most * 1.25, ...seen.filter((x) => x < 4 * found.most)], false);
+  const y = rangeOf([0, found.most * 1.25, ...seen.map(([x]) => x).filter((x) => x < 4 * found.most)], false);
   const F = frame(plot, { low: 0, high: lab.steps, label: "steps" }, { ...y, label: "lr × curvature" });
   F.inside(() => {
     drawLine(c, F, [0, lab.steps], [found.most, found.most], ink("text"), [6, 4], 1.5);
     c.fillStyle = ink("text");
     c.textAlign = "left";
     c.fillText(`stable up to ${short(found.most)}`, F.left + 6, F.Y(found.most) - 8);
-    drawLine(c, F, ts, seen, colourOf(walker), [], 2);
-    ts.forEach((t, k) => { if (Number.isFinite(seen[k])) { c.beginPath(); c.fillStyle = colourOf(walker); c.arc(F.X(t), F.Y(seen[k]), 2.4, 0, 7); c.fill(); } });
+    for (let k = SHOWN - 1; k >= 0; k--) drawLine(c, F, ts, seen.map((all) => all[k] ?? NaN), k ? ink("muted") : colourOf(walker), k ? [3, 3] : [], k ? 1.2 : 2);
+    c.fillStyle = colourOf(walker);
+    ts.forEach((t, k) => { if (Number.isFinite(seen[k][0])) { c.beginPath(); c.arc(F.X(t), F.Y(seen[k][0]), 2.4, 0, 7); c.fill(); } });
     drawLine(c, F, [walker.runner.t, walker.runner.t], [y.low, y.high], ink("muted"), [], 1);
   });
 }
