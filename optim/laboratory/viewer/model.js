@@ -38,11 +38,12 @@ function curvatureAlong(problem, from, step) {
   return dot(step, Hp);
 }
 
+const WHY = { boundary: " at the radius", converged: ", because the residual is small enough", "negative curvature": " at negative curvature" };
 function modelSentence(walker, foretold, actual, bend) {
   const { info } = walker.runner, rho = actual / foretold;
   const fall = actual < 0 ? `The loss falls by ${short(-actual)}` : `The loss rises by ${short(actual)}`;
   const trust = foretold < 0 ? `, ${short(100 * rho, 3)} % of what the parabola promised.` : "; the parabola, too, expected no fall.";
-  const cg = info.n_cg === undefined ? "" : ` CG made ${info.n_cg} product${info.n_cg === 1 ? "" : "s"} and stopped: ${info.cg_end ?? info.why}.`;
+  const cg = info.n_cg === undefined ? "" : ` CG made ${info.n_cg} product${info.n_cg === 1 ? "" : "s"} and stopped${WHY[info.cg_end] ?? `: ${info.cg_end ?? info.why}`}.`;
   return `${fall}${trust}${bend < 0 ? " Along this step the loss bends down: curvature is negative." : ""}${cg}`;
 }
 

@@ -78,7 +78,7 @@ const stability = { plot: null };
 
 function showStability() {
   const walker = chosen(), found = limitOf(walker), able = Boolean(problemNow().product) && found !== null;
-  $("stability").hidden = $("double").hidden = !able;
+  $("stability").parentElement.hidden = $("double").hidden = !able;
   if (!able) {
     $("stability-says").textContent = `No limit of the rate is known for ${walker.label}: its steps do not grow with the slope as those of descent or Adam do.`;
     fillTable($("stability-table"), [], []);
