@@ -4,6 +4,9 @@
 run, or asks a compiled function for derivatives. Names that are not listed here may change without notice.
 """
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 from minigrad.errors import as_sentence as as_sentence
 from minigrad.errors import entry as entry
 from minigrad.errors import hide_our_frames as hide_our_frames
@@ -47,12 +50,19 @@ from minigrad.products import select as select
 from minigrad.replay.closures import CurvaturePoint as CurvaturePoint
 from minigrad.replay.closures import CurvatureRequest as CurvatureRequest
 from minigrad.replay.closures import GradientRequest as GradientRequest
+from minigrad.replay.closures import recorded_curvature as recorded_curvature
+from minigrad.replay.closures import recorded_function as recorded_function
+from minigrad.replay.closures import recorded_gradient as recorded_gradient
 from minigrad.replay.compiled import Bound as Bound
 from minigrad.replay.compiled import Compiled as Compiled
+from minigrad.replay.lines import Variable as Variable
 from minigrad.replay.memory import aligned as aligned
+from minigrad.replay.passes import simplified as simplified
 from minigrad.replay.printing import printed as printed
+from minigrad.replay.stages import put_in_stages as put_in_stages
 from minigrad.replay.update_program import UpdateProgram as UpdateProgram
 from minigrad.replay.update_program import recorded_rule as recorded_rule
+from minigrad.replay.update_program import rule_lines as rule_lines
 from minigrad.replay.watched import LABELLED as LABELLED
 from minigrad.replay.watched import Watched as Watched
 from minigrad.slices import between as between
@@ -73,3 +83,43 @@ from minigrad.tensor import traced_if_capturing as traced_if_capturing
 from minigrad.trees import flatten as flatten
 from minigrad.trees import leaves_like as leaves_like
 from minigrad.trees import tree_map as tree_map
+
+if _TYPE_CHECKING:
+    from minigrad.drawing.drawing import Drawing as Drawing
+    from minigrad.drawing.write.page import LIGHT as LIGHT
+    from minigrad.drawing.write.page import PAGE as PAGE
+    from minigrad.drawing.write.page import colours as colours
+    from minigrad.drawing.write.page import data_text as data_text
+    from minigrad.drawing.write.page import framed as framed
+    from minigrad.drawing.write.page import policy as policy
+    from minigrad.loops.fusing import fused as fused
+    from minigrad.loops.javascript import LOOPS as LOOPS
+    from minigrad.loops.javascript import Function as Function
+    from minigrad.loops.javascript import script as script
+    from minigrad.loops.javascript import values as values
+    from minigrad.loops.lowering import Lowering as Lowering
+    from minigrad.loops.meaning import expanded as expanded
+    from minigrad.loops.nests import Nest as Nest
+    from minigrad.loops.nests import fresh as fresh
+
+
+# What pages and printed loops are made of, by the file that has it; loaded when it is first used, because it
+# brings all of drawing with it.
+_LATE = {
+    "drawing.drawing": ("Drawing",),
+    "drawing.write.page": ("LIGHT", "PAGE", "colours", "data_text", "framed", "policy"),
+    "loops.fusing": ("fused",),
+    "loops.javascript": ("LOOPS", "Function", "script", "values"),
+    "loops.lowering": ("Lowering",),
+    "loops.meaning": ("expanded",),
+    "loops.nests": ("Nest", "fresh"),
+}
+
+
+def __getattr__(name: str) -> _Any:
+    from importlib import import_module
+
+    for file, names in _LATE.items():
+        if name in names:
+            return getattr(import_module(f"minigrad.{file}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)

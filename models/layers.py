@@ -8,7 +8,7 @@ from typing import Any, SupportsIndex, overload
 import numpy as np
 
 from minigrad import Tensor, linear, uniform
-from minigrad.extend import add_hints, constant_op, entry, in_floats, numeric, select
+from minigrad.extend import add_hints, constant_op, entry, in_floats, numeric, printed, select
 from models.habits import SEQUENTIAL
 from models.initializers import INITIALIZERS, Initializer
 from models.module import Module, titled
@@ -89,6 +89,7 @@ def _checked(i: Any, n: int) -> Any:
 
 
 checked_op = constant_op(_checked, "row numbers")  # an op, so that replays check too
+printed(checked_op, meaning=lambda i, n: +i)
 
 
 class Embedding(Module):

@@ -57,6 +57,10 @@ Recording
     Run        the steps: all that each of them computed
     AlongStep  the loss along a step
 
+The lab
+    lab  a page in which optimizers run on a loss, forwards and backwards
+    Lab  what it returns: saved as one file, or shown in a notebook
+
 Gradients
     clip_grad_norm_   limits their joint norm
     clip_grad_value_  limits each element
@@ -100,6 +104,8 @@ if _TYPE_CHECKING:
     from optim.curvature.noise import gradient_noise as gradient_noise
     from optim.curvature.noise import per_sample_gradients as per_sample_gradients
     from optim.curvature.spectrum import hessian_spectrum as hessian_spectrum
+    from optim.laboratory.lab import Lab as Lab
+    from optim.laboratory.lab import lab as lab
     from optim.lbfgs import LBFGS as LBFGS
     from optim.minimizing import minimize as minimize
     from optim.newton import Newton as Newton
@@ -120,6 +126,7 @@ if _TYPE_CHECKING:
 # The files that are loaded when one of their names is first used, because many programs need none of them.
 _LATER = {
     "lbfgs": ("LBFGS",),
+    "laboratory.lab": ("Lab", "lab"),
     "minimizing": ("minimize",),
     "newton": ("Newton",),
     "newton_cg": ("NewtonCG",),

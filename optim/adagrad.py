@@ -72,7 +72,7 @@ class Adagrad(FirstOrder):
 
     @staticmethod
     def rate(t: int, options: Values) -> float:
-        return float(options["lr"] / (1 + (t - 1) * options["lr_decay"]))
+        return options["lr"] / (1 + (t - 1) * options["lr_decay"])  # type: ignore[no-any-return]  # as in the base
 
     @staticmethod
     def rule(

@@ -116,6 +116,7 @@ class NewtonCG(ClosureOptimizer):
         seed = checked("NewtonCG", "seed", seed)
         method = method_of("NewtonCG", globalization, curvature, preconditioner, damping, seed)
         self.kind = f"{globalization} {curvature}"
+        self.preconditioned = preconditioner is not None
         super().__init__(
             params, Solver(method, seed=seed), forcing=forcing, max_radius=max_radius,
             initial_radius=initial_radius, lambda_tol=lambda_tol, gtol=gtol, gtol_abs=gtol_abs,

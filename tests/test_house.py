@@ -22,6 +22,7 @@ LAYERS = [  # inside minigrad, each may import only from the lines above its own
     {"arraylike"}, {"leaving", "slices"}, {"sweeps"},
     {"tensor", "linear_program"}, {"products", "trees"}, {"families"},
     {"ops", "pool"}, {"arrays"}, {"numpy"}, {"recording"}, {"transforms"}, {"gauss_newton", "replay"},
+    {"loops"},
     {"batching", "check", "coverage", "doctor", "drawing", "extend", "special"},
 ]  # fmt: skip
 

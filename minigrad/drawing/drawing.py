@@ -21,6 +21,7 @@ from minigrad.drawing.write.as_json import to_dict
 from minigrad.drawing.write.dot import dot
 from minigrad.drawing.write.engines import ENGINES, chosen, rendered
 from minigrad.drawing.write.mermaid import mermaid
+from minigrad.drawing.write.page import framed
 from minigrad.drawing.write.svg import svg
 from minigrad.drawing.write.theme import Theme, theme_of
 from minigrad.drawing.write.tree import tree
@@ -191,7 +192,8 @@ class Drawing:
             bundle["image/svg+xml"] = self.svg.replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)
             page = self.html
             if len(page) <= IN_NOTEBOOK:
-                bundle["text/html"] = _framed(page, self.layout.height)
+                high = min(max(self.layout.height + AROUND, LOWEST), HIGHEST)
+                bundle["text/html"] = framed(page, "Computation graph", high)
         except Exception as error:  # a notebook should show something rather than fail
             bundle["text/plain"] += f"\n(no picture: {error})"
         return bundle
@@ -210,18 +212,6 @@ class Drawing:
             f"<Drawing of {self.full.total:,} operations and leaves; .show() opens it in the browser, "
             ".save('graph.svg') writes it, print() shows it as text>"
         )
-
-
-def _framed(page: str, height: float) -> str:
-    """A page as an element of a notebook: a frame that runs the page's script and nothing else. It has no
-    origin, so it reaches neither the notebook nor the network. A frontend that shows a notebook of others
-    takes it out, and then shows the SVG or the text."""
-    text = page.replace("&", "&amp;").replace("'", "&#39;")
-    high = round(min(max(height + AROUND, LOWEST), HIGHEST))
-    return (
-        f"<iframe title='Computation graph' sandbox='allow-scripts allow-downloads' width='100%' "
-        f"height='{high}' style='border:0;display:block' srcdoc='{text}'></iframe>"
-    )
 
 
 add_hints(Drawing, "a Drawing", DRAWING)

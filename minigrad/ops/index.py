@@ -21,11 +21,11 @@ from minigrad.tensor import RULES, ForEach, Op, Tensor, data_of, traced_if_captu
 
 def _into_zeros(g: Any, shape: tuple[int, ...], index: tuple[Any, ...]) -> Any:
     z = np.zeros(g.shape[: g.ndim - _result_ndim(shape, index)] + shape, g.dtype)
-    z[(..., *_full(index, shape))] = g
+    z[(..., *full_index(index, shape))] = g
     return z
 
 
-def _full(index: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Any, ...]:
+def full_index(index: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Any, ...]:
     """The index with its Ellipsis spelled out, so that it can follow another Ellipsis."""
     used = sum(i is not None and i is not Ellipsis for i in index)
     rest = (slice(None),) * (len(shape) - used)
@@ -36,21 +36,21 @@ def _full(index: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[Any, ...]:
 
 
 def _result_ndim(shape: tuple[int, ...], index: tuple[Any, ...]) -> int:
-    full = _full(index, shape)
+    full = full_index(index, shape)
     return sum(isinstance(i, slice) or i is None for i in full)
 
 
 getitem_op: Op = linear_op(
     "getitem",
     lambda x, index: x[index],
-    lambda g, x, index: _place(g, shape=x.shape, index=index),
-    push=lambda t, x, index: t[(..., *_full(index, x.shape))],
+    lambda g, x, index: place_op(g, shape=x.shape, index=index),
+    push=lambda t, x, index: t[(..., *full_index(index, x.shape))],
     batched=True,
 )
-_place: Op = linear_op(
+place_op: Op = linear_op(
     "place",
     _into_zeros,
-    lambda g, x, shape, index: g[(..., *_full(index, shape))],
+    lambda g, x, shape, index: g[(..., *full_index(index, shape))],
     batched=True,
 )
 
@@ -178,7 +178,7 @@ def index_add(x: Any, index: Any, values: Any) -> Any:
     values = np.broadcast_to(_as_dtype_of(values, x), shape)
     if arrays:
         return x + scatter(values, *arrays, shape=x.shape, index=skeleton)
-    return x + _place(values, shape=x.shape, index=skeleton)
+    return x + place_op(values, shape=x.shape, index=skeleton)
 
 
 @entry

@@ -11,7 +11,7 @@ single call of a Python function.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,9 @@ from minigrad.errors import CaptureError
 from minigrad.mode import current, scope
 from minigrad.packing import portion, portions
 from minigrad.replay.arguments import key_of, plain, traced
+from minigrad.replay.capture import Capture
 from minigrad.replay.compiled import Bound, Compiled, NotYet, Replay, Request, is_long, titled
+from minigrad.replay.lines import Lines
 from minigrad.replay.passes import simplified
 from minigrad.replay.stages import Run, Stages
 from minigrad.replay.verified import captured_twice
@@ -27,7 +29,15 @@ from minigrad.slices import between
 from minigrad.sweeps import pull_back, push_forward
 from minigrad.tensor import Tensor
 
-__all__ = ["CurvaturePoint", "CurvatureRequest", "GradientRequest"]
+__all__ = [
+    "CurvaturePoint",
+    "CurvatureRequest",
+    "GradientRequest",
+    "Recorded",
+    "recorded_curvature",
+    "recorded_function",
+    "recorded_gradient",
+]
 
 Function = Callable[..., Any]
 FEW = 8  # so many products of a long function, one by one, cost less than a capture for all of them together
@@ -120,29 +130,52 @@ class CurvatureRequest(Request):
         return point
 
 
+class Recorded(NamedTuple):
+    """Lines, and what they were captured from.
+
+    The inputs of the lines are the arrays among the arguments; for curvature a tangent of each leaf and the
+    leaves; and buffers. The outputs are the loss; a gradient of each leaf, without those that are not
+    `reached`; for curvature a product for each leaf; and new values of buffers.
+    """
+
+    lines: Lines
+    arrays: list[Any]
+    names: list[str]
+    outputs: list[Any]
+    capture: Capture
+    reached: tuple[bool, ...] = ()
+    long: bool = False
+
+
+def recorded_gradient(f: Function, call: str, args: Any, kwargs: Any, leaves: Sequence[Tensor]) -> Recorded:
+    """Capture the loss f(*args, **kwargs), and pull it back to its leaves."""
+    arrays, names, build = traced((args, kwargs), f)
+    reached: list[bool] = []
+
+    def both(*args: Any, **kwargs: Any) -> Any:
+        loss, gradients = _pulled_back(call, f(*args, **kwargs), leaves)
+        reached[:] = [g is not None for g in gradients]
+        return [loss, *(g for g in gradients if g is not None)]
+
+    lines, outputs, _, capture = captured_twice(both, arrays, names, build, call)
+    return Recorded(lines, arrays, names, outputs, capture, tuple(reached))
+
+
 class LossAndGradient(Replay):
     """The loss of a function of some leaves, with its gradient with respect to each written into an array."""
 
     def __init__(
         self, f: Function, call: str, args: Any, kwargs: Any, pairs: Sequence[tuple[Tensor, Any]], key: Any
     ) -> None:
-        arrays, names, build = traced((args, kwargs), f)
-        leaves = [p for p, _ in pairs]
-        reached: list[bool] = []
-
-        def both(*args: Any, **kwargs: Any) -> Any:
-            loss, gradients = _pulled_back(call, f(*args, **kwargs), leaves)
-            reached[:] = [g is not None for g in gradients]
-            return [loss, *(g for g in gradients if g is not None)]
-
-        lines, outputs, _, capture = captured_twice(both, arrays, names, build, call)
+        found = recorded_gradient(f, call, args, kwargs, [p for p, _ in pairs])
+        lines, reached = found.lines, found.reached
         targets = [a for (_, a), there in zip(pairs, reached, strict=True) if there]
         stages = Stages(
             simplified(lines), [lines.inputs], [len(lines.outputs)], {i + 1: a for i, a in enumerate(targets)}
         )
-        title = titled("loss and gradient: ", f, names, arrays)
-        super().__init__(title, stages, capture, outputs, key, tuple)
-        self.reached = tuple(reached)
+        title = titled("loss and gradient: ", f, found.names, found.arrays)
+        super().__init__(title, stages, found.capture, found.outputs, key, tuple)
+        self.reached = reached
         self.program = stages.programs[0]
 
     def __call__(self, values: Sequence[Any]) -> Any:
@@ -152,6 +185,13 @@ class LossAndGradient(Replay):
         found = self.program(*plain(values), *self.buffers.arrays())
         self.buffers.put(found[len(found) - len(self.buffers.written) :])
         return found[0]
+
+
+def recorded_function(f: Function, call: str, args: Any, kwargs: Any) -> Recorded:
+    """Capture f(*args, **kwargs)."""
+    arrays, names, build = traced((args, kwargs), f)
+    lines, outputs, _, capture = captured_twice(f, arrays, names, build, call)
+    return Recorded(lines, arrays, names, outputs, capture)
 
 
 def _require_loss(call: str, loss: Any) -> None:
@@ -168,6 +208,48 @@ def _pulled_back(call: str, loss: Any, leaves: Sequence[Tensor]) -> tuple[Tensor
     with scope(phase="backward"):
         found = pull_back(path, {loss.index: one}, record=True) if loss.index in path.reach else {}
     return loss, [found.get(p.index) for p in leaves]
+
+
+def recorded_curvature(
+    f: Function,
+    call: str,
+    args: Any,
+    kwargs: Any,
+    leaves: Sequence[Tensor],
+    lead: tuple[int, ...] = (),
+    patient: bool = False,
+) -> Recorded:
+    """Capture a loss, its gradient, and its products with the Hessian; arguments as for `SecondOrder`.
+
+    If the loss is `long` and we are patient, it may be the only output.
+    """
+    arrays, names, build = traced((args, kwargs), f)
+    n, long = len(arrays), False
+
+    def everything(*given: Any) -> Any:
+        nonlocal long
+        args, kwargs = build(given[:n])
+        loss = f(*args, **kwargs)
+        _require_loss(call, loss)
+        long = is_long()
+        if long and patient and loss.active:
+            return [loss]
+        loss, found = _pulled_back(call, loss, leaves)
+        gradient = [np.zeros_like(p.primal) if g is None else g for g, p in zip(found, leaves, strict=True)]
+        live = [g for g in gradient if isinstance(g, Tensor)]
+        with scope(phase="tangent"):
+            start = {p.index: t for p, t in zip(leaves, given[n:], strict=True)}
+            moved = push_forward(between(leaves, live), start, record=True, lead=lead)
+        product = [moved.get(g.index) if isinstance(g, Tensor) else None for g in gradient]
+        zeros = [np.zeros(lead + p.shape, p.dtype) for p in leaves]
+        return [loss, *gradient, *(z if t is None else t for t, z in zip(product, zeros, strict=True))]
+
+    tangents = [np.zeros(lead + p.shape, p.dtype) for p in leaves]
+    names = [*names, *(f"d_{p.name or i}" for i, p in enumerate(leaves))]
+    lines, outputs, _, capture = captured_twice(
+        everything, [*arrays, *tangents], names, lambda new: (new, {}), call, leaves
+    )
+    return Recorded(lines, arrays, names, outputs, capture, long=long)
 
 
 class SecondOrder(Replay):
@@ -189,43 +271,17 @@ class SecondOrder(Replay):
         lead: tuple[int, ...] = (),
         patient: bool = False,
     ) -> None:
-        arrays, names, build = traced((args, kwargs), f)
-        n, m, long = len(arrays), len(leaves), False
-
-        def everything(*given: Any) -> Any:
-            nonlocal long
-            args, kwargs = build(given[:n])
-            loss = f(*args, **kwargs)
-            _require_loss(call, loss)
-            long = is_long()
-            if long and patient and loss.active:
-                return [loss]
-            loss, found = _pulled_back(call, loss, leaves)
-            gradient = [
-                np.zeros_like(p.primal) if g is None else g for g, p in zip(found, leaves, strict=True)
-            ]
-            live = [g for g in gradient if isinstance(g, Tensor)]
-            with scope(phase="tangent"):
-                start = {p.index: t for p, t in zip(leaves, given[n:], strict=True)}
-                moved = push_forward(between(leaves, live), start, record=True, lead=lead)
-            product = [moved.get(g.index) if isinstance(g, Tensor) else None for g in gradient]
-            zeros = [np.zeros(lead + p.shape, p.dtype) for p in leaves]
-            return [loss, *gradient, *(z if t is None else t for t, z in zip(product, zeros, strict=True))]
-
-        tangents = [np.zeros(lead + p.shape, p.dtype) for p in leaves]
-        names = [*names, *(f"d_{p.name or i}" for i, p in enumerate(leaves))]
-        lines, outputs, _, capture = captured_twice(
-            everything, [*arrays, *tangents], names, lambda new: (new, {}), call, leaves
-        )
-        if long and patient and len(outputs) == 1:  # the loss alone
+        found = recorded_curvature(f, call, args, kwargs, leaves, lead, patient)
+        lines, outputs, n, m = found.lines, found.outputs, len(found.arrays), len(leaves)
+        if found.long and patient and len(outputs) == 1:  # the loss alone
             raise NotYet
-        self.long = long
+        self.long = found.long
         inputs = [lines.inputs[:n] + lines.inputs[n + m :], [], [], lines.inputs[n : n + m]]
         assigned = lines.outputs[len(outputs) :]
         lines.outputs = [lines.outputs[0], *assigned, *lines.outputs[1 : len(outputs)]]
         stages = Stages(simplified(lines), inputs, [1 + len(assigned), m, 0, m])
-        title = titled("loss, gradient, Hv: ", f, names, arrays)
-        super().__init__(title, stages, capture, outputs, None, tuple)
+        title = titled("loss, gradient, Hv: ", f, found.names, found.arrays)
+        super().__init__(title, stages, found.capture, outputs, None, tuple)
 
 
 class CurvaturePoint:

@@ -47,6 +47,8 @@ class Printing(NamedTuple):
     never_singular: a sweep through it cannot divide by 0, so NumPy's warnings need not be silenced.
     inlined: its forward, which is NumPy text, is recorded op by op in its place.
     deterministic: two evaluations of the same operands are equal; random numbers are not.
+    meaning: the same function in NumPy text that can be recorded, where `forward` looks at values; the loops
+        of `minigrad.loops` are made of it.
     """
 
     template: Template | None = None
@@ -54,6 +56,7 @@ class Printing(NamedTuple):
     never_singular: bool = False
     inlined: bool = False
     deterministic: bool = True
+    meaning: Callable[..., Any] | None = None
 
 
 _CALLED = Printing()
@@ -70,7 +73,7 @@ def _default(op: Op) -> Printing:
     return _UFUNC if isinstance(op.forward, np.ufunc) and op.forward.signature is None else _CALLED
 
 
-def printed(op: Op, template: Template | None = None, **facts: bool) -> None:
+def printed(op: Op, template: Template | None = None, **facts: Any) -> None:
     """Set the row of `op`, or some fields of it; see `Printing`.
 
     >>> double = Op("double", lambda x: x + x)

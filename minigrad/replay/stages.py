@@ -19,7 +19,7 @@ from minigrad.replay.passes import premultiply
 from minigrad.replay.printing import printing
 from minigrad.replay.program import Program
 
-__all__ = ["Run", "Stages"]
+__all__ = ["Run", "Stages", "put_in_stages"]
 
 
 class Stages:
@@ -41,7 +41,7 @@ class Stages:
     ) -> None:
         last = len(counts) - 1
         if last:
-            _put_in_stages(lines, inputs, counts)
+            put_in_stages(lines, inputs, counts)
             lines = premultiply(lines, last)
         wanted = [lines.outputs[end - n : end] for n, end in zip(counts, accumulate(counts), strict=True)]
         by_stage: list[list[Line]] = [[] for _ in counts]
@@ -78,7 +78,7 @@ class Stages:
         return Run(self)
 
 
-def _put_in_stages(lines: Lines, inputs: Sequence[Sequence[Input]], counts: Sequence[int]) -> None:
+def put_in_stages(lines: Lines, inputs: Sequence[Sequence[Input]], counts: Sequence[int]) -> None:
     """Give every line and input its stage."""
     last = len(counts) - 1
     known: dict[int, int] = {id(x): s for s, group in enumerate(inputs) for x in group}

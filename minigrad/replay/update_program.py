@@ -24,7 +24,7 @@ from minigrad.replay.printing import printed
 from minigrad.replay.program import Program
 from minigrad.tensor import Op, Tensor
 
-__all__ = ["UpdateProgram", "recorded_rule"]
+__all__ = ["UpdateProgram", "recorded_rule", "rule_lines"]
 
 BLOCK_BYTES = 1 << 19  # of each vector
 # Smaller blocks cost more in calls than the cache saves, and a second thread finds its core taken by BLAS,
@@ -82,8 +82,7 @@ class UpdateProgram:
         self.written = set(written)
         self._kept = [k for k, v in out.items() if isinstance(v, Tensor) and not v.ndim]
         results = [out[k] for k in (*written, *self._kept)]
-        lines = lines_of([*starts.values(), *leaves], results, nodes_of(results, capture), capture)
-        lines = _on_vectors_of(simplified(lines, (fold_constants,)), self.dtype)
+        lines = _on_vectors_of(_lines([*starts.values(), *leaves], results, capture), self.dtype)
         inputs = dict(zip(starts, lines.inputs, strict=False))
         into = {i: inputs[k] for i, k in enumerate(written)}
         self._program = Program(lines.lines, lines.inputs, lines.outputs, into=into, any_length=True)
@@ -184,6 +183,26 @@ def recorded_rule(
         Its results, a leaf for each number, and for each leaf the expression in `n` that gives the number.
     """
     return _recorded(f, starts, numbers)[:3]
+
+
+def rule_lines(
+    f: Callable[[dict[str, Any], dict[str, Any]], Mapping[str, Any]],
+    starts: Mapping[str, Tensor],
+    numbers: Mapping[str, Any],
+) -> tuple[Mapping[str, Any], list[str], Callable[[Sequence[str]], Lines]]:
+    """Record an update rule.
+
+    Returns:
+        Its results; for each number the expression in `n` that gives it; and the function that gives the
+        lines for some results, by name. Their inputs are the vectors, then the numbers.
+    """
+    out, leaves, sources, capture = _recorded(f, starts, numbers)
+    inputs = [*starts.values(), *leaves]
+    return out, sources, lambda names: _lines(inputs, [out[name] for name in names], capture)
+
+
+def _lines(inputs: Sequence[Tensor], results: Sequence[Any], capture: Capture) -> Lines:
+    return simplified(lines_of(inputs, results, nodes_of(results, capture), capture), (fold_constants,))
 
 
 def _recorded(

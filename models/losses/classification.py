@@ -18,6 +18,7 @@ from minigrad.extend import (
     logistic_op,
     numeric,
     places_op,
+    printed,
     traced_if_capturing,
 )  # fmt: skip
 from models.losses.inputs import (
@@ -62,7 +63,14 @@ def _one_hot(labels: Any, call: str, classes: int, ignored: int | None, dtype: A
     return rows
 
 
+def _one_hot_text(labels: Any, call: str, classes: int, ignored: int | None, dtype: Any) -> Any:
+    """The same without a look at the labels."""
+    rows = np.equal(labels[:, None], np.arange(classes))
+    return (rows if ignored is None else rows & np.not_equal(labels, ignored)[:, None]).astype(dtype)
+
+
 _one_hot_op = Op("one_hot", _one_hot)
+printed(_one_hot_op, meaning=_one_hot_text)
 
 
 def _require_probabilities(p: Any, call: str) -> Any:
@@ -73,6 +81,7 @@ def _require_probabilities(p: Any, call: str) -> Any:
 
 
 _are_probabilities = elementwise(_require_probabilities, 1, name="are_probabilities")
+printed(_are_probabilities, meaning=lambda p, call: +p)
 
 
 def _targets(call: str, y: Any, x: Any, ignore_index: int | None) -> Any:

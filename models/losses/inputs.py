@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from minigrad import Op, Tensor
-from minigrad.extend import apply, current, elementwise, is_live, numeric, traced_if_capturing
+from minigrad.extend import apply, current, elementwise, is_live, numeric, printed, traced_if_capturing
 
 __all__ = [
     "Reduction",
@@ -71,6 +71,7 @@ def _require_weight(total: Any) -> Any:
 
 
 _rows_count = elementwise(_require_weight, 1, name="rows_count")
+printed(_rows_count, meaning=lambda total: +total)
 
 
 def reduced(call: str, losses: Any, reduction: str, weights: Any = None) -> Any:
@@ -97,6 +98,7 @@ def _require_non_negative(w: Any, call: str, what: str) -> Any:
 
 
 _is_non_negative = elementwise(_require_non_negative, 1, name="is_non_negative")
+printed(_is_non_negative, meaning=lambda w, call, what: +w)
 
 
 def weighed(weights: Any, losses: Any) -> Any:

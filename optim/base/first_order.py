@@ -124,7 +124,7 @@ class FirstOrder(Optimizer):
     @staticmethod
     def rate(t: int, options: Values) -> float:
         """The rate of step t, before a second moment divides it; `lr` unless the rule makes it fall."""
-        return float(options["lr"])
+        return options["lr"]  # type: ignore[no-any-return]  # a float, or a Tensor while it is recorded
 
     def divisor(self, state: Values, t: int, options: Values) -> Array | None:
         """P = √v̂ + ε, what a rule with a second moment divides by; None for others."""

@@ -3,8 +3,7 @@ around in it.
 
 Everything is computed here: places, the texts in the boxes, the facts about each box, the steps of the
 backward pass. The page (`viewer/`: a template, a style, a few scripts) puts it on the screen, as text content
-and never as markup. Its Content-Security-Policy allows this one style and this one script by their hashes,
-and no request.
+and never as markup.
 
 Names: `view` a level of folding; `slot` the line of a box that holds its cotangent, or -1; `step` one box
 handing its cotangent on to its inputs.
@@ -12,9 +11,6 @@ handing its cotangent on to its inputs.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import math
 import re
 from collections.abc import Sequence
@@ -29,8 +25,9 @@ from minigrad.drawing.layout.boxes import LEADING, PAD_Y, SIZE, box_lines, label
 from minigrad.drawing.layout.geometry import Box, Layout
 from minigrad.drawing.layout.text_width import FAMILY, printable, width
 from minigrad.drawing.picture import Node, Picture, Program, Visit, amount, lines_of
+from minigrad.drawing.write.page import colours, data_text, policy
 from minigrad.drawing.write.svg import path_of
-from minigrad.drawing.write.theme import PHASE_NAMES, THEMES, Theme
+from minigrad.drawing.write.theme import PHASE_NAMES, Theme
 
 __all__ = ["html"]
 
@@ -61,16 +58,12 @@ def html(
         program: how the numbers follow from the leaves; None if the page is not to compute them.
         links: whether the line of the program that made a box is a link, by the path of its file.
     """
-    style = f"{_variables(theme)}\n{_file('viewer.css')}"
+    style = f"{colours(theme)}\n{_file('viewer.css')}"
     script = '"use strict";\n{\n' + "\n".join(map(_file, SCRIPTS)) + "}\n"
-    policy = (
-        f"default-src 'none'; img-src data:; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
-        "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
-    )
     data = _page_data(full, shown, levels, theme, program or Program())
     data["links"] = {source: _link(place) for source, place in full.files.items() if links}
     return Template(_file("template.html")).substitute(
-        policy=policy, style=style, script=script, data=_json(data)
+        policy=policy([script], [style]), style=style, script=script, data=data_text(data)
     )
 
 
@@ -81,62 +74,6 @@ def _file(name: str) -> str:
 def _link(place: str) -> str:
     """The address at which Visual Studio Code opens a place, "/home/me/train.py:12 in loss"."""
     return "vscode://file/" + quote(re.sub(r"(:\d+) in .*$", r"\1", place).lstrip("/"), safe="/:")
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _json(data: Any) -> str:
-    """JSON that may stand inside a script element: ASCII, without characters that are markup in HTML."""
-    text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-# Colours
-
-
-def _variables(theme: Theme) -> str:
-    """The colours of both themes as custom properties. The page follows the reader's system until it is told
-    otherwise; a drawing with the dark theme starts dark, and a user's own theme takes the place of both."""
-    own = theme not in THEMES.values()
-    light, dark = (theme, theme) if own else (THEMES["light"], THEMES["dark"])
-    return "\n".join([
-        f":root {{ {_colours(light)} }}",
-        "@media screen and (prefers-color-scheme: dark) "
-        f"{{ :root:not([data-theme=light]) {{ {_colours(dark)} }} }}",
-        f"@media screen {{ :root[data-theme=dark] {{ {_colours(dark)} }} }}",
-        *(
-            f".{phase} "
-            f"{{ --fill: var(--{phase}-fill); --line: var(--{phase}-line); --dash: var(--{phase}-dash); }}"
-            for phase in PHASE_NAMES
-        ),
-    ])  # fmt: skip
-
-
-def _colours(theme: Theme) -> str:
-    pairs = [
-        ("background", theme.background), ("text", theme.text), ("muted", theme.muted), ("edge", theme.edge),
-        ("frame", theme.frame), ("frame-fill", theme.frame_fill), ("parameter", theme.parameter),
-        ("constant", theme.constant), ("scheme", "dark" if _is_dark(theme.background) else "light"),
-    ]  # fmt: skip
-    for phase, (fill, line, dash) in theme.phases.items():
-        pairs += [(f"{phase}-fill", fill), (f"{phase}-line", line), (f"{phase}-dash", dash or "none")]
-    return " ".join(f"--{name}: {_declared(value)};" for name, value in pairs)
-
-
-def _declared(value: str) -> str:
-    """A colour or a dash pattern of a Theme, checked so that it cannot end its declaration."""
-    if not value or not all(c.isalnum() or c in "#(),.%/ -" for c in value):
-        raise ValueError(f"`Theme(...)` for a page needs CSS colours and dash patterns, got {value!r}.")
-    return value
-
-
-def _is_dark(colour: str) -> bool:
-    digits = colour.removeprefix("#")
-    if len(digits) != 6 or any(c not in "0123456789abcdefABCDEF" for c in digits):
-        return False
-    return sum(int(digits[i : i + 2], 16) for i in (0, 2, 4)) < 3 * 128
 
 
 # Data

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from minigrad.drawing.picture import Node
 
-__all__ = ["PHASE_NAMES", "THEMES", "Theme", "theme_of"]
+__all__ = ["LIGHT", "PHASE_NAMES", "THEMES", "Theme", "theme_of"]
 
 PHASE_NAMES = {
     "forward": "forward: values",

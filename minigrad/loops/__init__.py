@@ -1,0 +1,1 @@
+"""Captured lines as loops over numbers, for languages without arrays: lines → nests → text."""

@@ -1,0 +1,117 @@
+// Inside a step: the rule as it is drawn, with the numbers of one coordinate in its boxes, and the same as a table.
+
+const CORRECTED = { m_hat: ["m", 0], v_hat: ["v", 1] };
+
+function showInside() {
+  const walker = chosen(), { runner } = walker, i = Math.min(lab.coordinate, problemNow().n - 1), method = data.methods[walker.k];
+  const drawing = $("rule");
+  if (drawing.dataset.rule !== method.rule) insertRule(drawing, method.rule);
+  drawing.hidden = method.kind !== "first";
+  const found = runner.t && method.kind === "first" ? traced(runner, i) : null;
+  const rows = found ? ruleRows(walker, found) : runner.t ? stepRows(walker, i) : [];
+  fillTable($("inside-table"), rows, ["", "before", "after"]);
+  $("inside-says").textContent = insideSentence(walker, i);
+  if (method.kind === "first") fillBoxes(drawing, data.boxes[method.rule], found);
+}
+
+// What the rule computed for a coordinate, with what it was given: `before` w, the state and the counters, and t.
+function traced(runner, i) {
+  const { theta, state, counters } = runner.before, before = { w: theta[i], ...counters };
+  runner.method.rule.state.forEach((name, k) => { before[name] = state[k][i]; });
+  return { ...runner.trace(i), before, t: runner.t };
+}
+
+function insertRule(drawing, rule) {
+  const svg = document.importNode($(`rule-${Object.keys(RULES).indexOf(rule)}`)?.content ?? document.createDocumentFragment(), true).firstElementChild;
+  drawing.dataset.rule = rule;
+  drawing.replaceChildren();
+  if (!svg) return;
+  svg.lastElementChild.remove(); // its legend names the numbers, which the page shows beside their sliders
+  const [, , width, height] = svg.getAttribute("viewBox").split(" "), least = height - 51;
+  svg.setAttribute("viewBox", `0 0 ${width} ${least}`);
+  svg.setAttribute("height", least);
+  svg.style.minWidth = `${0.75 * width}px`; // beyond, it scrolls: a smaller one cannot be read
+  svg.removeAttribute("role");
+  for (const line of svg.querySelectorAll(".node text:last-of-type")) line.textContent = ""; // what stood there made room for a number
+  drawing.append(svg);
+}
+
+function fillBoxes(drawing, boxes, found) {
+  for (const id in boxes) {
+    const [when, name] = boxes[id], line = drawing.querySelector(`#${id} text:last-of-type`);
+    if (!line) continue;
+    const x = found === null ? undefined : when === "before" ? found.before[name] : found[name];
+    line.textContent = x === undefined ? "" : boxed(x);
+  }
+}
+
+// [name, symbol, before, after] of all that the rule made for this coordinate.
+function ruleRows(walker, found) {
+  const { runner } = walker, { numbers } = runner.method, rows = [["g", "slope g", undefined, found.g]], { state } = runner.method.rule;
+  for (const name of state) if (found[name] !== undefined) rows.push([name, symbol(name), found.before[name], found[name]]);
+  for (const name in found) {
+    if (["g", "w", "step", "lr_eff", "before", "t", ...state].includes(name)) continue;
+    const [stem, k] = CORRECTED[name] ?? [], beta = numbers.betas?.[k] ?? (k === 0 ? numbers.beta : undefined);
+    if (stem && beta !== undefined && runner.method.rule.constants.bias_correction !== false && found[stem] !== undefined) rows.push([`correction_${stem}`, `correction 1/(1 − ${symbol(k === undefined || !numbers.betas ? "beta" : `beta_${k + 1}`)}ᵗ)`, undefined, 1 / (1 - beta ** found.t)]);
+    rows.push([name, symbol(name), undefined, found[name]]);
+  }
+  if (found.lr_eff !== undefined) rows.push(["lr_eff", symbol("lr_eff"), undefined, found.lr_eff]);
+  if (found.step !== undefined) rows.push(["step", "step", undefined, found.step]);
+  rows.push(["w", coordinateName(Math.min(lab.coordinate, problemNow().n - 1)), found.before.w, found.w]);
+  return rows;
+}
+
+function stepRows(walker, i) {
+  const { info, theta } = walker.runner, rows = [["w", coordinateName(i), walker.runner.before.theta[i], theta[i]]];
+  for (const [name, title] of [["step_norm", "length of the step ‖p‖"], ["radius", "radius Δ"], ["lambda_min", "least eigenvalue"], ["negative", "negative eigenvalues"], ["predicted", "predicted fall"], ["actual", "actual fall"], ["rho", "ratio ρ"], ["n_cg", "products with H"]]) {
+    if (typeof info[name] === "number") rows.push([name, title, undefined, info[name]]);
+  }
+  return rows;
+}
+
+// The names of the coordinates: w₁ of a short vector, layers.0.weight[0, 1] of a net.
+function problemNames() {
+  const { names, shapes } = problemNow();
+  return names.flatMap((name, k) => {
+    const shape = shapes[k], size = shape.reduce((a, b) => a * b, 1);
+    if (!shape.length) return [name];
+    return Array.from({ length: size }, (_, i) => (name.length === 1 && shape.length === 1 ? symbol(`${name}_${i + 1}`) : `${name}[${indexOf(i, shape).join(", ")}]`));
+  });
+}
+
+const coordinateName = (i) => $("coordinate").options[i].textContent;
+
+function indexOf(i, shape) {
+  const at = [];
+  for (let axis = shape.length - 1; axis >= 0; axis--) { at.unshift(i % shape[axis]); i = Math.floor(i / shape[axis]); }
+  return at;
+}
+
+function insideSentence(walker, i) {
+  const { runner } = walker, name = coordinateName(i);
+  if (runner.t === 0) return "No step has been taken yet. Press → or move the slider below the map.";
+  const first = data.methods[walker.k].kind === "first", found = first ? traced(runner, i) : null;
+  const head = `Step ${runner.t} of ${walker.label} moves ${name} by ${short(runner.theta[i] - runner.before.theta[i])}.`;
+  if (!first) return `${head} It has no rule for single coordinates: “Model of a step” shows how it came about.`;
+  return `${head} The slope is ${short(found.g)}${found.lr_eff === undefined ? "" : `, the effective rate ${short(found.lr_eff)}`}.`;
+}
+
+// A table of numbers: one row for each [name, title, ...numbers].
+function fillTable(table, rows, head) {
+  const keys = rows.map(([name, title]) => name + title).join();
+  if (table.dataset.keys !== keys) {
+    table.dataset.keys = keys;
+    const top = make("tr");
+    head.forEach((words) => top.append(make("th", words, { scope: "col" })));
+    const body = rows.map(([name, title, ...numbers]) => {
+      const row = make("tr", undefined, { "data-name": name });
+      row.append(make("th", title, { scope: "row" }), ...numbers.map(() => make("td")));
+      return row;
+    });
+    table.replaceChildren(...(rows.length ? [top, ...body] : []));
+  }
+  rows.forEach(([, , ...numbers], r) => numbers.forEach((x, k) => {
+    const cell = table.rows[r + 1].cells[k + 1];
+    if (typeof x === "number") say(cell, x, short(x, 6)); else cell.textContent = x ?? "";
+  }));
+}

@@ -1,0 +1,266 @@
+// The race: who walks, the map they walk on, and their losses. A `walker` is a method of the page with the changes that the reader
+// made to its numbers, its colour and its mark, and a runner (see engine.js).
+
+const GLYPHS = { circle: "●", square: "■", triangle: "▲", diamond: "◆", down: "▼", cross: "✚" };
+
+function makeWalker(k, changes = {}) {
+  const taken = lab.walkers.map(({ look }) => look), look = [0, 1, 2, 3, 4, 5].find((i) => !taken.includes(i)) ?? lab.walkers.length % 6;
+  return { k, changes, look, shape: SHAPES[look], get label() { return labelOf(this); }, runner: null };
+}
+
+// The name of its method; with the numbers that the reader or the preset has changed where two walkers have the same method.
+function labelOf(walker) {
+  const { label } = data.methods[walker.k], others = lab.walkers.filter((other) => other !== walker && other.k === walker.k);
+  const apart = Object.keys(walker.changes).filter((name) => others.some((other) => String(other.changes[name]) !== String(walker.changes[name])));
+  return [label, ...apart.map((name) => {
+    const value = walker.changes[name];
+    return typeof value === "string" ? value : `${name === "lr" ? name : symbol(name)} ${[value].flat().map((x) => (x === null ? "none" : short(x))).join(", ")}`;
+  })].join(", ");
+}
+const colourOf = (walker) => ink(`walk-${walker.look}`);
+const problemNow = () => problemOf(lab, "shown");
+
+// The loss, made once for each part that uses it: it remembers the point at which products with its Hessian are asked for.
+function problemOf(user, part) {
+  user.problems ??= new Map();
+  const key = `${part} ${lab.problem}`;
+  if (!user.problems.has(key)) user.problems.set(key, PROBLEMS[lab.problem]());
+  return user.problems.get(key);
+}
+const chosen = () => lab.walkers[lab.chosen];
+
+// The method with the changes; a change of `betas` is the whole pair.
+function methodFor({ k, changes }) {
+  const { kind, rule, numbers, settings } = data.methods[k];
+  return kind === "first" ? { kind, rule: RULES[rule], numbers: { ...numbers, ...changes } } : { kind, settings: { ...settings, ...changes } };
+}
+
+function makeRunnerFor(walker, start = lab.start, part = "walk") {
+  const { state, counters } = data.methods[walker.k], resumed = state ? { state: Array.isArray(state) ? state.map((v) => Float64Array.from(v)) : state, counters } : {};
+  return makeRunner({ problem: problemOf(walker, part), method: methodFor(walker), start: Float64Array.from(start), ...resumed });
+}
+
+// Bring a runner to t steps, or as far as a cost of t gradients goes.
+function bring(runner, t) {
+  if (lab.axis === "steps") return runner.seek(t);
+  const { path } = runner;
+  while (path.costs.at(-1) <= t) { const known = path.costs.length; runner.seek(known); if (path.costs.length === known) break; }
+  let at = path.costs.length - 1;
+  while (at > 0 && path.costs[at] > t) at--;
+  return runner.seek(at);
+}
+
+// The map
+
+const map = { plot: null, image: null, key: "", axes: null };
+
+function drawMap(plot) {
+  const problem = problemNow(), { view } = data.problems[lab.problem];
+  map.axes = null;
+  if (view) drawNet(plot, view);
+  else if (problem.n === 2) drawPlane(plot);
+  else if (problem.n === 1) drawCurve(plot);
+  placeStart();
+}
+
+function drawPlane(plot) {
+  const { c, width, height, ratio } = plot, [xs, ys] = lab.box, edge = 26;
+  const X = makeAxis(xs[0], xs[1], edge + 12, width), Y = makeAxis(ys[0], ys[1], height - edge, 0), w = width - edge - 12, h = height - edge;
+  const key = [lab.problem, lab.box, w, h, ratio, ink("background")].join();
+  if (map.key !== key) {
+    map.image = landscapeImage(makeLandscape(problemNow(), lab.box), Math.round(w * ratio), Math.round(h * ratio));
+    map.key = key;
+  }
+  c.drawImage(map.image, edge + 12, 0, w, h);
+  c.fillStyle = ink("muted");
+  c.textBaseline = "top";
+  c.textAlign = "center";
+  for (const t of X.ticks) c.fillText(X.text(t), Math.max(edge + 18, Math.min(X(t), width - 12)), height - edge + 6);
+  c.textAlign = "right";
+  c.textBaseline = "middle";
+  for (const t of Y.ticks) c.fillText(Y.text(t), edge + 8, Math.max(7, Math.min(Y(t), height - edge - 6)));
+  c.save();
+  c.beginPath();
+  c.rect(edge + 12, 0, w, h);
+  c.clip();
+  for (const [x, y] of data.problems[lab.problem].minima) drawStar(c, X(x), Y(y));
+  for (const walker of lab.walkers) drawPath(c, X, Y, walker);
+  if (lab.panel === "model") drawModelOnMap(c, X, Y);
+  for (const walker of [...lab.walkers].sort((a) => (a === chosen() ? 1 : -1))) {
+    const [x, y] = walker.runner.theta;
+    if (Number.isFinite(x + y)) drawMark(c, walker.shape, X(x), Y(y), walker === chosen() ? 6.5 : 5, colourOf(walker), ink("background"));
+  }
+  c.restore();
+  map.axes = { X, Y };
+}
+
+function drawStar(c, x, y) {
+  c.strokeStyle = ink("text");
+  c.lineWidth = 1.4;
+  c.beginPath();
+  for (const a of [0, Math.PI / 3, (2 * Math.PI) / 3]) { c.moveTo(x - 5 * Math.cos(a), y - 5 * Math.sin(a)); c.lineTo(x + 5 * Math.cos(a), y + 5 * Math.sin(a)); }
+  c.stroke();
+}
+
+function drawPath(c, X, Y, walker) {
+  const { points } = walker.runner.path, last = walker.runner.t, colour = colourOf(walker);
+  c.strokeStyle = c.fillStyle = colour;
+  c.lineWidth = walker === chosen() ? 2.2 : 1.5;
+  c.lineJoin = "round";
+  c.beginPath();
+  for (let t = 0; t <= last; t++) {
+    const x = X(points[2 * t]), y = Y(points[2 * t + 1]);
+    if (!(Math.abs(x) < 1e5 && Math.abs(y) < 1e5)) break;
+    if (t) c.lineTo(x, y); else c.moveTo(x, y);
+  }
+  c.stroke();
+  if (last > 150) return;
+  for (let t = 0; t <= last; t++) { c.beginPath(); c.arc(X(points[2 * t]), Y(points[2 * t + 1]), 2, 0, 7); c.fill(); }
+}
+
+function drawCurve(plot) {
+  const { c } = plot, problem = problemNow(), g = new Float64Array(1), [low, most] = lab.box[0], xs = [], ys = [];
+  for (let k = 0; k <= 300; k++) { xs.push(low + ((most - low) * k) / 300); ys.push(problem.gradient(Float64Array.of(xs[k]), g)); }
+  const F = frame(plot, { low, high: most, label: "w" }, rangeOf(ys, false), { left: 48, bottom: 30 });
+  F.inside(() => {
+    drawLine(c, F, xs, ys, ink("muted"));
+    for (const walker of lab.walkers) {
+      const { path, t } = walker.runner;
+      drawLine(c, F, path.points.slice(0, t + 1), path.losses.slice(0, t + 1), colourOf(walker), DASHES[walker.look % 4], 1.2);
+      drawMark(c, walker.shape, F.X(walker.runner.theta[0]), F.Y(walker.runner.loss), walker === chosen() ? 6.5 : 5, colourOf(walker), ink("background"));
+    }
+  });
+  map.axes = { X: F.X, Y: F.Y };
+}
+
+// What the net answers at the places of a grid over its box; the first input runs fastest.
+function answers(theta) {
+  const { box, size } = data.problems[lab.problem].view, forward = FORWARDS[lab.problem], [places] = forward.data, d = size.length;
+  if (!forward.filled) for (let k = 0; k < places.length / d; k++) for (let i = 0; i < d; i++) {
+    const at = i === 0 ? k % size[0] : Math.floor(k / size[0]);
+    places[k * d + i] = box[i][0] + ((box[i][1] - box[i][0]) * at) / (size[i] - 1);
+  }
+  forward.filled = true;
+  return forward.run(theta);
+}
+
+// A net: its curve over one input for every walker, or for the chosen one its answer over two.
+function drawNet(plot, view) {
+  if (view.size.length === 1) drawFit(plot, view); else drawBoundary(plot, view);
+}
+
+function drawFit(plot, view) {
+  const { c } = plot, [low, most] = view.box[0], n = view.size[0], xs = Array.from({ length: n }, (_, k) => low + ((most - low) * k) / (n - 1));
+  const F = frame(plot, { low, high: most, label: "x" }, rangeOf(view.labels, false), { left: 48, bottom: 30 });
+  F.inside(() => {
+    c.fillStyle = ink("muted");
+    view.points.forEach(([x], k) => { c.beginPath(); c.arc(F.X(x), F.Y(view.labels[k]), 2.4, 0, 7); c.fill(); });
+    for (const walker of lab.walkers) drawLine(c, F, xs, answers(walker.runner.theta), colourOf(walker), DASHES[walker.look % 4], walker === chosen() ? 2.6 : 1.6);
+  });
+}
+
+function drawBoundary(plot, view) {
+  const { c, width, height } = plot, [xs, ys] = view.box, [nx, ny] = view.size;
+  const X = makeAxis(xs[0], xs[1], 0, width), Y = makeAxis(ys[0], ys[1], height, 0);
+  const out = answers(chosen().runner.theta), image = c.createImageData(nx, ny), back = rgb(ink("background"));
+  const kinds = [...new Set(view.labels)].sort((a, b) => a - b), hues = kinds.map((_, k) => rgb(ink(`walk-${k % 6}`)));
+  for (let j = 0; j < ny; j++) for (let i = 0; i < nx; i++) {
+    const [hue, sure] = answer(out, j * nx + i, view.outputs, hues), at = 4 * ((ny - 1 - j) * nx + i);
+    for (let k = 0; k < 3; k++) image.data[at + k] = back[k] + (0.12 + 0.4 * sure) * (hue[k] - back[k]);
+    image.data[at + 3] = 255;
+  }
+  const small = document.createElement("canvas");
+  small.width = nx;
+  small.height = ny;
+  small.getContext("2d").putImageData(image, 0, 0);
+  c.imageSmoothingEnabled = true;
+  c.drawImage(small, 0, 0, width, height);
+  view.points.forEach(([x, y], k) => {
+    const kind = kinds.indexOf(view.labels[k]);
+    drawMark(c, SHAPES[kind % 6], X(x), Y(y), 3.4, ink(`walk-${kind % 6}`), ink("background"));
+  });
+}
+
+// The hue of the class that a net answers with at a place, and how sure it is, from 0 to 1. One output is a logit.
+function answer(out, place, outputs, hues) {
+  if (outputs === 1) { const p = 1 / (1 + Math.exp(-out[place])); return [hues[p > 0.5 ? 1 : 0] ?? hues[0], Math.abs(2 * p - 1)]; }
+  let best = 0, total = 0;
+  for (let k = 1; k < outputs; k++) if (out[place * outputs + k] > out[place * outputs + best]) best = k;
+  for (let k = 0; k < outputs; k++) total += Math.exp(out[place * outputs + k] - out[place * outputs + best]);
+  return [hues[best % hues.length], (1 / total - 1 / outputs) / (1 - 1 / outputs)];
+}
+
+// The box that holds the start, the marked minima and all that the walkers come to below the first loss.
+function fittedBox() {
+  const { n } = problemNow(), { minima } = data.problems[lab.problem], all = [Array.from(lab.start), ...minima];
+  for (const { runner } of lab.walkers) {
+    bring(runner, Math.min(lab.steps, 200));
+    const { losses, points } = runner.path;
+    losses.forEach((loss, t) => { if (loss <= losses[0]) all.push(points.slice(n * t, n * t + n)); });
+  }
+  const sides = Array.from({ length: n }, (_, i) => [Math.min(...all.map((p) => p[i])), Math.max(...all.map((p) => p[i]))]);
+  const widest = Math.max(...sides.map(([a, b]) => b - a)) || 2;
+  return sides.map(([a, b]) => { const room = Math.max(0.18 * (b - a), 0.5 * (0.35 * widest - (b - a)), 1e-9); return [a - room, b + room]; });
+}
+
+// The start, which is dragged or moved with the arrow keys.
+
+function placeStart() {
+  const handle = $("start"), { axes } = map;
+  handle.hidden = !axes;
+  if (!axes) return;
+  const y = problemNow().n === 1 ? lab.walkers[0].runner.path.losses[0] : lab.start[1];
+  const within = (pixel, most) => Math.max(0, Math.min(most, pixel));
+  handle.style.left = `${within(axes.X(lab.start[0]), map.plot.width)}px`;
+  handle.style.top = `${within(axes.Y(y), map.plot.height)}px`;
+  handle.setAttribute("aria-label", `Start at ${Array.from(lab.start, (x) => short(x, 3)).join(", ")}. The arrow keys move it.`);
+}
+
+function moveStart(place) {
+  if (!place.every(Number.isFinite)) return;
+  lab.start = Float64Array.from(place);
+  relaunch();
+}
+
+function listenToMap() {
+  const stage = $("stage"), handle = $("start");
+  const follow = (event) => {
+    const area = stage.getBoundingClientRect(), { X, Y } = map.axes, at = [X.back(event.clientX - area.left), Y.back(event.clientY - area.top)];
+    moveStart(at.slice(0, problemNow().n));
+  };
+  stage.addEventListener("pointerdown", (event) => {
+    if (!map.axes || event.button > 0) return;
+    stage.setPointerCapture(event.pointerId);
+    handle.focus({ preventScroll: true });
+    event.preventDefault();
+    follow(event);
+  });
+  stage.addEventListener("pointermove", (event) => { if (stage.hasPointerCapture(event.pointerId)) follow(event); });
+  handle.addEventListener("keydown", (event) => {
+    const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    if (!way) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const share = event.shiftKey ? 200 : 40;
+    moveStart(Array.from(lab.start, (x, i) => x + (way[i] * (lab.box[i][1] - lab.box[i][0])) / share));
+  });
+}
+
+// The losses
+
+function drawLosses(plot) {
+  const { c } = plot, all = lab.walkers.flatMap(({ runner }) => runner.path.losses.slice(0, 2000));
+  const first = Math.max(...lab.walkers.map(({ runner }) => runner.path.losses[0]));
+  const y = rangeOf(all.filter((x) => x <= 50 * Math.abs(first) + 1e-9));
+  const costs = lab.axis === "costs", F = frame(plot, { low: 0, high: lab.steps, label: costs ? "gradients" : "steps" }, { ...y, label: "loss" });
+  F.inside(() => {
+    for (const walker of lab.walkers) {
+      const { path, t, loss } = walker.runner, xs = costs ? path.costs : path.losses.map((_, k) => k), width = walker === chosen() ? 2.4 : 1.5;
+      c.globalAlpha = 0.3;
+      drawLine(c, F, xs, path.losses, colourOf(walker), DASHES[walker.look % 4], width);
+      c.globalAlpha = 1;
+      drawLine(c, F, xs.slice(0, t + 1), path.losses.slice(0, t + 1), colourOf(walker), DASHES[walker.look % 4], width);
+      if (Number.isFinite(loss)) drawMark(c, walker.shape, F.X(xs[t]), Math.min(F.bottom, Math.max(F.top, F.Y(loss))), 4.5, colourOf(walker), ink("background"));
+    }
+  });
+}

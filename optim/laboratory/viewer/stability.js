@@ -1,0 +1,126 @@
+// Stability: the rate times the largest curvature that the optimizer sees, beside the number where its steps begin to grow.
+//
+// On a parabola with curvature λ, gradient descent is stable up to lr·λ = 2, the heavy ball up to 2 + 2μ, its Nesterov form up to
+// (2 + 2μ)/(1 + 2μ), an average of gradients up to (2 + 2β)/(1 − β). A method that divides the slope by P sees P^(−½)·H·P^(−½).
+// Reference: Cohen et al. 2021 and 2022.
+
+const PLACES = 48; // along a walk, where curvature is measured
+const SHOWN = 3; // eigenvalues
+
+// {most, formula} for an optimizer; null where no limit is known, as for a rule that takes a sign.
+function limitOf(walker) {
+  const { kind, rule, numbers: n } = methodFor(walker);
+  if (kind !== "first" || rule.constants.maximize) return null;
+  const { name } = rule, mu = n.momentum ?? 0;
+  if (name === "SGD" && n.dampening) return null;
+  if (name === "SGD" && rule.constants.nesterov) return { most: (2 + 2 * mu) / (1 + 2 * mu), formula: "(2 + 2μ)/(1 + 2μ)" };
+  if (name === "SGD" || name === "RMSprop" || name === "Adagrad") return mu ? { most: 2 + 2 * mu, formula: "2 + 2μ" } : { most: 2, formula: "2" };
+  if (name === "Momentum") return { most: (2 + 2 * n.beta) / (1 - n.beta), formula: "(2 + 2β)/(1 − β)" };
+  if (name === "Adam" || name === "AdamW") return { most: (2 + 2 * n.betas[0]) / (1 - n.betas[0]), formula: "(2 + 2β₁)/(1 − β₁)" };
+  return null;
+}
+
+const divides = (walker) => ["Adam", "AdamW", "RMSprop", "Adagrad"].includes(methodFor(walker).rule?.name);
+const decayOf = (walker) => (methodFor(walker).rule?.name === "AdamW" ? 0 : (methodFor(walker).numbers?.weight_decay ?? 0));
+
+// The rate up to which the walk converges from anywhere, on a parabola that is bounded below.
+function rateLimit(walker) {
+  const found = limitOf(walker);
+  if (!found || divides(walker)) return null;
+  const { values } = symmetricEigen(hessian(problemNow(), lab.start), problemNow().n), most = values.at(-1) + decayOf(walker);
+  if (!(values[0] >= -1e-12 * most) || !(most > 0)) return null;
+  return { limit: found.most / most, formula: `${found.formula.includes("+") && !found.formula.includes("/") ? `(${found.formula})` : found.formula}/λmax` };
+}
+
+// Whether the Hessian is the same at five places.
+const flat = new Map();
+function constantCurvature() {
+  const problem = problemNow();
+  if (flat.has(lab.problem)) return flat.get(lab.problem);
+  let same = Boolean(problem.product) && problem.n <= 20 && !problem.batches;
+  const first = same ? hessian(problem, lab.start) : null;
+  for (let k = 1; same && k < 5; k++) {
+    const there = hessian(problem, Float64Array.from(lab.start, (x, i) => x + Math.sin(1 + 7 * k + 3 * i) * (1 + Math.abs(x))));
+    same = there.every((x, i) => Math.abs(x - first[i]) <= 1e-9 * largest(first));
+  }
+  flat.set(lab.problem, same);
+  return same;
+}
+
+// At the place of a runner, up to a share of `tolerance`: the `most` largest eigenvalues, and the rate times those that the
+// optimizer sees.
+function seenCurvature(walker, runner, most, tolerance) {
+  const problem = runner.problem ?? problemNow(), { theta } = runner, k = Math.min(most, problem.n);
+  feed(problem, runner.t + 1); // the mini-batch of the step to come
+  const eigenvalues = topEigenvalues(problem, theta, k, undefined, tolerance).map((x) => x + decayOf(walker));
+  if (!divides(walker)) return { eigenvalues, products: eigenvalues.map((x) => methodFor(walker).numbers.lr * x) };
+  const P = runner.t ? Float64Array.from({ length: problem.n }, (_, i) => 1 / runner.trace(i).lr_eff) : [];
+  const known = P.length && P.every((x) => x > 0 && x < Infinity);
+  return { eigenvalues, products: known ? topEigenvalues(problem, theta, k, P, tolerance) : eigenvalues.map(() => NaN) };
+}
+
+// The curve along the walk; a few places each time, so that the page stays quick.
+function surveyed(walker) {
+  if (walker.surveyed !== walker.runner) Object.assign(walker, { surveyed: walker.runner, survey: { runner: makeRunnerFor(walker, lab.start, "survey"), ts: [], seen: [] } });
+  const { survey } = walker, until = performance.now() + 6;
+  for (;;) {
+    const k = survey.ts.length, t = Math.round((k * lab.steps) / PLACES);
+    if (k > PLACES || t > walker.runner.t) return true;
+    if (performance.now() > until) return false;
+    survey.runner.seek(t);
+    if (survey.runner.t < t) return true;
+    survey.ts.push(t);
+    survey.seen.push(Number.isFinite(survey.runner.loss) ? seenCurvature(walker, survey.runner, SHOWN, 1e-4).products : []);
+  }
+}
+
+const stability = { plot: null };
+
+function showStability() {
+  const walker = chosen(), found = limitOf(walker), able = Boolean(problemNow().product) && found !== null;
+  $("stability").parentElement.hidden = $("double").hidden = !able;
+  if (!able) {
+    $("stability-says").textContent = `No limit of the rate is known for ${walker.label}: its steps do not grow with the slope as those of descent or Adam do.`;
+    fillTable($("stability-table"), [], []);
+    return;
+  }
+  const finite = walker.runner.theta.every(Number.isFinite), { lr } = methodFor(walker).numbers;
+  const { eigenvalues, products } = finite ? seenCurvature(walker, walker.runner, SHOWN) : { eigenvalues: [NaN], products: [NaN] };
+  const names = ["largest", "second", "third"], of = divides(walker) ? "P⁻½HP⁻½" : "H";
+  fillTable($("stability-table"), [
+    ["product", `lr × ${names[0]} eigenvalue of ${of}`, products[0]], ["most", `stable up to ${found.formula}`, found.most],
+    ...products.slice(1).map((x, k) => [`product${k + 2}`, `lr × ${names[k + 1]}`, x]),
+    ...eigenvalues.map((x, k) => [`eigenvalue${k + 1}`, k ? names[k] : "largest eigenvalue of H", x]), ["lr", symbol("lr"), lr],
+  ], ["", "value"]);
+  $("stability-says").textContent = stabilitySentence(walker, products[0], found.most);
+  const done = surveyed(walker);
+  stability.plot.draw();
+  if (!done) requestAnimationFrame(() => { if (lab.panel === "stability") showStability(); });
+}
+
+function stabilitySentence(walker, product, most) {
+  if (!Number.isFinite(product)) return walker.runner.t === 0 ? "The sizes by which this rule divides are known after its first step." : "The walk has left all bounds.";
+  const share = product / most;
+  if (share < 0) return "The loss bends down in every direction here: no parabola holds the steps.";
+  if (share > 1.02) return `At ${short(100 * share, 3)} % of the limit: along the steepest direction each step overshoots by more than the last.`;
+  if (share > 0.9) return `At ${short(100 * share, 3)} % of the limit: the walk is at the edge of stability.`;
+  return `At ${short(100 * share, 3)} % of the limit: the walk is stable here. Double the rate and watch.`;
+}
+
+function drawStability(plot) {
+  const walker = chosen(), found = limitOf(walker);
+  if (!found || !walker.survey) return;
+  const { c } = plot, { ts, seen } = walker.survey;
+  const y = rangeOf([0, found.most * 1.25, ...seen.map(([x]) => x).filter((x) => x < 4 * found.most)], false);
+  const F = frame(plot, { low: 0, high: lab.steps, label: "steps" }, { ...y, label: "lr × curvature" });
+  F.inside(() => {
+    drawLine(c, F, [0, lab.steps], [found.most, found.most], ink("text"), [6, 4], 1.5);
+    c.fillStyle = ink("text");
+    c.textAlign = "left";
+    c.fillText(`stable up to ${short(found.most)}`, F.left + 6, F.Y(found.most) - 8);
+    for (let k = SHOWN - 1; k >= 0; k--) drawLine(c, F, ts, seen.map((all) => all[k] ?? NaN), k ? ink("muted") : colourOf(walker), k ? [3, 3] : [], k ? 1.2 : 2);
+    c.fillStyle = colourOf(walker);
+    ts.forEach((t, k) => { if (Number.isFinite(seen[k][0])) { c.beginPath(); c.arc(F.X(t), F.Y(seen[k][0]), 2.4, 0, 7); c.fill(); } });
+    drawLine(c, F, [walker.runner.t, walker.runner.t], [y.low, y.high], ink("muted"), [], 1);
+  });
+}

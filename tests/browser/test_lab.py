@@ -1,0 +1,456 @@
+"""The lab in headless Chromium: its numbers are Python's, forwards and backwards; it is driven by mouse, by keys
+and by its address; and nothing leaves the page or goes beyond its borders."""
+
+import json
+
+import numpy as np
+import pytest
+
+import optim
+from examples.lab.__main__ import canned
+from examples.lecture import LECTURE
+from minigrad import Tensor, compile
+from models import MLP, cross_entropy
+from models.datasets import moons
+from tests.optim.cases import SETTINGS
+
+pytestmark = pytest.mark.browser
+
+START = (-1.2, 1.0)
+
+
+def rosenbrock(w):
+    return 100 * (w[1] - w[0] ** 2) ** 2 + (1 - w[0]) ** 2
+
+
+def bowl(w):
+    return 0.5 * (w[0] ** 2 + 20 * w[1] ** 2)
+
+
+def adam(params):
+    return optim.Adam(params, lr=0.1)
+
+
+@pytest.fixture(scope="module")
+def canned_page(tmp_path_factory):
+    return canned().save(tmp_path_factory.mktemp("lab") / "lab.html")
+
+
+@pytest.fixture
+def lab(open_file, tmp_path):
+    """lab(f, optimizers, ...) opens a page of its own; `width` and `dark` are the browser's."""
+    pages = []
+
+    def opened(*args, width=1280, dark=False, **options):
+        pages.append(optim.lab(*args, **options).save(tmp_path / f"{len(pages)}.html"))
+        return open_file(pages[-1], width=width, dark=dark)
+
+    return opened
+
+
+def go(page, t):
+    """To step t, by the slider."""
+    page.one("#time", f"(e.value = {t}, e.dispatchEvent(new Event('input')))")
+    page.rest()
+
+
+def table(page, name):
+    """The numbers of a table, by the name of the row."""
+    rows = page.all(
+        f"#{name} tr[data-name]",
+        "[e.dataset.name, [...e.cells].slice(1).map((c) => c.dataset.value ?? null)]",
+    )
+    return {name: [None if x is None else float(x) for x in cells] for name, cells in rows}
+
+
+def losses(page):
+    return [float(x) for x in page.all("#walkers .loss", "e.dataset.value")]
+
+
+def choose(page, k):
+    page.all("#walkers .walker", f"e === document.querySelectorAll('#walkers .walker')[{k}] && e.click()")
+    page.rest()
+
+
+def pick(page, field, value):
+    page.one(f"#{field}", f"(e.value = {json.dumps(value)}, e.dispatchEvent(new Event('change')))")
+    page.rest()
+
+
+def walked(kind, f, start, steps):
+    """The optimizer after some steps, with its last step kept, its parameter, and all losses."""
+    w = Tensor(np.array(start), requires_grad=True, name="w")
+    optimizer, loss, found = kind([w]), compile(lambda: f(w)), []
+    if isinstance(optimizer, optim.FirstOrder):
+        optimizer.keep_last_step = True
+    for _ in range(steps):
+        found.append(optimizer.step(loss.at()).item())
+    return optimizer, w, [*found, f(w).item()]
+
+
+def close(found, wanted, tolerance=1e-12):
+    return np.allclose(found, wanted, rtol=tolerance, atol=tolerance * 1e-3)
+
+
+# Numbers
+
+RULES = [name for name, (case, options) in SETTINGS.items() if issubclass(case.kind, optim.FirstOrder)]
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_every_number_of_a_step_is_pythons(lab, part):
+    names, t = RULES[part::4], 7
+    kinds = {
+        name: lambda p, case=SETTINGS[name][0], options=SETTINGS[name][1]: case.kind(
+            p, lr=case.bowl_lr / 10, **options
+        )
+        for name in names
+    }
+    for few in np.array_split(names, -(-len(names) // 6)):
+        page = lab(bowl, [kinds[name] for name in few], start=START, steps=20)
+        go(page, t)
+        for k, name in enumerate(few):
+            earlier, w, _ = walked(kinds[name], bowl, START, t - 1)
+            before = {"w": w.numpy(), **earlier.param_groups[0].state}
+            optimizer, _, values = walked(kinds[name], bowl, START, t)
+            assert close(losses(page)[k], values[-1])
+            choose(page, k)
+            for i in range(2):
+                pick(page, "coordinate", i)
+                found, step = table(page, "inside-table"), optimizer.last_step["w"]
+                checked = {"g", "w", *optimizer.state_names} & step.keys() | ({"step"} & step.keys())
+                assert checked <= found.keys(), (name, found)
+                for key, (old, *_) in found.items():
+                    assert old is None or close(old, before[key][i]), (name, key)
+                for key, value in step.items():
+                    wanted = np.ravel(value)[i if np.ndim(value) else 0]
+                    assert close(found[key][-1], wanted), (name, key)
+
+
+def test_the_boxes_of_the_rule_hold_the_numbers(lab):
+    kinds = [adam, lambda p: optim.NAdam(p, lr=0.1)]
+    page = lab(bowl, kinds, start=START)
+    go(page, 5)
+    for k, kind in enumerate(kinds):
+        choose(page, k)
+        before, step = (walked(kind, bowl, START, t)[0].last_step["w"] for t in (4, 5))
+        boxes = page.all("#rule .node", "[...e.querySelectorAll('text')].map((line) => line.textContent)")
+        numbers = {label.partition(" = ")[0]: text.replace("−", "-") for label, text in boxes}
+        unnamed = {label: text for label, text in numbers.items() if label.startswith("u")}
+        assert set(unnamed.values()) <= {""}  # a formula without a name of its own
+        wanted = {"g": "g", "m′": "m", "v′": "v", "m̂": "m_hat", "v̂": "v_hat", "step": "step", "w′": "w"}
+        wanted |= {name: name for name in ["mu_product"] if name in step}
+        assert numbers.keys() - unnamed.keys() == {*wanted, "m", "v", "w"}
+        for label, name in wanted.items():
+            assert close(float(numbers[label]), np.ravel(step[name])[0], 1e-6)
+        for name in ("m", "v", "w"):
+            assert close(float(numbers[name]), before[name][0], 1e-6)
+
+
+def test_newton_cg_is_seen_inside_its_trust_region(lab):
+    page = lab(rosenbrock, [optim.NewtonCG], start=START)
+    page.tap("#tab-model")
+    for t in (1, 3, 7, 12):
+        go(page, t)
+        optimizer, _, wanted = walked(optim.NewtonCG, rosenbrock, START, t)
+        info = optimizer.last_step
+        assert close(losses(page)[0], wanted[-1], 1e-9)
+        cg = table(page, "cg-table")
+        assert len(cg) == info.n_cg
+        for row, (residual, curvature, model) in zip(info.cg, cg.values(), strict=True):
+            assert close([residual, curvature, model], [row.residual, row.curvature, row.model], 1e-9)
+        assert len(table(page, "trial-table")) == len(info.trials)
+        model = table(page, "model-table")
+        assert close(model["actual"][0], wanted[-1] - wanted[-2], 1e-8)
+        assert close(model["rho"][0], info.rho, 1e-6)
+        assert f"CG made {info.n_cg} product" in page.one("#model-says")
+
+
+def test_stability_is_the_sharpness_that_python_finds(lab):
+    page = lab(rosenbrock, [adam, lambda p: optim.SGD(p, lr=1e-3, momentum=0.5)], start=START)
+    page.tap("#tab-stability")
+    go(page, 20)
+    optimizer, w, _ = walked(adam, rosenbrock, START, 20)
+    P = optimizer.preconditioner()
+    found = table(page, "stability-table")
+    wanted = optim.preconditioned_sharpness(lambda w: rosenbrock(w), w.numpy(), P[0])
+    assert close(found["product"][0], 0.1 * wanted, 1e-6)
+    assert close(found["most"][0], 38)
+    both = optim.sharpness(lambda w: rosenbrock(w), w.numpy(), 2)
+    assert close([found["eigenvalue1"][0], found["eigenvalue2"][0]], both, 1e-6)
+    choose(page, 1)
+    found = table(page, "stability-table")
+    assert found["most"] == [3.0]
+    at = walked(lambda p: optim.SGD(p, lr=1e-3, momentum=0.5), rosenbrock, START, 20)[1].numpy()
+    assert close(found["product"][0], 1e-3 * optim.sharpness(lambda w: rosenbrock(w), at), 1e-6)
+    page.tap("#double")
+    page.rest()
+    assert table(page, "stability-table")["lr"] == [2e-3]
+
+
+def everything(page):
+    """All numbers that are to be seen, and the sentences."""
+    marked = "[data-value], #leader, #inside-says, #count"
+    return [each for each in page.all(marked, "e.offsetParent && [e.dataset.value, e.textContent]") if each]
+
+
+def test_back_and_forth_shows_the_same(lab):
+    page = lab(rosenbrock, [adam, "NAdam", optim.NewtonCG], start=START)
+    go(page, 70)
+    there = everything(page)
+    page.key("ArrowLeft", "ArrowLeft", "ArrowLeft")
+    assert page.one("#count").startswith("67 /")
+    assert everything(page) != there
+    page.key("ArrowRight", "ArrowRight", "ArrowRight")
+    assert everything(page) == there
+    page.key("Home")
+    assert close(losses(page), [rosenbrock(START)] * 3)
+    go(page, 70)
+    assert everything(page) == there
+
+
+def test_a_training_goes_on_in_the_page(lab):
+    data = moons(60, rng=0)
+
+    def trained(steps):
+        model = MLP((2, 5, 2), "tanh", rng=1)
+        optimizer = optim.Adam(model.named_parameters(), lr=0.05)
+        closure = compile(lambda X, y: cross_entropy(model(X), y)).at(data.X, data.y)
+        for _ in range(steps):
+            optimizer.step(closure)
+        return model, optimizer
+
+    model, optimizer = trained(10)
+    page = lab(model, [optimizer, optim.NewtonCG], loss=cross_entropy, data=(data.X, data.y))
+    go(page, 15)
+    later, _ = trained(25)
+    assert close(losses(page)[0], cross_entropy(later(data.X), data.y).item(), 1e-11)
+    labels = np.argmax(later(data.X).numpy(), axis=1)
+    hue = page.js(
+        f"""(() => {{ const c = document.getElementById('map'), data = {data.X.tolist()}, pixels = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+        const low = [0, 1].map((i) => Math.min(...data.map((x) => x[i]))), top = [0, 1].map((i) => Math.max(...data.map((x) => x[i])));
+        return data.map((x) => {{ const u = [0, 1].map((i) => (x[i] - low[i] + 0.12 * (top[i] - low[i])) / (1.24 * (top[i] - low[i])));
+          const at = 4 * (Math.round((1 - u[1]) * c.height) * c.width + Math.round(u[0] * c.width) + 7); return pixels[at] > pixels[at + 2] ? 1 : 0; }}); }})()"""
+    )
+    assert np.mean(np.array(hue) == labels) > 0.9  # beside some points lies another point's mark
+
+
+# Mouse and keys
+
+
+def test_the_start_is_dragged(lab):
+    page = lab(bowl, [adam, optim.SGD], start=(1.0, 0.5), region=((-2, 2), (-1, 1)))
+    go(page, 10)
+    x, y, width, height = page.box("#start")
+    left, top, wide, high = page.box("#stage")
+    middle = x + width / 2, y + height / 2
+    page.mouse("mousePressed", *middle, button="left", clickCount=1)
+    page.mouse("mouseMoved", left + 0.4 * wide, top + 0.3 * high, button="left")
+    page.mouse("mouseReleased", left + 0.4 * wide, top + 0.3 * high, button="left", clickCount=1)
+    page.rest()
+    x, y, width, height = page.box("#start")
+    assert abs(x + width / 2 - (left + 0.4 * wide)) < 2
+    assert abs(y + height / 2 - (top + 0.3 * high)) < 2
+    assert page.one("#count").startswith("10 /")
+    page.until("location.hash.includes('from=')")
+    start = [float(n) for n in page.js("new URLSearchParams(location.hash.slice(1)).get('from')").split(",")]
+    assert start != [1.0, 0.5]
+    assert close(losses(page)[0], walked(adam, bowl, start, 10)[2][-1])
+    assert page.one("#start", "e.ariaLabel || e.getAttribute('aria-label')").startswith("Start at ")
+
+
+def test_sliders_and_numbers_change_the_walk(lab):
+    page = lab(bowl, [lambda p: optim.SGD(p, lr=0.05)], start=(1.0, 0.5))
+    go(page, 8)
+    assert page.one("#limit .number", "Number(e.dataset.value)") == pytest.approx(0.1)
+    page.one("#slide-lr", "e.focus()")
+    page.key("ArrowRight", "ArrowRight")
+    rate = float(page.one("#number-lr", "e.value"))
+    assert rate > 0.05
+    assert close(losses(page)[0], walked(lambda p: optim.SGD(p, lr=rate), bowl, (1.0, 0.5), 8)[2][-1])
+    page.type("#number-lr", "0.12")
+    page.key("Enter")
+    assert close(losses(page)[0], walked(lambda p: optim.SGD(p, lr=0.12), bowl, (1.0, 0.5), 8)[2][-1])
+    assert "It diverges" in page.one("#limit")
+    page.type("#number-lr", "fast")
+    page.key("Enter")
+    assert page.one("#number-lr", "e.getAttribute('aria-invalid')") == "true"
+    assert close(losses(page)[0], walked(lambda p: optim.SGD(p, lr=0.12), bowl, (1.0, 0.5), 8)[2][-1])
+
+
+def test_all_is_done_by_keys(canned_page, open_file):
+    page = open_file(canned_page)
+    reached = []
+    for _ in range(60):
+        page.key("Tab")
+        reached.append(page.js("document.activeElement.id || document.activeElement.className"))
+        if reached[-1] == reached[0] and len(reached) > 1:
+            break
+    controls = ["preset", "problem", "theme", "start", "first", "back", "play", "forth", "time", "axis", "speed", "walker", "add",
+                "slide-lr", "number-lr"]  # fmt: skip
+    assert [each for each in reached[:-1] if each in controls] == controls
+    assert any(each.startswith("tab-") for each in reached)
+    assert page.all("button, select, input", "(e.labels?.length || e.getAttribute('aria-label') || e.textContent.trim()) ? '' : e.outerHTML") \
+        .count("") == page.count("button, select, input")  # fmt: skip
+    page.one("#start", "e.focus()")
+    before = losses(page)
+    page.key("ArrowRight", "ArrowUp")
+    assert losses(page) != before
+    page.one("#time", "e.focus()")
+    count = page.one("#count")
+    page.key("ArrowRight")
+    assert page.one("#count") != count
+    page.one("#tab-measured", "e.focus()")
+    page.key("ArrowRight")
+    assert page.one("#tabs [aria-selected=true]", "e.id") == "tab-inside"
+    page.js("document.activeElement.blur()")
+    page.key("Home", " ")
+    page.until("parseInt(document.getElementById('count').textContent) > 3")
+    page.key(" ")
+    stopped = page.one("#count")
+    page.rest()
+    assert page.one("#count") == stopped
+
+
+# Presets and the address
+
+
+def test_each_topic_opens_with_measured_beside_published(canned_page, open_file):
+    page = open_file(canned_page)
+    names = page.all("#preset option", "e.value")[1:]
+    topics = [f"{k} {LECTURE.title(k).partition(':')[0]}" for k in range(1, 14)]
+    assert [name.split()[0] for name in names[:13]] == [topic.split()[0] for topic in topics]
+    for name in names[:13]:
+        pick(page, "preset", name)
+        assert page.one("#title") == "Optimizers at work"
+        assert page.one("#says")
+        page.tap("#tab-measured")
+        waiting = "[...document.querySelectorAll('#measured-table td')].some((c) => c.textContent === '…')"
+        page.until(f"!{waiting}", 60)
+        rows = page.all("#measured-table tr[data-name]", "[...e.cells].map((c) => c.textContent)")
+        assert len(rows) >= 3 or name.startswith("5")
+        assert [row for row in rows if row[-1] != "✓"] == [], name
+    for name in names[13:]:
+        pick(page, "preset", name)
+        assert len(losses(page)) >= 4
+        assert all(map(np.isfinite, losses(page)))
+
+
+def test_the_address_holds_the_moment(canned_page, open_file):
+    page = open_file(canned_page)
+    pick(page, "preset", "12 Newton in n dimensions")
+    page.type("#time", "")
+    go(page, 4)
+    choose(page, 2)
+    page.type("#number-lr", "0.013")
+    page.key("Enter")
+    pick(page, "axis", "costs")
+    page.tap("#tab-stability")
+    page.until(
+        "location.hash.includes('0.013') && location.hash.includes('axis=costs') && location.hash.includes('panel=stability')"
+    )
+    there, address = everything(page), page.js("location.hash")
+    other = open_file(canned_page)
+    other.js(f"location.hash = {json.dumps(address)}")
+    other.until("document.getElementById('preset').value.startsWith('12')")
+    other.rest()
+    other.until("document.getElementById('number-lr')?.value === '0.013'")
+    assert everything(other) == there
+    assert other.one("#tabs [aria-selected=true]", "e.id") == "tab-stability"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["#", "#on=nowhere", "#on=bowl&who=5&t=-1", "#on=bowl&who=[%22SGD%22,{%22lr%22:-1,%22evil%22:2}]&from=NaN,1&t=1e9",
+     "#on=bowl&who=[%22SGD%22,{%22lr%22:%22%3Cb%3E%22}]&panel=__proto__&preset=%3Cscript%3E",
+     "#on=bowl&who=[%22Newton%22,{%22modification%22:%22trust%22,%22lr%22:2}]",
+     "#on=bowl&who=[%22SGD%22,{}]&number=x&chosen=7&of=1.5&t=abc"],
+)  # fmt: skip
+def test_a_bad_address_does_no_harm(canned_page, open_file, address):
+    page = open_file(canned_page)
+    page.js(f"location.hash = {json.dumps(address)}")
+    page.rest()
+    page.key("ArrowRight")
+    assert all(map(np.isfinite, losses(page)))
+    assert page.count("script") == 2
+
+
+# The page itself
+
+
+SEEN = {"6 A saddle": ("model", "measured"), "13 The summary": ("inside", "stability")}
+
+
+@pytest.mark.parametrize("width", [400, 760, 1280])
+@pytest.mark.parametrize("dark", [False, True])
+def test_nothing_is_covered_or_clipped(canned_page, open_file, width, dark):
+    page = open_file(canned_page, width=width, dark=dark)
+    for name, panels in SEEN.items():
+        pick(page, "preset", name)
+        for panel in panels:
+            page.tap(f"#tab-{panel}")
+            page.rest()
+            assert page.js("document.documentElement.scrollWidth") <= width, (name, panel)
+            beyond = page.all(
+                "button, select, input, h1, p, canvas, figcaption, label",
+                "e.offsetParent && (e.getBoundingClientRect().right > innerWidth + 1 || e.getBoundingClientRect().left < -1) ? e.outerHTML : ''",
+            )
+            assert [each for each in beyond if each] == []
+            covered = page.all(
+                "button, select, input",
+                """(() => { if (!e.offsetParent || e.disabled) return ''; e.scrollIntoView({ block: 'center' }); const b = e.getBoundingClientRect();
+                const at = document.elementFromPoint(b.x + b.width / 2, b.y + b.height / 2); return at === e || e.contains(at) ? '' : e.outerHTML.slice(0, 90); })()""",
+            )
+            assert [each for each in covered if each] == []
+    background = page.js("getComputedStyle(document.body).backgroundColor")
+    assert background == ("rgb(13, 17, 23)" if dark else "rgb(255, 255, 255)")
+
+
+def test_the_clock_of_the_page_counts_frames(canned_page, open_file):
+    """A number that is reported, at 400 pixels with five optimizers; how large it is depends on the machine."""
+    page = open_file(canned_page, width=400)
+    pick(page, "preset", "Race: Rosenbrock")
+    assert page.count("#walkers li") == 5
+    pick(page, "speed", "60")
+    page.tap("#first")
+    page.tap("#play")
+    page.until("document.getElementById('clock').textContent", 60)
+    frames = int(page.one("#clock").split()[0])
+    print(f"{frames} frames a second at 400 pixels with five optimizers")
+    assert frames > 0
+
+
+def test_the_page_is_small_and_its_policy_strict(canned_page):
+    text = canned_page.read_text(encoding="utf-8")
+    assert len(text.encode()) <= 400_000
+    assert "default-src 'none'" in text
+    assert "unsafe" not in text
+
+
+def test_a_notebook_shows_it_in_a_frame_without_an_origin(open_file, tmp_path):
+    made = optim.lab(bowl, [optim.SGD], start=(1.0, 0.5), title='</script> & "quotes"')
+    path = tmp_path / "notebook.html"
+    path.write_text(f"<!doctype html><title>t</title><body>{made._repr_html_()}", encoding="utf-8")
+    page = open_file(path)
+    frame = page.call("Page.getFrameTree")["frameTree"]["childFrames"][0]["frame"]["id"]
+    world = page.call("Page.createIsolatedWorld", frameId=frame)["executionContextId"]
+    look = "[document.getElementById('title').textContent, document.querySelector('.loss').dataset.value, origin]"
+    found = page.call("Runtime.evaluate", expression=look, contextId=world, returnByValue=True)["result"][
+        "value"
+    ]
+    assert found == ['</script> & "quotes"', "3", "null"]
+
+
+def test_settings_of_newton_cg_change_its_walk(lab):
+    page = lab(rosenbrock, [optim.NewtonCG], start=START)
+    go(page, 4)
+    assert page.one("#number-initial_radius", "e.value + '|' + e.placeholder") == "|its own"
+    page.type("#number-initial_radius", "0.05")
+    page.key("Enter")
+    wanted = walked(lambda p: optim.NewtonCG(p, initial_radius=0.05), rosenbrock, START, 4)[2]
+    assert close(losses(page)[0], wanted[-1], 1e-9)
+    pick(page, "choice-forcing", "quadratic")
+    both = walked(
+        lambda p: optim.NewtonCG(p, initial_radius=0.05, forcing="quadratic"), rosenbrock, START, 4
+    )[2]
+    assert close(losses(page)[0], both[-1], 1e-9)
