@@ -149,11 +149,16 @@ class Drawing:
         With `links` it has the paths of the files too, and a click opens the line in Visual Studio Code.
 
         Raises:
-            ValueError: the suffix is none of these.
+            ValueError: the suffix is none of these, or no page, and `links` is set.
             RuntimeError: the suffix is .png or .pdf, and no package that could write it is installed.
         """
         target = Path(fspath(path))
         suffix = target.suffix.lower().removeprefix(".")
+        if links and suffix != "html":
+            raise ValueError(
+                f"`Drawing.save(path, links=True)` needs the suffix .html, got {target.name!r}: only a page "
+                "has links."
+            )
         texts: dict[str, Callable[[], str]] = {
             "svg": lambda: self.svg, "html": lambda: self._page(links), "dot": lambda: self.dot,
             "gv": lambda: self.dot,

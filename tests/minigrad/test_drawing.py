@@ -392,6 +392,14 @@ def test_runs_finds_what_repeats():
     assert runs("abcdefg") == []
 
 
+def test_what_is_left_of_a_run_begins_no_run_before_it():
+    rng = np.random.default_rng(3)
+    for text in ["ccaccaccacccbbcc", *("".join(rng.choice([*"abc"], 16)) for _ in range(300))]:
+        for start, period, times in runs(text):
+            assert period > 0
+            assert text[start : start + period] * times == text[start : start + period * times], text
+
+
 @pytest.mark.further
 def test_a_million_operations_say_so_and_do_not_hang():
     x = Tensor(1.0, requires_grad=True, name="x")

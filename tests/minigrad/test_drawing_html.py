@@ -6,19 +6,21 @@ import hashlib
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from examples.graph_gallery import GALLERY
-from minigrad import Tensor, draw
+from minigrad import Tensor, draw, grad, log_softmax, relu, softmax
 from minigrad.drawing.drawing import Drawing
 from minigrad.drawing.graph.program import ELEMENTWISE, WHOLE
 from minigrad.drawing.picture import Edge, Node, Picture
 from minigrad.drawing.write import html
 from minigrad.drawing.write.theme import LIGHT, Theme
 from minigrad.families import elementwise
-from models import MLP
+from models import MLP, cross_entropy
+from tests.javascript import run
 
 HOSTILE = "</script><script>alert(1)</script><!-- ]]> & ' \" \\ \u2028 \u202e \x00 \ud800 🦆 $data ${x}"
 
@@ -288,3 +290,41 @@ def test_a_program_in_float32_has_the_numbers_that_numpy_takes():
     assert [float(np.float32(0.1))] in numbers
     assert [0.1] not in numbers
     assert {step[4] for step in steps if step[0] in ("multiply", "tanh")} == {1}
+
+
+VECTOR = np.array([0.3, -1.0, 2.0])
+COMPUTED = {
+    "softmax of a vector": lambda x: np.sum(softmax(x) * VECTOR),
+    "log_softmax of a vector": lambda x: np.sum(log_softmax(x) * VECTOR),
+    "cross entropy": lambda x: cross_entropy(np.reshape(x, (1, 3)), np.array([2])),
+    "matrix times vector": lambda x: np.sum((np.arange(6.0).reshape(2, 3) @ x) ** 2),
+    "stacks": lambda x: np.sum(np.reshape(x, (1, 1, 3)) @ np.arange(12.0).reshape(2, 3, 2)),
+    "relu": lambda x: np.sum(relu(x) ** 2),
+    "norm": lambda x: np.sqrt(np.sum(x * x)),
+}
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_the_program_of_a_page_gives_the_same_gradient(name):
+    x = Tensor(VECTOR, requires_grad=True, name="x")
+    text = draw(COMPUTED[name](x), parameters="outside", fold=None).html
+    program = data(text)["program"]
+    assert not program["why"]
+    (leaf,) = program["leaves"]
+    script = (Path(html.__file__).parents[1] / "viewer" / "calculator.js").read_text(encoding="utf-8")
+    ref = program["gradients"][str(leaf)][0]
+    found = run(f"{script}\nresult = makeCalculator({json.dumps(program)}).arrays[{ref}];")
+    np.testing.assert_allclose(found, grad(COMPUTED[name])(VECTOR), rtol=1e-12)
+
+
+def test_only_a_page_has_links(tmp_path):
+    drawing = draw(np.sum(Tensor(VECTOR, requires_grad=True)))
+    with pytest.raises(ValueError, match=r"links=True.* needs the suffix \.html, got 'a\.svg'"):
+        drawing.save(tmp_path / "a.svg", links=True)
+    assert not any(tmp_path.iterdir())
+
+
+def test_numbers_that_are_not_finite_leave_a_strip_blank():
+    x = Tensor(np.r_[np.full(3000, 1e308), np.inf, -np.inf, np.ones(2998)], requires_grad=True)
+    (strip, _) = data(draw(x * 0.5).html)["program"]["strips"]["0"]
+    assert (strip[0], strip[16], strip[-1]) == (" ", " ", "a")

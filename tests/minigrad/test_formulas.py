@@ -604,3 +604,9 @@ def test_a_drawing_after_a_step_changes_nothing():
     np.testing.assert_array_equal(w.numpy(), before)
     with pytest.raises(mg.StaleGraphError):
         loss.backward()
+
+
+@pytest.mark.parametrize("index", [lambda rows: rows[0, ...], lambda rows: np.squeeze(rows[:1])])
+def test_an_index_that_is_a_view_of_one_number_is_drawn(index):
+    A, rows = Tensor(np.eye(3), requires_grad=True, name="A"), np.array([1, 2])
+    assert "A[1]" in str(draw(np.sum(A[index(rows)])))

@@ -204,7 +204,7 @@ def runs(signs: Sequence[Hashable]) -> list[tuple[int, int, int]]:
             length, period = best
             start = i - period
             found.append((start, period, length // period))
-            for k in range(i, start + length):
+            for k in range(i, start + length // period * period):
                 recent[code[k]] = (k,)
             i = end = start + length // period * period
             continue

@@ -307,7 +307,7 @@ def _matrices(t: Tensor) -> Any:
     of stacks has [columns, rows, inner, left, right], with the positions of the matrices to multiply."""
     shapes = [np.shape(x) for x in t.args]
     which = shapes[0] if t.op in _LOGITS else shapes[1]
-    columns = int(which[-1]) if len(which) > 1 else 1
+    columns = int(which[-1]) if len(which) > 1 or t.op in _LOGITS else 1
     if t.op is not matmul_op or len(which) == 2:
         return columns
     stack = np.broadcast_shapes(*(shape[:-2] for shape in shapes))
@@ -358,14 +358,18 @@ def _strips(picture: Picture, outputs: Sequence[Tensor], places: Mapping[Key, in
 
 def strip_text(a: Any) -> str:
     """An array in at most `CELLS` letters, each the mean of as many numbers: "j" is 0, "a" the largest mean
-    and "s" the largest with a minus.
+    and "s" the largest with a minus. A mean that is not finite is a blank.
 
     >>> strip_text(np.array([0.0, 9.0, -1.0])), strip_text(np.repeat([1.0, -1.0], 5000))
     ('jak', 'aaaaaaaaaaaaaaaassssssssssssssss')
+    >>> strip_text(np.array([np.inf, 1.0, -1.0]))
+    ' as'
     """
     cells = min(a.size, CELLS)
     begins = np.arange(cells) * a.size // cells
     lengths = np.diff(begins, append=a.size)
-    means = np.nan_to_num(np.add.reduceat(a.ravel(), begins, dtype=np.float64) / lengths, posinf=0, neginf=0)
-    most = np.max(np.abs(means)) or 1.0
-    return "".join(chr(ord("j") - round(9 * part)) for part in (means / most).tolist())
+    with np.errstate(over="ignore", invalid="ignore"):  # inf - inf, and sums beyond the largest float
+        means = np.add.reduceat(a.ravel(), begins, dtype=np.float64) / lengths
+    most = np.max(np.abs(means), where=np.isfinite(means), initial=0) or 1.0
+    parts = [mean / most for mean in means.tolist()]
+    return "".join(chr(ord("j") - round(9 * part)) if abs(part) <= 1 else " " for part in parts)

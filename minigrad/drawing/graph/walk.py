@@ -131,6 +131,7 @@ class Walk:
         if (
             not isinstance(base, np.ndarray)
             or any(getattr(x, "base", None) is not base for x in places)
+            or np.ndim(places[0]) != 1
             or base.shape != (len(places[0]), k)
             or id(base) in self._named
             or any(i is None or i is Ellipsis for i in index[:begin])

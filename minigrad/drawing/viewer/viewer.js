@@ -530,7 +530,7 @@ const numberOf = (member) => arrays[data.program.values[member][0]][0];
 
 function handles() { scene.values.forEach((element, i) => { if (scalarLeaf(i) >= 0) element?.classList.add("handle-number"); }); }
 
-// A hundredth of the number's power of ten: what a pixel or a key changes it by.
+// A hundredth of the number's power of ten, of 1 at least: what a pixel or a key changes it by.
 const stepOf = (x) => 10 ** Math.max(0, Math.floor(Math.log10(Math.abs(x) || 1))) / 100;
 const moved = (x, by) => +(x + by).toPrecision(12);
 
@@ -592,13 +592,13 @@ function numberFields(i) {
 }
 
 // A tensor as a strip along the lower border of its box: a cell for each number, or for the mean of some. Where the page has no
-// numbers, each cell is a letter, and "j" is 0.
+// numbers, each cell is a letter, "j" is 0, and a blank is not finite.
 const CELLS = 32;
 function cellsOf(node) { // -> [cells, numbers]
   const [ref, form] = refOf(node, "values") ?? [], array = arrays[ref];
   if (!array || array.length < 2 || form > 2) {
     const [letters, size] = refOf(node, "strips") ?? ["", 0];
-    return [Array.from(letters, (letter) => 106 - letter.charCodeAt(0)), size];
+    return [Array.from(letters, (letter) => (letter === " " ? NaN : 106 - letter.charCodeAt(0))), size];
   }
   const count = Math.min(array.length, CELLS), at = (k) => Math.floor(k * array.length / count);
   return [Array.from({ length: count }, (_, k) => sum(array.slice(at(k), at(k + 1))) / (at(k + 1) - at(k))), array.length];
@@ -607,11 +607,11 @@ function cellsOf(node) { // -> [cells, numbers]
 function strips() {
   for (const strip of scene.root.querySelectorAll(".strip")) strip.remove();
   now.nodes.forEach((node, i) => {
-    const [cells] = cellsOf(node), [x, y, width, height] = boxOf(i), wide = (width - 20) / cells.length, most = Math.max(...cells.map(Math.abs)) || 1;
+    const [cells] = cellsOf(node), [x, y, width, height] = boxOf(i), wide = (width - 20) / cells.length, most = Math.max(...cells.filter(Number.isFinite).map(Math.abs)) || 1;
     if (!cells.length) return;
-    scene.nodes[i].append(shape("g", { class: "strip", "aria-hidden": "true" }, ...cells.map((mean, k) => shape("rect", {
+    scene.nodes[i].append(shape("g", { class: "strip", "aria-hidden": "true" }, ...cells.map((mean, k) => Number.isFinite(mean) && shape("rect", {
       x: x + 10 + k * wide, y: y + height - 4.5, width: wide, height: 3,
-      class: mean < 0 ? "less" : "more", "fill-opacity": Math.min(1, Math.abs(mean) / most).toFixed(3) }))));
+      class: mean < 0 ? "less" : "more", "fill-opacity": Math.min(1, Math.abs(mean) / most).toFixed(3) })).filter(Boolean)));
   });
 }
 
