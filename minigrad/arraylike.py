@@ -197,7 +197,7 @@ def _called(function: Any, *args: Any, **options: Any) -> Tensor:
 
 def _reduced(function: Any, x: Any, axis: Any, keepdims: bool, **options: Any) -> Tensor:
     """A reduction. Most calls have no further options, and then its rule is called straight away."""
-    if axis.__class__ in ODD:
+    if axis.__class__ in ODD and is_odd((x, axis), {}):
         return _called(function, x, axis, keepdims=keepdims, **options)
     for option in options.values():
         if option is not None:
@@ -327,7 +327,10 @@ class ArrayLike:
     @entry
     def transpose(self, *axes: Any) -> Tensor:
         """The axes in another order, by default reversed."""
-        return RULES[np.transpose](self, None if not axes else axes[0] if len(axes) == 1 else axes)
+        order = None if not axes else axes[0] if len(axes) == 1 else axes
+        if order.__class__ in ODD and is_odd((self, order), {}):
+            return _called(np.transpose, self, order)
+        return RULES[np.transpose](self, order)
 
     @entry
     def swapaxes(self, axis1: int, axis2: int) -> Tensor:

@@ -113,8 +113,8 @@ def missing(
 
     Args:
         habits: a table as in `habits.py`.
-        later: the names that are loaded when first used, by the file that has them. A file that has the
-            name of its only one is the module itself.
+        later: the names that are loaded when first used, by the file that has them. A file named as its
+            only entry is itself what is loaded.
         numpys: whether any other name of NumPy's is answered with that.
     """
     _name_files(package, public)

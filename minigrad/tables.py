@@ -142,5 +142,7 @@ def symbol(name: str) -> str:
 def progress_bar(**options: Any) -> Any:
     """tqdm's bar: in a notebook its widget if ipywidgets can show it, for without that tqdm warns in red.
     Elsewhere it is the bar of terminals, which is imported faster."""
-    widgets = "IPython" in sys.modules and importlib.import_module("importlib.util").find_spec("ipywidgets")
+    from importlib.util import find_spec
+
+    widgets = "IPython" in sys.modules and find_spec("ipywidgets")
     return importlib.import_module("tqdm.auto" if widgets else "tqdm").tqdm(**options)

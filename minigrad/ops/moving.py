@@ -158,7 +158,8 @@ def _text(x: Any) -> str:
 
 
 def _rolled(a: Any, shift: Any, axis: Any = None) -> Any:
-    if a.ndim != 1 or not a.size or shift.__class__ is not int or axis not in (None, 0, -1):
+    whole = axis is None or (axis.__class__ is int and axis in (0, -1))
+    if a.ndim != 1 or not a.size or shift.__class__ is not int or not whole:
         return np.roll(a, shift, axis)
     cut = -shift % a.size
     return np.concatenate((a[cut:], a[:cut]))

@@ -75,6 +75,8 @@ BOOLS = [
     lambda x: x.mean(axis=(False,)),
     lambda x: np.linalg.norm(x, axis=(False,)),
     lambda x: np.transpose(x, (False,)),
+    lambda x: x.transpose((False,)),
+    lambda x: x.transpose(False),
     lambda x: np.tile(x, (True, 2)),  # which NumPy takes, and these
     lambda x: np.expand_dims(x, (True,)),
     lambda x: np.flip(x, (False,)),

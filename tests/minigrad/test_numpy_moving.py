@@ -570,3 +570,15 @@ def test_the_quick_forms_give_what_numpy_gives(dtype, shape, option):
             assert found.dtype == wanted.dtype
             assert found.flags.c_contiguous == wanted.flags.c_contiguous
             np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("axis", [None, 0, -1, 1, 0.0, True, (0, 0), np.array([0, 0]), np.int64(0)])
+def test_roll_takes_and_refuses_the_axes_that_numpy_does(axis):
+    x = np.arange(5.0)
+    try:
+        wanted = np.roll(x, 1, axis)
+    except (TypeError, ValueError) as error:
+        with pytest.raises(type(error)):
+            np.roll(Tensor(x, requires_grad=True), 1, axis)
+    else:
+        np.testing.assert_array_equal(np.roll(Tensor(x, requires_grad=True), 1, axis).data, wanted)
