@@ -90,6 +90,8 @@ def record(
 class Recording:
     """What `record` returns: a `with` begins it, gives the `Run`, and ends it."""
 
+    _forgotten = False  # of a copy, which has no attributes yet
+
     def __init__(
         self, optimizer: Optimizer, folder: Path, level: str, every: int, max_bytes: int, resume: bool
     ) -> None:
@@ -130,6 +132,9 @@ class Recording:
     def __getattr__(self, name: str) -> NoReturn:
         self._forgotten = self._forgotten and name.startswith("_")  # notebooks ask for _repr_html_
         raise AttributeError(f"`optim.record(...)` is not the run yet, and has no .{name}. {_REMEDY}")
+
+    def __bool__(self) -> bool:
+        return True
 
     @entry
     def __len__(self) -> NoReturn:

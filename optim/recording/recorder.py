@@ -1,4 +1,4 @@
-"""The recorder: little work in each step, raw numbers only; `optim.recording.run` derives the rest.
+"""The recorder: little work in each step, raw numbers only; `optim.recording.again` derives the rest.
 
 A step copies its gradient into a row and its numbers into another, whose last cell, t, makes the step
 complete. Weights and state are rows too, at every K steps and wherever they are not what the last step left,

@@ -223,14 +223,15 @@ class Run:
     def restore(self, optimizer: Optimizer, t: int | None = None) -> None:
         """Put the weights and state after t steps (all of them for None) into an optimizer of the same class
         with the same parameters. Training goes on from there, with the same bits."""
-        t = len(self) if t is None else t
+        steps = len(self)
+        t = steps if t is None else t
         self._require("restore(optimizer, t)")
         if not self._again.is_ruled():
             raise TypeError(
                 f"`run.restore(optimizer, t)`: of {self.meta['optimizer']['name']} a run holds the "
                 "weights and no state. Save optimizer.state_dict(), and take the weights of run.weights(t)."
             )
-        if t:
+        if t or not steps:
             self._require_step(t, "restore(optimizer, t)")
         clone = self._again.after(t)
         optimizer.load_state_dict(clone.state_dict())

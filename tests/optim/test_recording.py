@@ -818,3 +818,23 @@ def test_files_are_what_the_page_says(tmp_path):
         "state.0-000000000.npy",
     ]  # fmt: skip
     assert np.load(tmp_path / "run" / names[1])[0] == 2.0
+
+
+def test_record_is_true_and_its_copy_can_be_dropped(tmp_path):
+    given = optim.record(optim.SGD([leaf([1.0])], lr=0.1), tmp_path)
+    with given or None as run:
+        assert len(run) == 0
+    assert isinstance(copy.copy(given), type(given))
+
+
+def test_restore_to_the_start_and_of_a_run_without_steps(tmp_path):
+    w = leaf([1.0, 2.0])
+    adam = optim.Adam([w], lr=0.1)
+    with optim.record(adam, tmp_path / "empty"):
+        pass
+    with pytest.raises(IndexError, match="holds no step yet"):
+        optim.open_run(tmp_path / "empty").restore(adam)
+    with optim.record(adam, tmp_path / "run"):
+        adam.step(lambda: np.sum(w * w))
+    optim.open_run(tmp_path / "run").restore(adam, 0)
+    np.testing.assert_array_equal(w.data, [1.0, 2.0])
