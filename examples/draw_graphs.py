@@ -33,9 +33,7 @@ def neuron() -> Any:
     n.name = "n"
     o: Any = np.tanh(n)  # a Tensor; NumPy's stubs call it an array
     o.name = "o"
-    return draw(
-        o, show={"value", "grad"}, title="A neuron: every value, and every derivative of the output (grad)"
-    )
+    return draw(o, title="A neuron: every value, and every derivative of the output (grad)")
 
 
 def _regression(bias: bool = True) -> tuple[MLP, Tensor, Tensor]:

@@ -43,7 +43,7 @@ def _digits(phases: tuple[str, ...] | None = None, **options: Any) -> Any:
 
 def _expression() -> Any:
     a, b, c = (Tensor(v, requires_grad=True, name=n) for n, v in (("a", 2.0), ("b", -3.0), ("c", 10.0)))
-    return draw((a * b + c) * -2.0, show={"value", "grad"})
+    return draw((a * b + c) * -2.0)
 
 
 def _rosenbrock(x: Any) -> Any:

@@ -51,6 +51,8 @@ Errors
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
+import numpy as _np
+
 from minigrad.errors import CaptureError as CaptureError
 from minigrad.errors import DerivativeError as DerivativeError
 from minigrad.errors import StaleGraphError as StaleGraphError
@@ -92,6 +94,11 @@ if _TYPE_CHECKING:
     from minigrad.drawing.draw import draw as draw
     from minigrad.gauss_newton import ggn_vp as ggn_vp
     from minigrad.replay.compiled import compile as compile
+
+# glibc gives the end of its heap back to the system as soon as 128 KB of it are free. A sweep over arrays of
+# such sizes would then fetch its memory anew at each call, page by page, and take twice as long. Once a block
+# of n bytes was freed, glibc keeps up to 2n.
+_np.empty(1 << 23, _np.uint8)
 
 # The files that are loaded when one of their names is first used, because most programs need none of them.
 _LATER = {

@@ -197,6 +197,8 @@ def _called(function: Any, *args: Any, **options: Any) -> Tensor:
 
 def _reduced(function: Any, x: Any, axis: Any, keepdims: bool, **options: Any) -> Tensor:
     """A reduction. Most calls have no further options, and then its rule is called straight away."""
+    if axis.__class__ in ODD:
+        return _called(function, x, axis, keepdims=keepdims, **options)
     for option in options.values():
         if option is not None:
             return _called(function, x, axis, keepdims=keepdims, **options)

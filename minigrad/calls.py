@@ -35,17 +35,19 @@ _USUAL = {
     "n": frozenset({int, type(None)}), "keepdims": _FLAG, "copy": _FLAG, "subok": _FLAG,
     "initial": frozenset({int, float, complex, type(None), _NO_VALUE}), "assume_unique": _FLAG,
 }  # fmt: skip  # the kinds of the options that nearly all calls have
-ODD = frozenset({bool, list})  # kinds that other arguments seldom have
+ODD = frozenset({bool, list, tuple})  # kinds that other arguments seldom have; of tuples, those with a bool
 
 
 def is_odd(args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
-    """Whether an option is of an unusual kind, such as `axis=True` or `keepdims=[0]`."""
+    """Whether an option is of an unusual kind, such as `axis=True`, `axis=(0, True)` or `keepdims=[0]`."""
     for x in args[1:]:
-        if x.__class__ in ODD:
+        if x.__class__ in ODD and (x.__class__ is not tuple or bool in map(type, x)):
             return True
     for word, x in kwargs.items():
         usual = _USUAL.get(word)
         if x.__class__ is list if usual is None else x.__class__ not in usual:
+            return True
+        if x.__class__ is tuple and bool in map(type, x):
             return True
     return False
 

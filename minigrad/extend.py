@@ -70,6 +70,7 @@ from minigrad.sweeps import pull_back as pull_back
 from minigrad.tables import html_curves as html_curves
 from minigrad.tables import html_table as html_table
 from minigrad.tables import html_title as html_title
+from minigrad.tables import progress_bar as progress_bar
 from minigrad.tables import symbol as symbol
 from minigrad.tensor import RULES as RULES
 from minigrad.tensor import ForEach as ForEach

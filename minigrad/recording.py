@@ -20,7 +20,7 @@ from minigrad.packing import Packing, portion, portions
 from minigrad.slices import between
 from minigrad.sweeps import own, pull_back, push_forward
 from minigrad.tensor import Tensor, apply, constant_tensor, data_of, is_live, traced_if_capturing
-from minigrad.trees import flatten, leaves_like
+from minigrad.trees import flatten, leaves_like, only
 
 __all__ = ["Recording", "fresh", "is_capturing", "matching", "output_of", "recorded", "settled", "unit"]
 
@@ -29,6 +29,8 @@ Function = Callable[..., Any]
 
 def fresh(tree: Any, call: str) -> tuple[list[Tensor], Callable[[Sequence[Any]], Any]]:
     """A new leaf for every array in the tree, and the function that builds such a tree from leaves."""
+    if tree.__class__ is np.ndarray:  # nearly always
+        return [_leaf(tree, call)], only
     values, build = flatten(tree)
     return [_leaf(x, call) for x in values], build
 
@@ -37,6 +39,10 @@ def _leaf(x: Any, call: str) -> Tensor:
     capturing = current.mode.capturing
     if capturing is not None:
         x = capturing.shown(x)
+    elif x.__class__ is np.ndarray and x.dtype.kind in "fc":  # nearly always
+        leaf = constant_tensor(x.copy("K"))
+        leaf.active = True
+        return leaf
     if isinstance(x, Tensor):
         if x.requires_grad:
             with scope(recording=True):
@@ -114,6 +120,8 @@ class Recording:
             to an outer graph.
     """
 
+    __slots__ = ("_are_ours", "build", "build_out", "leaves", "outputs", "path")
+
     def __init__(
         self,
         leaves: Sequence[Tensor],
@@ -138,14 +146,9 @@ class Recording:
 
     def is_connected(self, given: Sequence[Any] = ()) -> bool:
         """Whether the results of a sweep of `given` belong to an outer graph."""
-        if not (self._are_ours and current.mode.recording):
+        if not (self.path.must_record or (given and _some_live(given))):
             return False
-        if self.path.must_record:
-            return True
-        for x in given:  # noqa: SIM110  # at every sweep; any() of a generator takes twice as long
-            if isinstance(x, Tensor) and x.active:
-                return True
-        return False
+        return self._are_ours and current.mode.recording
 
     def is_recorded(self, given: Sequence[Any] = ()) -> bool:
         """Whether a sweep of `given` runs on Tensors."""
@@ -169,8 +172,9 @@ class Recording:
     def pull(self, seeds: Sequence[Any], lead: tuple[int, ...] = ()) -> list[Any]:
         """Pull back one cotangent for each output; returns one for each leaf."""
         cotangents: dict[int, Any] = {}
-        for y, g in zip(self.outputs, seeds, strict=True):
+        for place, y in enumerate(self.outputs):
             if y.index in self.path.reach:
+                g = seeds[place]
                 cotangents[y.index] = cotangents[y.index] + g if y.index in cotangents else g
         return self._swept(pull_back, "backward", cotangents, seeds, self.leaves, lead)
 
@@ -193,9 +197,8 @@ class Recording:
             with scope(recording=True, phase=phase):
                 found = sweep(self.path, start, record=True, lead=lead)
         else:
-            for i, g in start.items():
-                if isinstance(g, Tensor):
-                    start[i] = g.primal
+            if _some_live(given):  # but nothing is recorded
+                start = {index: data_of(g) for index, g in start.items()}
             found = sweep(self.path, start, lead=lead)
         results = []
         for x in ends:
@@ -254,6 +257,13 @@ class Recording:
                 for t, y in zip(ends, self.outputs, strict=True)
             ]
         return LinearProgram(starts, moved)
+
+
+def _some_live(given: Sequence[Any]) -> bool:
+    for x in given:  # noqa: SIM110  # at every sweep; any() of a generator takes twice as long
+        if isinstance(x, Tensor) and x.active:
+            return True
+    return False
 
 
 def _released(y: Tensor, connected: bool) -> Any:

@@ -5,24 +5,30 @@ These nodes also tell whether the graph is stale, and whether a sweep of it must
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any
 
 from minigrad.errors import StaleGraphError, line_of
 from minigrad.handed_out import HANDED, overwritten
 
 __all__ = ["Slice", "between"]
 
+_index = attrgetter("index")
 
-class Slice(NamedTuple):
+
+class Slice:
     """The part of a graph between some sources and some targets."""
 
-    nodes: list[Any]  # in creation order, which is a topological order; sources not included
-    sources: list[Any]
-    reach: set[int]  # indices of the nodes and the sources
-    # the targets depend on another live leaf as well, so a sweep of this slice must be recorded
-    must_record: bool
-    guards: list[tuple[Any, int]]  # other leaves that were used, with their index at that time
+    __slots__ = ("guards", "must_record", "nodes", "reach", "sources")
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []  # in creation order, which is a topological order; sources not included
+        self.sources: list[Any] = []
+        self.reach: set[int] = set()  # indices of the nodes and the sources
+        # the targets depend on another live leaf as well, so a sweep of this slice must be recorded
+        self.must_record = False
+        self.guards: list[tuple[Any, int]] = []  # other leaves that were used, with their index at that time
 
     def check(self) -> None:
         """Raise StaleGraphError if a leaf that was used has changed since the slice was made."""
@@ -31,85 +37,70 @@ class Slice(NamedTuple):
                 raise _stale("the function", leaf)
 
 
-def between(sources: Sequence[Any] | None, targets: Iterable[Any]) -> Slice:
+def between(sources: Sequence[Any] | None, targets: Sequence[Any]) -> Slice:  # noqa: C901  # the hot path: no calls
     """Collect the nodes that lie on a path from `sources` (None: every leaf) to `targets`.
 
     An input newer than its user can only be a leaf that was changed after recording: `StaleGraphError`. It
     is raised too if a leaf's array was written to after recording.
     """
-    if sources is None:
-        seen, guards, _ = _behind(targets, set(), 0)
-        nodes: list[Any] = []
-        leaves: list[Any] = []
-        for index in sorted(seen):
-            node = seen[index]
-            (nodes if node.live else leaves).append(node)
-        if HANDED:
-            _check_written(nodes)
-        return Slice(nodes, leaves, set(seen), False, guards)
-    wanted = {s.index for s in sources}
-    seen, guards, must_record = _behind(targets, wanted, min(wanted) if wanted else 0)
-    nodes, reach = [], set(wanted)
-    for index in sorted(seen):
-        if index in wanted:
-            continue
-        node = seen[index]
-        if not node.live:
-            must_record = must_record or node.active
-            guards.append((node, index))
-        for position in node.live:
-            if node.inputs[position].index in reach:
-                reach.add(index)
-                nodes.append(node)
-                break
-    if HANDED:
-        _check_written(nodes)
-    return Slice(nodes, list(sources), reach, must_record, guards)
-
-
-def _behind(
-    targets: Iterable[Any], wanted: set[int], first: int
-) -> tuple[dict[int, Any], list[tuple[Any, int]], bool]:
-    """Collect the nodes that `targets` depend on, stopping at those in `wanted` and at indices below `first`.
-
-    Returns:
-        The nodes by index, the guards (see `Slice`), and whether another live leaf lies further behind.
-    """
-    seen: dict[int, Any] = {}
-    guards: list[tuple[Any, int]] = []
-    beyond = False
-    stack = [node for node in targets if node.active]
-    while stack:
-        node = stack.pop()
-        index = node.index
-        if index in seen:
-            continue
-        seen[index] = node
-        if index in wanted:
-            beyond = beyond or bool(node.live)
-            continue
-        inputs = node.inputs
+    path = Slice()
+    nodes, seen, guards, others = path.nodes, path.reach, path.guards, path.sources
+    goes_on = False  # beyond a source, which is the result of an op itself
+    for leaf in sources or ():
+        seen.add(leaf.index)
+        goes_on = goes_on or bool(leaf.live)
+    first = min(seen) if seen else 0
+    for node in targets:
+        if node.active and node.index not in seen:
+            seen.add(node.index)
+            (nodes if node.live else others).append(node)
+    for node in nodes:  # which are followed by those that they lead to
+        index, inputs = node.index, node.inputs
         for position in node.live:
             x = inputs[position]
-            if x.index > index:
+            its = x.index
+            if its > index:
                 raise _stale(node, x)
-            if x.index >= first:
-                stack.append(x)
+            if its in seen:
                 continue
-            beyond = True
+            if its >= first:
+                seen.add(its)
+                (nodes if x.live else others).append(x)
+                continue
+            path.must_record = True
             if x.op is None:
-                guards.append((x, x.index))
+                guards.append((x, its))
         for x in node.watched:
             if x.index > index:
                 raise _stale(node, x)
             guards.append((x, x.index))
-    return seen, guards, beyond
+    nodes.sort(key=_index)
+    others.sort(key=_index)
+    if sources is None:
+        path.must_record = False
+    else:
+        path.sources = [*sources]
+        if others or goes_on or path.must_record:  # seldom
+            _narrow(path, targets, others)
+    if HANDED:
+        found = overwritten(path.nodes)
+        if found is not None:
+            raise _stale(*found)
+    return path
 
 
-def _check_written(nodes: list[Any]) -> None:
-    found = overwritten(nodes)
-    if found is not None:
-        raise _stale(*found)
+def _narrow(path: Slice, targets: Sequence[Any], others: list[Any]) -> None:
+    """Keep the nodes that depend on a source, guard the other leaves, and see whether one of them is live."""
+    met = {x.index for x in targets} | {node.inputs[i].index for node in path.nodes for i in node.live}
+    path.must_record |= any(leaf.active for leaf in others)
+    path.must_record |= any(leaf.live and leaf.index in met for leaf in path.sources)
+    path.guards += [(leaf, leaf.index) for leaf in others]
+    path.reach = {leaf.index for leaf in path.sources}
+    nodes, path.nodes = path.nodes, []
+    for node in nodes:
+        if any(node.inputs[i].index in path.reach for i in node.live):
+            path.reach.add(node.index)
+            path.nodes.append(node)
 
 
 def _stale(user: Any, leaf: Any) -> StaleGraphError:

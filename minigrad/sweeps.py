@@ -173,8 +173,9 @@ def _wrong_shape(op: Any, c: Any, x: Any) -> Any:
 def own(arrays: Iterable[Any], *shared: Any) -> list[Any]:
     """Give each receiver an array of its own: a sweep may hand out one array twice (x + z), or a view of
     another."""
-    taken = set(map(id, shared))
-    owned = []
+    taken, owned = set(), []
+    for x in shared:
+        taken.add(id(x))
     for x in arrays:
         if x.__class__ is not np.ndarray:
             x = np.asarray(x)

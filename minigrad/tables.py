@@ -1,16 +1,18 @@
 """What results show in a notebook: tables and small curves in plain HTML, in the colours of the page around
-them, so that they suit light and dark pages, and the names of quantities as a textbook writes them. All text
-is escaped here."""
+them, so that they suit light and dark pages, the names of quantities as a textbook writes them, and the bar
+of what takes long. All text is escaped here."""
 
 from __future__ import annotations
 
+import importlib
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-__all__ = ["html_curves", "html_table", "html_title", "subscript", "symbol"]
+__all__ = ["html_curves", "html_table", "html_title", "progress_bar", "subscript", "symbol"]
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _GREEK = {"alpha": "α", "beta": "β", "betas": "β", "gamma": "γ", "delta": "δ", "eps": "ε", "epsilon": "ε",
@@ -135,3 +137,10 @@ def symbol(name: str) -> str:
     stem = number[1] if number else stem
     stem = _GREEK.get(stem, stem)
     return (f"{stem}\u0302" if hat and len(stem) == 1 else f"{stem}_hat" if hat else stem) + index
+
+
+def progress_bar(**options: Any) -> Any:
+    """tqdm's bar: in a notebook its widget if ipywidgets can show it, for without that tqdm warns in red.
+    Elsewhere it is the bar of terminals, which is imported faster."""
+    widgets = "IPython" in sys.modules and importlib.import_module("importlib.util").find_spec("ipywidgets")
+    return importlib.import_module("tqdm.auto" if widgets else "tqdm").tqdm(**options)

@@ -104,10 +104,14 @@ def _differentiated(
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             positions = _given(wanted, args, call)
-            given = tuple([args[i] for i in positions]) if several else args[positions[0]]
-            leaves, build = fresh(given, call)
-            chosen = build(leaves)
-            out = recorded(f, _replaced(args, positions, chosen if several else (chosen,)), kwargs)
+            inputs = list(args)
+            if several:
+                leaves, build = fresh(tuple([args[i] for i in positions]), call)
+                inputs = _replaced(args, positions, build(leaves))
+            else:
+                leaves, build = fresh(args[positions[0]], call)
+                inputs[positions[0]] = build(leaves)
+            out = recorded(f, inputs, kwargs)
             out, aux = _with_aux(out, call) if has_aux else (out, None)
             y = _scalar(out, leaves, call)
             run = Recording(leaves, (y,), build)

@@ -11,7 +11,7 @@ import numpy as np
 
 from minigrad.leaving import present
 
-__all__ = ["flatten", "leaves_like", "tree_map"]
+__all__ = ["flatten", "leaves_like", "only", "tree_map"]
 
 
 def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
@@ -24,7 +24,7 @@ def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
     ([1, 2, 3], {'w': 10, 'b': [20, 30]})
     """
     if tree.__class__ is np.ndarray:  # nearly always
-        return [tree], _only
+        return [tree], only
     if isinstance(tree, dict):
         keys, like = tuple(tree), None
         if type(tree) is not dict:
@@ -37,10 +37,11 @@ def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
         return _joined(list(tree), type(tree))
     if tree is None:
         return [], lambda leaves: None
-    return [present(tree)], _only
+    return [present(tree)], only
 
 
-_only = itemgetter(0)
+only = itemgetter(0)
+"""Build the tree that is one leaf."""
 
 
 def _dict(keys: tuple[Any, ...], parts: list[Any], like: Any) -> Any:

@@ -5,11 +5,9 @@ This file knows optimizers and schedules only by their methods (`Stepper`, `Stat
 
 from __future__ import annotations
 
-import importlib
 import math
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from minigrad import Tensor, no_grad
-from minigrad.extend import Compiled, entry
+from minigrad.extend import Compiled, entry, progress_bar
 from models.files import load_tree, require_writable, save_tree
 from models.fit_arguments import (
     checked_pair,
@@ -272,15 +270,15 @@ def fit(
     )  # fmt: skip
     with _progress_bar(len(history), epochs, progress) as bar, deferred_interrupt() as interrupted:
         stopped = watching.stopping(interrupted)
+        model.train()
         while len(history) < epochs and history.stopped == "epochs":
             began, number = time.perf_counter(), len(history) + 1
-            model.train()
             train_loss = trainer.epoch(number, batches(x, y, int(size), augment, generator), stopped)
             history.steps.taken = trainer.taken
             if train_loss is None:
                 history.stopped = watching.reason or "interrupted"
                 break
-            _require_finite(model, number)
+            _require_finite(model, optimizer, number)
             measures = {} if held_out is None else evaluate(model, loss, held_out, metrics)
             columns = {f"val_{name}": value for name, value in measures.items()}
             columns = {"train_loss": train_loss, **columns, **watching.of_epoch()}
@@ -296,7 +294,7 @@ def fit(
             if checkpoint is not None:
                 save_tree(checkpoint, run.state())
         if watching.reason is not None and checkpoint is not None:
-            _require_finite(model, len(history) + 1)
+            _require_finite(model, optimizer, len(history) + 1)
             save_tree(checkpoint, run.state())
     if run.best is not None and run.best.parameters is not None:
         model.load_state_dict(run.best.parameters)
@@ -349,14 +347,14 @@ def _require_watched_columns(callbacks: Any, columns: set[str]) -> None:
 
 
 def _progress_bar(done: int, epochs: int, shown: bool) -> Any:
-    """tqdm's bar: in a notebook its widget, elsewhere that of terminals, which is imported faster."""
-    library = importlib.import_module("tqdm.auto" if "IPython" in sys.modules else "tqdm")
-    return library.tqdm(
+    return progress_bar(
         initial=done, total=epochs, desc="epochs", unit="epoch", disable=not shown, leave=False
     )
 
 
 def _show(bar: Any, row: dict[str, Any]) -> None:
+    if bar.disable:
+        return
     bar.update()
     bar.set_postfix({k: f"{v:.4g}" for k, v in row.items() if k not in ("epoch", "seconds")}, refresh=False)
 
@@ -366,6 +364,7 @@ def _tell(callbacks: Sequence[Callable[[Epoch], Any]], epoch: Epoch) -> None:
     reasons: list[str] = []
     for callback in callbacks:
         answer = callback(epoch)
+        epoch.model.train()  # it may have evaluated the model
         if isinstance(answer, dict):
             epoch.row.update(_new_columns(callback, answer, epoch.row))
         elif reason := reason_to_end("callbacks", callback, answer, "text, or a dict of new columns"):
@@ -385,8 +384,11 @@ def _new_columns(callback: Any, answer: dict[Any, Any], row: dict[str, Any]) -> 
     return {name: v.item() if isinstance(v, np.generic) else v for name, v in answer.items()}
 
 
-def _require_finite(model: Module, number: int) -> None:
+def _require_finite(model: Module, optimizer: Any, number: int) -> None:
     # Whoever reads p.data gets an array that may be written to, so each step would take a checksum of it.
+    trained = [p for group in getattr(optimizer, "param_groups", ()) for p in group["params"]]
+    if trained and all(np.isfinite(p.primal).all() for p in trained):
+        return  # a walk through the model, which finds the names too, takes longer than all of this
     bad = [name for name, p in model._named() if not np.isfinite(p.primal).all()]
     if bad:
         raise FloatingPointError(

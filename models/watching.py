@@ -131,6 +131,8 @@ class Watching:
             self.last = (step, before) if at_end else None
             reasons = [reason_to_end("on_step", f, f(step)) for f in self.functions]
             self.reason = next(filter(None, reasons), None)
+            if self.functions:
+                self.model.train()  # as after `_measured`
         return found
 
     def of_epoch(self) -> dict[str, float]:
@@ -154,6 +156,8 @@ class Watching:
         columns: dict[str, float] = {}
         for watch in watches:
             columns |= watch.columns(step, before)
+        if watches:
+            self.model.train()  # a function of the user's may have evaluated the model
         return columns
 
     def _seen(

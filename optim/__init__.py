@@ -110,9 +110,9 @@ if _TYPE_CHECKING:
     from optim.minimizing import minimize as minimize
     from optim.newton import Newton as Newton
     from optim.newton_cg import NewtonCG as NewtonCG
+    from optim.recording.again import AlongStep as AlongStep
     from optim.recording.opening import open_run as open_run
     from optim.recording.opening import record as record
-    from optim.recording.run import AlongStep as AlongStep
     from optim.recording.run import Run as Run
     from optim.second_order.cg import cg as cg
     from optim.second_order.eigen_directions import SingularHessianError as SingularHessianError
@@ -138,8 +138,9 @@ _LATER = {
     "curvature.extremes": ("eigenpairs", "preconditioned_sharpness", "sharpness"),
     "curvature.noise": ("gradient_noise", "per_sample_gradients"),
     "curvature.spectrum": ("hessian_spectrum",),
+    "recording.again": ("AlongStep",),
     "recording.opening": ("open_run", "record"),
-    "recording.run": ("AlongStep", "Run"),
+    "recording.run": ("Run",),
     "sweeping.profiles": ("performance_profile",),
     "sweeping.results": ("Sweep", "open_sweep"),
     "sweeping.running": ("sweep",),

@@ -50,11 +50,9 @@ def numbers() -> list[Row]:
 def draw(plt: Any) -> Any:
     fig, (left, right) = plt.subplots(1, 2, figsize=(8, 3.3))
     g = 1 + np.random.default_rng(1).normal(size=(60, 1))
-    response = {
-        "m/g": averages(np.ones((60, 1))),
-        "1 − βᵗ": (np.arange(0, 60, 3), 1 - BETA ** np.arange(1, 61, 3)),
-    }
-    curves(left, response, ".-", title="a constant gradient: the step response", xlabel="step")
+    expected = 1 - BETA ** np.arange(1, 61, 3)
+    left.plot(np.arange(0, 60, 3), expected, "o", mfc="none", c="C1", label="1 − βᵗ")
+    curves(left, {"m/g": averages(np.ones((60, 1)))}, title="a constant gradient", xlabel="step")
     right.plot(g, ".", color="grey")
-    curves(right, {"m": averages(g)}, title="slope 1 and noise 1 ·: the noise is averaged out", xlabel="step")
+    curves(right, {"m": averages(g)}, title="slope 1 and noise 1, averaged", xlabel="step")
     return fig

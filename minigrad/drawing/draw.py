@@ -2,7 +2,7 @@
 Drawing.
 
 Names: `outputs` pairs of a name (or "") and a Tensor; `names` the names that variables and arguments give, by
-the index of a Tensor, by ("array", id) of an array, or by ("labels", bytes) of an array of labels.
+the index of a Tensor, by ("array", id) of an array, or by `look` of labels and masks.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from minigrad.drawing.graph.collect import collect
 from minigrad.drawing.graph.fold import only
 from minigrad.drawing.graph.formulas import short_name
 from minigrad.drawing.graph.notation import tangent_of
+from minigrad.drawing.graph.walk import look
 from minigrad.drawing.picture import DETAILS, PHASES, Picture, Program
 from minigrad.drawing.write.theme import Theme
 from minigrad.errors import entry
@@ -42,7 +43,7 @@ DIRECTIONS = ("auto", "down", "right", "up", "left")
 def draw(
     target: Any,
     *inputs: Any,
-    show: Sequence[str] | set[str] = ("shape",),
+    show: Sequence[str] | set[str] | None = None,
     direction: str = "auto",
     fold: str | None = "auto",
     parameters: str = "inside",
@@ -61,7 +62,7 @@ def draw(
             respect to the floating ones.
         show: the details in the boxes: any of "shape", "dtype", "value", "grad" (the derivative of the one
             scalar output), "bytes", "flops", "time", "source" (the line that made it; recorded inside
-            `trace_source()`).
+            `trace_source()`). None shows values and gradients if all boxes are scalars, or else shapes.
         direction: "right", "down", "left" or "up"; "auto" is right or down, where there is more room for it.
         fold: None draws one box for each operation, "formulas" one for each line of calculus; "repeats" also
             folds blocks that repeat, and "modules" draws each module with everything below it as one box;
@@ -87,7 +88,7 @@ def draw(
     └─ h₁ = tanh(x)  (= [0.7616, 0.964])
        └─ x  (= [1, 2])
     """
-    details = _checked("show", show, DETAILS)
+    details = _checked("show", show or (), DETAILS)
     wanted = _checked("phases", phases, PHASES) if phases is not None else None
     if direction not in DIRECTIONS:
         raise ValueError(f"`draw(direction=...)` must be one of {', '.join(DIRECTIONS)}, got {direction!r}.")
@@ -132,6 +133,7 @@ def draw(
     full = whole = collect(
         outputs, aside=aside, names=names, title=title, show=details, inputs=arguments, places=places
     )
+    full.show = _unasked(full) if show is None else details
     full.direction = direction
     full.notes += [note] if note else []
     if wanted is not None:
@@ -152,6 +154,11 @@ def _program(full: Picture, whole: Picture, outputs: Named, places: Mapping[Any,
         return Program(why="Its numbers cannot be changed here: parts of the graph are not drawn.")
     module: Any = importlib.import_module("minigrad.drawing.graph.program")
     return module.program(full, outputs, places)  # type: ignore[no-any-return]
+
+
+def _unasked(picture: Picture) -> tuple[str, ...]:
+    """What boxes show if nothing was asked for."""
+    return ("shape",) if any(node.shape for node in picture.nodes) else ("value", "grad")
 
 
 def _checked(option: str, given: Any, known: Sequence[str]) -> tuple[str, ...]:
@@ -283,7 +290,7 @@ def _names_within(f: Any) -> dict[Any, str]:
 def _names_around(frame: FrameType) -> dict[Any, str]:
     """Names of the arrays and Tensors among the caller's variables."""
     names: dict[Any, str] = {}
-    _note(list(frame.f_locals.items()), names)
+    _note([(name, x) for name, x in frame.f_locals.items() if name.isidentifier()], names)
     return names
 
 
@@ -301,9 +308,10 @@ def _note(variables: Sequence[tuple[str, Any]], names: dict[Any, str]) -> None:
             if isinstance(value, Tensor):
                 names.setdefault(value.index, path)
             elif isinstance(value, np.ndarray):
-                names.setdefault(("array", id(value)), path)
-                if value.ndim == 1 and value.dtype.kind in "iu":  # a loss looks them up by their values
-                    names.setdefault(("labels", value.astype(np.int64).tobytes()), path)
+                own = names.setdefault(("array", id(value)), path)
+                labels = value.ndim == 1 and value.dtype.kind in "iu"
+                if (labels or value.dtype.kind == "b") and names.setdefault(look(value), own) != own:
+                    names[look(value)] = ""  # two have the same values, and which was meant cannot be told
             elif id(value) not in seen and len(seen) < MOST_OBJECTS:
                 seen.add(id(value))
                 within = "" if path == "self" else f"{path}."

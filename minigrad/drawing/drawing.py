@@ -44,9 +44,9 @@ class Drawing:
     >>> from minigrad import Tensor, draw
     >>> x = Tensor(3.0, requires_grad=True, name="x")
     >>> print(draw(x * x + 1))
-    u₁ + 1
-    └─ u₁ = x²
-       └─ x
+    u₁ + 1  (= 10, grad 1)
+    └─ u₁ = x²  (= 9, grad 1)
+       └─ x  (= 3, grad 6)
     """
 
     def __init__(
@@ -128,8 +128,11 @@ class Drawing:
     @property
     def html(self) -> str:
         """One offline page to look around in, and to play the backward pass."""
+        return self._page(links=False)
+
+    def _page(self, links: bool) -> str:
         viewer: Any = importlib.import_module("minigrad.drawing.write.html")
-        return str(viewer.html(self.full, self.picture, self.views(), self.theme, self._program()))
+        return str(viewer.html(self.full, self.picture, self.views(), self.theme, self._program(), links))
 
     @property
     def graphviz(self) -> Any:
@@ -139,8 +142,11 @@ class Drawing:
     # On the screen and on the disk
 
     @entry
-    def save(self, path: str | PathLike[str]) -> Path:
+    def save(self, path: str | PathLike[str], *, links: bool = False) -> Path:
         """Write the picture to a file. Its suffix is the format: .svg .html .dot .gv .mmd .json .png .pdf
+
+        A page says which line made a box, without its folder, if the graph was recorded in `trace_source()`.
+        With `links` it has the paths of the files too, and a click opens the line in Visual Studio Code.
 
         Raises:
             ValueError: the suffix is none of these.
@@ -149,7 +155,7 @@ class Drawing:
         target = Path(fspath(path))
         suffix = target.suffix.lower().removeprefix(".")
         texts: dict[str, Callable[[], str]] = {
-            "svg": lambda: self.svg, "html": lambda: self.html, "dot": lambda: self.dot,
+            "svg": lambda: self.svg, "html": lambda: self._page(links), "dot": lambda: self.dot,
             "gv": lambda: self.dot,
             "mmd": lambda: self.mermaid, "json": lambda: self.json,
         }  # fmt: skip
@@ -166,10 +172,11 @@ class Drawing:
         return target
 
     def show(self) -> Path:
-        """Open the page `html` in the browser, from a temporary file; say and return where that is."""
+        """Open the page `html` in the browser, from a temporary file; say and return where that is. Lines of
+        the program are links."""
         handle, name = tempfile.mkstemp(".html", "minigrad-")
         os.close(handle)
-        path = self.save(name)
+        path = self.save(name, links=True)
         print(f"The drawing is in {path}")
         webbrowser: Any = importlib.import_module("webbrowser")  # is slow to import
         if not webbrowser.open(path.as_uri()):

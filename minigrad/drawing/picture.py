@@ -30,10 +30,10 @@ class Node:
     `kind` is "input" (an argument of the drawn function, or data), "parameter" (a live leaf), "constant",
     "op" or "fold" (a box that stands for `count` operations). `members` are the ids, in the unfolded picture,
     of the nodes that this one stands for. `arguments` are the operands of the op as they are written, with
-    "·" for one that an edge brings; `stated` are the parameters that its formula states. `about` is the id of
-    the node whose derivative this one helps to compute, negative if that node is not in the picture, and None
-    where it is unknown. `seconds` is None where the time was not measured. `held` are the parameters that are
-    written into this box and have none of their own.
+    "·" for one that an edge brings, and "·=where" for one with a keyword; `stated` are the parameters that
+    its formula states. `about` is the id of the node whose derivative this one helps to compute, negative if
+    that node is not in the picture, and None where it is unknown. `seconds` is None where the time was not
+    measured. `held` are the parameters that are written into this box and have none of their own.
     """
 
     id: int
@@ -85,12 +85,13 @@ class Cluster:
 @dataclass(slots=True)
 class Visit:
     """One step of the backward pass: `node` hands its cotangent, `gradient`, on to its inputs. `arrivals` are
-    pairs of an input's id and the text of its cotangent after this contribution, in the order of the
-    sweep."""
+    pairs of an input's id and the text of its cotangent after this contribution, in the order of the sweep.
+    `within` are the same for parameters inside boxes: a box's id, the place in its `held`, and the text."""
 
     node: int
     gradient: str
     arrivals: tuple[tuple[int, str], ...]
+    within: tuple[tuple[int, int, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -100,7 +101,9 @@ class Picture:
     `total` counts the recorded operations and leaves that the picture stands for. `notes` are sentences for
     the reader: what was folded, the values of numbers. `show` are the details asked for. `direction` is
     "down", "right", "up", "left", or "auto", which leaves it to the layout. `visits` are the steps of the
-    backward pass in order, if there is one scalar output; the first one is that output's.
+    backward pass in order, if there is one scalar output; the first one is that output's. `files` has the
+    whole path for each `source` of a node; it is the reader's own, so no writer but a page for links writes
+    it.
     """
 
     title: str = ""
@@ -112,6 +115,7 @@ class Picture:
     show: tuple[str, ...] = ("shape",)
     direction: str = "down"
     total: int = 0
+    files: dict[str, str] = field(default_factory=dict, compare=False)
 
     def phases(self) -> list[str]:
         """The phases that occur, in the order of a legend."""
@@ -133,11 +137,13 @@ class Program:
     """How all numbers of a picture follow from its leaves; empty, and `why` a sentence, if a page cannot
     compute them.
 
-    A step is [name, size, refs] or [name, size, refs, more], and a constant or leaf ["", size, numbers];
-    a ref is the position of an earlier step. `values` and `gradients` give the ref of a node of the unfolded
+    A step is [name, size, refs], [name, size, refs, more] or, in float32, [name, size, refs, more, 1]; a
+    constant or leaf is ["", size, numbers], or ["", size, numbers, 1]. A ref is the position of an earlier
+    step. `values` and `gradients` give the ref of a node of the unfolded
     picture, and `leaves` are the nodes whose numbers may be changed. `visits` stand beside
     `Picture.visits`: (the ref of the cotangent, [(that of the input's so far, that of the local derivative
-    or -1, its formula), ...]).
+    or -1, its formula), ...]). `strips` show the numbers of nodes where the page has none (see
+    `program.strip_text`).
     """
 
     steps: list[list[object]] = field(default_factory=list)
@@ -146,6 +152,7 @@ class Program:
     leaves: list[int] = field(default_factory=list)
     visits: list[tuple[int, list[tuple[int, int, str]]]] = field(default_factory=list)
     why: str = ""
+    strips: dict[int, str] = field(default_factory=dict)
 
 
 def lines_of(node: Node, show: Iterable[str]) -> list[str]:

@@ -33,7 +33,7 @@ from minigrad.calls import as_written
 from minigrad.families import LINEAR, linear_op, register
 from minigrad.ops.index import known
 from minigrad.ops.reduce import total
-from minigrad.tensor import ForEach, Op, Tensor, traced_if_capturing
+from minigrad.tensor import ForEach, Op, Tensor, apply, traced_if_capturing
 
 # Picking and adding back
 
@@ -94,20 +94,33 @@ class Slot(NamedTuple):
         return "·"
 
 
+_FIRST = Slot(0)
+
+
 class Call:
     """A call of a NumPy function without its arrays: `call(*xs)` runs it on them."""
 
-    def __init__(self, function: Any, args: Sequence[Any], keywords: dict[str, Any]) -> None:
+    def __init__(
+        self, function: Any, args: Sequence[Any], keywords: dict[str, Any], is_of_one: bool = False
+    ) -> None:
         self.function, self.args, self.keywords = function, args, keywords
+        self.is_of_one = is_of_one  # its only array is the first argument
 
     def __call__(self, *xs: Any) -> Any:
-        return self.function(*self.args_with(xs), **self.keywords_with(xs))
+        run = QUICK.get(self.function, self.function)
+        return run(*self.args_with(xs), **self.keywords_with(xs))
 
     def args_with(self, xs: Sequence[Any]) -> list[Any]:
-        return [_filled(x, xs) for x in self.args]
+        return [xs[0], *self.args[1:]] if self.is_of_one else [_filled(x, xs) for x in self.args]
 
     def keywords_with(self, xs: Sequence[Any]) -> dict[str, Any]:
+        if self.is_of_one:
+            return self.keywords
         return {word: _filled(x, xs) for word, x in self.keywords.items()}
+
+    def begins_with(self, i: int) -> bool:
+        """Whether the first argument is the i-th array."""
+        return self.is_of_one or (bool(self.args) and self.args[0] == Slot(i))
 
     def places(self, i: int, xs: Sequence[Any]) -> Places:
         """Where the elements of the i-th array go."""
@@ -139,6 +152,52 @@ class Call:
 def _text(x: Any) -> str:
     text = " ".join(repr(x).split())
     return text if len(text) <= 20 else "…"
+
+
+# Functions that are Python within NumPy, the same for their usual arguments, in a fifth of the time
+
+
+def _rolled(a: Any, shift: Any, axis: Any = None) -> Any:
+    if a.ndim != 1 or not a.size or shift.__class__ is not int or axis not in (None, 0, -1):
+        return np.roll(a, shift, axis)
+    cut = -shift % a.size
+    return np.concatenate((a[cut:], a[:cut]))
+
+
+def _triangle(lower: bool) -> Any:
+    function: Any = np.tril if lower else np.triu
+
+    def part(m: Any, k: Any = 0) -> Any:
+        if np.ndim(m) < 2 or k.__class__ is not int or m.shape[-1] * m.shape[-2] > LARGEST_KEPT:
+            return function(m, k)
+        mask = _below(*m.shape[-2:], k if lower else k - 1)
+        zero = np.zeros(1, m.dtype)
+        return np.where(mask, m, zero) if lower else np.where(mask, zero, m)
+
+    return part
+
+
+@lru_cache(maxsize=64)
+def _below(rows: int, columns: int, k: int) -> Any:
+    return np.tri(rows, columns, k, bool)
+
+
+def _framed(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
+    if options or mode != "constant" or pad_width.__class__ is not int or pad_width < 0:
+        return np.pad(array, pad_width, mode, **options)
+    y = np.zeros([n + 2 * pad_width for n in array.shape], array.dtype, "F" if array.flags.fnc else "C")
+    y[tuple([slice(pad_width, pad_width + n) for n in array.shape])] = array
+    return y
+
+
+QUICK: dict[Any, Any] = {
+    np.roll: _rolled, np.tril: _triangle(lower=True), np.triu: _triangle(lower=False), np.pad: _framed,
+}  # fmt: skip
+
+
+def _adjoint(function: Any, g: Any, *options: Any) -> Any:
+    """The function on a cotangent: quick on an array, recorded on a Tensor."""
+    return (QUICK[function] if g.__class__ is np.ndarray else function)(g, *options)
 
 
 LARGEST_KEPT = 1 << 14  # elements of an array up to which places are kept
@@ -194,6 +253,8 @@ def _with_slots(x: Any, xs: list[Any], nested: bool) -> Any:
 
 def _option(x: Any) -> Any:
     """An argument that is no array to move. It decides places, so a capture depends on its values."""
+    if x.__class__ is int:  # nearly always
+        return x
     if isinstance(x, Tensor | np.ndarray):
         return np.array(known(x))
     return x.__class__([_option(item) for item in x]) if x.__class__ in (list, tuple) else x
@@ -212,7 +273,7 @@ def moved(function: Any, parameters: str, adjoint: Any = None) -> Callable[..., 
     stars = {word.rstrip("*"): word.count("*") for word in parameters.split()}
 
     def pull(i: int, g: Any, y: Any, *xs: Any, call: Call) -> Any:
-        if adjoint is not None and g.ndim == y.ndim and call.args and call.args[0] == Slot(i):
+        if adjoint is not None and g.ndim == y.ndim and call.begins_with(i):
             found = adjoint(g, *call.args_with(xs), **call.keywords_with(xs))
             if found is not None:
                 return found
@@ -225,10 +286,16 @@ def moved(function: Any, parameters: str, adjoint: Any = None) -> Callable[..., 
         return op(*zeros[:i], t, *zeros[i + 1 :], call=call)
 
     op = Op(function.__name__, _run, pulls=ForEach(pull), pushes=ForEach(push), batched=True)
+    others = {word for word in names[1:] if stars[word]}
+    most = min(map(names.index, others), default=len(names)) if stars[names[0]] == 1 else 0
     if adjoint is not None and parameters.count("*") == 1:  # a function of one array
         LINEAR.add(op)
 
     def rule(*args: Any, **keywords: Any) -> Any:
+        if 0 < len(args) <= most and args[0].__class__ is Tensor and others.isdisjoint(keywords):
+            options = {word: _option(x) for word, x in keywords.items()} if keywords else keywords
+            call = Call(function, [_FIRST, *map(_option, args[1:])], options, is_of_one=True)
+            return apply(op, args[:1], {"call": call})
         xs: list[Any] = []
 
         def argument(word: str, x: Any) -> Any:
@@ -285,7 +352,8 @@ def _unrepeated(g: Any, a: Any, repeats: Any, axis: Any = None) -> Any:
 def _cropped(g: Any, array: Any, pad_width: Any, mode: str, **options: Any) -> Any:
     if mode != "constant":
         return None
-    starts = [width[0] for width in widths(pad_width, array)]
+    plain = pad_width.__class__ is int
+    starts = [pad_width] * array.ndim if plain else [width[0] for width in widths(pad_width, array)]
     return g[tuple([slice(start, start + n) for start, n in zip(starts, array.shape, strict=True)])]
 
 
@@ -305,13 +373,13 @@ def moves(function: Any, parameters: str, adjoint: Any = None) -> Callable[..., 
     return register(function, moved(function, parameters, adjoint))  # type: ignore[no-any-return]
 
 
-moves(np.roll, "a* shift axis", lambda g, a, shift, axis=None: np.roll(g, _negative(shift), axis))
+moves(np.roll, "a* shift axis", lambda g, a, shift, axis=None: _adjoint(np.roll, g, _negative(shift), axis))
 moves(np.flip, "m* axis", lambda g, m, axis=None: np.flip(g, axis))
 moves(np.fliplr, "m*", lambda g, m: np.fliplr(g))
 moves(np.flipud, "m*", lambda g, m: np.flipud(g))
 moves(np.rot90, "m* k axes", lambda g, m, k=1, axes=(0, 1): np.rot90(g, -k, axes))
-moves(np.tril, "m* k", lambda g, m, k=0: np.tril(g, k) if m.ndim > 1 else None)
-moves(np.triu, "m* k", lambda g, m, k=0: np.triu(g, k) if m.ndim > 1 else None)
+moves(np.tril, "m* k", lambda g, m, k=0: _adjoint(np.tril, g, k) if m.ndim > 1 else None)
+moves(np.triu, "m* k", lambda g, m, k=0: _adjoint(np.triu, g, k) if m.ndim > 1 else None)
 moves(np.diag, "v* k", _of_diag)
 moves(np.diagflat, "v* k", lambda g, v, k=0: np.reshape(np.diagonal(g, k), v.shape))
 diagonal = moves(np.diagonal, "a* offset axis1 axis2", _on_diagonal)

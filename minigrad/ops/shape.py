@@ -36,6 +36,8 @@ reshape_op = linear_op(
 
 def lengths(shape: Any) -> tuple[int, ...]:
     """A shape, given as a number or as a sequence of them, as a tuple."""
+    if shape.__class__ is bool or (isinstance(shape, list | tuple) and bool in map(type, shape)):
+        raise TypeError(f"reshape and broadcast_to take integers as a shape, got {shape}; write 1 for True.")
     if hasattr(shape, "__index__") and not np.ndim(shape):
         return (operator.index(shape),)
     return tuple(map(operator.index, shape))

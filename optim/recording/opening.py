@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from minigrad.extend import entry
 from optim.base.first_order import FirstOrder
 from optim.base.optimizer import Optimizer
 from optim.base.options import COUNT, FLAG, checked, choice
 from optim.recording.recorder import LINES, META, Recorder, described
-from optim.recording.run import Run, read_meta
+from optim.recording.run import Run
+from optim.recording.written import read_meta
 
 __all__ = ["open_run", "record"]
 
 LEVELS = ("scalars", "replay", "tape")
 
 
-@contextmanager
+@entry
 def record(
     optimizer: Optimizer,
     folder: str | PathLike[str],
@@ -31,7 +31,7 @@ def record(
     every: int = 100,
     max_bytes: int = 1 << 30,
     resume: bool = False,
-) -> Iterator[Run]:
+) -> Recording:
     """Record each step that the optimizer takes inside the `with`: in `fit`, compiled, or in a loop of yours.
 
         with optim.record(optimizer, "runs/adam") as run:
@@ -60,6 +60,7 @@ def record(
         FileExistsError: the folder holds a run, and `resume` is not set.
         TypeError, ValueError: an argument is not as described, an option of the optimizer cannot be written
             as JSON, the run in the folder is another one, or the optimizer is recorded already.
+        AttributeError, RuntimeError: what is returned is not used in a `with`, or in two.
 
     >>> import tempfile
     >>> from minigrad import Tensor
@@ -83,23 +84,65 @@ def record(
             f'`{call}(level="replay")`: {type(optimizer).__name__} has no rule, so its steps cannot be taken '
             'again. Give level="tape".'
         )
-    if "step" in vars(optimizer) or any(isinstance(each, Recorder) for each in optimizer.observers):
-        raise ValueError(f"`{call}`: this {type(optimizer).__name__} is being recorded already.")
-    folder = Path(folder)
-    meta = described(optimizer, level, every)
-    found = _begun(call, folder, meta, optimizer, resume)
-    run = Run(folder, type(optimizer))
-    steps, states = run.cut(len(run)) if found else (0, 0)
-    recorder = Recorder(optimizer, folder, level, every, max_bytes, steps, states)
-    if steps:
-        recorder.resuming = lambda optimizer: run.cut(_place(call, run, optimizer))
-    recorder.attach()
-    run.recorder = recorder
-    try:
-        yield run
-    finally:
-        run.recorder = None
-        recorder.detach()
+    return Recording(optimizer, Path(folder), level, every, max_bytes, resume)
+
+
+class Recording:
+    """What `record` returns: a `with` begins it, gives the `Run`, and ends it."""
+
+    def __init__(
+        self, optimizer: Optimizer, folder: Path, level: str, every: int, max_bytes: int, resume: bool
+    ) -> None:
+        self._optimizer, self._folder, self._level = optimizer, folder, level
+        self._every, self._max_bytes, self._resume = every, max_bytes, resume
+        self._run: Run | None = None
+        self._forgotten = True  # nobody has entered it, or been told to
+
+    @entry
+    def __enter__(self) -> Run:
+        call, optimizer = "optim.record", self._optimizer
+        self._forgotten = False
+        if self._run is not None:
+            raise RuntimeError(
+                f"`{call}(...)` is for one `with`, and this one has had it. Call it again, with resume=True "
+                "to go on with the run."
+            )
+        if "step" in vars(optimizer) or any(isinstance(each, Recorder) for each in optimizer.observers):
+            raise ValueError(f"`{call}`: this {type(optimizer).__name__} is being recorded already.")
+        meta = described(optimizer, self._level, self._every)
+        found = _begun(call, self._folder, meta, optimizer, self._resume)
+        run = Run(self._folder, type(optimizer))
+        steps, states = run.cut(len(run)) if found else (0, 0)
+        recorder = Recorder(optimizer, self._folder, self._level, self._every, self._max_bytes, steps, states)
+        if steps:
+            recorder.resuming = lambda optimizer: run.cut(_place(call, run, optimizer))
+        recorder.attach()
+        run.recorder = recorder
+        self._run = run
+        return run
+
+    def __exit__(self, *error: object) -> None:
+        if self._run is not None and self._run.recorder is not None:
+            self._run.recorder.detach()
+            self._run.recorder = None
+
+    @entry
+    def __getattr__(self, name: str) -> NoReturn:
+        self._forgotten = self._forgotten and name.startswith("_")  # notebooks ask for _repr_html_
+        raise AttributeError(f"`optim.record(...)` is not the run yet, and has no .{name}. {_REMEDY}")
+
+    @entry
+    def __len__(self) -> NoReturn:
+        self._forgotten = False
+        raise TypeError(f"`optim.record(...)` is not the run yet, and has no length. {_REMEDY}")
+
+    def __del__(self) -> None:
+        if self._forgotten:
+            text = f"`optim.record(...)` was not entered, and recorded nothing. {_REMEDY}"
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
+
+
+_REMEDY = "Write `with optim.record(optimizer, folder) as run:`, and use the run."
 
 
 @entry

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import struct
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
@@ -30,8 +31,13 @@ from optim.recording.rows import RowWriter
 
 __all__ = ["FORMAT", "LINES", "META", "NUMBERS", "ROWS", "SCALARS", "Recorder", "described", "group_files"]
 
+subtract, vdot = np.subtract, np.vdot  # a.dot(a) would warn of an overflow
+INFINITY = math.inf
+
 META, LINES, SCALARS, ROWS, FORMAT = "meta.json", "changes.jsonl", "scalars", "rows", 2
 NUMBERS = ("loss", "gradient_norm", "step_norm", "t")  # the cells of a row of scalars; t is written last
+write_norms, write_t = struct.Struct("=3d").pack_into, struct.Struct("=d").pack_into
+T = 3 * 8  # the byte of a row where its t begins
 
 
 def group_files(i: int) -> tuple[str, str, str]:
@@ -66,7 +72,7 @@ class _Log:
     def __init__(self, group: ParamGroup, folder: Path, i: int, level: str, ruled: bool) -> None:
         n = group.w.size
         gradient, state, weights = group_files(i)
-        self.group = group
+        self.group, self.w = group, group.w
         self.now = memoryview(group.w)
         self.bytes = bytearray(group.w.nbytes)  # compared with `now` without a copy of either
         self.known = np.ndarray(n, group.dtype, self.bytes)  # the weights after the last step
@@ -91,19 +97,20 @@ class _Log:
         took_part = None
         if segments is not None:
             if len(segments) == 1 and (g := segments[0].joined) is not None:
-                if self.gradients is None:
-                    self.square = _square(g)
+                if self.gradients is not None:
+                    self.gradients.put(t, g)
                 else:
-                    self.gradients.row(t)[...] = g
+                    square = float(vdot(g, g))
+                    self.square = square if square < INFINITY else _wide_square(g)
             else:
                 took_part = self.gather([x for each in segments for x in zip(each.slices, each.grads)], t)
         self.took_part = took_part
-        group = self.group
         if not self.vectors:
-            self.known[...] = group.w
+            self.known[...] = self.w
         elif self.bytes != self.now:
-            self.known[...] = group.w
+            self.known[...] = self.w
             self.counters = None
+        group = self.group
         if group.slices[0].counters is self.counters:
             return group.options is not self.options or took_part != self.present
         self.counters = None
@@ -116,24 +123,26 @@ class _Log:
         for param, g in found:
             row[param.lo : param.hi] = g.reshape(-1)
         if self.gradients is None:
-            self.square = _square(row)
+            self.square = _wide_square(row)
         have = {id(param) for param, _ in found}
         slices = self.group.slices
         return None if len(have) == len(slices) else [i for i, p in enumerate(slices) if id(p) in have]
 
     def end(self) -> float:
         """The squared length of the step that was taken."""
-        group, known = self.group, self.known
+        w, known = self.w, self.known
         if self.finite:
-            np.subtract(group.w, known, known)
+            subtract(w, known, known)
         else:
             with np.errstate(all="ignore"):  # ∞ − ∞ is not the recorder's to warn of
-                np.subtract(group.w, known, known)
-        square = _square(known)
-        self.finite = math.isfinite(square)
+                subtract(w, known, known)
+        square = float(vdot(known, known))
+        if not (self.finite and square < INFINITY):
+            square = _wide_square(known)
+            self.finite = math.isfinite(square)
         if self.vectors:
-            known[...] = group.w
-        self.counters = group.slices[0].counters
+            known[...] = w
+        self.counters = self.group.slices[0].counters
         return square
 
 
@@ -163,7 +172,7 @@ class Recorder:
         self._widest = 0
         self.ended = False
         self._bytes = (folder / LINES).stat().st_size if steps else 0
-        self._left = 0  # steps until the next checkpoint
+        self._left = math.inf if level == "scalars" else 0  # steps until the next checkpoint
         self._new_states = 0
         self._begun = False  # whether a step has begun and not ended
         self._changed: dict[str, Any] = {}  # what a line will say of the step
@@ -255,9 +264,9 @@ class Recorder:
             self._prepare(len(work))
         self._begun = True
         self._noted, self.rows = self.rows, None
-        changed = self._left <= 0 or bool(self.notes or self._by_fit)
+        t, changed = self.t, self._left <= 0 or bool(self.notes or self._by_fit)
         for log, (_, segments) in zip(self._logs, work):
-            if log.begin(segments, self.t):
+            if log.begin(segments, t):
                 changed = True
         self._changed = self._changes() if changed else {}
 
@@ -270,16 +279,15 @@ class Recorder:
         for log in self._logs:
             length += log.end()
             square += log.square
-        row = self._numbers.row(self.t)
-        row[0] = math.nan if loss is None else loss.primal.item() if isinstance(loss, Tensor) else float(loss)
-        row[1] = math.sqrt(square)
-        row[2] = math.sqrt(length)
+        value = loss.primal.item() if isinstance(loss, Tensor) else math.nan if loss is None else float(loss)
+        memory, place = self._numbers.place(self.t)
+        write_norms(memory, place, value, math.sqrt(square), math.sqrt(length))
         if self._noted is not None:
             self._write_rows(self._noted)
         t = self.t + 1
         if self._changed:
             self._write({"t": t, **self._changed})
-        row[3] = t
+        write_t(memory, place + T, t)
         self.t = t
         self._begun = False
         self._left -= 1
@@ -325,7 +333,7 @@ class Recorder:
         """What is not as in the step before."""
         found: dict[str, Any] = {}
         moved = any(log.counters is None for log in self._logs)
-        if (self._left <= 0 or moved) and self._logs[0].vectors:
+        if self._left <= 0 or (moved and self._logs[0].vectors):
             self._checkpoint()
             found["checkpoint"] = True
         if found or moved:
@@ -372,7 +380,7 @@ class Recorder:
                     found.append((param, numeric(g, f"{param.name}.grad")))
             log.took_part = log.gather(found, self.t)
             if log.weights is not None:
-                log.weights.row(self.t)[...] = log.group.w
+                log.weights.put(self.t, log.w)
         self._changed |= self._presence()
         if (info := _plain(getattr(self.optimizer, "last_step", None))) is not None:
             self._changed["info"] = info
@@ -388,12 +396,10 @@ class Recorder:
         )
 
 
-def _square(a: Array) -> float:
-    square = float(np.vdot(a, a))  # a.dot(a) warns of an overflow
-    if math.isfinite(square):
-        return square
-    wide = a.astype(np.float64)  # where a float32 overflows
-    return float(np.vdot(wide, wide))
+def _wide_square(a: Array) -> float:
+    """|a|² also where it overflows in the dtype of a."""
+    wide = a.astype(np.float64)
+    return float(vdot(wide, wide))
 
 
 def _as_json(value: Any) -> Any:

@@ -10,7 +10,6 @@ itself means that the run could not be handed over.
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import json
 import math
@@ -28,7 +27,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.extend import entry
+from minigrad.extend import entry, progress_bar
 from optim.sweeping.results import RESERVED, Run, Sweep, open_sweep, read_log
 
 __all__ = ["sweep"]
@@ -423,5 +422,4 @@ def _require_folder(folder: Path) -> None:
 
 
 def _progress_bar(total: int, done: int, shown: bool) -> Any:
-    library = importlib.import_module("tqdm.auto" if "IPython" in sys.modules else "tqdm")
-    return library.tqdm(initial=done, total=total, desc="runs", unit="run", disable=not shown, leave=False)
+    return progress_bar(initial=done, total=total, desc="runs", unit="run", disable=not shown, leave=False)

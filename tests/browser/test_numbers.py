@@ -6,11 +6,13 @@ import json
 import re
 import time
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from minigrad import Tensor, draw, relu, sigmoid, softplus
+from minigrad import Tensor, draw, log_softmax, relu, sigmoid, softmax, softplus, trace_source
+from minigrad.drawing.graph.notation import array_text
 from models import MLP, cross_entropy, mse_loss
 
 pytestmark = pytest.mark.browser
@@ -148,13 +150,128 @@ def test_dragging_and_the_boxes_keep_their_texts_inside(show):
     assert outside == 0
 
 
+def stacks(s=0.5):
+    """Attention for two sequences at once: products of stacks, one of them with a single matrix."""
+    rng = np.random.default_rng(5)
+    leaves = {"s": Tensor(s, requires_grad=True, name="s"), "B": Tensor(rng.normal(size=(4, 2)), requires_grad=True, name="B")}  # fmt: skip
+    x = rng.normal(size=(2, 3, 4)) * leaves["s"]
+    weights = softmax(x @ np.swapaxes(x, -1, -2) / 2)
+    return np.sum(log_softmax(weights @ x @ leaves["B"]) ** 2) + np.sum(
+        (rng.normal(size=(5, 3)) @ x) ** 3
+    ), leaves
+
+
+def test_products_of_stacks(show):
+    page = show(draw(stacks()[0], parameters="outside"))
+    for s in (-0.3, 1.7):
+        change(page, "s", s)
+        y, leaves = stacks(s)
+        holds(page, leaves, y)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+def test_float32(show, activation):
+    """Each result is rounded to it, so that the page agrees with NumPy to some of its last places."""
+
+    def made(bias=(0.0, 0.0)):
+        rng, model = np.random.default_rng(3), MLP((2, 3, 2), activation, rng=0, dtype=np.float32)
+        model.layers[1].bias.data = np.array(bias, np.float32)
+        x, y = rng.normal(size=(4, 2)).astype(np.float32), np.zeros((4, 2), np.float32)
+        return 0.1 * mse_loss(model(x), y), dict(model.named_parameters())
+
+    page = show(draw(made()[0], parameters="outside"))
+    names = page.all(".node.parameter .name")
+    change(page, names[-1], 0.3, -0.7)
+    y, leaves = made((0.3, -0.7))
+    y.backward()
+    found = page.js(NUMBERS)
+    assert y.dtype == np.float32
+    for name, leaf in zip(names, leaves.values(), strict=True):
+        for numbers, wanted in zip(found[name], (leaf.numpy(), leaf.grad), strict=True):
+            assert numbers == pytest.approx(np.ravel(wanted), rel=3e-6, abs=1e-8)
+            assert numbers == np.float32(numbers).tolist(), "no more digits than it has"
+    assert page.all(".node.output", "JSON.parse(e.dataset.value)") == [[pytest.approx(y.item(), rel=1e-6)]]
+
+
+def test_a_drawn_backward_pass_follows_through_relu(show):
+    """Its mask is a box, and is computed anew: a change opens a unit that was shut."""
+    rng = np.random.default_rng(3)
+    x, target, w, v = (rng.normal(size=shape) for shape in ((4, 2), (4, 1), (2, 3), (3, 1)))
+
+    def made(bias):
+        leaves = [
+            Tensor(a, requires_grad=True, name=n) for n, a in (("w", w), ("b", np.array(bias)), ("v", v))
+        ]
+        z = x @ leaves[0] + leaves[1]
+        return mse_loss(relu(z) @ leaves[2], target), leaves, z
+
+    y, _, before = made([0.1, 0.2, -3.0])
+    page = show(draw(y, phases=("forward", "backward"), parameters="outside", fold="formulas"))
+    change(page, "b", 0.9, -0.8, 1.1)
+    y, leaves, after = made([0.9, -0.8, 1.1])
+    y.backward()
+    assert np.any((before.numpy() > 0) != (after.numpy() > 0))
+    found = page.js(NUMBERS)
+    for leaf in leaves:
+        drawn = [
+            numbers[0] for label, numbers in found.items() if label.partition(" = ")[0] == f"∂{leaf.name}"
+        ]
+        assert drawn == [pytest.approx(np.ravel(leaf.grad), rel=1e-12, abs=1e-14)]
+
+
+def drag(page, name, pixels):
+    """Press on the number in the box of a leaf, and move to the right."""
+    x, y, width, height = page.box(f'[data-node="{find(page, name)}"] .value')
+    at = x + width / 2, y + height / 2
+    page.mouse("mousePressed", *at, button="left", clickCount=1)
+    for k in range(1, 5):
+        page.mouse("mouseMoved", at[0] + pixels * k / 4, at[1], button="left", buttons=1)
+    page.mouse("mouseReleased", at[0] + pixels, at[1], button="left", clickCount=1)
+    page.rest()
+
+
+@pytest.mark.parametrize("show_what", [None, {"shape", "value"}])
+def test_a_number_is_dragged_on_its_box(show, show_what):
+    """A pixel is a hundredth of the number's power of ten. The second picture is laid out anew meanwhile, and
+    the box keeps its place under the pointer."""
+    page = show(draw(neuron()[0], show=show_what))
+    place = page.js("document.querySelector('#stage').style.transform")
+    for name, pixels, values in (("b", 40, {"b": 7.28}), ("w1", -36, {"b": 7.28, "w1": -3.36})):
+        drag(page, name, pixels)
+        y, leaves = neuron(**values)
+        holds(page, leaves, y)
+    assert page.one("#details", "e.hidden"), "a drag is no click"
+    if show_what is None:
+        assert page.js("document.querySelector('#stage').style.transform") == place, "nor does it move all"
+    page.click(f'[data-node="{find(page, "b")}"] .value')
+    assert page.one("#what") == "b", "a press that does not move is one"
+    drag(page, "b", -50)
+    assert page.one("#numbers [type=number]", "e.checkVisibility() && +e.value") == 6.78, "the card follows"
+
+
+def test_the_arrow_keys_change_the_number_of_the_box_that_was_entered(show):
+    page = show(draw(neuron()[0]))
+    page.one(f'[data-node="{find(page, "b")}"]', "e.focus()")
+    page.key("ArrowRight")
+    assert page.count("[data-node][data-value]") == 0, "before that they lead to another box"
+    page.one(f'[data-node="{find(page, "b")}"]', "e.focus()")
+    page.key("Enter", "ArrowRight", "ArrowRight", "ArrowLeft")
+    y, leaves = neuron(b=6.89)
+    holds(page, leaves, y)
+    assert page.one("#said") == "b = 6.89"
+    page.key("ArrowUp", "ArrowDown")
+    page.key("Escape", "ArrowRight")
+    y, leaves = neuron(b=6.89)
+    holds(page, leaves, y)
+
+
 def test_what_cannot_be_computed_says_why(show):
     x = Tensor(2.0, requires_grad=True, name="x")
     for y, why in (
         (np.where(x.numpy() > 1, 1.0, 2.0) * np.sinc(x), "sinc"),
         (np.where(x > 1, np.sign(x), 2.0) * x, "kept as a constant"),
         (Tensor(np.ones(3000), requires_grad=True, name="x") @ np.ones(3000), "numbers at most"),
-        (np.tanh(Tensor(np.float32(1), requires_grad=True, name="x")), "float64"),
+        (np.tanh(Tensor(np.float16(1), requires_grad=True, name="x")), "float16"),
     ):
         page = show(draw(y, parameters="outside"))
         page.one(f'[data-node="{find(page, "x")}"]', "e.focus()")
@@ -219,6 +336,45 @@ def test_the_boxes_of_a_drawn_backward_pass_light_up(show):
     assert len(set(lit)) >= 3, "they light up one after another"
 
 
+@pytest.mark.parametrize("what", [None, {"shape", "value", "grad"}])
+def test_parameters_inside_a_box_fill_their_gradients(show, what):
+    y, leaves = loss(activation="tanh", classes=1)
+    y.backward()
+    page = show(draw(y, show=what))
+    weights = [leaf for name, leaf in leaves.items() if name.startswith("layers.0")]
+    wanted = [f"grad {array_text(leaf.grad)}" for leaf in weights]
+
+    def lines():
+        texts = page.all(".node.op text", "[e.closest('.node').dataset.node, e.textContent]")
+        box = next(i for i, text in texts if "W₀" in text)
+        return [text for i, text in texts if i == box]
+
+    page.key("p", "Home")
+    assert [text for text in lines() if text.startswith("grad")] == []
+    page.key("End")
+    (own, *held) = [text for text in lines() if text.startswith("grad")]
+    assert held == wanted
+    assert own not in wanted
+    assert lines().index(own) < min(k for k, text in enumerate(lines()) if text.startswith(("W", "b")))
+    page.key("ArrowLeft")
+    assert [text for text in lines() if text.startswith("grad")] == [own], "the step before the last one"
+    page.key("p")
+    left = [text for text in lines() if text.startswith("grad")]
+    assert left == ([own, *wanted] if what else [])
+
+
+def test_gradients_inside_a_box_follow_a_number(show):
+    w, s = Tensor(np.ones((2, 3)), requires_grad=True, name="w"), Tensor(2.0, requires_grad=True, name="s")
+
+    def made(s):
+        return np.sum(np.tanh(np.ones((3, 2)) * s @ w))
+
+    page = show(draw(made(s), show={"value", "grad"}))
+    change(page, "s", 0.25)
+    made(Tensor(0.25)).backward()
+    assert page.all(".node.op text", "e.textContent").count(f"grad {array_text(w.grad)}") == 1
+
+
 # Colours, strips, saving
 
 
@@ -246,6 +402,24 @@ def test_a_tensor_is_a_strip(show):
     ]  # fmt: skip
     change(page, "x", 4.0, -2.0, 0.0)
     assert page.all(strip, "e.getAttribute('fill-opacity')") == ["1.000", "0.500", "0.000"]
+
+
+@pytest.mark.parametrize("size", [64, 5000])
+def test_a_large_tensor_is_a_strip_of_means_that_says_so(show, size):
+    """Of 64 numbers the page has all, of 5,000 only the strip."""
+    x = Tensor(np.repeat([2.0, -1.0], size // 2), requires_grad=True, name="x")
+    page = show(draw(np.sum(np.tanh(x))))
+    i = find(page, "x")
+    strip = page.all(
+        f'[data-node="{i}"] .strip rect', "[e.getAttribute('class'), +e.getAttribute('fill-opacity')]"
+    )
+    assert [kind for kind, _ in strip] == ["more"] * 16 + ["less"] * 16
+    assert {shade for _, shade in strip[:16]} == {1}
+    assert [shade for _, shade in strip[16:]] == pytest.approx([0.5] * 16, abs=0.06)
+    page.one(f'[data-node="{i}"]', "e.focus()")
+    page.key("Enter")
+    each = "2" if size == 64 else "about 156"
+    assert f"strip32 cells, each the mean of {each} numbers" in page.one("#facts")
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -323,3 +497,22 @@ def test_nothing_is_covered_while_it_plays_and_a_number_is_changed(show, width):
     change(page, "b", 6.5)
     assert covered() == []
     assert page.one("#numbers [type=range]", "e.checkVisibility()")
+
+
+def test_the_line_that_made_a_box_is_a_link_only_where_it_was_asked_for(open_file, tmp_path):
+    x = Tensor(2.0, requires_grad=True, name="x")
+    with trace_source():
+        y = np.tanh(x)
+    drawing = draw(y)
+    found = {}
+    for links in (False, True):
+        path = drawing.save(tmp_path / f"{links}.html", links=links)
+        assert (str(Path(__file__).parent) in path.read_text(encoding="utf-8")) == links, (
+            "folders are private"
+        )
+        page = open_file(path)
+        page.click(".node.output")
+        found[links] = page.all("#facts a", "e.href")
+        assert "sourcetest_numbers.py:" in page.one("#facts")
+    line = page.one("#facts a").partition(":")[2].split()[0]
+    assert found == {False: [], True: [f"vscode://file{Path(__file__).as_posix()}:{line}"]}

@@ -43,3 +43,10 @@ def test_the_summary_shows_what_each_kind_cannot_do():
     assert measurements.needed("Newton")["noise"] == math.inf
     kinds = {name: measurements.adapts_to(name) for name in ("SGD", "RMSprop", "Newton")}
     assert kinds == {"SGD": "nothing", "RMSprop": "each coordinate", "Newton": "every direction"}
+
+
+@pytest.mark.further
+def test_the_summary_measured_again_is_the_same():
+    for name in ("SGD", "Newton"):
+        for measure in (measurements.needed, measurements.facts):
+            assert measure.__wrapped__(name) == measure(name)  # the cache is not asked

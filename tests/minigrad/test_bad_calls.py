@@ -65,6 +65,35 @@ def test_an_option_of_an_odd_kind_is_refused(word, call):
         call(mg.Tensor(np.ones(3)))
 
 
+BOOLS = [
+    lambda x: np.reshape(x, (True, 8)),
+    lambda x: np.reshape(x, shape=(8, True)),
+    lambda x: x.reshape(True, 8),
+    lambda x: np.broadcast_to(x, (True, 8)),
+    lambda x: np.sum(x, (False,)),
+    lambda x: np.max(x, axis=(False,)),
+    lambda x: x.mean(axis=(False,)),
+    lambda x: np.linalg.norm(x, axis=(False,)),
+    lambda x: np.transpose(x, (False,)),
+    lambda x: np.tile(x, (True, 2)),  # which NumPy takes, and these
+    lambda x: np.expand_dims(x, (True,)),
+    lambda x: np.flip(x, (False,)),
+    lambda x: np.roll(x, True),
+]
+
+
+@pytest.mark.parametrize("call", BOOLS)
+def test_a_bool_in_place_of_an_integer_is_taken_where_numpy_takes_it(call):
+    x = np.arange(8.0)
+    try:
+        wanted = call(x)
+    except TypeError:
+        with pytest.raises(TypeError, match=r"integer|Integer"):
+            call(mg.Tensor(x))
+    else:
+        np.testing.assert_array_equal(call(mg.Tensor(x)).data, wanted)
+
+
 def test_a_users_function_is_not_called_once_more():
     seen = []
     x = mg.Tensor(np.ones((2, 2)))

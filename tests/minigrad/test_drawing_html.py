@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from examples.graph_gallery import GALLERY
 from minigrad import Tensor, draw
 from minigrad.drawing.drawing import Drawing
 from minigrad.drawing.graph.program import ELEMENTWISE, WHOLE
@@ -138,12 +139,12 @@ def test_the_second_layout_has_room_for_numbers_on_their_way():
     """A cotangent may be wider before it is complete: 123456.789 − 123455.789 = 1."""
     x = Tensor(1.0, requires_grad=True, name="x")
     y = x * 12345.678 - x * 12344.678
-    view = data(draw(y, fold=None).html)["views"][0]
+    view = data(draw(y, fold=None, show={"shape"}).html)["views"][0]
     plain, roomy = view["layouts"]
     assert plain["slots"] == []
     k = next(i for i, node in enumerate(view["nodes"]) if node["label"] == "x")
     written = roomy["lines"][k][roomy["slots"][k]]
-    way = [text for _, _, arrivals in view["steps"] for i, text in arrivals if i == k]
+    way = [text for _, _, arrivals, _ in view["steps"] for i, text in arrivals if i == k]
     assert len(way) == 2
     assert written.removeprefix("grad ") == max(way, key=len)
 
@@ -260,3 +261,30 @@ def test_an_op_of_the_same_name_is_not_taken_for_ours():
     tanh = elementwise(lambda x: 2 * np.tanh(x), lambda y, x: 2 - y * y / 2, name="tanh")
     program = data(draw(tanh(Tensor(1.0, requires_grad=True, name="x"))).html)["program"]
     assert "does not know tanh" in program["why"]
+
+
+def test_strips_of_what_a_page_does_not_compute():
+    x, c = Tensor(np.arange(6000.0), requires_grad=True, name="x"), np.linspace(-2, 1, 6000)
+    y = np.mean(x * c)
+    program = data(draw(y).html)["program"]
+    assert "numbers at most" in program["why"]
+    (one, size), (other, _) = program["strips"]["0"], program["strips"]["1"]
+    assert (len(one), size, one[0], one[-1]) == (32, 6000, "j", "a")
+    assert list(one) == sorted(one, reverse=True)
+    assert (other[0], other[-1]) == ("s", "f"), "−2 is s, 1 is half way from j, which is 0, to a"
+    drawing = draw(y)
+    c[:] = 1
+    assert sorted(data(drawing.html)["program"]["strips"]) == ["0", "2"], "c is not what was drawn"
+
+
+def test_the_page_of_a_network_stays_small():
+    assert len(GALLERY["digits_backward"]().html.encode()) <= 150_000
+
+
+def test_a_program_in_float32_has_the_numbers_that_numpy_takes():
+    x = Tensor(np.float32(2.0), requires_grad=True, name="x")
+    steps = data(draw(np.tanh(0.1 * x)).html)["program"]["steps"]
+    numbers = [step[2] for step in steps if step[0] == ""]
+    assert [float(np.float32(0.1))] in numbers
+    assert [0.1] not in numbers
+    assert {step[4] for step in steps if step[0] in ("multiply", "tanh")} == {1}

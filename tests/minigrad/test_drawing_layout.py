@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from examples.graph_gallery import GALLERY
 from minigrad.drawing import Edge, Node, Picture
 from minigrad.drawing.graph.fold import with_clusters
 from minigrad.drawing.layout.arranging import arranged
@@ -172,6 +173,37 @@ def test_auto_takes_the_direction_with_more_room():
     wide.edges += [Edge(i, j) for i in range(36) for j in (i + 2, i + 3, i + 4)]  # too many to be cut
     assert arranged(wide).direction == "down"
     assert arranged(wide) == arranged(replace(wide, direction="down"))
+
+
+def recurrence(steps):
+    """Boxes in a row that list the same parameter, and an input for each."""
+    w = Node(0, "W", kind="parameter", shape=(3, 3), members=(0,))
+    nodes, edges = [], []
+    for k in range(steps):
+        nodes += [Node(2 * k, "input", kind="input"), Node(2 * k + 1, "h = tanh(x @ W)", held=(w,))]
+        edges += [Edge(2 * k, 2 * k + 1), *([Edge(2 * k - 1, 2 * k + 1, "", 1)] if k else [])]
+    edges += [Edge(i, j) for j in range(2 * steps) for i in range(j - 6, j - 1) if i >= 0]  # it is not cut
+    return Picture("", nodes, edges, direction="auto")
+
+
+@pytest.mark.parametrize("steps", [11, 20])
+def test_time_runs_to_the_right_as_long_as_it_can_be_read(steps):
+    shared, own = recurrence(steps), recurrence(steps)
+    for node in own.nodes:
+        node.held = tuple(replace(w, members=(node.id,)) for w in node.held)
+    wide = arranged(replace(shared, direction="right")).width
+    assert (wide <= 2000) == (steps == 11)
+    assert arranged(own).direction == "down"
+    assert arranged(shared).direction == ("right" if steps == 11 else "down")
+
+
+def test_what_is_too_high_goes_on_in_columns_unless_it_is_to_run_down():
+    picture = GALLERY["transformer_block"]().picture
+    free, down = (arranged(replace(picture, direction=way)) for way in ("auto", "down"))
+    assert (free.direction, down.direction) == ("down", "down")
+    assert free.height < 1400 < down.height
+    assert down.width < 650 < free.width
+    check(picture, free)
 
 
 @pytest.mark.parametrize("start", [0, 20, *further(40, 60, 80)])

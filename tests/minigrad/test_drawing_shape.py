@@ -12,8 +12,9 @@ from minigrad.drawing import Edge, Node, Picture
 from minigrad.drawing.graph.fold import repeats
 from minigrad.drawing.graph.levels import folded
 from minigrad.drawing.graph.modules import modules
+from minigrad.drawing.picture import lines_of
 from minigrad.drawing.write import as_json
-from models import MLP, Linear, mse_loss
+from models import MLP, Linear, cross_entropy, mse_loss
 
 
 def network(sizes=(4, 5, 3), phases=None, **options):
@@ -97,6 +98,7 @@ def test_in_the_backward_pass_a_parameter_needs_no_edge():
 
 def test_boxes_with_parameters_survive_json():
     picture = network().picture
+    assert any(visit.within for visit in picture.visits)
     assert as_json.from_dict(json.loads(json.dumps(as_json.to_dict(picture)))) == picture
 
 
@@ -182,3 +184,80 @@ def test_repeats_are_folded_by_what_that_saves():
 
     assert len(chain(8).picture.nodes) == len(folded(chain(8).full, "formulas").nodes)
     assert len(chain(14).picture.nodes) < 15
+
+
+def test_scalars_show_values_and_gradients_by_themselves():
+    """As micrograd's pictures do. One box with a dimension is enough to make a graph one of tensors."""
+    a, b = (Tensor(v, requires_grad=True, name=n) for v, n in ((2.0, "a"), (-3.0, "b")))
+    y = np.tanh(a * b + 5.5)
+    y.backward()
+    lines = {node.name: lines_of(node, draw(y).picture.show) for node in draw(y).picture.nodes}
+    assert lines["a"] == ["a", "= 2", f"grad {a.grad.item():.4g}"]
+    assert lines["b"] == ["b", "= -3", f"grad {b.grad.item():.4g}"]
+    assert draw(y, show={"shape"}).picture.show == ("shape",)
+    assert draw(np.ones(2) @ (np.ones(2) * a)).picture.show == ("shape",)
+    assert draw(y, show=()).picture.show == ()
+
+
+@pytest.mark.parametrize("name", ["rnn_20", "rnn_20_backward"])
+def test_a_fold_of_steps_leaves_the_first_and_the_last_step_whole(name):
+    """The first step differs from the others, for it has a constant for its state, and stands for all."""
+    nodes = GALLERY[name]().picture.nodes
+    steps = [node.op for node in nodes if node.kind == "op" and node.phase == "forward" and node.module]
+    assert steps == ["linear", "matmul", "add", "tanh"] * 2
+    folds = [(node.label, node.phase) for node in nodes if node.kind == "fold"]
+    assert folds == [("× 18 the same", phase) for phase in ("forward", "backward")][: len(folds)]
+    assert len(folds) == 1 + name.endswith("backward")
+
+
+def test_operations_stand_in_the_order_in_which_they_were_made():
+    """The backward pass uses W and h transposed, but that is no reason for their boxes to stand late."""
+    W, v = (Tensor(np.ones(s), requires_grad=True, name=n) for s, n in (((3, 3), "W"), ((2, 3), "v")))
+    h = np.tanh(v)
+    y = np.sum((h @ W) * np.sin(v) + np.cos(v))
+    nodes = draw(y, phases=("forward", "backward"), fold="formulas", parameters="outside").picture.nodes
+    made = [node.op for node in nodes if node.kind == "op" and node.phase == "forward"]
+    assert made == ["tanh", "matmul", "sin", "multiply", "cos", "add", "sum"]
+    assert any("hᵀ" in node.label or "Wᵀ" in node.label for node in nodes)
+
+
+# What is written for arrays among the arguments
+
+
+def labels_of(drawing):
+    return [node.label for node in drawing.picture.nodes]
+
+
+def test_an_array_keeps_its_keyword():
+    x, m, w = np.arange(6.0).reshape(2, 3), np.arange(6).reshape(2, 3) > 2, np.arange(1.0, 4.0)
+    assert "sum(x, where=m)" in labels_of(draw(lambda x, m: np.sum(x, where=m), x, m))
+    assert "average(x, weights=w, axis=1)" in labels_of(draw(lambda x: np.average(x, weights=w, axis=1), x))
+    assert "average(x, weights=Vᵀ, axis=1)" in labels_of(
+        draw(lambda x, V: np.average(x, weights=V.T, axis=1), x, np.ones((3, 2)))
+    )
+
+
+def test_a_mask_is_written_as_one():
+    A = Tensor(np.arange(24.0).reshape(2, 3, 4), requires_grad=True, name="A")
+    chosen, rows = A.numpy() % 5 > 2, np.array([False, True, True])
+    assert "u₁ = A[chosen]" in labels_of(draw(np.sum(A[chosen])))
+    assert "u₁ = A[1, rows, ::2]" in labels_of(draw(np.sum(A[1, rows, ::2])))
+    assert "u₁ = A[c₁]" in labels_of(draw(np.sum(A[A > 7])))
+    (box,) = (node for node in draw(np.sum(A[chosen])).picture.nodes if node.label == "chosen")
+    assert (box.shape, box.value) == ((2, 3, 4), f"{chosen.sum()} of 24 true")
+    i, j = np.nonzero(rows[1:])[0], np.array([2, 0])
+    assert "u₁ = A[i, j]" in labels_of(draw(np.sum(A[i, j])))
+    pairs = np.array([[0, 1], [1, 2]])  # two columns of the user's own, as NumPy makes them of a mask
+    assert not {"c₁", "u₁ = A[c₁]"} & {*labels_of(draw(np.sum(A[pairs[:, 0], pairs[:, 1]])))}
+
+
+def test_equal_labels_and_masks_are_not_taken_for_one_another():
+    """A loss keeps places, not the labels, so these are known by their values alone."""
+    x = Tensor(np.eye(3), requires_grad=True, name="x")
+    train = np.array([0, 1, 2])
+    assert "cross_entropy(x, train)" in labels_of(draw(cross_entropy(x, train)))
+    again = train
+    assert "cross_entropy(x, train)" in labels_of(draw(cross_entropy(x, again))), "the same array twice"
+    test = train.copy()
+    assert "cross_entropy(x, labels)" in labels_of(draw(cross_entropy(x, test)))
+    assert train is again

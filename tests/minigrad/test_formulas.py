@@ -299,7 +299,7 @@ def test_an_unnamed_live_leaf_is_no_number():
     def unnamed():
         return Tensor(1.0, requires_grad=True) * 2
 
-    text = str(draw(unnamed()))
+    text = str(draw(unnamed(), show=()))
     assert text.splitlines() == ["2·x₁", "└─ x₁"]
     box = next(n for n in collect([("", unnamed())], aside=[], names={}, title="", show=(), inputs=[]).nodes)
     assert (box.kind, box.label) == ("parameter", "input")

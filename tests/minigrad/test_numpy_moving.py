@@ -4,6 +4,8 @@ Values, shapes, dtypes and errors are NumPy's for every kind of array; what cann
 """
 
 import inspect
+import math
+import re
 
 import numpy as np
 import pytest
@@ -549,3 +551,22 @@ def test_a_picture_shows_the_function_with_its_options():
     assert nodes["insert"].label == "insert(x, 0.5, …)"
     assert nodes["roll"].params == "call=np.roll(·, 1, axis=0)"
     assert nodes["roll"].flops == 0
+
+
+@pytest.mark.parametrize("dtype", [float, np.float32, int, bool, complex])
+@pytest.mark.parametrize("shape", [(0,), (1,), (5,), (3, 3), (2, 4), (4, 2, 3), (0, 3), ()])
+@pytest.mark.parametrize("option", [0, 1, -2, 7])
+def test_the_quick_forms_give_what_numpy_gives(dtype, shape, option):
+    x = np.asarray(np.arange(math.prod(shape)).reshape(shape) - 2, dtype)
+    for function, quick in moving.QUICK.items():
+        for array in (x, np.asfortranarray(x), x[::-1] if shape else x):
+            try:
+                wanted = function(array, option)
+            except (TypeError, ValueError) as error:
+                with pytest.raises(type(error), match=re.escape(str(error))):
+                    quick(array, option)
+                continue
+            found = quick(array, option)
+            assert found.dtype == wanted.dtype
+            assert found.flags.c_contiguous == wanted.flags.c_contiguous
+            np.testing.assert_array_equal(found, wanted)

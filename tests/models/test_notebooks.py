@@ -7,6 +7,7 @@ import sys
 import types
 import webbrowser
 from html.parser import HTMLParser
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import numpy as np
@@ -180,7 +181,8 @@ def test_a_page_too_large_for_a_notebook_leaves_the_picture(monkeypatch):
 # The bar
 
 
-def test_the_bar_is_that_of_the_terminal_unless_ipython_is_there(monkeypatch, capsys):
+@pytest.mark.parametrize("modules", [(), ("IPython",), ("ipywidgets",), ("IPython", "ipywidgets")])
+def test_the_bar_is_that_of_the_terminal_unless_a_notebook_can_show_widgets(monkeypatch, modules):
     made = []
 
     def bar(*args, **kwargs):
@@ -188,12 +190,14 @@ def test_the_bar_is_that_of_the_terminal_unless_ipython_is_there(monkeypatch, ca
         return sys.modules["tqdm"].tqdm(disable=True)
 
     monkeypatch.setitem(sys.modules, "tqdm.auto", types.SimpleNamespace(tqdm=bar))
+    monkeypatch.delitem(sys.modules, "IPython", raising=False)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)  # as if it were not installed
+    for name in modules:
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+        sys.modules[name].__spec__ = ModuleSpec(name, None)
     model = MLP((2, 2), rng=0)
-    for modules in ((), ("IPython",)):
-        for name in modules:
-            monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
-        fit(model, optim.SGD(model.parameters()), cross_entropy, moons(20, rng=0), epochs=2)
-        assert made == [2] * len(modules)
+    fit(model, optim.SGD(model.parameters()), cross_entropy, moons(20, rng=0), epochs=2)
+    assert made == [2] * (len(modules) == 2)
 
 
 def test_importing_models_imports_no_bar():

@@ -81,6 +81,29 @@ def test_the_batch_is_as_the_model_saw_it():
     np.testing.assert_array_equal(steps[1].x, X[steps[1].rows] + 1)
 
 
+@pytest.mark.parametrize("how", ["callbacks", "on_step", "watch", "watch at the end", "validation"])
+def test_who_evaluates_the_model_meanwhile_leaves_it_in_training(how):
+    """The next step draws for its dropout, so the losses are those of a training without them."""
+
+    def evaluates(now, *_):
+        now.model.eval()
+
+    def measure(step):
+        step.model.eval()
+        return 1.0
+
+    given = {
+        "callbacks": {"callbacks": [evaluates]},
+        "on_step": {"on_step": evaluates},
+        "watch": {"watch": {"one": (1, measure)}},
+        "watch at the end": {"watch": {"one": ("epoch", measure)}},
+        "validation": {"validation": (X, Y), "metrics": {"one": lambda out, y: 1.0}},
+    }
+    model, history = trained(epochs=3, dropout=True, **given[how])
+    assert history["train_loss"] == trained(epochs=3, dropout=True)[1]["train_loss"]
+    assert not model.training
+
+
 def test_a_step_that_was_skipped_is_not_told():
     steps, spoiled = [], X.copy()
     spoiled[7] = np.nan

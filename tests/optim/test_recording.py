@@ -2,6 +2,7 @@
 in the loop."""
 
 import copy
+import functools
 import json
 import math
 import mmap
@@ -23,8 +24,10 @@ from optim.recording import recorder as recorder_file
 from optim.recording import rows as rows_file
 from tests.optim.cases import MAKERS, SETTINGS
 from tests.problems import leaf
+from tests.seeds import further
 
 each = pytest.mark.parametrize("name", SETTINGS)
+QUICK = "Adam amsgrad=True weight_decay=0.01"
 
 
 def equal(seen, wanted, what=""):
@@ -125,6 +128,69 @@ def test_inside_fit_with_clipping_and_a_schedule(compiled, rng, tmp_path):
         np.testing.assert_array_equal(seen[-1][1][name]["w"], p.data)
     assert run.scalars["gradient_norm"].max() <= 0.2 + 1e-12
     assert run.scalars["lr"][[0, 2, 8]].tolist() == [0.01, 0.005, 0.01 / 16]
+
+
+def by_hand(opt, book, gradients):
+    """The rule on each parameter by itself in plain NumPy, and what it computed."""
+    shown = {}
+    for group in opt.param_groups:
+        for p in group["params"]:
+            if p.name not in gradients:
+                continue
+            mine = book[p.name]
+            if "t" not in mine:
+                mine |= {"t": 0, **opt.scalars}
+                mine |= {s: np.full(p.shape, float(opt.initial(s, group.options))) for s in group.state}
+            mine["t"] += 1
+            scalars = {name: mine[name] for name in ("t", *opt.scalars)}
+            vectors = [mine[name] for name in ("w", *group.state)]
+            out = opt.rule(vectors[0], gradients[p.name], *vectors[1:], **scalars, **group.for_rule)
+            mine.update({name: value for name, value in out.items() if name in mine})
+            shown[p.name] = {"g": gradients[p.name]} | out
+    return shown
+
+
+@pytest.mark.parametrize("name", [QUICK, *further(*(name for name in SETTINGS if name != QUICK))])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_at_is_what_the_rule_gives_by_hand_through_all_that_a_training_changes(name, compiled, rng, tmp_path):
+    """Two groups, a schedule, a parameter that is frozen for a while, and a new process after step 6."""
+    case, options = SETTINGS[name]
+    data = rng.standard_normal((10, 2, 3))
+    starts = {p.name: p.data.copy() for p in parameters(rng)}
+    book, wanted, state = {name: {"w": start} for name, start in starts.items()}, [], None
+    for steps in (range(6), range(6, 10)):
+        a, b, c = (leaf(start, name=name) for name, start in starts.items())
+        opt = case.kind([{"params": [a, b]}, {"params": [c], "lr": case.lr / 2}], lr=case.lr, **options)
+        schedule = optim.StepLR(opt, 3, gamma=0.5)
+
+        def loss_of(x, a=a, b=b, c=c):
+            return np.sum((a * x - b) ** 2) + np.sum(np.cos(c)) * b
+
+        program = compile(loss_of)
+        if state is not None:
+            for p in (a, b, c):
+                p.assign(book[p.name]["w"])
+            opt.load_state_dict(state[0])
+            schedule.load_state_dict(state[1])
+        with optim.record(opt, tmp_path / "run", every=4, resume=True) as run:
+            for t in steps:
+                c.requires_grad = t not in (2, 3, 7)
+                opt.step(program.at(data[t]) if compiled else functools.partial(loss_of, data[t]))
+                gradients = {p.name: np.array(p.grad) for p in (a, b, c) if p.requires_grad}
+                wanted.append(by_hand(opt, book, gradients))
+                schedule.step()
+        state = opt.state_dict(), schedule.state_dict()
+    for opened in (run, optim.open_run(tmp_path / "run")):
+        assert len(opened) == 10
+        for t in (10, 1, 3, 4, 5, 6, 7, 8):
+            seen = opened.at(t)
+            assert (
+                seen.keys() == wanted[t - 1].keys() == {"a", "b", "c"} - ({"c"} if t in (3, 4, 8) else set())
+            )
+            for p, values in wanted[t - 1].items():
+                for key, value in values.items():
+                    np.testing.assert_array_equal(seen[p][key], value, err_msg=f"step {t} {p} {key}")
+    assert run.scalars["lr.1"].tolist() == [case.lr / 2 * 0.5 ** (t // 3) for t in range(10)]
 
 
 def test_fit_resumed_from_its_checkpoint_cuts_away_what_came_after(rng, tmp_path):
@@ -480,6 +546,7 @@ def test_scalars_alone_and_notes(tmp_path):
             call(1)
     assert repr(run).startswith("<Run of 3 steps of SGD, level scalars, in ")
     assert "loss" in run._repr_html_()
+    assert "&lt;Run" not in run._repr_html_(), "as the titles of other results"
 
 
 def test_losses_that_are_not_finite_are_kept(tmp_path):
@@ -494,12 +561,13 @@ def test_losses_that_are_not_finite_are_kept(tmp_path):
 
 
 @pytest.mark.parametrize("level", ["scalars", "tape"])
-def test_norms_whose_squares_overflow(level, tmp_path):
+@pytest.mark.parametrize("compiled", [True, False])
+def test_norms_whose_squares_overflow(level, compiled, tmp_path):
     p = leaf([0.0, 0.0], np.float32, name="p")
     opt = optim.SGD([p], lr=0.5)
-    p.grad = np.array([3e30, 4e30], np.float32)
+    p.grad = slope = np.array([3e30, 4e30], np.float32)
     with optim.record(opt, tmp_path / "run", level) as run:
-        opt.step()
+        opt.step(compile(lambda: np.sum(slope * p)).at() if compiled else None)
     np.testing.assert_allclose(run.scalars["gradient_norm"], 5e30, rtol=1e-6)
     np.testing.assert_allclose(run.scalars["step_norm"], 2.5e30, rtol=1e-6)
 
@@ -577,6 +645,31 @@ def test_what_is_refused(tmp_path):
     for t in (0, 2, -1, 1.0, True):
         with pytest.raises(IndexError, match=r"`run.at\(t\)` needs a step from 1 to 1"):
             run.at(t)
+
+
+def test_record_without_with_and_twice_says_what_to_write(tmp_path):
+    p = leaf([1.0], name="p")
+    opt = optim.SGD([p], lr=0.1)
+    remedy = re.escape("Write `with optim.record(optimizer, folder) as run:`, and use the run.")
+    recording = optim.record(opt, tmp_path / "run")
+    for name in ("at", "note", "scalars"):
+        with pytest.raises(AttributeError, match=rf"`optim.record\(...\)` .* no \.{name}\. {remedy}$"):
+            getattr(recording, name)
+    with pytest.raises(TypeError, match=rf"no length\. {remedy}$"):
+        len(recording)
+    assert not (tmp_path / "run").exists()
+    assert opt.observers == ()
+    with recording as run:
+        opt.step(lambda: (p * p).sum())
+        with pytest.raises(RuntimeError, match=r"is for one `with`, .* resume=True"):
+            recording.__enter__()
+    with pytest.raises(RuntimeError, match="is for one `with`"), recording:
+        pass
+    assert (len(run), run.recorder, opt.observers) == (1, None, ())
+    with pytest.warns(RuntimeWarning, match=f"was not entered, and recorded nothing. {remedy}"):
+        optim.record(opt, tmp_path / "none")
+    with optim.record(opt, tmp_path / "empty") as run, pytest.raises(IndexError, match="holds no step yet"):
+        run.at(1)
 
 
 # The last step

@@ -7,11 +7,11 @@ same operations give for the present values.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from minigrad.drawing.graph.walk import operations_behind
 from minigrad.mode import scope
 from minigrad.tensor import Tensor, apply
 
@@ -25,7 +25,7 @@ def afresh(outputs: Named, names: dict[Any, str]) -> tuple[Named, str]:
 
     `names` get the new indices of what they name.
     """
-    nodes = _behind([t for _, t in outputs])
+    nodes = operations_behind([t for _, t in outputs])
     if any(t.primal.__class__ is not np.ndarray for t in nodes):
         return outputs, ""  # of a compiled function, which has no values
     old = {
@@ -56,15 +56,3 @@ def afresh(outputs: Named, names: dict[Any, str]) -> tuple[Named, str]:
     of = "of the recording" if kept else "that the graph has for the present values"
     note = f"Changed since the recording: {few}. All numbers are those {of}."
     return [(name, made.get(t.index, t)) for name, t in outputs], note
-
-
-def _behind(ends: Sequence[Tensor]) -> list[Tensor]:
-    """The operations that lead to these, in the order of their creation."""
-    seen: dict[int, Tensor] = {}
-    stack = list(ends)
-    while stack:
-        t = stack.pop()
-        if t.index not in seen and t.inputs:
-            seen[t.index] = t
-            stack += [x for x in t.inputs if isinstance(x, Tensor)]
-    return [seen[index] for index in sorted(seen)]

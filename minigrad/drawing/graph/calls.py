@@ -23,11 +23,12 @@ LONGEST = 24  # characters of an option
 
 
 class Called(NamedTuple):
-    """A call: the name of the function, the arrays that it was given, its other arguments as they are
-    written, and the indices of the Tensors between them and the result."""
+    """A call: the name of the function, the arrays that it was given, with their keywords or "", its other
+    arguments as they are written, and the indices of the Tensors between them and the result."""
 
     name: str
     inputs: tuple[Any, ...]
+    words: tuple[str, ...]
     options: tuple[str, ...]
     inside: frozenset[int]
 
@@ -64,7 +65,8 @@ def _called(result: Tensor, made: Iterable[Tensor]) -> Called | None:
     """The call that made these Tensors, unless it used another Tensor than those it was given."""
     function, args, kwargs = result.mode.call  # type: ignore[attr-defined]  # only traced nodes come here
     values = [*((None, x) for x in args), *kwargs.items()]
-    inputs = tuple(x for _, value in values for x in _arrays(value))
+    given = [(x, word or "") for word, value in values for x in _arrays(value)]
+    inputs, words = tuple(x for x, _ in given), tuple(word for _, word in given)
     known = {x.index for x in (*inputs, *made) if isinstance(x, Tensor)}
     if not all(x.index in known for t in made for x in t.inputs if isinstance(x, Tensor)):
         return None
@@ -73,7 +75,7 @@ def _called(result: Tensor, made: Iterable[Tensor]) -> Called | None:
     )
     inside = frozenset(t.index for t in made if t is not result)
     name = "matmul" if function is np.matmul else as_written(function)  # a @ b holds for vectors too
-    return Called(name, inputs, options, inside)
+    return Called(name, inputs, words, options, inside)
 
 
 def _arrays(value: Any) -> list[Any]:

@@ -10,7 +10,7 @@ Names: `t` a Tensor, `x` a Tensor or an array, `key` the identity of a box befor
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
@@ -20,7 +20,7 @@ from minigrad.drawing.graph.backward import VALUES, Named, play
 from minigrad.drawing.graph.calls import Called
 from minigrad.drawing.graph.fold import intervals, with_clusters
 from minigrad.drawing.graph.notation import ATOM, array_text, formula, rounded, stated
-from minigrad.drawing.graph.walk import Key, Operand, Walk, buffers_behind, resolved
+from minigrad.drawing.graph.walk import Key, Operand, Walk, buffers_behind, look, resolved
 from minigrad.drawing.picture import Edge, Node, Picture, gc_paused
 from minigrad.tables import symbol
 from minigrad.tensor import Tensor
@@ -57,9 +57,8 @@ def collect(
         buffers = buffers_behind(targets)
         names = {**(names or {}), **buffers}
         walk = Walk(targets, {key[1] for key in names if isinstance(key, tuple)})
-        names |= {
-            key: names.get(("labels", labels.tobytes()), "labels") for key, labels in walk.labels.items()
-        }
+        names |= {key: names.get(look(a)) or "labels" for key, a in walk.labels.items()}
+        names |= {key: names.get(look(a), "") for key, a in walk.masks.items()}
         picture = _collected(walk, outputs, names, title, tuple(show), set(inputs), buffers, places)
     return with_clusters(picture)
 
@@ -87,6 +86,7 @@ def _collected(
         names=names,
         last={resolved(t).index: name for name, t in outputs},
         calls=walk.calls,
+        masked=walk.masked,
         formed=walk.formed,
         inputs=inputs,
         buffers=buffers,
@@ -109,7 +109,8 @@ def _collected(
         for e in edges:
             if nodes[e.target].label in _ORDERED.values() or nodes[e.target].formula in _ORDERED.values():
                 e.label = "ab"[e.position]
-    picture = Picture(title, nodes, edges, notes=notes, show=show, total=total)
+    files = {source: path for source, path in boxes.files.items() if path}
+    picture = Picture(title, nodes, edges, notes=notes, show=show, total=total, files=files)
     if places is not None and not spans:
         places.update(boxes.position)
     if not spans:
@@ -175,19 +176,22 @@ def _module(x: Any) -> str:
 @dataclass(slots=True)
 class _Boxes:
     """Makes the Node of one Tensor or array. Tables by key are `names`, `last` (the names of the outputs),
-    `calls` (of several operations) and `position` (the ids of the nodes); `formed` are the indices of Tensors
-    whose shape matters (see `Walk`), `inputs` are the keys of arguments, `buffers` those of arrays that
-    modules hold. `valued` and `timed` say whether values and times are written."""
+    `calls` (of several operations), `masked` (see `Walk`) and `position` (the ids of the nodes); `formed` are
+    the indices of Tensors whose shape matters (see `Walk`), `inputs` are the keys of arguments, `buffers`
+    those of arrays that modules hold. `files` gets the path for each source; `valued` and `timed` say whether
+    values and times are written."""
 
     names: Mapping[Key, str]
     last: Mapping[Key, str]
     calls: Mapping[Key, Called]
+    masked: Mapping[int, tuple[Any, ...]]
     formed: Collection[int]
     inputs: Collection[Key]
     buffers: Collection[Key]
     position: Mapping[Key, int]
     valued: bool
     timed: bool
+    files: dict[str, str] = field(default_factory=dict)
 
     def node(self, i: int, key: Key, x: Any, operands: Sequence[Operand]) -> Node:
         tensor = isinstance(x, Tensor)
@@ -236,7 +240,8 @@ class _Boxes:
         node.arguments = tuple(text for text, _ in operands)
         kept = [(k, v) for k, v in t.params.items() if k[0] != "_"]  # the others are values saved by it
         node.params = ", ".join(f"{k}={_short(v)}" for k, v in kept)
-        node.stated = stated(node.op, t.params, np.shape(t.args[0]) if t.args else ())
+        index = {"index": self.masked[t.index]} if t.index in self.masked else {}
+        node.stated = stated(node.op, {**t.params, **index}, np.shape(t.args[0]) if t.args else ())
         if (call := self.calls.get(t.index)) is not None:
             node.op, node.params, node.stated = call.name, ", ".join(call.options), call.options
         elif node.op in ("transpose", "swapaxes") and _keeps_order(t):
@@ -245,7 +250,10 @@ class _Boxes:
             node.stated = (str(node.shape),)  # elsewhere it goes without saying
         elif node.op == "reshape" and t.index in self.formed and node.shape != np.shape(t.args[0]):
             node.stated = (str(node.shape),)
-        node.source = t.mode.line.replace("\\", "/").rpartition("/")[2]  # without folders, which are private
+        line = t.mode.line.replace("\\", "/")
+        node.source = line.rpartition("/")[2]  # without folders, which are private
+        if self.files.setdefault(node.source, line) != line:
+            self.files[node.source] = ""  # two files have the same name
         node.about = self.position.get(t.mode.about, -t.mode.about) if t.mode.about else None
         node.flops = _flops(t)
         written = _written(node)
@@ -274,7 +282,11 @@ def _written(node: Node) -> str:
     if only_boxes and len(boxes) != 1:
         return node.op
     letters = iter("xyz" if len(boxes) == 1 else "abcdefgh")
-    named = [text.replace("·", next(letters)) if text.startswith("·") else text for text in node.arguments]
+    named = []
+    for text in node.arguments:
+        mark, _, word = text.partition("=") if text.startswith("·") else (text, "", "")
+        mark = mark.replace("·", next(letters)) if mark.startswith("·") else mark
+        named.append(f"{word}={mark}" if word else mark)
     text = rounded(formula(node.op, [(text, ATOM) for text in named], node.stated)[0])
     return node.op if text == f"{node.op}(x)" else text
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import replace
 from itertools import takewhile
 
-from minigrad.drawing.picture import Cluster, Edge, Node, Picture
+from minigrad.drawing.picture import Cluster, Edge, Node, Picture, Visit
 
 __all__ = [
     "contract",
@@ -31,6 +31,8 @@ __all__ = [
 REPEATS = 3  # a block is folded if it comes at least so many times in succession
 NEAR = 16  # an input at most so many places back belongs to the same block
 SMALLEST = 4  # a fold stands for at least so many boxes
+
+_WORKING = ("op", "fold")
 
 Group = tuple[Node, Sequence[int]]  # the box to draw, and the ids of the nodes that it replaces
 Sorted = tuple[Node, list[int]]  # the same with the ids sorted
@@ -59,7 +61,8 @@ def contract(picture: Picture, groups: Iterable[Group]) -> Picture:
     visits = []
     for v in picture.visits:
         arrivals = tuple((moved[i], text) for i, text in v.arrivals)
-        visits.append(replace(v, node=moved[v.node], arrivals=arrivals))
+        within = tuple((moved[i], k, text) for i, k, text in v.within if nodes[moved[i]].held)
+        visits.append(Visit(moved[v.node], v.gradient, arrivals, within))
     small = replace(picture, nodes=nodes, edges=edges, visits=visits, clusters=[], notes=list(picture.notes))
     return with_clusters(small)
 
@@ -105,9 +108,9 @@ def _moved_edges(edges: Iterable[Edge], moved: Sequence[int], folded: Collection
 
 
 def _ordered(owner: Sequence[int], edges: Sequence[Edge]) -> list[int] | None:
-    """The owners in topological order, or None if there is a cycle. Where there is a choice the smallest
-    comes first, and leaves stand right before their first use. A leaf counts by its own place, not by that of
-    its last transpose."""
+    """The owners in topological order, or None if there is a cycle. Where there is a choice, the group comes
+    first that begins first, and leaves stand right before their first use. A group does not count by its end,
+    because a value's transposes, which belong to it, may be as late as the backward pass."""
     waiting = dict.fromkeys(owner, 0)
     users: dict[int, list[int]] = {i: [] for i in waiting}
     sources: dict[int, list[int]] = {i: [] for i in waiting}
@@ -118,7 +121,7 @@ def _ordered(owner: Sequence[int], edges: Sequence[Edge]) -> list[int] | None:
             users[a].append(b)
             sources[b].append(a)
     first = {owner[i]: i for i in reversed(range(len(owner)))}
-    ready = [(i if sources[i] else first[i], i) for i, k in waiting.items() if not k]
+    ready = [(first[i], i) for i, k in waiting.items() if not k]
     heapq.heapify(ready)
     order = []
     while ready:
@@ -127,7 +130,7 @@ def _ordered(owner: Sequence[int], edges: Sequence[Edge]) -> list[int] | None:
         for j in users[i]:
             waiting[j] -= 1
             if not waiting[j]:
-                heapq.heappush(ready, (j, j))
+                heapq.heappush(ready, (first[j], j))
     if len(order) < len(waiting):
         return None
     placed: dict[int, None] = {}
@@ -234,13 +237,13 @@ def repeats(picture: Picture) -> Picture:
     """Draw the first and the last of successive equal blocks, and all blocks between them as one box. A
     derivative of blocks that are folded is folded with them, so the passes show the same blocks."""
     marks, inputs = _marked(picture)
+    signs = signs_of(marks, inputs)
     boxes = []
     notes = []
     folded: set[int] = set()
-    for start, period, times in runs(signs_of(marks, inputs)):
-        start, stop = _mirrored(picture.nodes, start, start + times * period, folded) or (
-            start + period,
-            start + (times - 1) * period,
+    for start, period, times in runs(signs):
+        start, stop = _mirrored(picture.nodes, start, start + times * period, folded) or _between(
+            picture, signs, inputs, (start, period, times)
         )
         times = (stop - start) // period
         if times < 2 or times * period < SMALLEST:
@@ -258,6 +261,38 @@ def repeats(picture: Picture) -> Picture:
     small = contract(picture, boxes)
     small.notes += notes
     return small
+
+
+def _between(
+    picture: Picture,
+    signs: Sequence[Hashable],
+    inputs: Sequence[Sequence[int]],
+    run: tuple[int, int, int],
+) -> tuple[int, int]:
+    """The blocks of a run between its first and its last one, where they begin and end.
+
+    Equal boxes can be cut into blocks at each place of a period. They are cut where the fewest values pass,
+    before an input or where a module begins: so the steps of a recurrence stay whole. If the block before the
+    run has the same operations, as the first step has, it stands for the first one too.
+    """
+    start, period, times = run
+    nodes, end = picture.nodes, start + times * period
+
+    def cost(offset: int) -> tuple[int, bool, bool]:
+        at = start + period + offset
+        passing = {j for i in range(at, at + period) for j in inputs[i] if at - period <= j < at}
+        here, before = nodes[at], nodes[at - 1]
+        return len(passing), here.kind in _WORKING, here.module == before.module
+
+    whole = 0  # by so much can the run be moved and keep all its blocks
+    while whole < period - 1 and signs[end + whole : end + whole + 1] == [signs[start + whole]]:
+        whole += 1
+    offset = min(range(period), key=lambda k: (cost(k), k > whole, k))
+    start, times = start + offset, times - (offset > whole)
+    ops = [x.op for x in nodes[start : start + period] if x.kind in _WORKING]
+    ahead = [x.op for x in nodes[max(0, start - 2 * period) : start] if x.kind in _WORKING]
+    first = 0 if ops and all(ops) and ahead[-len(ops) :] == ops else 1
+    return start + first * period, start + (times - 1) * period
 
 
 def _mirrored(
@@ -398,7 +433,8 @@ def subgraph(picture: Picture, kept: set[int]) -> Picture:
     for v in picture.visits:
         if v.node in place:
             arrivals = tuple((place[i], text) for i, text in v.arrivals if i in place)
-            visits.append(replace(v, node=place[v.node], arrivals=arrivals))
+            within = tuple((place[i], k, text) for i, k, text in v.within if i in place)
+            visits.append(Visit(place[v.node], v.gradient, arrivals, within))
     part = replace(picture, nodes=nodes, edges=edges, visits=visits, clusters=[], notes=list(picture.notes))
     return with_clusters(part)
 

@@ -157,8 +157,9 @@ def _past_views(node: Node, sources: Sequence[int], marks: Mapping[int, str]) ->
     arguments = list(node.arguments)
     boxes = [p for p, text in enumerate(arguments) if text.startswith("·")]
     for p, j in zip(boxes, sources, strict=True):
-        mark = arguments[p] + marks.get(j, "")
-        arguments[p] = "·" if mark == "·ᵀᵀ" else mark
+        text, sign, word = arguments[p].partition("=")
+        mark = text + marks.get(j, "")
+        arguments[p] = ("·" if mark == "·ᵀᵀ" else mark) + sign + word
     return replace(node, arguments=tuple(arguments))
 
 
@@ -243,12 +244,13 @@ def _written(
             operands.append((text, ATOM))
             continue
         j = next(given)
+        text, _, word = text.partition("=")
         operand = texts[j] if j in inner else (short[j] or "…", ATOM)
         if text == "·ᵀ":
             operand = formula("transpose", [operand])
         elif text != "·":
             operand = formula("getitem", [operand], [text[1:]])
-        operands.append(operand)
+        operands.append((f"{word}={operand[0]}", ATOM) if word else operand)
     return formula(node.op, operands, node.stated)
 
 

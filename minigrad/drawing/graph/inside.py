@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from minigrad.drawing.graph.fold import subgraph
-from minigrad.drawing.picture import Node, Picture
+from minigrad.drawing.picture import Node, Picture, Visit
 
 __all__ = ["inside"]
 
@@ -35,7 +35,18 @@ def inside(picture: Picture) -> Picture:
         for i in boxes:
             held.setdefault(i, []).append(leaf)
     nodes = [_holding(node, [picture.nodes[j] for j in held.get(node.id, ())]) for node in picture.nodes]
-    return subgraph(replace(picture, nodes=nodes), {node.id for node in nodes if node.id not in homes})
+    visits = [_arriving_within(visit, homes, held) for visit in picture.visits]
+    return subgraph(
+        replace(picture, nodes=nodes, visits=visits), {node.id for node in nodes if node.id not in homes}
+    )
+
+
+def _arriving_within(visit: Visit, homes: Lists, held: Lists) -> Visit:
+    """The visit with what arrives at the leaves in boxes."""
+    within = [
+        (box, held[box].index(leaf), text) for leaf, text in visit.arrivals for box in homes.get(leaf, ())
+    ]
+    return replace(visit, within=tuple(within)) if within else visit
 
 
 def _may_move(node: Node) -> bool:

@@ -21,7 +21,7 @@ from minigrad.drawing.graph.backward import Named, Noting
 from minigrad.drawing.graph.collect import collect
 from minigrad.drawing.graph.levels import folded
 from minigrad.drawing.graph.notation import array_text
-from minigrad.drawing.graph.walk import IDENTITIES, Key, resolved
+from minigrad.drawing.graph.walk import IDENTITIES, Key, operations_behind, resolved
 from minigrad.drawing.picture import Picture, Program
 from minigrad.families import LINEAR
 from minigrad.mode import scope
@@ -37,6 +37,7 @@ from minigrad.ops.elementwise import (
 )
 from minigrad.ops.fused import cross_entropy_op, mse_op, softmax_residual_op
 from minigrad.ops.linalg import inner_op, linear, matmul_op, matvec_op
+from minigrad.ops.reduce import log_softmax_op, softmax_op
 from minigrad.ops.shape import where_op
 from minigrad.products import scale, select
 from minigrad.replay.capture import Capture
@@ -50,6 +51,7 @@ STEPS = 3_000  # of a program
 NUMBERS = 2_000  # of all its leaves and constants together
 ENTRIES = 8  # of a leaf that can be changed
 BASIS = 256  # elements of the input of a linear map, which is written as its matrix
+CELLS = 32  # of a strip
 
 # What the page computes element by element: the forward of an op, and its name there
 ELEMENTWISE: dict[Any, str] = {
@@ -81,9 +83,14 @@ ELEMENTWISE |= {
 WHOLE = {
     op: op.name
     for op in (
-        matmul_op, matvec_op, inner_op, linear, mse_op, cross_entropy_op, softmax_residual_op,
+        matmul_op, matvec_op, inner_op, linear, mse_op, cross_entropy_op, softmax_residual_op, softmax_op,
+        log_softmax_op,
     )
 }  # fmt: skip
+_LOGITS = cross_entropy_op, softmax_residual_op, softmax_op, log_softmax_op
+
+
+_FLOATS = (np.float64, np.float32)
 
 
 class _Refused(Exception):
@@ -99,10 +106,9 @@ def program(picture: Picture, outputs: Named, places: Mapping[Key, int]) -> Prog
     try:
         with scope(recording=True, capturing=Capture("draw"), phase="forward"):
             return _Written(picture, places).of([t for _, t in outputs])
-    except _Refused as refusal:
-        return Program(why=f"Its numbers cannot be changed here: {refusal}")
-    except Exception as error:  # a page is made all the same
-        return Program(why=f"Its numbers cannot be changed here: {error}")
+    except Exception as error:  # refused, or else a page is made all the same
+        why = f"Its numbers cannot be changed here: {error}"
+        return Program(why=why, strips=_strips(picture, [t for _, t in outputs], places))
 
 
 @dataclass
@@ -120,32 +126,33 @@ class _Written:
     formulas: dict[Any, str] = field(default_factory=dict)
 
     def of(self, outputs: Sequence[Tensor]) -> Program:
-        path = between(None, outputs)
-        if len(path.nodes) > STEPS:
+        path, operations = between(None, outputs), operations_behind(outputs)
+        if len(operations) > STEPS:
             raise _Refused(f"a page computes {STEPS:,} operations at most.")
-        self.run_again(path)
-        self.values(path)
+        self.run_again(path.sources, operations)
+        self.values([*path.sources, *operations])
         scalars = [t for t in outputs if t.active and t.primal.size == 1 and t.mode.phase == "forward"]
         if len(scalars) == 1:
             self.gradients(path, self.again[scalars[0].index])
         return self.program
 
-    def run_again(self, path: Slice) -> None:
+    def run_again(self, leaves: Sequence[Tensor], operations: Sequence[Tensor]) -> None:
+        """Compute everything that depends on the leaves, masks included, which no derivative goes through."""
         again = self.again
-        for leaf in path.sources:
+        for leaf in leaves:
             if leaf.active:
                 again[leaf.index] = Tensor(leaf.primal, requires_grad=True)
-        for t in path.nodes:
-            inputs: list[Any] = []
+        for t in operations:
             for x in t.inputs:
-                if isinstance(x, Tensor) and x.index not in again and x.op is not None:
+                if isinstance(x, Tensor) and x.op is not None and not (x.inputs or x.index in again):
                     raise _Refused(f"a result of {x.op.name} was kept as a constant, and may depend on them.")
-                inputs.append(again.get(x.index, x) if isinstance(x, Tensor) else x)
-            again[t.index] = apply(t.op, inputs, t.params)
+            if any(isinstance(x, Tensor) and x.index in again for x in t.inputs):
+                inputs = [again.get(x.index, x.primal) if isinstance(x, Tensor) else x for x in t.inputs]
+                again[t.index] = apply(t.op, inputs, t.params)  # type: ignore[arg-type]  # operations have one
 
-    def values(self, path: Slice) -> None:
+    def values(self, tensors: Sequence[Tensor]) -> None:
         """Note where the value of each node is, and which nodes are leaves that can be changed."""
-        for t in (*path.sources, *path.nodes):
+        for t in tensors:
             place, new = self.places.get(resolved(t).index), self.again.get(t.index)
             if place is None or new is None:
                 continue
@@ -188,7 +195,8 @@ class _Written:
         x = t.inputs[position]
         if t.primal.ndim or x.primal.ndim or t.op is None or not t.op.broadcasts:
             return -1, ""
-        d = t.op.pulls[position](np.ones(()), t, *t.inputs, **t.params)  # type: ignore[misc]  # it is live
+        one = np.ones((), t.primal.dtype)
+        d = t.op.pulls[position](one, t, *t.inputs, **t.params)  # type: ignore[misc]  # it is live
         operands = [
             "live" if isinstance(x, Tensor) and x.active else repr(v)
             for x, v in zip(t.inputs, t.args, strict=True)
@@ -222,26 +230,30 @@ class _Written:
     def constant(self, array: Any, key: Any) -> int:
         if key not in self.refs:
             self.numbers += array.size
-            if array.dtype.kind not in "biuf" or (array.dtype.itemsize < 8 and array.dtype.kind == "f"):
-                raise _Refused(f"a page computes in float64, and a value is {array.dtype}.")
+            if array.dtype.kind not in "biu" and array.dtype not in _FLOATS:
+                raise _Refused(f"a page computes in float64 or float32, and a value is {array.dtype}.")
             if self.numbers > NUMBERS:
                 raise _Refused(f"a page keeps {NUMBERS:,} numbers at most.")
             self.refs[key] = len(self.program.steps)
-            self.program.steps.append(["", array.size, [_json(v) for v in array.ravel().tolist()]])
+            numbers = [_json(v) for v in array.ravel().tolist()]
+            single = [1] if array.dtype == np.float32 else []
+            self.program.steps.append(["", array.size, numbers, *single])
         return self.refs[key]
 
     def add(self, t: Tensor) -> None:
         op, size = t.op, t.primal.size
         assert op is not None  # a Tensor with inputs has one
         name = "copy" if op.name in (*IDENTITIES, "astype") else ELEMENTWISE.get(op.forward)
-        if t.primal.dtype not in (np.float64, np.bool_):
-            raise _Refused(f"a page computes in float64, and {op.name} gives {t.primal.dtype}.")
+        if t.primal.dtype not in (*_FLOATS, np.bool_):
+            raise _Refused(f"a page computes in float64 or float32, and {op.name} gives {t.primal.dtype}.")
         operands = [*t.inputs, *([t.params["p"]] if op is power_const_op else [])]
+        if np.result_type(*t.args) == np.float32:  # then NumPy takes Python's numbers for such too
+            operands = [np.float32(x) if isinstance(x, float) else x for x in operands]
         more: Any = 0
         if op in LINEAR:
             name, operands, more = "linear map", operands[:1], _matrix(t)
-        elif op in WHOLE:
-            name, more = WHOLE[op], _columns(t)
+        elif op in WHOLE and t.params.get("axis", -1) == -1:
+            name, more = WHOLE[op], _matrices(t)
         elif name is None or (t.params and op not in (power_const_op,) and name != "copy"):
             raise _Refused(f"a page does not know {op.name}.")
         else:
@@ -251,7 +263,12 @@ class _Written:
         self.refs[t.index] = len(self.program.steps)
         if len(self.program.steps) > 4 * STEPS:
             raise _Refused("its derivatives take too many operations for a page.")
-        self.program.steps.append([name, size, refs, more] if more else [name, size, refs])
+        step: list[Any] = [name, size, refs]
+        if t.primal.dtype == np.float32:
+            step += [more, 1]
+        elif more:
+            step.append(more)
+        self.program.steps.append(step)
 
 
 def _json(x: Any) -> Any:
@@ -285,13 +302,18 @@ def _matrix(t: Tensor) -> list[Any]:
     return flat or [0, 0, 0.0]
 
 
-def _columns(t: Tensor) -> int:
-    """The columns of the last operand, or of the logits: all that a page must know of the shapes."""
+def _matrices(t: Tensor) -> Any:
+    """All that a page must know of the shapes: the columns of the last operand, or of the logits. A product
+    of stacks has [columns, rows, inner, left, right], with the positions of the matrices to multiply."""
     shapes = [np.shape(x) for x in t.args]
-    if any(len(shape) > 2 for shape in shapes):
-        raise _Refused(f"a page computes {t.op.name if t.op else ''} of matrices, not of stacks of them.")
-    which = shapes[0] if t.op in (cross_entropy_op, softmax_residual_op) else shapes[1]
-    return int(which[-1]) if len(which) > 1 else 1
+    which = shapes[0] if t.op in _LOGITS else shapes[1]
+    columns = int(which[-1]) if len(which) > 1 else 1
+    if t.op is not matmul_op or len(which) == 2:
+        return columns
+    stack = np.broadcast_shapes(*(shape[:-2] for shape in shapes))
+    places = [np.arange(math.prod(shape[:-2])).reshape(shape[:-2]) for shape in shapes]
+    chosen = [np.broadcast_to(place, stack).ravel().tolist() for place in places]
+    return [columns, *map(int, shapes[0][-2:]), *chosen]
 
 
 def _formula(t: Tensor, position: int) -> str:
@@ -313,3 +335,37 @@ def _formula(t: Tensor, position: int) -> str:
     text = boxes[0].removeprefix("u₁ = ") if boxes and boxes[1:] in ([], ["u₁"]) else ""
     plain = text and not any(word in text for word in ("select", "where", "_"))
     return f"∂y/∂{names[sum(live[:position])]} = {text}" if plain else ""
+
+
+# Strips of what a page does not compute
+
+
+def _strips(picture: Picture, outputs: Sequence[Tensor], places: Mapping[Key, int]) -> dict[int, str]:
+    """The strip of each node with several numbers."""
+    arrays: dict[Key, Any] = {}
+    for t in [*outputs, *operations_behind(outputs)]:
+        for x in (t, *t.inputs):
+            key = resolved(x).index if isinstance(x, Tensor) else ("array", id(x))
+            arrays[key] = x.primal if isinstance(x, Tensor) else x
+    found = {}
+    for key, a in arrays.items():
+        place = places.get(key)
+        several = isinstance(a, np.ndarray) and a.size > 1 and a.dtype.kind in "biuf"
+        if place is not None and several and picture.nodes[place].value == array_text(a):  # as it was drawn
+            found[place] = strip_text(a)
+    return found
+
+
+def strip_text(a: Any) -> str:
+    """An array in at most `CELLS` letters, each the mean of as many numbers: "j" is 0, "a" the largest mean
+    and "s" the largest with a minus.
+
+    >>> strip_text(np.array([0.0, 9.0, -1.0])), strip_text(np.repeat([1.0, -1.0], 5000))
+    ('jak', 'aaaaaaaaaaaaaaaassssssssssssssss')
+    """
+    cells = min(a.size, CELLS)
+    begins = np.arange(cells) * a.size // cells
+    lengths = np.diff(begins, append=a.size)
+    means = np.nan_to_num(np.add.reduceat(a.ravel(), begins, dtype=np.float64) / lengths, posinf=0, neginf=0)
+    most = np.max(np.abs(means)) or 1.0
+    return "".join(chr(ord("j") - round(9 * part)) for part in (means / most).tolist())

@@ -17,11 +17,12 @@ import numpy as np
 
 from minigrad.drawing.graph.calls import Called, composed
 from minigrad.drawing.graph.notation import exact_text, number_text
+from minigrad.ops.index import SLOT
 from minigrad.replay.watched import LABELLED
 from minigrad.tables import symbol
 from minigrad.tensor import Tensor
 
-__all__ = ["IDENTITIES", "Key", "Operand", "Walk", "buffers_behind", "resolved"]
+__all__ = ["IDENTITIES", "Key", "Operand", "Walk", "buffers_behind", "look", "operations_behind", "resolved"]
 
 Key = Any
 Operand = tuple[str, int | None]  # how it is written, and the position of its box in the order, if it has one
@@ -40,6 +41,18 @@ def resolved(t: Tensor) -> Tensor:
     return t
 
 
+def operations_behind(ends: Sequence[Tensor]) -> list[Tensor]:
+    """The operations that lead to these, in the order of their creation."""
+    seen: dict[int, Tensor] = {}
+    stack = list(ends)
+    while stack:
+        t = stack.pop()
+        if t.index not in seen and t.inputs:
+            seen[t.index] = t
+            stack += [x for x in t.inputs if isinstance(x, Tensor)]
+    return [seen[index] for index in sorted(seen)]
+
+
 class Walk:
     """Everything that leads to `targets`. Constant arrays whose id is in `named` get a box even if they are
     one number.
@@ -47,6 +60,7 @@ class Walk:
     `order` holds the key of each box and the Tensor or array that it shows, in topological order, with each
     leaf right before its first use. `operands` are the operands of each box. `calls` are the boxes that stand
     for a call of several operations, `labels` the classes that a loss was given, by the keys of their boxes,
+    `masks` the masks that NumPy turned into places, `masked` the indices that are written with these,
     `formed` the indices of the Tensors on whose shape a user depends, and `numbers` the named numbers of
     update rules, which are written in formulas and not drawn.
     """
@@ -56,6 +70,8 @@ class Walk:
         self.operands: list[list[Operand]] = []
         self.numbers: dict[str, str] = {}
         self.labels: dict[Key, Any] = {}
+        self.masks: dict[Key, Any] = {}
+        self.masked: dict[int, tuple[Any, ...]] = {}
         self.formed: set[int] = set()
         self._place: dict[Key, int] = {}
         self._named = named
@@ -74,7 +90,7 @@ class Walk:
             self._put(
                 index,
                 t,
-                self._operands(t) if call is None else [self._operand(x) for x in call.inputs],
+                self._operands(t) if call is None else self._operands_of_call(call),
             )
         for t in ends:
             self._put(t.index, t, [])
@@ -89,12 +105,45 @@ class Walk:
 
     def _operands(self, t: Tensor) -> list[Operand]:
         name = t.op.name if t.op is not None else ""
+        if name in ("gather", "scatter") and (masked := self._masked(t)) is not None:
+            return [self._operand(t.inputs[0]), *masked]
         if name in _INDEXED:
             return [self._operand(t.inputs[0]), *(self._index(name, t, x) for x in t.inputs[1:])]
         elementwise = t.op is not None and t.op.broadcasts and name != "matmul"
         return [
             self._operand(x, name == "broadcast_to" or (elementwise and _formless(x, t))) for x in t.inputs
         ]
+
+    def _operands_of_call(self, call: Called) -> list[Operand]:
+        operands = map(self._operand, call.inputs)
+        return [
+            (f"{text}={word}" if text[:1] == "·" else f"{word}={text}", place) if word else (text, place)
+            for (text, place), word in zip(operands, call.words, strict=True)
+        ]
+
+    def _masked(self, t: Tensor) -> list[Operand] | None:
+        """The mask of A[mask], of which NumPy makes the places where it is true; None for other indices."""
+        places, index = t.inputs[1:], tuple(t.params["index"])
+        base = getattr(places[0], "base", None)
+        shape = np.shape(t.args[0]) if t.op is not None and t.op.name == "gather" else t.params["shape"]
+        k = len(places)
+        begin = index.index(SLOT)
+        if (
+            not isinstance(base, np.ndarray)
+            or any(getattr(x, "base", None) is not base for x in places)
+            or base.shape != (len(places[0]), k)
+            or id(base) in self._named
+            or any(i is None or i is Ellipsis for i in index[:begin])
+        ):
+            return None
+        mask = np.zeros(shape[begin : begin + k], bool)
+        mask[tuple(places)] = True
+        if not all(np.array_equal(a, b) for a, b in zip(np.nonzero(mask), places, strict=True)):
+            return None
+        self.masked[t.index] = (*index[:begin], index[begin], *index[begin + k :])
+        key = ("array", id(base))
+        self.masks.setdefault(key, mask)
+        return [("·", self._put(key, self.masks[key], []))]
 
     def _index(self, name: str, t: Tensor, x: Any) -> Operand:
         """An index: a short one without a name is written as a list. Labels are shown as the user gave them;
@@ -174,6 +223,13 @@ class Walk:
 def _place_of(array: Any) -> tuple[Any, ...]:
     """What tells whether two arrays are the same elements of one memory."""
     return array.__array_interface__["data"][0], array.dtype.str, array.shape, array.strides
+
+
+def look(array: Any) -> tuple[Any, ...]:
+    """The key under which names of labels and masks are kept. Such arrays are known by their values, because
+    a loss makes places of labels, and NumPy places of a mask."""
+    kind = bool if array.dtype.kind == "b" else np.int64
+    return "values", array.shape, array.dtype.kind == "b", array.astype(kind).tobytes()
 
 
 def buffers_behind(targets: Iterable[Tensor]) -> dict[Key, str]:

@@ -28,7 +28,7 @@ from minigrad.drawing.layout.placing import placed
 from minigrad.drawing.layout.ranking import ranked
 from minigrad.drawing.layout.routing import ports, way
 from minigrad.drawing.layout.spine import spines
-from minigrad.drawing.layout.wrapping import ROOM, wrapped
+from minigrad.drawing.layout.wrapping import COLUMN, ROOM, ROW, wrapped
 from minigrad.drawing.picture import Picture, gc_paused
 
 __all__ = ["arranged"]
@@ -36,22 +36,25 @@ __all__ = ["arranged"]
 RANK_GAP = 28.0
 MARGIN = 8.0
 PAGE = 1400.0  # the height of a page that is `ROOM` wide
+TIGHT, TIGHT_TIME = 1.1, 2.0  # a picture so many times too large for its page is tried in the other direction
 LARGE = 400  # with more boxes, a picture fits into no page, and no second direction is tried
 
 
 def arranged(picture: Picture) -> Layout:
     """A place for every node, edge and cluster of the picture. If its direction is "auto", it runs to the
-    right, or down if a page of 1,000 × 1,400 points then shows it at clearly larger size.
+    right, or down if a page of 1,000 × 1,400 points then shows it at clearly larger size. The time of a
+    recurrence runs to the right as long as that can be read at all. What then runs down goes on in columns.
 
     No two boxes overlap, no edge runs through a box, and no text is wider than its box.
     """
     with gc_paused():
         if picture.direction != "auto":
-            return _arranged(picture, picture.direction)
-        right = _arranged(picture, "right")
-        if _shrunk(right) <= 1.1 or len(picture.nodes) > LARGE:
+            return _arranged(picture, picture.direction, 0.0 if picture.direction in ("down", "up") else ROW)
+        right = _arranged(picture, "right", ROW)
+        enough = TIGHT_TIME if _recurs(picture) else TIGHT
+        if _shrunk(right) <= enough or len(picture.nodes) > LARGE:
             return right
-        down = _arranged(picture, "down")
+        down = _arranged(picture, "down", COLUMN)
         return down if _shrunk(down) < 0.8 * _shrunk(right) else right
 
 
@@ -60,7 +63,21 @@ def _shrunk(layout: Layout) -> float:
     return max(layout.width / ROOM, layout.height / PAGE)
 
 
-def _arranged(picture: Picture, direction: str) -> Layout:
+def _recurs(picture: Picture) -> bool:
+    """Whether a box that lists a parameter leads to another one that lists it."""
+    bits: dict[tuple[int, ...], int] = {}
+    own = [0] * len(picture.nodes)
+    for node in picture.nodes:
+        for leaf in node.held if node.phase == "forward" else ():
+            own[node.id] |= 1 << bits.setdefault(leaf.members, len(bits))
+    before = [0] * len(picture.nodes)
+    for e in sorted(picture.edges, key=lambda e: e.source) if bits else ():  # in topological order
+        before[e.target] |= before[e.source] | own[e.source]
+    return any(a & b for a, b in zip(own, before, strict=True))
+
+
+def _arranged(picture: Picture, direction: str, row: float) -> Layout:
+    """The layout that runs in a direction, in rows of the length `row`, or in one piece if that is 0."""
     n = len(picture.nodes)
     across = direction in ("right", "left")
     sizes = [box_size(box_lines(node, picture.show)) for node in picture.nodes]
@@ -96,8 +113,8 @@ def _arranged(picture: Picture, direction: str) -> Layout:
             v = vertices.label_at[j]
             route.label = Box(x[v], middles[vertices.rank[v]], *labels[j])
         layout.routes.append(route)
-    if across and ranking.longest > len(order):  # an edge without a vertex in each rank cannot be cut
-        wrapped(layout, tops, heights)
+    if row and ranking.longest > len(order):  # an edge without a vertex in each rank cannot be cut
+        wrapped(layout, tops, heights, row)
     return _turned(layout, direction)
 
 

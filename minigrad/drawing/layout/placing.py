@@ -23,7 +23,7 @@ GAP, EDGE_GAP = 22.0, 14.0  # between two boxes; beside a passing edge
 LARGE = 3000  # with more vertices, arcs are straightened once
 
 Condition = tuple[int, int, float]  # the second variable has to lie at least so far to the right of the first
-Weighted = list[tuple[int, float]]  # neighbours, and how strongly they pull
+Weighted = list[tuple[int, float]]  # neighbours, and how strongly they pull, or how far away they lie
 
 
 def placed(
@@ -64,11 +64,12 @@ def placed(
             for level in order if turn % 2 == 0 else reversed(order):
                 _pull(level, up if turn % 2 == 0 else down, want, want)
         x = _feasible(want, widths, frames, conditions, spines)
+    beside = _beside(conditions, len(x))
     for _ in range(
         2 if m <= LARGE else 1
     ):  # arcs come near what they pass, then frames, and then the arcs beside these
         _tighten(x, widths, frames, fillers)
-        _straighten(x, up, down, n, conditions, bound)
+        _straighten(x, up, down, n, beside, bound)
     _tighten(x, widths, frames, fillers)
     return x[:m], x[m::2], x[m + 1 :: 2]
 
@@ -231,12 +232,22 @@ def _mean(numbers: Sequence[float]) -> float:
     return sum(numbers) / len(numbers)
 
 
+def _beside(conditions: Sequence[Condition], count: int) -> tuple[list[Weighted], list[Weighted]]:
+    """The variables that have to lie to the left of each, and to its right, and how far away."""
+    left: list[Weighted] = [[] for _ in range(count)]
+    right: list[Weighted] = [[] for _ in range(count)]
+    for a, b, far in conditions:
+        left[b].append((a, far))
+        right[a].append((b, far))
+    return left, right
+
+
 def _straighten(
     x: list[float],
     up: Sequence[Weighted],
     down: Sequence[Weighted],
     n: int,
-    conditions: Sequence[Condition],
+    beside: tuple[Sequence[Weighted], Sequence[Weighted]],
     bound: Collection[int],
 ) -> None:
     """Put vertices that follow one another in single file exactly below one another, where there is room: an
@@ -254,11 +265,7 @@ def _straighten(
 
     next_in_file = list(map(below, range(len(down))))
     follows = set(next_in_file)
-    before: list[list[tuple[int, float]]] = [[] for _ in x]
-    after: list[list[tuple[int, float]]] = [[] for _ in x]
-    for a, b, far in conditions:
-        before[b].append((a, far))
-        after[a].append((b, far))
+    before, after = beside
     for v, u in enumerate(next_in_file):
         if u < 0 or v in follows:
             continue

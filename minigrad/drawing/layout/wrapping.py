@@ -16,10 +16,10 @@ from itertools import pairwise
 
 from minigrad.drawing.layout.geometry import Box, Layout
 
-__all__ = ["ROOM", "wrapped"]
+__all__ = ["COLUMN", "ROOM", "ROW", "wrapped"]
 
 ROOM = 1000.0  # the width of a page
-ROW = 940.0  # the length of a row
+ROW, COLUMN = 940.0, 1300.0  # the length of a row, and of a column where a picture runs down
 WORTHWHILE = 0.7  # of the whole length; with longer rows, a picture stays in one piece
 LINES = 2  # at most so many lines pass a cut
 LANE, TURN, ROW_GAP = 10.0, 12.0, 34.0  # between two lines; between a row and the first line; between rows
@@ -41,19 +41,16 @@ class _Row:
     lines: list[Line] = field(default_factory=list)
 
 
-def wrapped(layout: Layout, tops: Sequence[float], heights: Sequence[float]) -> None:
-    """Wrap a layout into rows of at most `ROW`, if it is longer and can be cut."""
-    if not tops or tops[-1] + heights[-1] - tops[0] <= ROW:
+def wrapped(layout: Layout, tops: Sequence[float], heights: Sequence[float], long: float) -> None:
+    """Wrap a layout into rows that are at most so `long`, if it is longer and can be cut."""
+    if not tops or tops[-1] + heights[-1] - tops[0] <= long:
         return
     middles = [(a + h + b) / 2 for a, h, b in zip(tops, heights, tops[1:], strict=False)]
-    lines = _lines(layout, middles)
-    free = [
-        r
-        for r, y in enumerate(middles)
-        if len(lines[r]) <= LINES
-        and not any(f and f.y - f.height / 2 < y < f.y + f.height / 2 for f in layout.frames)
-    ]
-    cuts = _cuts(free, tops, heights)
+    covered = [(f.y - f.height / 2, f.y + f.height / 2) for f in layout.frames if f]
+    open_ = [r for r, y in enumerate(middles) if not any(top < y < bottom for top, bottom in covered)]
+    lines = dict(zip(open_, _lines(layout, [middles[r] for r in open_]), strict=True))
+    free = [r for r in open_ if len(lines[r]) <= LINES]
+    cuts = _cuts(free, tops, heights, long)
     if cuts:
         _stack(layout, [middles[r] for r in cuts], [lines[r] for r in cuts])
 
@@ -69,8 +66,8 @@ def _lines(layout: Layout, middles: Sequence[float]) -> list[list[Line]]:
     return [sorted(lines, key=lambda line: (line[0][0], line[1][0])) for lines in found]
 
 
-def _cuts(free: Sequence[int], tops: Sequence[float], heights: Sequence[float]) -> list[int]:
-    """The best of the free cuts: few rows, hardly one longer than `ROW`, all of much the same length.
+def _cuts(free: Sequence[int], tops: Sequence[float], heights: Sequence[float], long: float) -> list[int]:
+    """The best of the free cuts: few rows, hardly one too long, all of much the same length.
     There are none if the longest row would be nearly as long as the whole."""
     ends = [-1, *free, len(tops) - 1]
     cost, before = [0.0], [0]
@@ -78,9 +75,9 @@ def _cuts(free: Sequence[int], tops: Sequence[float], heights: Sequence[float]) 
         best = float("inf"), 0
         for j in reversed(range(i)):
             length = tops[ends[i]] + heights[ends[i]] - tops[ends[j] + 1]
-            here = cost[j] + 1 + (1 - length / ROW) ** 2 + 10 * max(0.0, length / ROW - 1)
+            here = cost[j] + 1 + (1 - length / long) ** 2 + 10 * max(0.0, length / long - 1)
             best = min(best, (here, j))
-            if length > ROW:
+            if length > long:
                 break
         cost.append(best[0])
         before.append(best[1])

@@ -43,8 +43,14 @@ function product(a, b, columns) {
   return out;
 }
 
+// The products of stacks of matrices: `left` and `right` tell which matrix of each a product takes.
+function products(a, b, [columns, rows, inner, left, right]) {
+  const matrix = (x, size, k) => x.slice(k * size, (k + 1) * size);
+  return left.flatMap((k, i) => product(matrix(a, rows * inner, k), matrix(b, inner * columns, right[i]), columns));
+}
+
 const WHOLE = { // of (operands, columns); cross entropy gets the places of the labels among all logits
-  matmul: ([a, b], columns) => product(a, b, columns),
+  matmul: ([a, b], more) => (more.length ? products(a, b, more) : product(a, b, more)),
   inner: ([a, b]) => product(a, b, 1),
   linear: ([x, w, b], columns) => product(x, w, columns).map((y, k) => y + b[k % columns]),
   mse_loss: ([p, q]) => [sum(p.map((a, k) => (a - q[k]) ** 2)) / p.length],
@@ -52,18 +58,20 @@ const WHOLE = { // of (operands, columns); cross entropy gets the places of the 
     const rows = [...softmaxRows(x, columns)];
     return [sum(rows.map(([, total, shifted], k) => Math.log(total) - shifted[places[k] - k * columns])) / rows.length];
   },
+  softmax: ([x], columns) => [...softmaxRows(x, columns)].flatMap(([e, total]) => e.map((a) => a / total)),
+  log_softmax: ([x], columns) => [...softmaxRows(x, columns)].flatMap(([, total, shifted]) => shifted.map((a) => a - Math.log(total))),
   softmax_residual: ([x, places], columns) => {
-    const p = [...softmaxRows(x, columns)].flatMap(([e, total]) => e.map((a) => a / total));
+    const p = WHOLE.softmax([x], columns);
     for (const place of places) p[place] -= 1;
     return p;
   },
 };
 
-// -> {arrays, run}: the array of each step, and what computes all of them anew after a leaf's array was changed.
+// -> {arrays, change}: the array of each step, and what changes a number of a leaf and computes all of them anew.
 function makeCalculator({ steps }) {
   const arrays = steps.map(([name, , numbers]) => (name ? null : numbers.map(Number)));
   function run() {
-    steps.forEach(([name, size, refs, more], at) => {
+    steps.forEach(([name, size, refs, more, single], at) => {
       if (!name) return;
       const operands = refs.map((ref) => arrays[ref]);
       if (name === "linear map") {
@@ -76,10 +84,15 @@ function makeCalculator({ steps }) {
         for (let k = 0; k < size; k++) out.push(f(...operands.map((a, p) => a[a.length === 1 ? 0 : more?.[p] ? more[p][k] : k])));
         arrays[at] = out;
       }
+      if (single) arrays[at] = arrays[at].map(Math.fround);
     });
   }
+  function change(at, k, x) {
+    arrays[at][k] = steps[at][3] ? Math.fround(x) : x;
+    run();
+  }
   run();
-  return { arrays, run };
+  return { arrays, change };
 }
 
 // A number and an array as Python's side writes them: four digits, short arrays in full, the range of others.

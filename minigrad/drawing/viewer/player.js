@@ -25,6 +25,11 @@ function makePlayer(view, prefix, arrays) {
     return [texts, Array.from(touched, (t, i) => (!t ? "" : k >= last[i] ? "done" : "partial"))];
   }
 
+  // The cotangent after k steps of a parameter that is written into a box.
+  player.within = (box, place, k) => {
+    for (let s = k - 1; s >= 0; s--) for (const [i, p, words] of steps[s][3]) if (i === box && p === place) return words;
+    return "";
+  };
   player.reset = () => { written = []; states = []; };
   player.show = (k, scene) => {
     const [texts, now] = after(k), { nodes, slots } = scene;
@@ -38,6 +43,10 @@ function makePlayer(view, prefix, arrays) {
         nodes[i].classList.toggle("done", now[i] === "done");
       }
       if (slots[i] && written[i] !== texts[i]) slots[i].textContent = texts[i] && prefix + texts[i];
+    }
+    for (const [box, place, element] of scene.within) {
+      const words = player.within(box, place, k);
+      element.textContent = words && prefix + words;
     }
     written = texts;
     states = now;

@@ -20,10 +20,10 @@ function frameOf([x, y, width, height], more) {
   return shape("rect", { x, y, width, height, ...more });
 }
 
-// -> {root, width, height, boxes, nodes, slots, edges, labels, frames, cards, bridges}: elements by id or position.
+// -> {root, width, height, boxes, nodes, slots, within, edges, labels, frames, cards, bridges}: elements by id or position.
 function makeScene(view, layout, data) {
   const { size, leading, pad } = data;
-  const scene = { width: layout.width, height: layout.height, boxes: layout.boxes, slots: [], values: [], cards: [], around: [] };
+  const scene = { width: layout.width, height: layout.height, boxes: layout.boxes, slots: [], values: [], within: [], cards: [], around: [] };
   const arrows = shape("defs", {}, ...Object.keys(data.phases).map((phase) => shape(
     "marker", { id: `arrow-${phase}`, class: `arrow ${phase}`, viewBox: "0 0 8 8", refX: 7, refY: 4,
       markerUnits: "userSpaceOnUse", markerWidth: 8.5, markerHeight: 8.5, orient: "auto-start-reverse" }, shape("path", { d: "M0 .8 7.5 4 0 7.2z" }))));
@@ -56,6 +56,7 @@ function makeScene(view, layout, data) {
     const written = layout.lines[i].map((line, row) => text(
       x + width / 2, y + pad + leading * (row + 0.5) + size * 0.36, line, row === 0 ? "name" : row === slot ? "slot" : line.startsWith("= ") ? "line value" : "line"));
     scene.values.push(written.find((element) => element.classList.contains("value")) ?? null);
+    for (const [box, place, line] of layout.within) if (box === i) scene.within.push([box, place, written[line]]);
     scene.slots.push(slot < 0 ? null : written[slot]);
     group.append(...written);
     return group;

@@ -16,6 +16,7 @@ const off = new Set(); // phases that are not shown
 let folded = new Set(); // clusters of this view drawn as a card
 let playing = false, timer = 0, changed = false, heated = false; // changed: a number is not the recorded one
 let selected = -1, focused = 0, hits = [], hit = -1;
+let held = -1, grip = null, gripped = false; // the box whose number the arrow keys change; a number that is dragged; was that the last press
 
 function make(name, words, attributes = {}) {
   const element = document.createElement(name);
@@ -40,7 +41,7 @@ function open(index, { anchor = -1, mode = playing, first = false } = {}) {
     if (changed) rewrite();
     folded = new Set();
     hay = null;
-    selected = hit = -1;
+    selected = hit = held = -1;
     hits = [];
     focused = Math.max(0, owner(member));
     stop();
@@ -51,6 +52,7 @@ function open(index, { anchor = -1, mode = playing, first = false } = {}) {
   makeMinimap();
   strips();
   if (changed) values();
+  handles();
   heat();
   stage.replaceChildren(scene.root);
   camera.width = scene.width;
@@ -87,6 +89,10 @@ function sizeText() {
 // Outside of a playback the boxes show the cotangents as they are in the end, if they are to show them at all.
 function settle() {
   scene.slots.forEach((slot, i) => { if (slot) slot.textContent = (now.settled || changed) && now.nodes[i].facts[fact.gradient] ? data.gradient + now.nodes[i].facts[fact.gradient] : ""; });
+  for (const [box, place, element] of scene.within) {
+    const words = now.settled || changed ? player.within(box, place, player.length) : "";
+    element.textContent = words && data.gradient + words;
+  }
 }
 
 const boxOf = (i) => scene.boxes[i];
@@ -193,6 +199,7 @@ function rove() { // one box is in the tab order, the arrows do the rest
 
 function focus(element) {
   focused = element.dataset.node ? +element.dataset.node : firstIn(+element.dataset.card);
+  if (held !== focused) held = -1;
   rove();
   element.focus({ preventScroll: true });
   camera.show(element.dataset.node ? boxOf(focused) : frameBox(+element.dataset.card), covered(), true);
@@ -217,7 +224,7 @@ function neighbour(element, dx, dy) {
 
 function select(i) {
   for (const element of scene.root.querySelectorAll(".lit, .selected")) element.classList.remove("lit", "near", "selected");
-  selected = i;
+  selected = held = i;
   scene.root.classList.toggle("dim", i >= 0);
   if (i < 0) { $("details").hidden = true; return; }
   focused = i;
@@ -239,13 +246,17 @@ function select(i) {
 }
 
 function facts(i) {
-  const list = [], node = now.nodes[i];
-  node.facts.forEach((words, k) => {
-    if (!words || (data.facts[k] === "name" && words === node.label)) return;
+  const list = [], node = now.nodes[i], [cells, size] = cellsOf(node);
+  const add = (name, words) => {
     const row = make("div");
-    row.append(make("dt", data.facts[k]), make("dd", words, { dir: "auto" }));
+    const told = make("dd", words, { dir: "auto" }), href = name === "source" && data.links[words];
+    if (href) told.replaceChildren(make("a", words, { href, title: "Open in Visual Studio Code" }));
+    row.append(make("dt", name), told);
     list.push(row);
-  });
+  };
+  node.facts.forEach((words, k) => { if (words && (data.facts[k] !== "name" || words !== node.label)) add(data.facts[k], words); });
+  const each = size / cells.length;
+  if (each > 1) add("strip", `${cells.length} cells, each the mean of ${each % 1 ? "about " : ""}${Math.round(each).toLocaleString("en")} numbers`);
   return list;
 }
 
@@ -463,6 +474,14 @@ function rewrite() {
       if (ref !== undefined) node.facts[fact[name]] = arrayText(arrays[ref], form);
     }
   }
+  const later = new Set(); // a parameter that is used again has its whole gradient only in the last step
+  for (const [, , , within] of now.steps.toReversed()) {
+    for (const told of within) {
+      const [ref, form] = data.program.gradients[told[3]] ?? [];
+      if (ref !== undefined) told[2] = later.has(`${told[0]} ${told[1]}`) ? "…" : arrayText(arrays[ref], form);
+      later.add(`${told[0]} ${told[1]}`);
+    }
+  }
   now.steps.forEach((step, k) => {
     const [g, ways] = now.refs[k] ?? [-1, []], form = (i) => refOf(now.nodes[i], "gradients")?.[1];
     if (arrays[g] && form(step[0]) !== undefined) step[1] = arrayText(arrays[g], form(step[0]));
@@ -482,18 +501,68 @@ function values() {
 
 function set(member, k, x) {
   if (!Number.isFinite(x)) return;
-  arrays[data.program.values[member][0]][k] = x;
-  calculator.run();
-  const first = !changed;
+  calculator.change(data.program.values[member][0], k, x);
+  const first = !changed, onBox = view.contains(document.activeElement);
   changed = true;
   rewrite();
-  if (first && now.layouts.length > 1 && !playing) open(level, { anchor: selected });
+  hideTip();
+  if (first && now.layouts.length > 1 && !playing) {
+    open(level, { anchor: held });
+    if (onBox) elementOf(focused)?.focus({ preventScroll: true });
+  }
   player.reset();
   values();
   strips();
   heat();
   if (playing) show(player.at); else settle();
   if (selected >= 0) $("facts").replaceChildren(...facts(selected));
+  if ($("numbers").dataset.member === String(member)) {
+    for (const input of $("numbers").children[k]?.children ?? []) if (input !== document.activeElement) input.value = x;
+  }
+}
+
+// The member of a box whose one number can be changed where it stands; -1 if there is none.
+function scalarLeaf(i) {
+  const node = now.nodes[i], member = node && leafKinds.has(node.kind) ? lastOf(node) : -1;
+  return leaves.has(member) && arrays[data.program.values[member][0]].length === 1 ? member : -1;
+}
+const numberOf = (member) => arrays[data.program.values[member][0]][0];
+
+function handles() { scene.values.forEach((element, i) => { if (scalarLeaf(i) >= 0) element?.classList.add("handle-number"); }); }
+
+// A hundredth of the number's power of ten: what a pixel or a key changes it by.
+const stepOf = (x) => 10 ** Math.max(0, Math.floor(Math.log10(Math.abs(x) || 1))) / 100;
+const moved = (x, by) => +(x + by).toPrecision(12);
+
+view.addEventListener("pointerdown", (event) => {
+  const number = event.button ? null : event.target.closest(".handle-number");
+  gripped = !!number;
+  if (!number) return;
+  const element = number.closest(".node"), i = +element.dataset.node, member = scalarLeaf(i);
+  event.stopPropagation(); // the stage stays where it is
+  event.preventDefault();
+  focus(element);
+  held = i;
+  grip = { member, from: numberOf(member), x: event.clientX, still: true };
+  view.setPointerCapture(event.pointerId);
+}, true);
+view.addEventListener("pointermove", (event) => {
+  const by = grip && Math.round(event.clientX - grip.x);
+  if (!grip || (grip.still && Math.abs(by) < 3)) return;
+  grip.still = false;
+  set(grip.member, 0, moved(grip.from, by * stepOf(grip.from)));
+}, true);
+for (const end of ["pointerup", "pointercancel"]) {
+  view.addEventListener(end, (event) => {
+    if (grip?.still && event.type === "pointerup") select(held);
+    grip = null;
+  }, true);
+}
+
+function nudge(i, by) {
+  const member = scalarLeaf(i), x = numberOf(member);
+  set(member, 0, moved(x, by * stepOf(x)));
+  say(`${now.nodes[i].label.slice(0, 80)} = ${numberText(numberOf(member))}`);
 }
 
 // For each number of a leaf a field to type in and one to drag.
@@ -514,28 +583,35 @@ function numberFields(i) {
     const slider = make("input", undefined, { type: "range", min: x - half, max: x + half, step: half / 200, "aria-label": `Drag ${name}` });
     field.value = x;
     slider.value = x;
-    field.addEventListener("input", () => { if (field.value !== "") { slider.value = field.value; set(member, k, +field.value); } });
-    slider.addEventListener("input", () => { field.value = slider.value; set(member, k, +slider.value); });
+    field.addEventListener("input", () => { if (field.value !== "") set(member, k, +field.value); });
+    slider.addEventListener("input", () => set(member, k, +slider.value));
     const row = make("div");
     row.append(field, slider);
     box.append(row);
   });
 }
 
-// A tensor as a strip along the lower border of its box: a cell for each number, or for the mean of some.
+// A tensor as a strip along the lower border of its box: a cell for each number, or for the mean of some. Where the page has no
+// numbers, each cell is a letter, and "j" is 0.
 const CELLS = 32;
+function cellsOf(node) { // -> [cells, numbers]
+  const [ref, form] = refOf(node, "values") ?? [], array = arrays[ref];
+  if (!array || array.length < 2 || form > 2) {
+    const [letters, size] = refOf(node, "strips") ?? ["", 0];
+    return [Array.from(letters, (letter) => 106 - letter.charCodeAt(0)), size];
+  }
+  const count = Math.min(array.length, CELLS), at = (k) => Math.floor(k * array.length / count);
+  return [Array.from({ length: count }, (_, k) => sum(array.slice(at(k), at(k + 1))) / (at(k + 1) - at(k))), array.length];
+}
+
 function strips() {
   for (const strip of scene.root.querySelectorAll(".strip")) strip.remove();
   now.nodes.forEach((node, i) => {
-    const [ref, form] = refOf(node, "values") ?? [], array = arrays[ref];
-    if (!array || array.length < 2 || form > 2) return;
-    const [x, y, width, height] = boxOf(i), count = Math.min(array.length, CELLS), room = width - 20, most = Math.max(...array.map(Math.abs)) || 1;
-    const cells = Array.from({ length: count }, (_, k) => {
-      const part = array.slice(Math.floor(k * array.length / count), Math.floor((k + 1) * array.length / count)), mean = sum(part) / part.length;
-      return shape("rect", { x: x + 10 + k * room / count, y: y + height - 4.5, width: room / count, height: 3,
-        class: mean < 0 ? "less" : "more", "fill-opacity": Math.min(1, Math.abs(mean) / most).toFixed(3) });
-    });
-    scene.nodes[i].append(shape("g", { class: "strip", "aria-hidden": "true" }, ...cells));
+    const [cells] = cellsOf(node), [x, y, width, height] = boxOf(i), wide = (width - 20) / cells.length, most = Math.max(...cells.map(Math.abs)) || 1;
+    if (!cells.length) return;
+    scene.nodes[i].append(shape("g", { class: "strip", "aria-hidden": "true" }, ...cells.map((mean, k) => shape("rect", {
+      x: x + 10 + k * wide, y: y + height - 4.5, width: wide, height: 3,
+      class: mean < 0 ? "less" : "more", "fill-opacity": Math.min(1, Math.abs(mean) / most).toFixed(3) }))));
   });
 }
 
@@ -715,7 +791,7 @@ $("query").addEventListener("keydown", (event) => {
 });
 
 view.addEventListener("click", (event) => {
-  if (camera.dragged()) return;
+  if (gripped || camera.dragged()) return;
   const handle = event.target.closest(".handle"), node = event.target.closest(".node");
   if (handle) foldCluster(+handle.parentNode.dataset.cluster, true);
   else if (!node) close();
@@ -759,7 +835,9 @@ document.addEventListener("keydown", (event) => {
       if (k >= 0) { foldCluster(k, true); focus(scene.cards[k]); }
     };
   }
-  if (arrow && event.shiftKey) does[event.key] = () => camera.pan(-arrow[0] * 80, -arrow[1] * 80, true);
+  if (arrow && !playing && !event.shiftKey && element && held === +element.dataset.node && scalarLeaf(held) >= 0 && arrow[0]) {
+    does[event.key] = () => nudge(held, arrow[0]);
+  } else if (arrow && event.shiftKey) does[event.key] = () => camera.pan(-arrow[0] * 80, -arrow[1] * 80, true);
   else if (arrow && element && !does[event.key]) {
     does[event.key] = () => {
       const other = neighbour(element, ...arrow);

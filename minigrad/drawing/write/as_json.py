@@ -33,10 +33,7 @@ def to_dict(picture: Picture) -> dict[str, Any]:
         "clusters": [
             {"label": c.label, "parent": c.parent, "nodes": list(c.nodes)} for c in picture.clusters
         ],
-        "visits": [
-            {"node": v.node, "gradient": v.gradient, "arrivals": [list(a) for a in v.arrivals]}
-            for v in picture.visits
-        ],
+        "visits": [_visit(v) for v in picture.visits],
     }
 
 
@@ -54,7 +51,7 @@ def from_dict(data: Mapping[str, Any]) -> Picture:
         edges=[Edge(*e) for e in data["edges"]],
         clusters=[Cluster(c["label"], c["parent"], tuple(c["nodes"])) for c in data["clusters"]],
         visits=[
-            Visit(v["node"], v["gradient"], tuple((i, text) for i, text in v["arrivals"]))
+            Visit(v["node"], v["gradient"], _tuples(v["arrivals"]), _tuples(v.get("within", ())))
             for v in data["visits"]
         ],
         notes=list(data["notes"]),
@@ -62,6 +59,15 @@ def from_dict(data: Mapping[str, Any]) -> Picture:
         direction=data["direction"],
         total=data["total"],
     )
+
+
+def _visit(v: Visit) -> dict[str, Any]:
+    fields = {"node": v.node, "gradient": v.gradient, "arrivals": [list(a) for a in v.arrivals]}
+    return fields | ({"within": [list(w) for w in v.within]} if v.within else {})
+
+
+def _tuples(rows: Any) -> Any:
+    return tuple(tuple(row) for row in rows)
 
 
 def _filled(fields: Mapping[str, Any], blank: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,17 +11,20 @@ handing its cotangent on to its inputs.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import resources
 from string import Template
 from typing import Any
+from urllib.parse import quote
 
 from minigrad.drawing.layout.arranging import arranged
 from minigrad.drawing.layout.boxes import LEADING, PAD_Y, SIZE, box_lines, label_text
 from minigrad.drawing.layout.geometry import Box, Layout
 from minigrad.drawing.layout.text_width import FAMILY, printable, width
-from minigrad.drawing.picture import Node, Picture, Program, amount, lines_of
+from minigrad.drawing.picture import Node, Picture, Program, Visit, amount, lines_of
 from minigrad.drawing.write.page import colours, data_text, policy
 from minigrad.drawing.write.svg import path_of
 from minigrad.drawing.write.theme import PHASE_NAMES, Theme
@@ -44,6 +47,7 @@ def html(
     levels: Sequence[tuple[str, Picture]],
     theme: Theme,
     program: Program | None = None,
+    links: bool = False,
 ) -> str:
     """The page as text: it needs no other file and no network.
 
@@ -52,10 +56,12 @@ def html(
         shown: the picture that the page shows first.
         levels: the names and pictures of the levels of folding.
         program: how the numbers follow from the leaves; None if the page is not to compute them.
+        links: whether the line of the program that made a box is a link, by the path of its file.
     """
     style = f"{colours(theme)}\n{_file('viewer.css')}"
     script = '"use strict";\n{\n' + "\n".join(map(_file, SCRIPTS)) + "}\n"
     data = _page_data(full, shown, levels, theme, program or Program())
+    data["links"] = {source: _link(place) for source, place in full.files.items() if links}
     return Template(_file("template.html")).substitute(
         policy=policy([script], [style]), style=style, script=script, data=data_text(data)
     )
@@ -63,6 +69,11 @@ def html(
 
 def _file(name: str) -> str:
     return resources.files("minigrad.drawing").joinpath("viewer", name).read_text(encoding="utf-8")
+
+
+def _link(place: str) -> str:
+    """The address at which Visual Studio Code opens a place, "/home/me/train.py:12 in loss"."""
+    return "vscode://file/" + quote(re.sub(r"(:\d+) in .*$", r"\1", place).lstrip("/"), safe="/:")
 
 
 # Data
@@ -121,6 +132,7 @@ def _program(full: Picture, program: Program) -> dict[str, Any]:
         "values": {i: [ref, _form(nodes[i])] for i, ref in program.values.items()},
         "gradients": {i: [ref, _form(nodes[i])] for i, ref in program.gradients.items()},
         "leaves": program.leaves,
+        "strips": {i: [strip, math.prod(nodes[i].shape)] for i, strip in program.strips.items()},
         "why": printable(program.why),
     }
 
@@ -205,9 +217,10 @@ def _spans(ids: Sequence[int]) -> list[int]:
 
 
 def _steps(picture: Picture, program: Program) -> tuple[list[list[Any]], list[list[Any]]]:
-    """The backward pass box by box: [box, its cotangent, [[input, its cotangent so far], ...]]. Successive
-    visits inside one box are one step. A folded box has no cotangent of its own, because it stands for many
-    operations.
+    """The backward pass box by box: [box, its cotangent, [[input, its cotangent so far], ...], within], and
+    `within` has the same for parameters inside boxes: [[box, the parameter's place, its cotangent so far, its
+    node], ...]. Successive visits inside one box are one step. A folded box has no cotangent of its own,
+    because it stands for many operations.
 
     Beside each step: [ref of its cotangent, [[that of the input's, that of the local derivative, its
     formula], ...]]. A step that is several operations has no local derivative.
@@ -225,37 +238,52 @@ def _steps(picture: Picture, program: Program) -> tuple[list[list[Any]], list[li
             ways = {i: [way[0], -1, ""] for i, way in ways.items()}
         if steps and steps[-1][0] == visit.node:
             steps[-1][2].update(arrivals)
+            steps[-1][3].update(_within(visit, picture))
             refs[-1][1].update({i: [way[0], -1, ""] for i, way in ways.items()})
         else:
-            steps.append([visit.node, "" if visit.node in folds else printable(visit.gradient), arrivals])
+            g = "" if visit.node in folds else printable(visit.gradient)
+            steps.append([visit.node, g, arrivals, _within(visit, picture)])
             refs.append([ref, ways])
     return (
-        [[node, gradient, [list(pair) for pair in arrivals.items()]] for node, gradient, arrivals in steps],
+        [
+            [node, g, list(map(list, arrivals.items())), [[*at, *told] for at, told in within.items()]]
+            for node, g, arrivals, within in steps
+        ],
         [[ref, list(ways.values())] for ref, ways in refs],
     )
+
+
+def _within(visit: Visit, picture: Picture) -> dict[tuple[int, int], tuple[str, int]]:
+    return {(i, k): (printable(text), picture.nodes[i].held[k].members[0]) for i, k, text in visit.within}
 
 
 def _with_room(picture: Picture, steps: Sequence[Sequence[Any]]) -> Picture:
     """The same picture with each gradient replaced by the widest text shown for it during the backward
     pass."""
-    widest = {node.id: node.gradient for node in picture.nodes if node.gradient}
-    for _, _, arrivals in steps:
-        for i, text in arrivals:
-            if i in widest and width(text, SIZE) > width(widest[i], SIZE):
+    widest: dict[Any, str] = {node.id: node.gradient for node in picture.nodes if node.gradient}
+    for _, _, arrivals, within in steps:
+        for i, text in [*arrivals, *(((i, k), text) for i, k, text, _ in within)]:
+            if i not in widest or width(text, SIZE) > width(widest[i], SIZE):
                 widest[i] = text
-    return replace(picture, nodes=[replace(node, gradient=widest.get(node.id, "")) for node in picture.nodes])
+    nodes = []
+    for node in picture.nodes:
+        held = [replace(leaf, gradient=widest.get((node.id, k), "")) for k, leaf in enumerate(node.held)]
+        nodes.append(replace(node, gradient=widest.get(node.id, ""), held=tuple(held)))
+    return replace(picture, nodes=nodes)
 
 
 def _layout(picture: Picture, layout: Layout) -> dict[str, Any]:
     before = [word for word in picture.show if word in ("shape", "dtype", "value")]
     shown = "grad" in picture.show
-    slots = [len(lines_of(node, before)) if shown and node.gradient else -1 for node in picture.nodes]
+    bare = [replace(node, held=()) for node in picture.nodes]
+    slots = [len(lines_of(node, before)) if shown and node.gradient else -1 for node in bare]
     return {
         "width": round(layout.width, 1),
         "height": round(layout.height, 1),
         "boxes": [_corner(box) for box in layout.boxes],
         "lines": [box_lines(node, picture.show) for node in picture.nodes],
         "slots": slots if max(slots, default=-1) >= 0 else [],
+        "within": [slot for node in picture.nodes for slot in _slots_within(node, picture.show) if shown],
         "paths": [path_of(route, layout.across) for route in layout.routes],
         "labels": [
             [round(route.label.x, 1), round(route.label.y, 1), label_text(edge)] if route.label else 0
@@ -263,6 +291,16 @@ def _layout(picture: Picture, layout: Layout) -> dict[str, Any]:
         ],
         "frames": [_corner(frame) if frame else 0 for frame in layout.frames],
     }
+
+
+def _slots_within(node: Node, show: Sequence[str]) -> list[list[int]]:
+    """[box, place, line] for each parameter inside a box whose gradient has a line there."""
+    found = []
+    for k, leaf in enumerate(node.held):
+        if leaf.gradient:
+            shown = (*node.held[:k], replace(leaf, bytes=0, flops=0, seconds=None, source=""))
+            found.append([node.id, k, len(lines_of(replace(node, held=shown), show)) - 1])
+    return found
 
 
 def _corner(box: Box) -> list[float]:
