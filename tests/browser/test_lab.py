@@ -454,3 +454,22 @@ def test_settings_of_newton_cg_change_its_walk(lab):
         lambda p: optim.NewtonCG(p, initial_radius=0.05, forcing="quadratic"), rosenbrock, START, 4
     )[2]
     assert close(losses(page)[0], both[-1], 1e-9)
+
+
+def test_the_slope_over_time_is_told_by_what_the_rule_keeps(lab):
+    kinds = [adam, lambda p: optim.SGD(p, lr=0.01), lambda p: optim.SGD(p, lr=0.01, momentum=0.9),
+             lambda p: optim.RMSprop(p, momentum=0.5)]  # fmt: skip
+    page = lab(bowl, kinds, start=START)
+    go(page, 12)
+    told = []
+    for k in range(len(kinds)):
+        choose(page, k)
+        told.append(
+            [text for text in page.all("#slopes + figcaption span", "e.hidden ? '' : e.textContent") if text]
+        )
+    assert told == [["slope g", "m̂", "√v̂"], ["slope g"], ["slope g", "b"], ["slope g", "√v"]]
+    page.until(
+        "document.getElementById('slopes').getContext('2d').getImageData(0, 0, 900, 300).data.some((x) => x > 0)"
+    )
+    go(page, 0)
+    assert page.one("#slopes", "e.offsetParent === null")

@@ -12,6 +12,47 @@ function showInside() {
   fillTable($("inside-table"), rows, ["", "before", "after"]);
   $("inside-says").textContent = insideSentence(walker, i);
   if (method.kind === "first") fillBoxes(drawing, data.boxes[method.rule], found);
+  $("slopes").parentElement.hidden = !found || runner.t < 2; // one place is no line
+  if (!found) return;
+  const done = followed(walker, i), [average, square] = keptOf(found), keys = $("slopes").nextElementSibling.children;
+  [average, square].forEach((name, k) => { keys[k + 1].hidden = !name; keys[k + 1].textContent = `${k ? "√" : ""}${symbol(name ?? "")}`; });
+  keys[1].style.setProperty("--walk", colourOf(walker));
+  slopes.plot.draw();
+  if (!done) requestAnimationFrame(() => { if (lab.panel === "inside" && !lab.playing) showInside(); });
+}
+
+// The slope of the coordinate over time, beside what the rule keeps of it: an average, and the root of the mean square.
+
+const slopes = { plot: null };
+
+// The names of the average of the slope and of its mean square. Where the slope is divided by a root, b is no slope any more.
+function keptOf(step) {
+  const square = ["v_hat", "v"].find((name) => name in step);
+  return [["m_hat", "m", ...(square ? [] : ["b"])].find((name) => name in step), square];
+}
+
+// Whether all steps up to the one shown are there; a few more are found each time, so that the page stays quick.
+function followed(walker, i) {
+  if (walker.slopes?.of !== walker.runner || walker.slopes.i !== i) walker.slopes = { of: walker.runner, i, runner: makeRunnerFor(walker, lab.start, "slopes"), rows: [] };
+  const { runner, rows } = walker.slopes, { t } = walker.runner, until = performance.now() + 5;
+  while (rows.length < t && performance.now() < until) {
+    const step = runner.seek(rows.length + 1).trace(i), [average, square] = keptOf(step);
+    rows.push([step.g, step[average] ?? NaN, Math.sqrt(step[square])]);
+  }
+  return rows.length >= t;
+}
+
+function drawSlopes(plot) {
+  const rows = chosen().slopes?.rows;
+  if (!rows?.length) return;
+  const { c } = plot, { t } = chosen().runner, shown = rows.slice(0, t), ts = shown.map((_, k) => k + 1);
+  const F = frame(plot, { low: 0, high: Math.max(t, 10), label: "steps" }, { ...rangeOf(shown.flat(), false), label: "slope" });
+  F.inside(() => {
+    drawLine(c, F, [0, Math.max(t, 10)], [0, 0], ink("muted"), [], 1);
+    drawLine(c, F, ts, shown.map(([g]) => g), ink("muted"), [], 1.3);
+    drawLine(c, F, ts, shown.map(([, , root]) => root), ink("text"), [6, 3], 1.5);
+    drawLine(c, F, ts, shown.map(([, average]) => average), colourOf(chosen()), [], 2.2);
+  });
 }
 
 // What the rule computed for a coordinate, with what it was given: `before` w, the state and the counters, and t.

@@ -287,6 +287,7 @@ function begin() {
   $("problem-field").hidden = data.problems.length < 2;
   map.plot = makePlot($("map"), drawMap);
   losses = makePlot($("losses"), drawLosses);
+  slopes.plot = makePlot($("slopes"), drawSlopes);
   along.plot = makePlot($("along"), drawAlong);
   stability.plot = makePlot($("stability"), drawStability);
   listen();

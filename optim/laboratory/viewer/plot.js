@@ -29,7 +29,7 @@ function makeAxis(low, high, from, to, log = false) {
   const f = log ? Math.log10 : (x) => x, a = f(low), b = f(high);
   const axis = (x) => from + ((f(x) - a) / (b - a)) * (to - from);
   axis.back = (pixel) => { const u = a + ((pixel - from) / (to - from)) * (b - a); return log ? 10 ** u : u; };
-  const most = Math.max(2, Math.floor(Math.abs(to - from) / (log ? 28 : 62)));
+  const most = Math.max(2, Math.floor(Math.abs(to - from) / (log ? 28 : from > to ? 42 : 62)));
   axis.ticks = log ? decades(a, b, most) : roundNumbers(low, high, most);
   const step = axis.ticks[1] - axis.ticks[0], places = Math.max(0, Math.min(12, -Math.floor(Math.log10(step) + 1e-9))), large = Math.max(Math.abs(low), Math.abs(high));
   axis.text = log ? decadeText : large < 1e5 && (large >= 1e-3 || low === high) ? (x) => minus(x.toFixed(places)) : (x) => short(x, 3);
