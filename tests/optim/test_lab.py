@@ -3,6 +3,7 @@ are. What the page does is looked at in tests/browser/test_lab.py."""
 
 import json
 import re
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import optim
 from minigrad import Tensor
 from models import MLP, Dropout, Linear, Module, cross_entropy, mse_loss
 from optim.laboratory.methods import drawn_rule, method_of
+from tests.javascript import run
 
 
 def bowl(w):
@@ -187,3 +189,20 @@ def test_two_rules_of_one_name_are_refused():
     assert method_of(made(1)([Tensor([1.0], requires_grad=True)])).numbers == {"lr": 0.1}
     with pytest.raises(ValueError, match="two optimizers with different rules have the name 'Mine'"):
         optim.lab(bowl, [made(1), made(2)], start=(1.0, 1.0))
+
+
+def test_an_axis_has_two_numbers_at_least_and_writes_them_apart():
+    viewer = resources.files("optim.laboratory") / "viewer"
+    text = "".join((viewer / name).read_text(encoding="utf-8") for name in ("format.js", "plot.js"))
+    ranges = [[0.04, 0.3], [-0.5, 0.4], [0, 1], [1e-9, 3e-9], [-1e6, 2e6], [0.98, 1.02], [7, 7.5]]
+    found = run(
+        f"const document = {{}};\n{text}\nresult = {ranges}.map(([low, high]) => [100, 150, 600].map((size) => {{"
+        "const axis = makeAxis(low, high, 0, size); return [axis.ticks,"
+        " new Set(axis.ticks.map(axis.text)).size]; }));"
+    )
+    for (low, high), axes in zip(ranges, found, strict=True):
+        for ticks, texts in axes:
+            assert len(ticks) >= 2
+            assert low <= ticks[0]
+            assert ticks[-1] <= high
+            assert texts == len(ticks), "each has a text of its own"

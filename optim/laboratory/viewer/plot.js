@@ -46,7 +46,7 @@ function roundNumbers(low, high, most) {
   const raw = (high - low) / most, unit = 10 ** Math.floor(Math.log10(raw)), step = unit * [1, 2, 5, 10].find((k) => k * unit >= raw);
   const found = [];
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) found.push(Number((k * step).toPrecision(12)));
-  return found;
+  return found.length > 1 || most > 8 ? found : roundNumbers(low, high, 2 * most); // one number alone is no scale
 }
 
 function decadeText(x) {
