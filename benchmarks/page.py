@@ -7,7 +7,7 @@ Sentences with numbers that no stored run holds say where those numbers come fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,15 @@ DRAWING = {
     "svg ms": "SVG text",
     "dot ms": "dot",
 }
+RUNS = {
+    "training": "gradients and Adam steps",
+    "second_order": "second order",
+    "whole": "whole processes",
+    "ops": "single functions",
+    "recording": "recorded steps",
+    "sweep": "a hundred trainings",
+    "drawing": "drawing",
+}
 TRAININGS = {
     "short": "2-16-16-1, 200 steps",
     "long": "2-16-16-1, 10,000 steps",
@@ -89,7 +98,7 @@ class Results:
     """The stored runs, asked by name. An error about a missing one names the command that measures it."""
 
     def __init__(self) -> None:
-        self.runs = {name: report.load(name) for name in ("training", "second_order", "whole", "drawing")}
+        self.runs = {name: report.load(name) for name in RUNS}
 
     def of(self, run: str, *keys: str) -> Any:
         found: Any = self.runs[run]
@@ -162,6 +171,8 @@ def speed() -> str:
     chains = " and ".join(
         f"{s:.1f} s for {int(n):,} operations" for n, s in results.of("drawing", "chain s").items()
     )
+    ops, sweeps = results.of("ops", "ops"), results.of("sweep", "sweep")
+    functions = [[name, *function_cells(ops, name)] for name in dict.fromkeys(n.split(", ")[0] for n in ops)]
     middle, large = NETS[-2:]
     peers = ("PyTorch", "JAX")
     gradients = {
@@ -259,6 +270,24 @@ cost as much as this many eager calls of the same gradient:
 - **MLX** starts faster than NumPy does, so it ends first where there is little to train: minigrad takes {mlx:.2f} times as long
   for 200 steps.
 
+## Single functions
+
+The value and the gradient of the sum of a function, by `value_and_grad` here and in HIPS autograd, and by `backward` in
+PyTorch. Times are in µs, at 10 and at 10,000 elements; the other columns are the time of minigrad ÷ that of the peer:
+
+{table(["function", "µs", "HIPS", "PyTorch", "µs", "HIPS", "PyTorch"], functions)}
+On small arrays the time is that of Python code: minigrad's for `sort`, `norm`, `cumsum` and `solve`, whose rules are made of
+several functions, and NumPy's own for `tile` and `stack`. On large arrays NumPy's loops take it, where PyTorch has threads.
+
+## Recorded steps, and many trainings
+
+A compiled step of Adam, alone and recorded by `optim.record`, in µs and as a ratio:
+
+{table(["net", "alone", "scalars", "tape"], recorded_cells(results))}
+A hundred trainings of 2-16-16-2 on 200 points, 50 epochs in batches of 32, take {sweeps["serial"]["wall"]:.1f} s by
+`optim.sweep` on one core, and {sweeps["processes"]["wall"]:.1f} s on two. With one epoch they take
+{sweeps["serial, one epoch"]["wall"]:.1f} s, mostly to capture the losses.
+
 ## Drawing
 
 A layout is computed in Python. Times are in milliseconds; `dot` is Graphviz, without the time of its start:
@@ -291,10 +320,13 @@ These observations are from single runs that are not stored:
 .venv/bin/python -m benchmarks.second_order
 .venv/bin/python -m benchmarks.whole
 .venv/bin/python -m benchmarks.drawing
+.venv/bin/python -m benchmarks.ops
+.venv/bin/python -m benchmarks.recording
+.venv/bin/python -m benchmarks.sweep
 .venv/bin/python -m benchmarks.page
 ```
 
-Each of the four benchmarks prints its changes against the stored run. It then stores its own results, unless other programs
+Each of the benchmarks prints its changes against the stored run. It then stores its own results, unless other programs
 kept the machine busy. The last command writes this page. [benchmarks/README.md](../benchmarks/README.md) has the options.
 `python -m minigrad.doctor` says which kernels NumPy's matrix products use on your machine, and whether others would be faster.
 """
@@ -302,14 +334,8 @@ kept the machine busy. The last command writes this page. [benchmarks/README.md]
 
 def machines(results: Results) -> str:
     """One line for each benchmark; those of one machine stand together, with all their peers."""
-    titles = {
-        "training": "gradients and Adam steps",
-        "second_order": "second order",
-        "whole": "whole processes",
-        "drawing": "drawing",
-    }
     found: dict[str, tuple[list[str], dict[str, Any]]] = {}
-    for run, title in titles.items():
+    for run, title in RUNS.items():
         described = results.of(run, "machine")
         key = machine.line({k: v for k, v in described.items() if k not in machine.PACKAGES})
         names, merged = found.setdefault(key, ([], {}))
@@ -319,6 +345,22 @@ def machines(results: Results) -> str:
         f"- **{', '.join(names)}**: {machine.line(merged).removesuffix('; no peers')}."
         for names, merged in found.values()
     )
+
+
+def function_cells(ops: Mapping[str, Any], name: str) -> Iterator[str]:
+    """The row of a function: our time and the ratios, at both sizes."""
+    for size in ("10", "10,000"):
+        cells = ops[f"{name}, {size}"]
+        yield microseconds(cells["minigrad"]["us"])
+        for peer in ("HIPS autograd", "PyTorch"):
+            yield f"{cells[peer]['ratio']:.2f}" if cells[peer] else "–"
+
+
+def recorded_cells(results: Results) -> Iterator[list[str]]:
+    """A row for each net: the time alone, and that of each level with its ratio."""
+    for net, cells in results.of("recording", "nets").items():
+        levels = [f"{cells[level]['us']:.1f} ({cells[level]['ratio']:.2f})" for level in ("scalars", "tape")]
+        yield [net, f"{cells['off']['us']:.1f}", *levels]
 
 
 # Markdown

@@ -196,7 +196,8 @@ def test_an_axis_has_two_numbers_at_least_and_writes_them_apart():
     text = "".join((viewer / name).read_text(encoding="utf-8") for name in ("format.js", "plot.js"))
     ranges = [[0.04, 0.3], [-0.5, 0.4], [0, 1], [1e-9, 3e-9], [-1e6, 2e6], [0.98, 1.02], [7, 7.5]]
     found = run(
-        f"const document = {{}};\n{text}\nresult = {ranges}.map(([low, high]) => [100, 150, 600].map((size) => {{"
+        f"const document = {{}};\n{text}\n"
+        f"result = {ranges}.map(([low, high]) => [100, 150, 600].map((size) => {{"
         "const axis = makeAxis(low, high, 0, size); return [axis.ticks,"
         " new Set(axis.ticks.map(axis.text)).size]; }));"
     )
