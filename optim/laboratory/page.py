@@ -45,6 +45,7 @@ class Lab:
         steps: how far its slider goes.
     """
 
+    @entry
     def __init__(
         self,
         title: str,

@@ -178,9 +178,10 @@ OWN = ("minigrad", "models", "optim")
 PUBLIC = {
     f"{module.__name__}.{name}": f
     for module in (mg, models, models.datasets, optim)
-    for name, f in vars(module).items()
-    if name in getattr(module, "__all__", vars(module)) and not name.startswith("_")
-    if callable(f) and (f.__module__ or "").split(".")[0] in OWN
+    for name in getattr(module, "__all__", vars(module))  # many are loaded here
+    if not name.startswith("_")
+    and callable(f := getattr(module, name))
+    and (f.__module__ or "").split(".")[0] in OWN
     if not (isinstance(f, type) and issubclass(f, BaseException | dict))
 }
 
