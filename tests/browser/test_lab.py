@@ -10,7 +10,7 @@ import optim
 from examples.lab.__main__ import canned
 from examples.lecture import LECTURE
 from minigrad import Tensor, compile
-from models import MLP, cross_entropy
+from models import MLP, cross_entropy, mse_loss
 from models.datasets import moons
 from tests.optim.cases import SETTINGS
 
@@ -473,3 +473,36 @@ def test_the_slope_over_time_is_told_by_what_the_rule_keeps(lab):
     )
     go(page, 0)
     assert page.one("#slopes", "e.offsetParent === null")
+
+
+def test_corrections_of_a_training_that_goes_on_are_those_of_its_step(lab):
+    model, X = MLP((1, 3, 1), "tanh", rng=0), np.linspace(-1, 1, 8)[:, None]
+    optimizers = [kind(model.named_parameters(), lr=0.01) for kind in (optim.Adam, optim.NAdam)]
+    for optimizer in optimizers:
+        for _ in range(20):
+            optimizer.step(lambda: mse_loss(model(X), X**2))
+    page = lab(model, optimizers, loss=mse_loss, data=(X, X**2))
+    go(page, 3)
+    page.tap("#tab-inside")
+    rows = table(page, "inside-table")
+    assert rows["correction_m"][1] == pytest.approx(1 / (1 - 0.9**23), rel=1e-12)
+    assert rows["correction_v"][1] == pytest.approx(1 / (1 - 0.999**23), rel=1e-12)
+    choose(page, 1)
+    assert "correction_m" not in table(page, "inside-table"), "NAdam corrects by another factor"
+
+
+@pytest.mark.parametrize(
+    ("f", "optimizer", "words"),
+    [
+        (lambda x: x[0] ** 2 - x[1] ** 2 + x[1] ** 4, "SGD", "Along another the loss bends down"),
+        (lambda x: np.abs(x[0]) + 2 * np.abs(x[1]), "SGD", "has no curvature here"),
+        (bowl, "Newton", "takes the length of its steps from the curvature"),
+        (bowl, "Lion", "the steps of Lion cannot grow"),
+        (bowl, lambda p: optim.SGD(p, lr=0.101), "overshoots by more than the last"),
+    ],
+)
+def test_what_is_said_of_stability(f, optimizer, words, lab):
+    page = lab(f, [optimizer], start=(1.0, 0.001))
+    go(page, 5)
+    page.tap("#tab-stability")
+    assert words in page.one("#stability-says")

@@ -207,3 +207,15 @@ def test_an_axis_has_two_numbers_at_least_and_writes_them_apart():
             assert low <= ticks[0]
             assert ticks[-1] <= high
             assert texts == len(ticks), "each has a text of its own"
+
+
+def test_a_range_of_rounding_becomes_an_axis_that_can_be_read():
+    viewer = resources.files("optim.laboratory") / "viewer"
+    text = "".join((viewer / name).read_text(encoding="utf-8") for name in ("format.js", "plot.js"))
+    for at in (-0.76, 1e-300, 0.0, 3e8):
+        low, high, ticks = run(
+            f"const document = {{}};\n{text}\nconst range = rangeOf([{at}, {np.nextafter(at, 1e9)}], false);"
+            "result = [range.low, range.high, makeAxis(range.low, range.high, 0, 300).ticks];"
+        )
+        assert low < at < high
+        assert 2 <= len(ticks) <= 20

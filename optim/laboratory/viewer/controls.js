@@ -96,7 +96,7 @@ function numberRow(id, name, now, usual, changed) {
   exact.addEventListener("change", () => {
     const x = Number(exact.value.replace(",", ".").replace("−", "-")), fits = Number.isFinite(x) && exact.value.trim() !== "" && x >= 0 && (!MEMORY.includes(name) || x < 1);
     exact.setAttribute("aria-invalid", !fits);
-    if (!fits) return;
+    if (!fits) { $("leader").textContent = `${title} has to be a number ${MEMORY.includes(name) ? "from 0 to below 1" : "of 0 or more"}; the walk keeps the one before.`; return; }
     write(x);
     changed(x);
   });

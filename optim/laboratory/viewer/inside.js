@@ -93,7 +93,9 @@ function ruleRows(walker, found) {
   for (const name in found) {
     if (["g", "w", "step", "lr_eff", "before", "t", ...state].includes(name)) continue;
     const [stem, k] = CORRECTED[name] ?? [], beta = numbers.betas?.[k] ?? (k === 0 ? numbers.beta : undefined);
-    if (stem && beta !== undefined && runner.method.rule.constants.bias_correction !== false && found[stem] !== undefined) rows.push([`correction_${stem}`, `correction 1/(1 − ${symbol(k === undefined || !numbers.betas ? "beta" : `beta_${k + 1}`)}ᵗ)`, undefined, 1 / (1 - beta ** found.t)]);
+    const correction = 1 / (1 - beta ** (found.before.t + 1)); // of the training's step, which may have begun before the page
+    const corrects = Math.abs(found[name] - correction * found[stem]) <= 1e-9 * Math.abs(found[name]); // NAdam's m̂ is another
+    if (stem && corrects && runner.method.rule.constants.bias_correction !== false) rows.push([`correction_${stem}`, `correction 1/(1 − ${symbol(numbers.betas ? `beta_${k + 1}` : "beta")}ᵗ)`, undefined, correction]);
     rows.push([name, symbol(name), undefined, found[name]]);
   }
   if (found.lr_eff !== undefined) rows.push(["lr_eff", symbol("lr_eff"), undefined, found.lr_eff]);

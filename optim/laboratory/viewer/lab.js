@@ -248,7 +248,10 @@ function listen() {
   $("coordinate").addEventListener("change", () => { lab.coordinate = +$("coordinate").value; render(); });
   $("preset").addEventListener("change", () => { if ($("preset").value) openPreset($("preset").value); else { lab.preset = ""; lab.measured = []; render(); } });
   $("problem").addEventListener("change", () => openState({ ...currentState(), problem: +$("problem").value, start: undefined, preset: "", coordinate: 0 }));
-  for (const tab of $("tabs").children) tab.addEventListener("click", () => openPanel(tab.dataset.panel));
+  for (const tab of $("tabs").children) tab.addEventListener("click", (event) => {
+    openPanel(tab.dataset.panel);
+    if (event.detail) tab.blur(); // after the mouse the arrow keys step; who came by keys goes on among the tabs
+  });
   $("tabs").addEventListener("keydown", (event) => {
     const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key], tabs = [...$("tabs").children].filter((tab) => !tab.hidden);
     if (!way) return;

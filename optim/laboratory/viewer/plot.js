@@ -45,7 +45,7 @@ function decades(a, b, most) {
 function roundNumbers(low, high, most) {
   const raw = (high - low) / most, unit = 10 ** Math.floor(Math.log10(raw)), step = unit * [1, 2, 5, 10].find((k) => k * unit >= raw);
   const found = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) found.push(Number((k * step).toPrecision(12)));
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step && found.length <= 2 * most; k++) found.push(Number((k * step).toPrecision(12)));
   return found.length > 1 || most > 8 ? found : roundNumbers(low, high, 2 * most); // one number alone is no scale
 }
 
@@ -129,6 +129,6 @@ function rangeOf(numbers, mayLog = true) {
   for (const x of numbers) if (Number.isFinite(x)) { low = Math.min(low, x); most = Math.max(most, x); if (x > 0) least = Math.min(least, x); }
   if (low > most) return { low: 0, high: 1, log: false };
   if (mayLog && low >= 0 && most / least > 20) return { low: Math.max(least, most * 1e-18) / 1.5, high: most * 1.5, log: true };
-  const air = 0.06 * (most - low) || 0.5 * Math.abs(most) || 1;
+  const air = most - low < 1e-9 * Math.max(Math.abs(low), Math.abs(most)) ? 0.5 * Math.abs(most) : 0.06 * (most - low) || 1; // not among roundings
   return { low: low - air, high: most + air, log: false };
 }

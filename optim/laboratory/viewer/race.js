@@ -225,7 +225,8 @@ function moveStart(place) {
 function listenToMap() {
   const stage = $("stage"), handle = $("start");
   const follow = (event) => {
-    const area = stage.getBoundingClientRect(), { X, Y } = map.axes, at = [X.back(event.clientX - area.left), Y.back(event.clientY - area.top)];
+    const area = stage.getBoundingClientRect(), { X, Y } = map.axes, within = (pixel, most) => Math.max(0, Math.min(most, pixel));
+    const at = [X.back(within(event.clientX - area.left, area.width)), Y.back(within(event.clientY - area.top, area.height))];
     moveStart(at.slice(0, problemNow().n));
   };
   stage.addEventListener("pointerdown", (event) => {

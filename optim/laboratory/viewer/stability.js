@@ -80,7 +80,7 @@ function showStability() {
   const walker = chosen(), found = limitOf(walker), able = Boolean(problemNow().product) && found !== null;
   $("stability").parentElement.hidden = $("double").hidden = !able;
   if (!able) {
-    $("stability-says").textContent = `No limit of the rate is known for ${walker.label}: its steps do not grow with the slope as those of descent or Adam do.`;
+    $("stability-says").textContent = unlimited(walker);
     fillTable($("stability-table"), [], []);
     return;
   }
@@ -92,19 +92,29 @@ function showStability() {
     ...products.slice(1).map((x, k) => [`product${k + 2}`, `lr × ${names[k + 1]}`, x]),
     ...eigenvalues.map((x, k) => [`eigenvalue${k + 1}`, k ? names[k] : "largest eigenvalue of H", x]), ["lr", symbol("lr"), lr],
   ], ["", "value"]);
-  $("stability-says").textContent = stabilitySentence(walker, products[0], found.most);
+  $("stability-says").textContent = stabilitySentence(walker, products[0], found.most, Math.min(...eigenvalues));
   const done = surveyed(walker);
   stability.plot.draw();
   if (!done) requestAnimationFrame(() => { if (lab.panel === "stability") showStability(); });
 }
 
-function stabilitySentence(walker, product, most) {
+function unlimited(walker) {
+  const { kind, rule } = methodFor(walker);
+  if (kind !== "first") return `${walker.label} takes the length of its steps from the curvature: no rate has to stay below a limit.`;
+  if (rule.name === "Lion") return "Each weight moves by the rate itself, whatever the slope: the steps of Lion cannot grow.";
+  return `No limit of the rate is known for ${walker.label}${problemNow().product ? "" : " on this loss"}.`;
+}
+
+function stabilitySentence(walker, product, most, least) {
   if (!Number.isFinite(product)) return walker.runner.t === 0 ? "The sizes by which this rule divides are known after its first step." : "The walk has left all bounds.";
   const share = product / most;
   if (share < 0) return "The loss bends down in every direction here: no parabola holds the steps.";
-  if (share > 1.02) return `At ${short(100 * share, 3)} % of the limit: along the steepest direction each step overshoots by more than the last.`;
-  if (share > 0.9) return `At ${short(100 * share, 3)} % of the limit: the walk is at the edge of stability.`;
-  return `At ${short(100 * share, 3)} % of the limit: the walk is stable here. Double the rate and watch.`;
+  if (share === 0) return "The loss has no curvature here, so its limit says nothing: at a kink no rate is small enough.";
+  const at = `At ${short(100 * share, 3)} % of the limit`;
+  if (share > 1) return `${at}: along the steepest direction each step overshoots by more than the last.`;
+  if (least < -1e-9 * Math.abs(product)) return `${at} along the steepest direction. Along another the loss bends down, and a walk leaves it at any rate.`;
+  if (share > 0.95) return `${at}: the walk is at the edge of stability.`;
+  return `${at}: the walk is stable here. Double the rate and watch.`;
 }
 
 function drawStability(plot) {
