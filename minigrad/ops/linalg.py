@@ -137,7 +137,9 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
         n = int(axes)
         left, right = tuple(range(a.ndim - n, a.ndim)), tuple(range(n))
     else:
-        left, right = (normalize_axis_tuple(x, array.ndim) for x, array in zip(axes, (a, b), strict=True))
+        left, right = (
+            normalize_axis_tuple(_integers(x), array.ndim) for x, array in zip(axes, (a, b), strict=True)
+        )
     free_a, free_b = [i for i in range(a.ndim) if i not in left], [i for i in range(b.ndim) if i not in right]
     if [a.shape[i] for i in left] != [b.shape[i] for i in right]:
         raise ValueError(
@@ -149,6 +151,13 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     y = matmul_op(_matrix(a, [*free_a, *left], (size[0], n)), _matrix(b, [*right, *free_b], (n, size[1])))
     shape = (*rows, *columns)
     return y if y.shape == shape else np.reshape(y, shape)
+
+
+def _integers(axes: Any) -> Any:
+    """The same axes; a bool among them is refused, as NumPy does in a list of axes."""
+    if isinstance(axes, list | tuple) and not {bool, np.bool}.isdisjoint(map(type, axes)):
+        raise TypeError(f"axes are integers, got {axes}")
+    return axes
 
 
 def _matrix(x: Any, axes: list[int], shape: tuple[int, int]) -> Any:

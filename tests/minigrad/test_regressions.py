@@ -375,6 +375,10 @@ def test_norm_of_whole_numbers_and_axes_of_tensordot():
     for axes in (([5], [0]), ([0], [-3])):
         with pytest.raises(ValueError, match="out of bounds"):
             np.tensordot(x, np.ones((2, 3)), axes=axes)
+    for axes in (([True], [0]), ([1], [False]), ([0, np.True_], [1, 0])):
+        for array in (x, x.data):
+            with pytest.raises((TypeError, ValueError)):
+                np.tensordot(array, np.ones((3, 2)), axes=axes)
     assert np.tensordot(x, np.ones((3, 2)), axes=np.int64(1)).shape == (2, 2)
 
 
