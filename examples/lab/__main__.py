@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import examples.lab
 from examples.command import folder, parser
-from examples.lab.losses import problems
-from examples.lab.topics import methods, presets
+from examples.lab import gallery, losses, topics
 from optim import Lab
 
 __all__ = ["canned", "main"]
@@ -15,7 +14,8 @@ __all__ = ["canned", "main"]
 
 def canned() -> Lab:
     """The page."""
-    return Lab("Optimizers at work", problems(), methods(), presets())
+    problems = [*losses.problems(), *gallery.problems()]
+    return Lab("Optimizers at work", problems, topics.methods(), [*topics.presets(), *gallery.presets()])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

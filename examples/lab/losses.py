@@ -120,7 +120,8 @@ def problems() -> list[Problem]:
 
 def noisy() -> Problem:
     """A bowl with another tilt at each step, as mini-batches have: that of step t is row t of 256."""
-    w, rows = Tensor([2.0, 1.0], requires_grad=True, name="w"), np.random.default_rng(0).normal(size=(256, 2))
+    w = Tensor([2.0, 1.0], requires_grad=True, name="w")
+    rows = np.random.default_rng(0).normal(size=(256, 2)).round(2)  # few digits, for a small page
     return problem_of(
         lambda tilt: bowl(w) + np.sum(tilt[0] * w),
         [("w", w)],
@@ -137,6 +138,8 @@ def chebyshev() -> Problem:
     """The network of the lecture's tenth topic."""
     x = np.linspace(-1, 1, 20)[:, None]
     y, model = np.cos(6 * np.arccos(x)), MLP((1, 30, 20, 1), "tanh", rng=0)
+    for p in model.parameters():
+        p.assign(p.data.round(4))  # few digits, for a small page
     says = "A 1-30-20-1 network with tanh and 20 points of T₆, all of which each step sees."
     return net_problem(model, half_mean_square, x, y, "a network that learns T₆", says)[0]
 

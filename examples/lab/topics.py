@@ -35,8 +35,8 @@ def methods() -> list[tuple[Any, Method]]:
         "Nesterov": optim.SGD(w, lr=0.01, momentum=0.9, nesterov=True),
         "Momentum": optim.Momentum(w, lr=0.1), "RMSprop": optim.RMSprop(w, lr=0.1),
         "Adagrad": optim.Adagrad(w, lr=0.5), "Adam": optim.Adam(w, lr=0.1), "AdamW": optim.AdamW(w, lr=0.1),
-        "NAdam": optim.NAdam(w, lr=0.1), "Lion": optim.Lion(w, lr=0.05),
-        "Adam without corrections": Uncorrected(w, lr=0.01),
+        "AMSGrad": optim.Adam(w, lr=0.1, amsgrad=True), "NAdam": optim.NAdam(w, lr=0.1),
+        "Lion": optim.Lion(w, lr=0.05), "Adam without corrections": Uncorrected(w, lr=0.01),
         "Newton": optim.Newton(w), "Newton-CG": optim.NewtonCG(w),
     }  # fmt: skip
     return [(optimizer, replace(method_of(optimizer), label=label)) for label, optimizer in made.items()]

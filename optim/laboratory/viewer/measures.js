@@ -2,10 +2,16 @@
 // `k` is the position of the walker in the preset, `i` a coordinate, `t` a step.
 
 const MEASURES = {
-  // θᵢ after t steps; divided by that after `over` steps
-  coordinate: (run, { k = 0, i = 0, t, over }) => at(run(k), t).theta[i] / (over === undefined ? 1 : at(run(k), over).theta[i]),
-  // the loss after t steps, less that after `minus` steps
-  loss: (run, { k = 0, t, minus }) => at(run(k), t).loss - (minus === undefined ? 0 : at(run(k), minus).loss),
+  // θᵢ after t steps; less that after `minus` steps, or divided by that after `over` steps
+  coordinate: (run, { k = 0, i = 0, t, minus, over }) => {
+    const x = at(run(k), t).theta[i];
+    return minus !== undefined ? x - at(run(k), minus).theta[i] : over !== undefined ? x / at(run(k), over).theta[i] : x;
+  },
+  // the largest and the least θᵢ from one step to another
+  largest: (run, { k = 0, i = 0, first, last }) => Math.max(...places(run(k), last).slice(first).map((theta) => theta[i])),
+  least: (run, { k = 0, i = 0, first, last }) => Math.min(...places(run(k), last).slice(first).map((theta) => theta[i])),
+  // the loss after t steps, less that after `minus` steps, or divided by `over`
+  loss: (run, { k = 0, t, minus, over = 1 }) => (at(run(k), t).loss - (minus === undefined ? 0 : at(run(k), minus).loss)) / over,
   // what the first t steps cost, in gradients
   cost: (run, { k = 0, t }) => at(run(k), t).path.costs[t],
   // the first step after which θᵢ, its size or the largest size of all has come to a side of `value`
@@ -49,6 +55,18 @@ const MEASURES = {
   basin: (run, { k = 0, low, high, t, value }) => {
     const ends = (x) => at(run(k, {}, [x]), t).theta[0] > value, side = ends(low);
     return halved(low, high, 14, (x) => ends(x) === side);
+  },
+  // at how many different points walks of two numbers end, from side × side starts
+  ends: async (run, { k = 0, side, low, high, t }) => {
+    const found = [], place = (s) => low + ((high - low) * s) / (side - 1);
+    for (let row = 0; row < side; row++) {
+      for (let column = 0; column < side; column++) {
+        const { theta } = run(k, {}, [place(column), place(row)]).seek(t); // it may arrive before
+        if (!found.some((other) => norm(plus(other, -1, theta)) < 1e-5)) found.push(theta.slice());
+      }
+      await rest();
+    }
+    return found.length;
   },
   // the median of rate × curvature at every `every`-th step from one step to another
   edge: async (run, { k = 0, first, last, every }) => {
@@ -106,8 +124,8 @@ const methodNamed = (label) => data.methods.findIndex((method) => method.label =
 function showMeasured() {
   const preset = data.presets.find(({ name }) => name === lab.preset);
   $("measured-says").textContent = preset?.measures.length
-    ? "Each number is measured by a run of this page when the preset is opened. The published one is derived in the lecture."
-    : "Choose a topic of the lecture above: its numbers are measured here, beside the published ones.";
+    ? "Each number is measured by a run of this page when the preset is opened. The published one is derived in the lecture, or stands in the paper that the gallery names."
+    : "Choose a topic of the lecture or the gallery above: its numbers are measured here, beside the published ones.";
   const rows = (preset?.measures ?? []).map(({ what, expected, tolerance }, k) => {
     const x = lab.measured[k] ?? "…", holds = Math.abs(x - expected) <= tolerance + 1e-12 * Math.abs(expected);
     return [`measure${k}`, what, x, expected, x === "…" ? "" : holds ? "✓" : "differs"];
