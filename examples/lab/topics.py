@@ -39,7 +39,10 @@ def methods() -> list[tuple[Any, Method]]:
         "Adam without corrections": Uncorrected(w, lr=0.01),
         "Newton": optim.Newton(w), "Newton-CG": optim.NewtonCG(w),
     }  # fmt: skip
-    return [(optimizer, replace(method_of(optimizer), label=label)) for label, optimizer in made.items()]
+    return [
+        (optimizer, replace(method_of(optimizer), label=label, name=label))
+        for label, optimizer in made.items()
+    ]
 
 
 def row(what: str, expected: Any, tolerance: float, word: str, **settings: Any) -> Measure:
