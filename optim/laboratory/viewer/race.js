@@ -320,12 +320,15 @@ function drawLosses(plot) {
   const costs = lab.axis === "costs", F = frame(plot, { low: 0, high: lab.steps, label: costs ? "gradients" : "steps" }, { ...y, label: "loss" });
   F.inside(() => {
     for (const walker of lab.walkers) {
-      const { path, t, loss } = walker.runner, xs = costs ? path.costs : path.losses.map((_, k) => k), width = walker === chosen() ? 2.4 : 1.5;
+      const { path, t } = walker.runner, xs = costs ? path.costs : path.losses.map((_, k) => k), width = walker === chosen() ? 2.4 : 1.5;
       c.globalAlpha = 0.3;
       drawLine(c, F, xs, path.losses, colourOf(walker), DASHES[walker.look % 4], width);
       c.globalAlpha = 1;
       drawLine(c, F, xs.slice(0, t + 1), path.losses.slice(0, t + 1), colourOf(walker), DASHES[walker.look % 4], width);
-      if (Number.isFinite(loss)) drawMark(c, walker.shape, F.X(xs[t]), Math.min(F.bottom, Math.max(F.top, F.Y(loss))), 4.5, colourOf(walker), ink("background"));
     }
   });
+  for (const walker of lab.walkers) { // whole, also at the edge
+    const { path, t, loss } = walker.runner;
+    if (Number.isFinite(loss)) drawMark(c, walker.shape, F.X(costs ? path.costs[t] : t), Math.min(F.bottom, Math.max(F.top, F.Y(loss))), 4.5, colourOf(walker), ink("background"));
+  }
 }

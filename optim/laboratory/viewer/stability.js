@@ -93,6 +93,9 @@ function showStability() {
   ], ["", "value"]);
   const decays = decay ? " H is the Hessian of the loss; weight decay adds λ to it." : "";
   $("stability-says").textContent = stabilitySentence(walker, products[0], found.most, Math.min(...eigenvalues) + decay) + decays;
+  const next = document.querySelector("#panel-stability .next");
+  next.hidden = products.length < 2;
+  next.textContent = products.length > 2 ? "the second and third eigenvalue" : "the second eigenvalue";
   const see = (runner) => (Number.isFinite(runner.loss) ? seenCurvature(walker, runner, SHOWN, 1e-4).products : []);
   stability.survey = surveyed(walker, "curvature", see);
   stability.plot.draw();
