@@ -90,5 +90,6 @@ class Adagrad(FirstOrder):
         if weight_decay:
             g = g + weight_decay * w
         s = s + g * g
-        step = lr / (1 + (t - 1) * lr_decay) * g / (np.sqrt(s) + eps)
+        rate = lr / (1 + (t - 1) * lr_decay) if lr_decay else lr
+        step = rate * g / (np.sqrt(s) + eps)
         return {"w": w - step, "s": s, "step": step}

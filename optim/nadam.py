@@ -91,7 +91,9 @@ class NAdam(FirstOrder):
             w = (1 - lr * weight_decay) * w
         elif weight_decay:
             g = g + weight_decay * w
-        μ, μ_next = (β1 * (1 - 0.5 * 0.96 ** (k * momentum_decay)) for k in (t, t + 1))
+        μ, μ_next = (
+            β1 * (1 - 0.5 * (0.96 ** (k * momentum_decay) if momentum_decay else 1)) for k in (t, t + 1)
+        )
         Π = mu_product * μ
         m = β1 * m + (1 - β1) * g
         v = β2 * v + (1 - β2) * g * g

@@ -39,7 +39,10 @@ def methods() -> list[tuple[Any, Method]]:
         "Lion": optim.Lion(w, lr=0.05), "Adam without corrections": Uncorrected(w, lr=0.01),
         "Newton": optim.Newton(w), "Newton-CG": optim.NewtonCG(w),
     }  # fmt: skip
-    return [(optimizer, replace(method_of(optimizer), label=label)) for label, optimizer in made.items()]
+    return [
+        (optimizer, replace(method_of(optimizer), label=label, name=label))
+        for label, optimizer in made.items()
+    ]
 
 
 def row(what: str, expected: Any, tolerance: float, word: str, **settings: Any) -> Measure:
@@ -80,7 +83,7 @@ def rate() -> Preset:
     average: Walkers = [("Momentum", {"beta": 0.5})]
     return Preset(
         "2 The learning rate",
-        "A little above the limit 2/λmax everything is lost. The slider of the rate shows the limit.",
+        "At 98 % of the limit 2/λmax it converges, a little above it not. Move the rate past its mark.",
         "bowl",
         [("SGD", {"lr": 0.49}), ("heavy ball", {"lr": 0.3, "momentum": 0.5})],
         t=30,
@@ -99,7 +102,7 @@ def narrow_valley() -> Preset:
     ball = {name: round(float(x), 6) for name, x in BALL.items()}
     return Preset(
         "3 A narrow valley",
-        "Across it the steps swing from side to side, along it they creep.",
+        "Across it the steps swing, along it they creep. The tuned heavy ball swings out, and then gains.",
         "narrow valley",
         [("SGD", {"lr": 0.036}), ("heavy ball", ball)],
         t=40,
@@ -164,7 +167,15 @@ def saddle() -> Preset:
     def leaving(what: str, k: int, delta: float, growth: float) -> Measure:
         steps = np.ceil(np.log(1 / delta) / np.log(growth))
         away = {"i": 1, "of": "size", "side": "above", "value": 1, "most": 200}
-        return row(f"{what}: steps from δ = {delta:g}", steps, 0, "until", k=k, start=[1.0, delta], **away)
+        return row(
+            f"{what}: steps from δ = {delta:g}".replace("e-0", "e−"),
+            steps,
+            0,
+            "until",
+            k=k,
+            start=[1.0, delta],
+            **away,
+        )
 
     deltas = (1e-2, 1e-4, 1e-6)
     return Preset(
@@ -187,14 +198,14 @@ def saddle() -> Preset:
 def momentum() -> Preset:
     return Preset(
         "7 Momentum as an average",
-        "Under a constant slope m comes up to it: after 1/(1 − β) steps by 63 %.",
+        "Under a constant slope m comes up to it: after 1/(1 − β) = 10 steps by 65 %, or 1 − βᵗ.",
         "constant slope",
-        [("Momentum", {"lr": 0.001}), ("heavy ball", {"lr": 1e-4, "momentum": BETA})],
+        [("Momentum", {"lr": 0.003}), ("heavy ball", {"lr": 3e-4, "momentum": BETA})],
         t=10,
         steps=60,
         measures=[
             *(
-                row(f"m/g after {t} steps", 1 - BETA**t, 1e-12, "traced", name="m", t=t, over=7)
+                row(f"m/g after {t} step{'s' * (t > 1)}", 1 - BETA**t, 1e-12, "traced", name="m", t=t, over=7)
                 for t in (1, 10, 40)
             ),
             row("average − heavy ball at lr·(1 − β)", 0, 1e-12, "apart", k=0, other=1, t=60),
@@ -205,7 +216,7 @@ def momentum() -> Preset:
 def second_moment() -> Preset:
     return Preset(
         "8 The second moment",
-        "Each coordinate is divided by the size of its own slope: slopes of 0.001 and 1000, and one way.",
+        "Each slope is divided by its own size: slopes of 0.001 and of 1000 make steps of one length.",
         "two slopes",
         [("RMSprop", {"lr": 0.02, "eps": 1e-300}), ("Adam", {"lr": 0.02, "eps": 1e-300})],
         t=30,
@@ -248,7 +259,7 @@ def adam() -> Preset:
         "A network that sees all its data drives the curvature up to Adam's limit, 38/lr, and stays there.",
         "a network that learns T₆",
         [("Adam", {"lr": 0.01}), ("Adam", {"lr": 0.01, "betas": [0.5, 0.999]})],
-        t=300,
+        t=1500,
         steps=2500,
         panel="stability",
         measures=[
@@ -281,7 +292,7 @@ def newton_nd() -> Preset:
     stretched = "κ of 4·10⁴"
     return Preset(
         "12 Newton in n dimensions",
-        "Newton's walk does not depend on units or on the angle of a valley.",
+        "Newton's walk feels neither units nor the angle of a valley; CG finds it by products with H.",
         "bent valley",
         [("Newton", PURE), ("Newton-CG", {}), ("SGD", {"lr": 0.02})],
         t=3,

@@ -34,11 +34,14 @@ class Problem:
 
 @dataclass(frozen=True)
 class Method:
-    """An optimizer: "first" of first order, by the name of its printed `rule` and the `numbers` to run it
-    with; or "newton" or "newton-cg", with `settings`. `state` and `counters` are those of a training that
-    goes on."""
+    """An optimizer, by its `name`, and its `label`, which no other method of the page has.
+
+    It is "first" of first order, by the name of its printed `rule` and the `numbers` to run it with; or
+    "newton" or "newton-cg", with `settings`. `state` and `counters` are those of a training that goes on.
+    """
 
     label: str
+    name: str
     kind: str
     rule: str = ""
     numbers: Mapping[str, Any] = field(default_factory=dict)

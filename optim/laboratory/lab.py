@@ -7,6 +7,7 @@ whose scripts are in `viewer/`: an engine without a page, which takes the steps,
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -69,7 +70,11 @@ def lab(
     <Lab of SGD, Adam; .show() opens it in the browser, .save('lab.html') writes it>
     """
     steps = checked("lab", "steps", steps, COUNT)
-    if hasattr(f, "named_parameters"):
+    if isinstance(f, type):
+        raise TypeError(
+            f"`{CALL}`: f must be a model or a function, got the class {f.__name__}. Pass {f.__name__}(...)."
+        )
+    if of_model := hasattr(f, "named_parameters"):
         for name, given in (("start", start), ("region", region), ("minima", minima or None)):
             if given is not None:
                 raise TypeError(
@@ -80,10 +85,12 @@ def lab(
         for name, given in (("loss", loss), ("data", data)):
             if given is not None:
                 raise TypeError(
-                    f"`lab({name}=...)` is for a model, and f has no named_parameters(): leave it out."
+                    f"`lab({name}=...)` is for a model, and f, a {type(f).__name__}, has no "
+                    "named_parameters(). Pass the model; or for a function of w leave loss= and data= out: f "
+                    "gives the loss."
                 )
         problem, leaves = _of_function(f, start, region, minima)
-    return Lab(title or problem.name, [problem], methods_of(optimizers, leaves), steps=steps)
+    return Lab(title or problem.name, [problem], methods_of(optimizers, leaves, of_model), steps=steps)
 
 
 def _of_function(f: Any, start: Any, region: Any, minima: Any) -> tuple[Problem, Leaves]:
@@ -98,8 +105,26 @@ def _of_function(f: Any, start: Any, region: Any, minima: Any) -> tuple[Problem,
         raise ValueError(
             f"`lab(start=...)` must be a finite number or 1 to {MOST} of them in a row, got {start!r:.60}."
         )
+    _require_one_argument(f)
     name = getattr(f, "__name__", "f").replace("_", " ")
     return function_problem(f, w, "f" if name == "<lambda>" else name, region=region, minima=minima)
+
+
+def _require_one_argument(f: Callable[..., Any]) -> None:
+    try:
+        signature = inspect.signature(f)
+    except (TypeError, ValueError):  # a function of C may have none
+        return
+    try:
+        signature.bind(None)
+    except TypeError:
+        takes = f"takes ({', '.join(signature.parameters)})"
+        remedy = (
+            "Write lambda w: f(w[0], w[1])" if len(signature.parameters) > 1 else "Write lambda w: w[0] ** 2"
+        )
+        raise TypeError(
+            f"`{CALL}`: f must take one array of all numbers, and it {takes}. {remedy}."
+        ) from None
 
 
 def _of_model(model: Any, loss: Any, data: Any) -> tuple[Problem, Leaves]:
@@ -108,6 +133,17 @@ def _of_model(model: Any, loss: Any, data: Any) -> tuple[Problem, Leaves]:
             f"`{CALL}` of a model needs loss=, a function as models.cross_entropy, got {loss!r:.60}."
         )
     if not isinstance(data, tuple | list) or len(data) != 2:
-        raise TypeError(f"`{CALL}` of a model needs data=(X, y), got {data!r:.60}.")
+        if hasattr(data, "X") and hasattr(data, "y"):
+            got = f"a {type(data).__name__}. Pass data=(d.X, d.y), with d the {type(data).__name__}"
+        elif isinstance(data, tuple | list):
+            got = f"{len(data)} parts. Pass the inputs and the targets"
+        else:
+            got = (
+                f"an array of shape {np.shape(data)} alone"
+                if isinstance(data, np.ndarray)
+                else f"{data!r:.60}"
+            )
+            got += ". Pass the targets too"
+        raise TypeError(f"`{CALL}` of a model needs data=(X, y), got {got}.")
     X, y = (np.asarray(numeric(part, "`lab(data=...)`")) for part in data)
     return net_problem(model, loss, X, y)

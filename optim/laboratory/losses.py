@@ -5,13 +5,15 @@ Names: `leaves` the Tensors that are optimized, with their names; `view` what th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 
 from minigrad import Tensor
-from minigrad.extend import data_text, numeric
+from minigrad.extend import data_of, data_text, numeric
 from optim.base.loss import not_one_number
 from optim.laboratory.contents import Problem
 from optim.laboratory.printed import forward_script, objective_script
@@ -38,17 +40,57 @@ def function_problem(
         ValueError: f is not one finite number at the start, or the region is none.
     """
     w = Tensor(np.array(start, float), requires_grad=True, name="w")
-    with np.errstate(all="ignore"):
-        found = f(w)
+    try:
+        with np.errstate(all="ignore"):
+            found = f(w)
+    except (IndexError, ValueError) as error:
+        raise _wrong_start(w, error) from error
     value = np.asarray(found.data if isinstance(found, Tensor) else found)
     if value.shape != () or value.dtype.kind not in "fiu":
         raise not_one_number(CALL, "f", found)
     if not np.isfinite(value):
         raise ValueError(f"`{CALL}`: f must be finite at the start, got {value} at {w.numpy()}.")
-    marks = [_mark(point, w.size) for point in minima]
+    if 0 < (read := _numbers_read(f, w.numpy())) < w.size:
+        raise ValueError(
+            f"`lab(start=...)` has {w.size} numbers, and f depends on none after the first {read}. Pass "
+            f"{read}."
+        )
+    points = minima if isinstance(minima, Sequence | np.ndarray) else [minima]
+    marks = [_mark(point, w.size) for point in points]
     leaves = [("w", w)]
     box = _region(region, w.size)
     return problem_of(lambda: f(w), leaves, name=name, says=says, region=box, minima=marks), leaves
+
+
+def _wrong_start(w: Tensor, error: Exception) -> Exception:
+    remedy = "Pass as many numbers as f takes" if w.ndim else "A number has no entry w[0]: pass start=(1.0,)"
+    told = str(error).rstrip(".")
+    return ValueError(f"`lab(start=...)` has the shape {w.shape}, and f fails there: {told}. {remedy}.")
+
+
+def _numbers_read(f: Callable[[Any], Any], start: Any) -> int:
+    """How many numbers f depends on, as far as the last of these: another value of it, or NaN, changes the
+    loss at the start or near to it. All of them for a number."""
+    rng, read = np.random.default_rng(0), int(start.size)
+    near = [start, *(start + (1 + np.abs(start)) * rng.normal(size=(8, *start.shape)))]
+
+    def matters(i: int, w: Any) -> bool:
+        losses = [
+            _value(f, np.where(np.arange(w.size) == i, x, w)) for x in (w[i], w[i] + 1, w[i] - 99, np.nan)
+        ]
+        return not all(np.array_equal(loss, losses[0]) for loss in losses)
+
+    while start.ndim and read and not any(matters(read - 1, w) for w in near):
+        read -= 1
+    return read
+
+
+def _value(f: Callable[[Any], Any], w: Any) -> Any:
+    try:
+        with np.errstate(all="ignore"):
+            return data_of(f(Tensor(w)))
+    except Exception:  # it need not be defined there
+        return np.nan
 
 
 def net_problem(
@@ -70,9 +112,44 @@ def net_problem(
             )
     if not X.ndim or not y.ndim or len(X) != len(y):
         raise ValueError(f"`lab(data=...)` needs as many rows in X as in y, got {X.shape} and {y.shape}.")
-    view, forward = _view(model, leaves, X, y)
+    shape = _tried(model, loss, X, y)
+    view, forward, drawn = _view(model, leaves, X, y, shape)
     loss_of = lambda X, y: loss(model(X), y)  # noqa: E731
-    return problem_of(loss_of, leaves, (X, y), name=name, says=says, view=view, forward=forward), leaves
+    return problem_of(
+        loss_of, leaves, (X, y), name=name, says=says or _says(leaves, X, drawn), view=view, forward=forward
+    ), leaves
+
+
+def _tried(model: Any, loss: Callable[..., Any], X: Any, y: Any) -> tuple[int, ...]:
+    """The shape of the model's outputs. A copy is run, because a call may change the model."""
+    trial = deepcopy(model)
+    try:
+        with np.errstate(all="ignore"):
+            outputs = trial(X)
+            value = data_of(loss(outputs, y))
+    except (IndexError, TypeError, ValueError) as error:
+        raise type(error)(
+            f"`{CALL}`: loss(model(X), y) fails on X of {X.shape} and y of {y.shape}: {error}"
+        ) from error
+    for (name, before), (_, after) in zip(
+        *(getattr(x, "named_buffers", list)() for x in (model, trial)), strict=True
+    ):
+        if not np.array_equal(before, after):
+            raise TypeError(
+                f"`{CALL}`: a call of the model changes {name}, as BatchNorm does while it trains, and the "
+                "page keeps nothing but weights and the optimizer's state. Pass model.eval()."
+            )
+    if value.shape == () and not np.isfinite(value):
+        raise ValueError(
+            f"`{CALL}`: the loss must be finite at the start, got {value}. Look for NaN in the data and the "
+            "weights."
+        )
+    return np.shape(outputs)
+
+
+def _says(leaves: Leaves, X: Any, drawn: str) -> str:
+    n, rows = sum(p.size for _, p in leaves), len(X)
+    return f"A network of {n} numbers. Each step takes all {rows} rows of the data. {drawn}".strip()
 
 
 def problem_of(
@@ -97,14 +174,17 @@ def _printed(script: Callable[..., str], *args: Any, **options: Any) -> str:
     try:
         return script(*args, **options)
     except (TypeError, ValueError) as error:
-        told = str(error).replace(f"{script.__name__}: ", "")
+        told = str(error).replace(f"{script.__name__}: ", "").replace("the compiled function", "the function")
+        told = re.sub(r",? or do not compile it", "", told)  # which nobody did here
         raise type(error)(f"`{CALL}`: {told}") from None
 
 
 def _mark(point: Any, n: int) -> list[float]:
     place = np.ravel(np.asarray(numeric(point, "`lab(minima=...)`"), float))
     if place.size != n or not np.isfinite(place).all():
-        raise ValueError(f"`lab(minima=...)` must be points of {n} finite numbers each, got {point!r:.60}.")
+        raise ValueError(
+            f"`lab(minima=...)` must be a list of points of {n} finite numbers each, got {point!r:.60}."
+        )
     return [float(x) for x in place]
 
 
@@ -119,18 +199,55 @@ def _region(region: Any, n: int) -> list[list[float]] | None:
     return [[float(low), float(high)] for low, high in box]
 
 
-def _view(model: Any, leaves: Leaves, X: Any, y: Any) -> tuple[dict[str, Any] | None, str]:
-    """What the page draws of a net: its curve over one input, or its map over two. Of others it draws
-    nothing."""
-    if X.ndim != 2 or X.shape[1] not in (1, 2) or X.dtype.kind != "f" or y.size != len(y):
-        return None, ""
+def _view(
+    model: Any, leaves: Leaves, X: Any, y: Any, outputs: tuple[int, ...]
+) -> tuple[dict[str, Any] | None, str, str]:
+    """What the page draws of a net, the script of its outputs, and a sentence on what is not drawn. It draws
+    the curve over one input, the border between classes over two, or the share of rows answered rightly."""
+    whole = outputs[:1] == y.shape[:1] and y.size == len(y) and len(outputs) <= 2
+    width = outputs[1] if len(outputs) == 2 else 1
+    classes = whole and _are_classes(y, width)
+    inputs = X.shape[1] if X.ndim == 2 and X.dtype.kind == "f" else None
+    plotted = {"labels": np.ravel(y).astype(float).tolist(), "outputs": width} if whole else {}
+    if inputs == 1 and width == 1 and whole:
+        kind, size, says = "curve", CURVE, ""
+    elif inputs == 2 and classes:
+        kind, size, says = "border", MAP, ""
+    elif classes:
+        says = (
+            f"The model has {inputs} input{'s' * (inputs != 1)}"
+            if inputs
+            else f"A row of X has the shape {X.shape[1:]}"
+        )
+        says += (
+            ": no border between its classes can be drawn, so the page draws the share of the rows that it "
+            "answers rightly."
+        )
+        places = np.zeros_like(X)
+        return {"kind": "share", **plotted}, _outputs(model, leaves, places), says
+    else:
+        return (
+            None,
+            "",
+            "The page draws a model of one input and one output as a curve; of this one it shows the loss.",
+        )
     low, high = X.min(axis=0), X.max(axis=0)
     pad = 0.12 * np.where(high > low, high - low, 1.0)
-    size = CURVE if X.shape[1] == 1 else MAP
-    grid = np.zeros((int(np.prod(size)), X.shape[1]))  # the page computes the places from the box
-    view = {
-        "box": np.stack([low - pad, high + pad], axis=1).tolist(), "size": size, "points": X.tolist(),
-        "labels": np.ravel(y).astype(float).tolist(), "outputs": int(np.size(model(grid[:1]))),
-    }  # fmt: skip
-    forward = _printed(forward_script, lambda places: model(places), [p for _, p in leaves], (grid,))
-    return view, forward.replace(f"[{', '.join('0' * grid.size)}]", str(grid.size))
+    grid = np.zeros((int(np.prod(size)), inputs))  # the page computes the places from the box
+    box = np.stack([low - pad, high + pad], axis=1).tolist()
+    return (
+        {"kind": kind, "box": box, "size": size, "points": X.tolist(), **plotted},
+        _outputs(model, leaves, grid),
+        says,
+    )
+
+
+def _are_classes(y: Any, width: int) -> bool:
+    """Whether y numbers the classes of a net with so many outputs; with one output, 0 and 1."""
+    return bool(np.isin(y, range(max(width, 2))).all()) and (width == 1 or y.dtype.kind in "iu")
+
+
+def _outputs(model: Any, leaves: Leaves, places: Any) -> str:
+    """The script of the model's outputs at places that the page fills in."""
+    script = _printed(forward_script, lambda places: model(places), [p for _, p in leaves], (places,))
+    return re.sub(r"\(\[0(?:, 0)*\]\)", f"({places.size})", script, count=1)

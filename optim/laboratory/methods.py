@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-import minigrad
 import optim
 from minigrad import Tensor
-from minigrad.extend import PAGE, Drawing, as_sentence, instead, symbol
+from minigrad.extend import as_sentence, instead
 from optim.base.first_order import FirstOrder
 from optim.base.groups import ParamGroup, Values
 from optim.base.optimizer import Optimizer
 from optim.laboratory.contents import Method
 from optim.laboratory.losses import CALL, Leaves
 
-__all__ = ["drawn_rule", "method_of", "methods_of"]
+__all__ = ["method_of", "methods_of"]
 
 KINDS = {"Newton": "newton", "NewtonCG": "newton-cg"}
 MOST = 200  # unknowns of Newton in a page, which computes all eigenvalues in each step
-WIDEST = "−0.000000e+00"  # of the numbers in the boxes of a drawn rule
 
 
-def methods_of(optimizers: Any, leaves: Leaves) -> list[tuple[Optimizer, Method]]:
+def methods_of(optimizers: Any, leaves: Leaves, of_model: bool) -> list[tuple[Optimizer, Method]]:
     """The optimizers of a list as `lab` takes it, and what the page needs of each.
 
     Raises:
@@ -37,14 +32,24 @@ def methods_of(optimizers: Any, leaves: Leaves) -> list[tuple[Optimizer, Method]
         raise TypeError(
             f"`{CALL}`: optimizers must be a list, as [optim.SGD, optim.Adam], got {optimizers!r:.60}."
         )
-    made = [_made(given, leaves) for given in optimizers]
+    made = [_made(given, leaves, of_model) for given in optimizers]
     described = [method_of(each, resumed=each is given) for each, given in zip(made, optimizers, strict=True)]
-    return list(zip(made, _told_apart(described), strict=True))
+    anew = [method.name for method in described if method.state is None]
+    names = [f"{x.name}, going on" if x.state is not None and x.name in anew else x.name for x in described]
+    labels = told_apart(names, [_options(each) for each in made])
+    named = zip(described, names, labels, strict=True)
+    return list(zip(made, (replace(x, name=name, label=label) for x, name, label in named), strict=True))
 
 
-def _made(given: Any, leaves: Leaves) -> Optimizer:
+def _made(given: Any, leaves: Leaves, of_model: bool) -> Optimizer:
     """The optimizer of an entry: the user's own, or one that is made for copies of the leaves, so that the
     user's stay as they are."""
+    if isinstance(given, Optimizer) and not of_model:
+        name = type(given).__name__
+        raise TypeError(
+            f"`{CALL}` of a function makes its own parameter, which begins at start, and {name} has another. "
+            f"Pass optim.{name}, or lambda p: optim.{name}(p, ...)."
+        )
     if isinstance(given, Optimizer):
         mine = [p for group in given.param_groups for p in group["params"]]
         if list(map(id, mine)) != [id(p) for _, p in leaves]:
@@ -88,20 +93,19 @@ def method_of(optimizer: Optimizer, resumed: bool = False) -> Method:
     if isinstance(optimizer, FirstOrder):
         return _first_order(optimizer, optimizer.param_groups[0], resumed)
     _require_runnable(optimizer, optimizer.param_groups[0])
-    settings = {k: v for k, v in optimizer.param_groups[0].items() if k not in ("params", "initial_lr")}
     state = _solver_state(optimizer) if resumed else None
-    return Method(name, KINDS[name], settings=_finite(settings), state=state)
+    return Method(name, name, KINDS[name], settings=_finite(_options(optimizer)), state=state)
 
 
 def _first_order(optimizer: FirstOrder, group: ParamGroup, resumed: bool) -> Method:
-    numbers = {k: v for k, v in group.for_rule.items() if _is_number(v)}
-    method = Method(_label(group, type(optimizer).__name__), "first", _rule_name(optimizer, group), numbers)
+    name, numbers = type(optimizer).__name__, {k: v for k, v in group.for_rule.items() if _is_number(v)}
+    method = Method(name, name, "first", _rule_name(optimizer, group), numbers)
     if not resumed:
         return method
     counters = group.slices[0].counters
     if any(param.counters != counters for param in group.slices):
         raise ValueError(
-            f"`{CALL}`: some parameters have taken more steps of {type(optimizer).__name__} than others. "
+            f"`{CALL}`: some parameters have taken more steps of {name} than others. "
             "Pass its class, which starts anew."
         )
     needed = [k for k in group.state if group.for_rule.get(optimizer.state_needs.get(k, ""), True)]
@@ -154,41 +158,25 @@ def _finite(values: Values) -> Values:
 # Names
 
 
-def _label(group: ParamGroup, name: str) -> str:
-    names = ("momentum", "nesterov", "centered", "amsgrad", "bias_correction", "maximize")
-    told = [each.replace("_", " ") for each in names if group.options.get(each)]
-    return ", ".join([name, *(each for each in told if each != "momentum" or "nesterov" not in told)])
+def _options(optimizer: Optimizer) -> Values:
+    return {k: v for k, v in optimizer.param_groups[0].items() if k not in ("params", "initial_lr")}
 
 
-def _told_apart(methods: list[Method]) -> list[Method]:
-    """Labels that are alike get their rate, and if that is alike too, a number."""
-    names = [method.label for method in methods]
-    labels = [
-        f"{name}, lr {method.numbers['lr']:g}" if names.count(name) > 1 and "lr" in method.numbers else name
-        for name, method in zip(names, methods, strict=True)
-    ]
-    taken: list[str] = []
-    for label in labels:
-        same = sum(other == label or other.startswith(f"{label} (") for other in taken)
-        taken.append(f"{label} ({same + 1})" if same else label)
-    return [replace(method, label=label) for method, label in zip(methods, taken, strict=True)]
+def told_apart(names: Sequence[str], options: Sequence[Values]) -> list[str]:
+    """Names that are alike get the options in which they differ, and if none do, a number.
 
-
-# The drawing of a rule
-
-
-def drawn_rule(optimizer: FirstOrder) -> tuple[str, dict[str, tuple[str, str]]]:
-    """The drawing of a rule as SVG, with room for a number in each box; and by box which number it is: the
-    ("before", "m") that the rule is given, or the ("after", "m") that it makes."""
-    group = optimizer.param_groups[0]
-    inputs, given = {"w", *group.state, *optimizer.scalars}, [np.ones(1) for _ in ("w", "g", *group.state)]
-    with np.errstate(all="ignore"):
-        picture = minigrad.draw(optimizer, fold="formulas", show="value", direction="down").picture
-        made = optimizer.rule(*given, **{**group.for_rule, **optimizer.scalars, "t": 1})
-    known = {symbol(name): ("before", name) for name in inputs}
-    known |= {symbol(name) + "′" * (name in inputs - {*optimizer.scalars}): ("after", name) for name in made}
-    known |= {"g": ("after", "g")}
-    boxes = {f"n{node.id}": known.get(node.label.partition(" = ")[0]) for node in picture.nodes}
-    wide = replace(picture, title="", nodes=[replace(node, value=WIDEST) for node in picture.nodes])
-    svg = re.sub("<title>.*?</title>", "", Drawing(wide, fold=None, theme=PAGE).svg)
-    return svg, {box: name for box, name in boxes.items() if name is not None}
+    >>> told_apart(["SGD", "Adam", "Adam"], [{"lr": 0.1}, {"lr": 0.01}, {"lr": 0.1, "amsgrad": True}])
+    ['SGD', 'Adam(lr=0.01)', 'Adam(lr=0.1, amsgrad=True)']
+    """
+    labels: list[str] = []
+    for name, mine in zip(names, options, strict=True):
+        others = [each for other, each in zip(names, options, strict=True) if other == name]
+        apart = [
+            k
+            for k, v in mine.items()
+            if v not in (None, False, 0) and any(each.get(k) != v for each in others)
+        ]
+        label = f"{name}({', '.join(f'{k}={mine[k]!r}' for k in apart)})" if apart else name
+        same = sum(other == label or other.startswith(f"{label} (") for other in labels)
+        labels.append(f"{label} ({same + 1})" if same else label)
+    return labels

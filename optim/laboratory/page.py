@@ -20,7 +20,7 @@ from minigrad.extend import COLOURS, LIGHT, colours, data_text, entry, framed, p
 from optim.base.first_order import FirstOrder
 from optim.base.optimizer import Optimizer
 from optim.laboratory.contents import Method, Preset, Problem, plain
-from optim.laboratory.methods import drawn_rule
+from optim.laboratory.drawn import DrawnRule, drawn_rule
 from optim.laboratory.printed import rule_script
 
 __all__ = ["Lab"]
@@ -57,7 +57,7 @@ class Lab:
         self.title, self.problems, self.presets, self.steps = title, list(problems), list(presets), steps
         self.methods = [method for _, method in methods]
         self._rules: dict[str, str] = {}
-        self._drawings: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {}
+        self._drawings: dict[str, DrawnRule] = {}
         types: dict[str, type] = {}
         for optimizer, method in methods:
             if not isinstance(optimizer, FirstOrder):
@@ -68,8 +68,8 @@ class Lab:
                     f"{type(optimizer).__name__!r}. Rename one of their classes."
                 )
             if method.rule not in self._rules:
-                self._rules[method.rule] = rule_script(optimizer)
-                self._drawings[method.rule] = drawn_rule(optimizer)
+                drawn = self._drawings[method.rule] = drawn_rule(optimizer)
+                self._rules[method.rule] = rule_script(optimizer, drawn.unnamed)
 
     def html(self) -> str:
         """The page as text. It needs no other file and no network."""
@@ -116,12 +116,13 @@ class Lab:
         engine, panels = map(_script, ENGINE), map(_script, PANELS)
         script = "\n".join(['"use strict";\n{', *engine, self._programs(), "{", *panels, "}\n}\n"])
         rules = [
-            f'<template id="rule-{k}">{svg}</template>' for k, (svg, _) in enumerate(self._drawings.values())
+            f'<template id="rule-{k}">{drawn.svg}</template>'
+            for k, drawn in enumerate(self._drawings.values())
         ]
         data = {
             "title": self.title, "steps": self.steps, "problems": list(map(plain, self.problems)),
             "methods": list(map(plain, self.methods)), "presets": list(map(plain, self.presets)),
-            "boxes": {rule: boxes for rule, (_, boxes) in self._drawings.items()},
+            "boxes": {rule: drawn.boxes for rule, drawn in self._drawings.items()},
         }  # fmt: skip
         return Template(_file("template.html")).substitute(
             policy=policy([script], [style]), style=style, script=script, rules="\n".join(rules),
@@ -133,7 +134,7 @@ class Lab:
         problems = ",\n".join(f"() => ({problem.script})" for problem in self.problems)
         forwards = ",\n".join(problem.forward or "null" for problem in self.problems)
         rules = ",\n".join(f"{data_text(name)}: {script}" for name, script in self._rules.items())
-        return _unindented(
+        return _shortened(
             f"const PROBLEMS = [\n{problems}\n];\nconst FORWARDS = [\n{forwards}\n];\n"
             f"const RULES = {{\n{rules}\n}};"
         )
@@ -144,14 +145,19 @@ def _file(name: str) -> str:
 
 
 def _script(name: str) -> str:
-    return _unindented(_file(name))
+    return _shortened(_file(name))
 
 
-def _unindented(script: str) -> str:
-    """A script without comments and indentation: both are for readers of the source, and a third of its size.
-    In our scripts no text goes over a line's end, and none holds two slashes after a space."""
+def _shortened(script: str) -> str:
+    """A script without comments, indentation, and spaces beside most operators: they are for readers of the
+    source, and a third of its size. In our scripts no text goes over a line's end, and none holds two slashes
+    after a space. A line with a text or a pattern in it keeps its spaces, and so do + and −: a + +b."""
     lines = (re.sub(r"(^| )//.*", "", line).strip() for line in script.splitlines())
-    return "\n".join(filter(None, lines))
+    spaced = (line if re.search("[\"'`]|[(=,] ?/", line) else _SPACES.sub(r"\1", line) for line in lines)
+    return "\n".join(filter(None, spaced))
+
+
+_SPACES = re.compile(r" ?([=<>*?:;,{}()|&]+) ?")
 
 
 def _line_colours() -> str:

@@ -39,6 +39,7 @@ from minigrad.extend import (
 )
 from optim.base.first_order import FirstOrder
 from optim.base.groups import ParamGroup, Values
+from optim.laboratory.drawn import operations
 
 __all__ = ["forward_script", "objective_script", "rule_script"]
 
@@ -235,12 +236,16 @@ def forward_script(f: Callable[..., Any], leaves: Sequence[Tensor], args: Sequen
 
 
 @entry
-def rule_script(optimizer: FirstOrder) -> str:
+def rule_script(optimizer: FirstOrder, unnamed: Sequence[int] = ()) -> str:
     """The update rule of an optimizer, with its options of the first group, as JavaScript.
 
     Options that are 0, False, None or words are constants of the text; the others are `numbers`, which may
     change from step to step. A counter that may be 0 at one step and not at another gives the rule a text for
     each.
+
+    Args:
+        unnamed: positions among the `operations` of the rule after its first step; `trace` gives their
+            numbers too, as u_1, u_2, ...
 
     Returns:
         An expression whose value is
@@ -258,10 +263,12 @@ def rule_script(optimizer: FirstOrder) -> str:
     counters = group.slices[0].counters
     numbers = group.for_rule
     needed = [s for s in group.state if numbers.get(optimizer.state_needs.get(s, ""), True)]
+    starts = list(itertools.product((0, 1), repeat=len(optimizer.scalars)))
     variants = [
-        _Rule(optimizer, group, needed, dict(zip(optimizer.scalars, start, strict=True)), f"{at or ''}")
-        for at, start in enumerate(itertools.product((0, 1), repeat=len(optimizer.scalars)))
-    ]
+        _Rule(optimizer, group, needed, dict(zip(optimizer.scalars, start, strict=True)), f"{at or ''}",
+              unnamed if start == starts[-1] else ())
+        for at, start in enumerate(starts)
+    ]  # fmt: skip
     functions = [function for rule in variants for function in rule.functions()]
     shared, texts = script(functions)
     tests = [f"counters.{name} !== 0" for name in optimizer.scalars]
@@ -299,8 +306,9 @@ class _Rule:
     """The rule of a group as two functions, for counters that are 0 or not."""
 
     def __init__(
-        self, optimizer: FirstOrder, group: ParamGroup, state: Sequence[str], scalars: Values, suffix: str
-    ) -> None:
+        self, optimizer: FirstOrder, group: ParamGroup, state: Sequence[str], scalars: Values, suffix: str,
+        unnamed: Sequence[int],
+    ) -> None:  # fmt: skip
         self.name, self.suffix = type(optimizer).__name__, suffix
         self.state, self.scalars = state, scalars
         vectors = ("w", "g", *group.state)
@@ -309,6 +317,8 @@ class _Rule:
         def rule(v: Values, n: Values) -> Values:
             given = v | {"g": np.negative(v["g"])} if group.get("maximize", False) else v
             out = {"g": given["g"], **optimizer.rule(*(given[name] for name in vectors), **n)}
+            made = operations([out[name] for name in vectors if name in out], given.values())
+            out |= {f"u_{k + 1}": made[at] for k, at in enumerate(unnamed)}
             divisor = optimizer.divisor({**given, **out}, n["t"], n)
             return out if divisor is None else out | {"lr_eff": optimizer.rate(n["t"], n) / divisor}
 

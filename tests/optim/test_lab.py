@@ -3,16 +3,23 @@ are. What the page does is looked at in tests/browser/test_lab.py."""
 
 import json
 import re
+from functools import partial
 from importlib import resources
 
 import numpy as np
 import pytest
 
+import minigrad
 import optim
 from minigrad import Tensor
-from models import MLP, Dropout, Linear, Module, cross_entropy, mse_loss
-from optim.laboratory.methods import drawn_rule, method_of
+from models import MLP, BatchNorm, Dropout, Linear, Module, Sequential, cross_entropy, mse_loss
+from models.datasets import moons
+from optim.laboratory.drawn import _Rule as Recorded
+from optim.laboratory.drawn import drawn_rule
+from optim.laboratory.methods import method_of
+from optim.laboratory.printed import rule_script
 from tests.javascript import run
+from tests.optim.cases import SETTINGS
 
 
 def bowl(w):
@@ -49,7 +56,33 @@ REFUSED = [  # f or "net", the optimizers, the options, and what the message say
     (np.sum, SGD, {"start": np.ones(3), "region": ((0, 1),)}, "f has 3: leave it out"),
     (bowl, SGD, AT | {"minima": [(1, 2, 3)]}, "points of 2 finite numbers"),
     (bowl, SGD, AT | {"steps": 0}, "`lab(steps=...)` must be a whole number ≥ 1, got 0"),
-    (bowl, SGD, AT | {"loss": mse_loss}, "`lab(loss=...)` is for a model"),
+    (
+        bowl,
+        SGD,
+        AT | {"loss": mse_loss},
+        "`lab(loss=...)` is for a model, and f, a function, has no named_param",
+    ),
+    (bowl, SGD, NET, "or for a function of w leave loss= and data= out: f gives the loss."),
+    (Linear, SGD, NET, "f must be a model or a function, got the class Linear. Pass Linear(...)"),
+    (
+        bowl,
+        [net()[1]],
+        AT,
+        "makes its own parameter, which begins at start, and Adam has another. Pass optim.Adam",
+    ),
+    (
+        lambda x, y: x + y,
+        SGD,
+        AT,
+        "must take one array of all numbers, and it takes (x, y). Write lambda w: f(w[0]",
+    ),
+    (lambda: 3.0, SGD, AT, "must take one array of all numbers, and it takes (). Write lambda w: w[0] ** 2."),
+    (bowl, SGD, {"start": 1.0}, "has the shape (), and f fails there"),
+    (bowl, SGD, {"start": 1.0}, "A number has no entry w[0]: pass start=(1.0,)."),
+    (bowl, SGD, {"start": (1.0,)}, "has the shape (1,), and f fails there"),
+    (bowl, SGD, {"start": (1.0, 2, 3)}, "has 3 numbers, and f depends on none after the first 2. Pass 2."),
+    (lambda w: w[0] + np.maximum(w[1], 9), SGD, {"start": (1.0, 0, 3)}, "on none after the first 2. Pass 2."),
+    (bowl, SGD, AT | {"minima": 3}, "must be a list of points of 2 finite numbers each, got 3"),
     (bowl, [], AT, "optimizers must be a list, as [optim.SGD"),
     (bowl, "SGD", AT, "optimizers must be a list"),
     (bowl, ["Adamm"], AT, "there is no optimizer 'Adamm'"),
@@ -63,6 +96,22 @@ REFUSED = [  # f or "net", the optimizers, the options, and what the message say
     ("net", SGD, NET | AT, "f is a model: leave it out"),
     ("net", SGD, {"data": (X, Y)}, "needs loss=, a function as models.cross_entropy"),
     ("net", SGD, {"loss": cross_entropy}, "needs data=(X, y), got None"),
+    (
+        "net",
+        SGD,
+        NET | {"data": X},
+        "needs data=(X, y), got an array of shape (4, 2) alone. Pass the targets too.",
+    ),
+    ("net", SGD, NET | {"data": moons(8)}, "got a Dataset. Pass data=(d.X, d.y), with d the Dataset."),
+    ("net", SGD, NET | {"data": (X, Y, Y)}, "got 3 parts. Pass the inputs and the targets."),
+    (
+        "net",
+        SGD,
+        NET | {"data": (X[:, :1], Y)},
+        "loss(model(X), y) fails on X of (4, 1) and y of (4,): linear",
+    ),
+    ("net", SGD, NET | {"data": (X * np.nan, Y)}, "the loss must be finite at the start, got nan"),
+    (Sequential(Linear(2, 2), BatchNorm(2)), SGD, NET, "a call of the model changes layers.1.running_"),
     ("net", SGD, NET | {"data": (X, Y[:3])}, "as many rows in X as in y, got (4, 2) and (3,)"),
     ("net", [net()[1]], NET, "must optimize the parameters of the model"),
     (MLP((2, 99, 2)), ["Newton"], NET, "at most 200 unknowns in the page, got 497. Use NewtonCG"),
@@ -93,8 +142,30 @@ def test_an_op_that_cannot_be_printed_is_refused_by_its_name():
 def test_what_cannot_be_captured_is_told_with_the_users_call():
     with pytest.raises(TypeError, match=r"^`lab\(f, optimizers\)`: bool\(\), `if`"):
         optim.lab(lambda w: w[0] if w[0] > 0 else w[1], SGD, start=(1.0, 2.0))
+    assert optim.lab(lambda w: np.where(w[0] > 0, w[0], w[1]), SGD, start=(1.0, 2.0))  # w[1] is not seen here
     with pytest.raises(TypeError, match=r"`: the function must return the loss, a scalar Tensor, got float"):
         optim.lab(lambda w: 3.0, SGD, start=(1.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    "f", [lambda w: w[0] * w[1].item(), lambda w: w @ np.random.default_rng().normal(size=2)]
+)
+def test_nobody_is_told_not_to_compile(f):
+    with pytest.raises(TypeError) as told:
+        optim.lab(f, SGD, start=(1.0, 2.0))
+    assert str(told.value).startswith("`lab(f, optimizers)`: ")
+    assert "compile" not in str(told.value)
+
+
+def test_a_model_is_as_before_whether_it_is_refused_or_not():
+    model = Sequential(Linear(2, 2, rng=0), BatchNorm(2), Dropout(0.5, rng=0))
+    before = model.state_dict()
+    with pytest.raises(TypeError, match=r"Pass model.eval\(\)"):
+        optim.lab(model, SGD, **NET)
+    assert all(np.array_equal(x, before[name]) for name, x in model.state_dict().items())
+    page = optim.lab(model.eval(), SGD, **NET)
+    assert data_of(page)["problems"][0]["view"]["kind"] == "border"
+    assert all(np.array_equal(x, before[name]) for name, x in model.state_dict().items())
 
 
 def test_float32_is_refused():
@@ -110,13 +181,14 @@ def test_optimizers_are_given_in_three_ways_and_told_apart():
     page = optim.lab(bowl, kinds, start=(1.0, 0.5))
     found = data_of(page)["methods"]
     assert [method["label"] for method in found] == [
-        "SGD", "Adam, lr 0.001", "Adam, lr 0.5", "SGD, momentum", "SGD, nesterov", "Newton", "Newton (2)",
+        "SGD(lr=0.001)", "Adam(lr=0.001)", "Adam(lr=0.5)", "SGD(lr=0.1, momentum=0.5)",
+        "SGD(lr=0.2, momentum=0.5, nesterov=True)", "Newton", "Newton (2)",
     ]  # fmt: skip
     assert [method["kind"] for method in found] == ["first"] * 5 + ["newton"] * 2
     assert found[1]["rule"] == found[2]["rule"] != found[0]["rule"]  # one text for both
     assert found[2]["numbers"] == {"lr": 0.5, "betas": [0.9, 0.999], "eps": 1e-8}
     assert found[0]["state"] is None
-    assert repr(page).startswith("<Lab of SGD, Adam, lr 0.001, ")
+    assert repr(page).startswith("<Lab of SGD(lr=0.001), Adam(lr=0.001), ")
 
 
 def test_a_training_is_handed_over_as_it_is():
@@ -146,18 +218,90 @@ def test_newton_cg_is_handed_over_with_its_radius():
     assert "rng" not in found["state"]
 
 
+RULES = [name for name, (case, _) in SETTINGS.items() if issubclass(case.kind, optim.FirstOrder)]
+
+
+def test_every_box_of_a_drawn_rule_gets_the_number_of_its_formula():
+    kinds = [
+        Mine,
+        *(partial(SETTINGS[name][0].kind, **SETTINGS[name][1] | {"maximize": False}) for name in RULES),
+    ]
+    optimizers = [kind([Tensor([1.0], requires_grad=True, name="w")]) for kind in kinds]
+    rules, calls = [drawn_rule(optimizer) for optimizer in optimizers], []
+    for optimizer, drawn in zip(optimizers, rules, strict=True):
+        labels = dict(re.findall(r'id="(n\d+)">.*?<text[^>]*>([^<]*)</text>', drawn.svg))
+        assert labels.keys() == drawn.boxes.keys()
+        assert not [label for label in labels.values() if re.search(r"(?<![\d.])0·", label)], (
+            "0 times something"
+        )
+        counters = json.dumps({"t": 1} | dict.fromkeys(optimizer.scalars, 1))
+        calls.append(
+            f"(() => {{ const rule = {rule_script(optimizer, drawn.unnamed)};"
+            f" return rule.trace(1, 1, rule.state.map(() => 1), {counters}, rule.numbers); }})()"
+        )
+    for optimizer, drawn, found in zip(
+        optimizers, rules, run(f"result = [{', '.join(calls)}];"), strict=True
+    ):
+        picture = minigrad.draw(Recorded(optimizer), fold="formulas", show="value", direction="down").picture
+        for node in picture.nodes:  # recorded where all that is given is 1, in four digits
+            when, name = drawn.boxes[f"n{node.id}"]
+            number = 1 if when == "before" else found[name]
+            assert number == pytest.approx(float(node.value.strip("[]")), rel=1e-3), (optimizer, node.label)
+
+
+class Mine(optim.FirstOrder):
+    """A rule that names nothing between its state and its step."""
+
+    state_names = ("m",)
+
+    def __init__(self, params):
+        super().__init__(params, lr=0.5, beta=0.75)
+
+    @staticmethod
+    def rule(w, g, m, *, t, lr, beta):
+        u = np.tanh(g + 0.1 * w) + 0.3
+        m = beta * m + (1 - beta) * u
+        return {"w": w - lr * m / (u + np.exp(u * m)), "m": m}
+
+
 @pytest.mark.parametrize(
-    "kind", [optim.SGD, optim.Adam, optim.NAdam, optim.RMSprop, optim.Adagrad, optim.Lion]
+    ("inputs", "outputs", "y", "kind", "words"),
+    [
+        ((1,), 1, [0.0, 1, 0, 1], "curve", "network of 2 numbers. Each step takes all 4 rows of the data."),
+        ((2,), 2, [0, 1, 0, 1], "border", "Each step takes all 4 rows"),
+        ((2,), 1, [0, 1, 0, 1], "border", "Each step takes all 4 rows"),
+        (
+            (2,),
+            1,
+            [0.1, 1, 0, 1],
+            None,
+            "one input and one output as a curve; of this one it shows the loss.",
+        ),
+        ((1,), 2, [0, 1, 0, 1], "share", "The model has 1 input: no border between its classes can be drawn"),
+        (
+            (3,),
+            2,
+            [0, 1, 0, 1],
+            "share",
+            "The model has 3 inputs: no border between its classes can be drawn",
+        ),
+        ((3,), 3, [[0.0] * 3] * 4, None, "of this one it shows the loss"),
+    ],
 )
-def test_every_named_box_of_a_drawn_rule_gets_a_number(kind):
-    optimizer = kind([Tensor([1.0], requires_grad=True, name="w")])
-    svg, boxes = drawn_rule(optimizer)
-    labels = re.findall(r'id="(n\d+)">.*?<text[^>]*>([^<]*)</text>', svg)
-    unnamed = [box for box, label in labels if label.startswith("u")]  # a formula without a name of its own
-    assert {box for box, _ in labels} - set(unnamed) == set(boxes)
-    assert {"w", "g"} <= {name for _, name in boxes.values()}
-    given = {name for when, name in boxes.values() if when == "before"}
-    assert given <= {"w", *optimizer.state_names, *optimizer.scalars}
+def test_what_is_drawn_of_a_net_is_said(inputs, outputs, y, kind, words):
+    X, y = np.random.default_rng(0).normal(size=(4, *inputs)), np.array(y)
+    page = optim.lab(Linear(inputs[-1], outputs, rng=0), SGD, loss=lambda z, y: np.sum(z**2), data=(X, y))
+    (problem,) = data_of(page)["problems"]
+    assert (problem["view"] or {"kind": None})["kind"] == kind
+    assert words in problem["says"]
+
+
+def test_what_goes_on_and_what_begins_anew_are_told_apart():
+    model, optimizer, X, y = net(2, lr=0.001)
+    found = data_of(optim.lab(model, [optimizer, "Adam"], loss=cross_entropy, data=(X, y)))["methods"]
+    assert [method["label"] for method in found] == ["Adam, going on", "Adam"]
+    (alone,) = data_of(optim.lab(model, [optimizer], loss=cross_entropy, data=(X, y)))["methods"]
+    assert alone["label"] == "Adam"
 
 
 def test_a_page_of_a_net_is_small():

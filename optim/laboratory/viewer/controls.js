@@ -29,6 +29,13 @@ function showWalkers() {
   showSliders();
 }
 
+// The names anew: they tell walkers of one kind apart by their numbers.
+const showLabels = () => [...$("walkers").children].forEach((row, k) => {
+  const { label } = lab.walkers[k];
+  row.querySelector(".name").textContent = label;
+  row.querySelector(".drop")?.setAttribute("aria-label", `Take ${label} out`);
+});
+
 function choose(k) {
   lab.chosen = k;
   showWalkers();
@@ -44,7 +51,9 @@ function remove(k) {
 
 function listenToAdd() {
   const add = $("add");
-  add.replaceChildren(make("option", "Add an optimizer", { value: "" }), ...data.methods.map(({ label }, k) => make("option", label, { value: k })));
+  const offered = make("optgroup", undefined, { label: "those that the page was made with" });
+  offered.append(...data.methods.map(({ label }, k) => make("option", label, { value: k })));
+  add.replaceChildren(make("option", "Add an optimizer", { value: "" }), offered);
   add.addEventListener("change", () => {
     if (add.value === "") return;
     const k = +add.value;
@@ -65,10 +74,10 @@ function showSliders() {
   const walker = chosen(), { numbers, settings, kind } = data.methods[walker.k], rows = [];
   if (kind === "first") for (const name in numbers) {
     const now = { ...numbers, ...walker.changes }[name];
-    if (Array.isArray(now)) now.forEach((x, i) => rows.push(numberRow(`${name}_${i + 1}`, name, x, numbers[name][i], (y) => change(name, now.map((z, j) => (i === j ? y : z))))));
+    if (Array.isArray(now)) now.forEach((x, i) => rows.push(numberRow(`${name}_${i + 1}`, name, x, numbers[name][i], (y) => change(name, methodFor(walker).numbers[name].map((z, j) => (i === j ? y : z))))));
     else rows.push(numberRow(name, name, now, numbers[name], (y) => change(name, y)));
   } else for (const name in CHOICES) if (name in settings) rows.push(choiceRow(name, { ...settings, ...walker.changes }[name]));
-  if (kind === "newton-cg") rows.push(numberRow("initial_radius", "initial_radius", walker.changes.initial_radius ?? settings.initial_radius, 1, (y) => change("initial_radius", y)));
+  if (kind === "newton-cg") rows.push(numberRow("initial_radius", "initial_radius", walker.changes.initial_radius ?? settings.initial_radius, null, (y) => change("initial_radius", y)));
   $("sliders").replaceChildren(...rows, limitRow());
   showLimit();
 }
@@ -81,49 +90,62 @@ function scaleOf(name, usual) {
 }
 
 function numberRow(id, name, now, usual, changed) {
-  const row = make("div", undefined, { class: "slider" }), scale = scaleOf(name, usual), title = symbol(id);
+  const row = make("div", undefined, { class: "slider" }), scale = scaleOf(name, usual ?? 1), title = symbol(id);
   const slide = make("input", undefined, { id: `slide-${id}`, type: "range", min: 0, max: 1, step: 0.002, "aria-label": title });
   const exact = make("input", undefined, { id: `number-${id}`, type: "text", inputmode: "decimal", autocomplete: "off", spellcheck: "false", "aria-label": `${title}, as a number` });
-  const write = (x) => { // null: the optimizer chooses it
+  const write = (x, moved) => { // null: the optimizer chooses it; `moved`: the slider is there already, and its steps are coarser
     exact.value = x ?? "";
     exact.placeholder = "its own";
-    slide.value = x === null ? 0.5 : scale.to(x);
+    if (!moved) slide.value = x === null ? 0.5 : scale.to(x);
     slide.setAttribute("aria-valuetext", x === null ? "its own" : short(x));
   };
-  const track = make("span", undefined, { class: "track" });
+  const track = make("span", undefined, { class: "track" }), why = refusal(), least = usual === null || name === "initial_radius" ? "above 0" : "of 0 or more";
+  let good = now;
+  const take = (x, moved) => {
+    why.textContent = changed(x);
+    if (why.textContent) write(good); else write(good = x, moved);
+  };
   write(now);
-  slide.addEventListener("input", () => { const x = scale.from(+slide.value); exact.value = String(x); slide.setAttribute("aria-valuetext", short(x)); changed(x); });
+  slide.addEventListener("input", () => take(scale.from(+slide.value), true));
   exact.addEventListener("change", () => {
-    const x = Number(exact.value.replace(",", ".").replace("−", "-")), fits = Number.isFinite(x) && exact.value.trim() !== "" && x >= 0 && (!MEMORY.includes(name) || x < 1);
-    exact.setAttribute("aria-invalid", !fits);
-    if (!fits) { $("leader").textContent = `${title} has to be a number ${MEMORY.includes(name) ? "from 0 to below 1" : "of 0 or more"}; the walk keeps the one before.`; return; }
-    write(x);
-    changed(x);
+    const text = exact.value.trim(), x = Number(text.replace(",", ".").replace("−", "-"));
+    if (text !== "" && fitsLike(x, usual, name)) { take(x); return; }
+    write(good);
+    why.textContent = `“${text}” is not taken: ${title} is a number ${MEMORY.includes(name) ? "from 0 to below 1" : least}.`;
   });
   track.append(slide);
-  row.append(make("label", title, { for: slide.id }), track, exact);
+  row.append(make("label", title, { for: slide.id }), track, exact, why);
   return row;
 }
+
+// The place beside a number or a choice that says why it was refused; it is read out.
+const refusal = () => make("p", "", { class: "refusal", role: "status" });
 
 function choiceRow(name, now) {
   const row = make("div", undefined, { class: "slider choice" }), select = make("select", undefined, { id: `choice-${name}` });
   for (const word of new Set([...CHOICES[name], now])) select.append(make("option", word ?? "none", { value: String(word) }));
   select.value = String(now);
-  select.addEventListener("change", () => change(name, select.value === "null" ? null : select.value));
-  row.append(make("label", name.replace(/_/g, " "), { for: select.id }), select);
+  const why = refusal();
+  select.addEventListener("change", () => {
+    why.textContent = change(name, select.value === "null" ? null : select.value);
+    select.value = String({ ...data.methods[chosen().k].settings, ...chosen().changes }[name]);
+  });
+  row.append(make("label", name.replace(/_/g, " "), { for: select.id }), select, why);
   return row;
 }
 
+// Change a number or setting of the chosen walker. Returns why it cannot be, or nothing.
 function change(name, value) {
   const walker = chosen(), { changes } = walker;
   walker.changes = { ...changes, [name]: value };
   try { walker.runner = makeRunnerFor(walker); } catch (error) { // settings that exclude each other
     walker.changes = changes;
-    $("leader").textContent = error.message;
-    return;
+    return error.message;
   }
   showLimit();
+  showLabels();
   show(lab.t);
+  return "";
 }
 
 // The limit of the rate, where there is a proven one: on a loss whose Hessian is the same everywhere.

@@ -17,8 +17,8 @@ function short(x, digits = 4) {
   return minus(String(+x.toPrecision(digits)));
 }
 
-// As wide as the boxes of a drawn rule have room for.
-const boxed = (x) => minus(Math.abs(x) >= 1e6 || (x !== 0 && Math.abs(x) < 1e-4) ? x.toExponential(6) : String(+x.toPrecision(8)));
+// In tables, and in the boxes of a drawn rule, which have room for these seven digits.
+const long = (x) => short(x, 7);
 
 function say(element, x, text = short(x)) {
   if (element.textContent !== text) element.textContent = text;

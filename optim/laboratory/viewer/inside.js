@@ -1,6 +1,7 @@
 // Inside a step: the rule as it is drawn, with the numbers of one coordinate in its boxes, and the same as a table.
 
 const CORRECTED = { m_hat: ["m", 0], v_hat: ["v", 1] };
+const WIDE = 700; // pixels of a drawing, from which on it does not stand beside its table
 
 function showInside() {
   const walker = chosen(), { runner } = walker, i = Math.min(lab.coordinate, problemNow().n - 1), method = data.methods[walker.k];
@@ -36,7 +37,7 @@ function followed(walker, i) {
   if (walker.slopes?.of !== walker.runner || walker.slopes.i !== i) walker.slopes = { of: walker.runner, i, runner: makeRunnerFor(walker, lab.start, "slopes"), rows: [] };
   const { runner, rows } = walker.slopes, { t } = walker.runner, until = performance.now() + 5;
   while (rows.length < t && performance.now() < until) {
-    const step = runner.seek(rows.length + 1).trace(i), [average, square] = keptOf(step);
+    const step = made(runner.seek(rows.length + 1), i), [average, square] = keptOf(step);
     rows.push([step.g, step[average] ?? NaN, Math.sqrt(step[square])]);
   }
   return rows.length >= t;
@@ -59,7 +60,14 @@ function drawSlopes(plot) {
 function traced(runner, i) {
   const { theta, state, counters } = runner.before, before = { w: theta[i], ...counters };
   runner.method.rule.state.forEach((name, k) => { before[name] = state[k][i]; });
-  return { ...runner.trace(i), before, t: runner.t };
+  return { ...made(runner, i), before, t: runner.t };
+}
+
+// What the rule computed for a coordinate. Without a correction m̂ is m itself, and is not shown a second time.
+function made(runner, i) {
+  const step = runner.trace(i);
+  if (runner.method.rule.constants.bias_correction === false) for (const name in CORRECTED) delete step[name];
+  return step;
 }
 
 function insertRule(drawing, rule) {
@@ -67,13 +75,10 @@ function insertRule(drawing, rule) {
   drawing.dataset.rule = rule;
   drawing.replaceChildren();
   if (!svg) return;
-  svg.lastElementChild.remove(); // its legend names the numbers, which the page shows beside their sliders
-  const [, , width, height] = svg.getAttribute("viewBox").split(" "), least = height - 51;
-  svg.setAttribute("viewBox", `0 0 ${width} ${least}`);
-  svg.setAttribute("height", least);
+  const width = svg.getAttribute("width");
   svg.style.minWidth = `${0.75 * width}px`; // beyond, it scrolls: a smaller one cannot be read
+  drawing.parentElement.classList.toggle("stacked", width > WIDE);
   svg.removeAttribute("role");
-  for (const line of svg.querySelectorAll(".node text:last-of-type")) line.textContent = ""; // what stood there made room for a number
   drawing.append(svg);
 }
 
@@ -82,7 +87,7 @@ function fillBoxes(drawing, boxes, found) {
     const [when, name] = boxes[id], line = drawing.querySelector(`#${id} text:last-of-type`);
     if (!line) continue;
     const x = found === null ? undefined : when === "before" ? found.before[name] : found[name];
-    line.textContent = x === undefined ? "" : boxed(x);
+    line.textContent = x === undefined ? "" : long(x);
   }
 }
 
@@ -95,7 +100,7 @@ function ruleRows(walker, found) {
     const [stem, k] = CORRECTED[name] ?? [], beta = numbers.betas?.[k] ?? (k === 0 ? numbers.beta : undefined);
     const correction = 1 / (1 - beta ** (found.before.t + 1)); // of the training's step, which may have begun before the page
     const corrects = Math.abs(found[name] - correction * found[stem]) <= 1e-9 * Math.abs(found[name]); // NAdam's m̂ is another
-    if (stem && corrects && runner.method.rule.constants.bias_correction !== false) rows.push([`correction_${stem}`, `correction 1/(1 − ${symbol(numbers.betas ? `beta_${k + 1}` : "beta")}ᵗ)`, undefined, correction]);
+    if (stem && corrects) rows.push([`correction_${stem}`, `correction 1/(1 − ${symbol(numbers.betas ? `beta_${k + 1}` : "beta")}ᵗ)`, undefined, correction]);
     rows.push([name, symbol(name), undefined, found[name]]);
   }
   if (found.lr_eff !== undefined) rows.push(["lr_eff", symbol("lr_eff"), undefined, found.lr_eff]);
@@ -155,6 +160,6 @@ function fillTable(table, rows, head) {
   }
   rows.forEach(([, , ...numbers], r) => numbers.forEach((x, k) => {
     const cell = table.rows[r + 1].cells[k + 1];
-    if (typeof x === "number") say(cell, x, short(x, 6)); else cell.textContent = x ?? "";
+    if (typeof x === "number") say(cell, x, long(x)); else cell.textContent = x ?? "";
   }));
 }

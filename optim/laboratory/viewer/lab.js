@@ -92,8 +92,9 @@ function openState({ problem, start, methods, chosen: position = 0, t, steps, ax
   $("axis").value = axis;
   $("time").max = steps;
   $("says").textContent = found?.says ?? data.problems[problem].says;
-  $("map").setAttribute("aria-label", `Map of ${data.problems[problem].name} with the walks on it`);
-  document.body.classList.toggle("mapless", problemNow().n > 2 && !data.problems[problem].view);
+  const { name, view } = data.problems[problem];
+  $("map").setAttribute("aria-label", `Map of ${name} with the walks on it`);
+  document.body.classList.toggle("mapless", problemNow().n > 2 && !view);
   const names = problemNames();
   $("coordinate").replaceChildren(...names.map((name, i) => make("option", name, { value: i })));
   $("coordinate").value = lab.coordinate;
@@ -242,6 +243,7 @@ function listen() {
   press("forth", () => go(lab.t + 1));
   press("play", () => (lab.playing ? (pause(), remember()) : play()));
   press("theme", flip);
+  press("anew", () => (lab.preset ? openPreset(lab.preset) : openFirst()));
   press("double", () => { const { lr } = methodFor(chosen()).numbers; change("lr", 2 * lr); showSliders(); });
   $("time").addEventListener("input", () => go(+$("time").value));
   $("axis").addEventListener("change", () => { lab.axis = $("axis").value; show(lab.t); });
@@ -295,8 +297,12 @@ function begin() {
   stability.plot = makePlot($("stability"), drawStability);
   listen();
   const found = stateOf(location.hash);
-  if (found) openState(found);
-  else if (data.presets.length) openPreset(data.presets[0].name);
+  if (found) openState(found); else openFirst();
+}
+
+// As the page opens.
+function openFirst() {
+  if (data.presets.length) openPreset(data.presets[0].name);
   else openState({ problem: 0, methods: data.methods.slice(0, 6).map((_, k) => [k, {}]), t: 0, steps: data.steps, axis: "steps", panel: "inside", coordinate: 0 });
 }
 

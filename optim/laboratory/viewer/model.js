@@ -26,6 +26,8 @@ function showModel() {
   ], ["", "value"]);
   showCG(runner.info);
   $("model-says").textContent = modelSentence(walker, foretold, actual, bend);
+  const { numbers, settings } = methodFor(walker);
+  if ((numbers ?? settings).weight_decay) $("model-says").textContent += " g and H are those of the loss, without weight decay.";
 }
 
 // pᵀHp, with the product itself: a difference of losses would lose half of its digits.

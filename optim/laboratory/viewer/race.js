@@ -8,14 +8,23 @@ function makeWalker(k, changes = {}) {
   return { k, changes, look, shape: SHAPES[look], get label() { return labelOf(this); }, runner: null };
 }
 
-// The name of its method; with the numbers that the reader or the preset has changed where two walkers have the same method.
+// The name of its method; with the options in which they differ where walkers have the same one, and at last a number.
 function labelOf(walker) {
-  const { label } = data.methods[walker.k], others = lab.walkers.filter((other) => other !== walker && other.k === walker.k);
-  const apart = Object.keys(walker.changes).filter((name) => others.some((other) => String(other.changes[name]) !== String(walker.changes[name])));
-  return [label, ...apart.map((name) => {
-    const value = walker.changes[name];
-    return typeof value === "string" ? value : `${name === "lr" ? name : symbol(name)} ${[value].flat().map((x) => (x === null ? "none" : short(x))).join(", ")}`;
-  })].join(", ");
+  const { name } = data.methods[walker.k], alike = lab.walkers.filter((other) => data.methods[other.k].name === name), mine = optionsOf(walker);
+  const told = (options, key) => `${key}=${optionText(options[key])}`, differs = (other, key) => told(optionsOf(other), key) !== told(mine, key);
+  const apart = Object.keys(mine).filter((key) => mine[key] && alike.some((other) => differs(other, key)));
+  const same = alike.slice(0, Math.max(0, alike.indexOf(walker))).filter((other) => !Object.keys(mine).some((key) => differs(other, key))).length;
+  return `${name}${apart.length ? `(${apart.map((key) => told(mine, key)).join(", ")})` : ""}${same ? ` (${same + 1})` : ""}`;
+}
+
+function optionsOf(walker) {
+  const { kind, rule, numbers, settings } = methodFor(walker);
+  return kind === "first" ? { ...numbers, ...rule.constants } : settings;
+}
+
+function optionText(x) {
+  if (Array.isArray(x)) return `(${x.map(optionText).join(", ")})`;
+  return typeof x === "number" ? short(x) : typeof x === "string" ? `'${x}'` : x ? "True" : "None";
 }
 const colourOf = (walker) => ink(`walk-${walker.look}`);
 const problemNow = () => problemOf(lab, "shown");
@@ -52,7 +61,7 @@ function bring(runner, t) {
 
 // The map
 
-const map = { plot: null, image: null, key: "", axes: null };
+const map = { plot: null, image: null, key: "", axes: null, waits: 0 };
 
 function drawMap(plot) {
   const problem = problemNow(), { view } = data.problems[lab.problem];
@@ -64,24 +73,16 @@ function drawMap(plot) {
 }
 
 function drawPlane(plot) {
-  const { c, width, height, ratio } = plot, [xs, ys] = lab.box, edge = 26;
-  const X = makeAxis(xs[0], xs[1], edge + 12, width), Y = makeAxis(ys[0], ys[1], height - edge, 0), w = width - edge - 12, h = height - edge;
+  const { c, ratio } = plot, [xs, ys] = lab.box, { X, Y, left, w, h } = planeAxes(plot, xs, ys, problemNames());
   const key = [lab.problem, lab.box, w, h, ratio, ink("background")].join();
   if (map.key !== key) {
     map.image = landscapeImage(makeLandscape(problemNow(), lab.box), Math.round(w * ratio), Math.round(h * ratio));
     map.key = key;
   }
-  c.drawImage(map.image, edge + 12, 0, w, h);
-  c.fillStyle = ink("muted");
-  c.textBaseline = "top";
-  c.textAlign = "center";
-  for (const t of X.ticks) c.fillText(X.text(t), Math.max(edge + 18, Math.min(X(t), width - 12)), height - edge + 6);
-  c.textAlign = "right";
-  c.textBaseline = "middle";
-  for (const t of Y.ticks) c.fillText(Y.text(t), edge + 8, Math.max(7, Math.min(Y(t), height - edge - 6)));
+  c.drawImage(map.image, left, 0, w, h);
   c.save();
   c.beginPath();
-  c.rect(edge + 12, 0, w, h);
+  c.rect(left, 0, w, h);
   c.clip();
   for (const [x, y] of data.problems[lab.problem].minima) drawStar(c, X(x), Y(y));
   for (const walker of lab.walkers) drawPath(c, X, Y, walker);
@@ -92,6 +93,23 @@ function drawPlane(plot) {
   }
   c.restore();
   map.axes = { X, Y };
+}
+
+// The axes of a map, written: `left` and the size of what they frame. A name takes the place of the last number.
+function planeAxes({ c, width, height }, xs, ys, [across, up]) {
+  const left = 38, h = height - 26, X = makeAxis(xs[0], xs[1], left, width), Y = makeAxis(ys[0], ys[1], h, 0);
+  c.fillStyle = ink("muted");
+  c.textBaseline = "top";
+  c.textAlign = "center";
+  for (const t of X.ticks) if (X(t) < width - 30) c.fillText(X.text(t), Math.max(left + 6, X(t)), h + 6);
+  c.textAlign = "right";
+  c.textBaseline = "middle";
+  for (const t of Y.ticks) if (Y(t) > 22) c.fillText(Y.text(t), left - 4, Math.min(Y(t), h - 6));
+  c.fillStyle = ink("text");
+  c.fillText(up, left - 4, 8);
+  c.textBaseline = "top";
+  c.fillText(across, width - 4, h + 6);
+  return { X, Y, left, w: width - left, h };
 }
 
 function drawStar(c, x, y) {
@@ -121,7 +139,7 @@ function drawPath(c, X, Y, walker) {
 function drawCurve(plot) {
   const { c } = plot, problem = problemNow(), g = new Float64Array(1), [low, most] = lab.box[0], xs = [], ys = [];
   for (let k = 0; k <= 300; k++) { xs.push(low + ((most - low) * k) / 300); ys.push(problem.gradient(Float64Array.of(xs[k]), g)); }
-  const F = frame(plot, { low, high: most, label: "w" }, rangeOf(ys, false), { left: 48, bottom: 30 });
+  const F = frame(plot, { low, high: most, label: "w" }, { ...rangeOf(ys, false), label: "f" }, { left: 48, bottom: 30 });
   F.inside(() => {
     drawLine(c, F, xs, ys, ink("muted"));
     for (const walker of lab.walkers) {
@@ -144,14 +162,12 @@ function answers(theta) {
   return forward.run(theta);
 }
 
-// A net: its curve over one input for every walker, or for the chosen one its answer over two.
-function drawNet(plot, view) {
-  if (view.size.length === 1) drawFit(plot, view); else drawBoundary(plot, view);
-}
+// A net: its curve over one input for every walker; for the chosen one its answer over two; or what share of the rows all answer rightly.
+const drawNet = (plot, view) => ({ curve: drawFit, border: drawBorder, share: drawShares })[view.kind](plot, view);
 
 function drawFit(plot, view) {
   const { c } = plot, [low, most] = view.box[0], n = view.size[0], xs = Array.from({ length: n }, (_, k) => low + ((most - low) * k) / (n - 1));
-  const F = frame(plot, { low, high: most, label: "x" }, rangeOf(view.labels, false), { left: 48, bottom: 30 });
+  const F = frame(plot, { low, high: most, label: "x" }, { ...rangeOf(view.labels, false), label: "y" }, { left: 48, bottom: 30 });
   F.inside(() => {
     c.fillStyle = ink("muted");
     view.points.forEach(([x], k) => { c.beginPath(); c.arc(F.X(x), F.Y(view.labels[k]), 2.4, 0, 7); c.fill(); });
@@ -159,9 +175,8 @@ function drawFit(plot, view) {
   });
 }
 
-function drawBoundary(plot, view) {
-  const { c, width, height } = plot, [xs, ys] = view.box, [nx, ny] = view.size;
-  const X = makeAxis(xs[0], xs[1], 0, width), Y = makeAxis(ys[0], ys[1], height, 0);
+function drawBorder(plot, view) {
+  const { c } = plot, [xs, ys] = view.box, [nx, ny] = view.size, { X, Y, left, w, h } = planeAxes(plot, xs, ys, ["x₁", "x₂"]);
   const out = answers(chosen().runner.theta), image = c.createImageData(nx, ny), back = rgb(ink("background"));
   const kinds = [...new Set(view.labels)].sort((a, b) => a - b), hues = kinds.map((_, k) => rgb(ink(`walk-${k % 6}`)));
   for (let j = 0; j < ny; j++) for (let i = 0; i < nx; i++) {
@@ -174,11 +189,60 @@ function drawBoundary(plot, view) {
   small.height = ny;
   small.getContext("2d").putImageData(image, 0, 0);
   c.imageSmoothingEnabled = true;
-  c.drawImage(small, 0, 0, width, height);
+  c.drawImage(small, left, 0, w, h);
   view.points.forEach(([x, y], k) => {
     const kind = kinds.indexOf(view.labels[k]);
     drawMark(c, SHAPES[kind % 6], X(x), Y(y), 3.4, ink(`walk-${kind % 6}`), ink("background"));
   });
+}
+
+// The share of the rows that a net answers with their class, along each walk.
+function drawShares(plot, view) {
+  const { c } = plot, F = frame(plot, { low: 0, high: lab.steps, label: "steps" }, { low: 0, high: 1.04, label: "share of the rows answered rightly" });
+  const told = [];
+  let done = true;
+  F.inside(() => {
+    for (const walker of lab.walkers) {
+      const { theta, t } = walker.runner, survey = surveyed(walker, "share", ({ theta: there }) => shareRight(there, view)), now = shareRight(theta, view);
+      drawLine(c, F, [...survey.ts, t], [...survey.seen, now], colourOf(walker), DASHES[walker.look % 4], walker === chosen() ? 2.4 : 1.5);
+      drawMark(c, walker.shape, F.X(t), F.Y(now), walker === chosen() ? 5.5 : 4.5, colourOf(walker), ink("background"));
+      told.push(`${walker.label} ${short(now)}`);
+      done &&= survey.done;
+    }
+  });
+  plot.canvas.setAttribute("aria-label", `Share of the rows that each walk answers rightly: ${told.join(", ")}`);
+  if (!done && !map.waits) map.waits = requestAnimationFrame(() => { map.waits = 0; plot.draw(); });
+}
+
+// With one output, a row is of class 1 where it is above 0; with more, of the class of the largest.
+function shareRight(theta, { labels, outputs }) {
+  const forward = FORWARDS[lab.problem];
+  forward.data[0].set(problemNow().data[0]);
+  const out = forward.run(theta);
+  const right = labels.filter((label, row) => {
+    const mine = Array.from(out.subarray(row * outputs, (row + 1) * outputs));
+    return !mine.some(Number.isNaN) && (outputs === 1 ? mine[0] > 0 === label > 0 : mine.indexOf(Math.max(...mine)) === label);
+  });
+  return right.length / labels.length;
+}
+
+// What `find` sees at places evenly spaced along a walk, up to where it is: a few more each time, so that the page stays quick.
+// `ts` are the steps, `seen` what was found; and whether all is `done`.
+const PLACES = 48;
+function surveyed(walker, part, find) {
+  walker.surveys ??= {};
+  if (walker.surveys[part]?.of !== walker.runner) walker.surveys[part] = { of: walker.runner, runner: makeRunnerFor(walker, lab.start, part), ts: [], seen: [] };
+  const { runner, ts, seen } = walker.surveys[part], until = performance.now() + 6;
+  const found = (done) => { const count = ts.filter((t) => t <= walker.runner.t).length; return { ts: ts.slice(0, count), seen: seen.slice(0, count), done }; };
+  for (;;) {
+    const k = ts.length, t = Math.round((k * lab.steps) / PLACES);
+    if (k > PLACES || t > walker.runner.t) return found(true);
+    if (performance.now() > until) return found(false);
+    runner.seek(t);
+    if (runner.t < t) return found(true);
+    ts.push(t);
+    seen.push(find(runner));
+  }
 }
 
 // The hue of the class that a net answers with at a place, and how sure it is, from 0 to 1. One output is a logit.
@@ -256,12 +320,15 @@ function drawLosses(plot) {
   const costs = lab.axis === "costs", F = frame(plot, { low: 0, high: lab.steps, label: costs ? "gradients" : "steps" }, { ...y, label: "loss" });
   F.inside(() => {
     for (const walker of lab.walkers) {
-      const { path, t, loss } = walker.runner, xs = costs ? path.costs : path.losses.map((_, k) => k), width = walker === chosen() ? 2.4 : 1.5;
+      const { path, t } = walker.runner, xs = costs ? path.costs : path.losses.map((_, k) => k), width = walker === chosen() ? 2.4 : 1.5;
       c.globalAlpha = 0.3;
       drawLine(c, F, xs, path.losses, colourOf(walker), DASHES[walker.look % 4], width);
       c.globalAlpha = 1;
       drawLine(c, F, xs.slice(0, t + 1), path.losses.slice(0, t + 1), colourOf(walker), DASHES[walker.look % 4], width);
-      if (Number.isFinite(loss)) drawMark(c, walker.shape, F.X(xs[t]), Math.min(F.bottom, Math.max(F.top, F.Y(loss))), 4.5, colourOf(walker), ink("background"));
     }
   });
+  for (const walker of lab.walkers) { // whole, also at the edge
+    const { path, t, loss } = walker.runner;
+    if (Number.isFinite(loss)) drawMark(c, walker.shape, F.X(costs ? path.costs[t] : t), Math.min(F.bottom, Math.max(F.top, F.Y(loss))), 4.5, colourOf(walker), ink("background"));
+  }
 }

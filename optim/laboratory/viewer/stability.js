@@ -1,10 +1,10 @@
 // Stability: the rate times the largest curvature that the optimizer sees, beside the number where its steps begin to grow.
 //
 // On a parabola with curvature λ, gradient descent is stable up to lr·λ = 2, the heavy ball up to 2 + 2μ, its Nesterov form up to
-// (2 + 2μ)/(1 + 2μ), an average of gradients up to (2 + 2β)/(1 − β). A method that divides the slope by P sees P^(−½)·H·P^(−½).
+// (2 + 2μ)/(1 + 2μ), an average of gradients up to (2 + 2β)/(1 − β). H is the Hessian of the loss. A rule that adds the weight decay
+// λ·w to the slope sees H + λI, and one that divides the slope by P sees P^(−½)·(H + λI)·P^(−½).
 // Reference: Cohen et al. 2021 and 2022.
 
-const PLACES = 48; // along a walk, where curvature is measured
 const SHOWN = 3; // eigenvalues
 
 // {most, formula} for an optimizer; null where no limit is known, as for a rule that takes a sign.
@@ -23,13 +23,26 @@ function limitOf(walker) {
 const divides = (walker) => ["Adam", "AdamW", "RMSprop", "Adagrad"].includes(methodFor(walker).rule?.name);
 const decayOf = (walker) => (methodFor(walker).rule?.name === "AdamW" ? 0 : (methodFor(walker).numbers?.weight_decay ?? 0));
 
+// What the rule sees, as text.
+function seenMatrix(walker) {
+  const H = decayOf(walker) ? "H + λI" : "H";
+  return divides(walker) ? `P⁻½${decayOf(walker) ? `(${H})` : H}P⁻½` : H;
+}
+
+// The loss with ½λ‖w‖² in its products.
+function decayed(problem, lambda) {
+  if (!lambda) return problem;
+  return { ...problem, product(v, out) { problem.product(v, out); for (let i = 0; i < v.length; i++) out[i] += lambda * v[i]; } };
+}
+
 // The rate up to which the walk converges from anywhere, on a parabola that is bounded below.
 function rateLimit(walker) {
   const found = limitOf(walker);
   if (!found || divides(walker)) return null;
-  const { values } = symmetricEigen(hessian(problemNow(), lab.start), problemNow().n), most = values.at(-1) + decayOf(walker);
-  if (!(values[0] >= -1e-12 * most) || !(most > 0)) return null;
-  return { limit: found.most / most, formula: `${found.formula.includes("+") && !found.formula.includes("/") ? `(${found.formula})` : found.formula}/λmax` };
+  const decay = decayOf(walker), { values } = symmetricEigen(hessian(problemNow(), lab.start), problemNow().n), most = values.at(-1) + decay;
+  if (!(values[0] + decay >= -1e-12 * most) || !(most > 0)) return null;
+  const above = found.formula.includes("+") && !found.formula.includes("/") ? `(${found.formula})` : found.formula;
+  return { limit: found.most / most, formula: `${above}/${decay ? "(λmax + λ)" : "λmax"}` };
 }
 
 // Whether the Hessian is the same at five places.
@@ -47,34 +60,19 @@ function constantCurvature() {
   return same;
 }
 
-// At the place of a runner, up to a share of `tolerance`: the `most` largest eigenvalues, and the rate times those that the
+// At the place of a runner, up to a share of `tolerance`: the `most` largest eigenvalues of H, and the rate times those that the
 // optimizer sees.
 function seenCurvature(walker, runner, most, tolerance) {
   const problem = runner.problem ?? problemNow(), { theta } = runner, k = Math.min(most, problem.n);
   feed(problem, runner.t + 1); // the mini-batch of the step to come
-  const eigenvalues = topEigenvalues(problem, theta, k, undefined, tolerance).map((x) => x + decayOf(walker));
-  if (!divides(walker)) return { eigenvalues, products: eigenvalues.map((x) => methodFor(walker).numbers.lr * x) };
+  const eigenvalues = topEigenvalues(problem, theta, k, undefined, tolerance), decay = decayOf(walker);
+  if (!divides(walker)) return { eigenvalues, products: eigenvalues.map((x) => methodFor(walker).numbers.lr * (x + decay)) };
   const P = runner.t ? Float64Array.from({ length: problem.n }, (_, i) => 1 / runner.trace(i).lr_eff) : [];
   const known = P.length && P.every((x) => x > 0 && x < Infinity);
-  return { eigenvalues, products: known ? topEigenvalues(problem, theta, k, P, tolerance) : eigenvalues.map(() => NaN) };
+  return { eigenvalues, products: known ? topEigenvalues(decayed(problem, decay), theta, k, P, tolerance) : eigenvalues.map(() => NaN) };
 }
 
-// The curve along the walk; a few places each time, so that the page stays quick.
-function surveyed(walker) {
-  if (walker.surveyed !== walker.runner) Object.assign(walker, { surveyed: walker.runner, survey: { runner: makeRunnerFor(walker, lab.start, "survey"), ts: [], seen: [] } });
-  const { survey } = walker, until = performance.now() + 6;
-  for (;;) {
-    const k = survey.ts.length, t = Math.round((k * lab.steps) / PLACES);
-    if (k > PLACES || t > walker.runner.t) return true;
-    if (performance.now() > until) return false;
-    survey.runner.seek(t);
-    if (survey.runner.t < t) return true;
-    survey.ts.push(t);
-    survey.seen.push(Number.isFinite(survey.runner.loss) ? seenCurvature(walker, survey.runner, SHOWN, 1e-4).products : []);
-  }
-}
-
-const stability = { plot: null };
+const stability = { plot: null, survey: null }; // the rate times what the optimizer sees, along the chosen walk
 
 function showStability() {
   const walker = chosen(), found = limitOf(walker), able = Boolean(problemNow().product) && found !== null;
@@ -86,16 +84,22 @@ function showStability() {
   }
   const finite = walker.runner.theta.every(Number.isFinite), { lr } = methodFor(walker).numbers;
   const { eigenvalues, products } = finite ? seenCurvature(walker, walker.runner, SHOWN, problemNow().n > DENSE_LIMIT ? 1e-4 : 1e-9) : { eigenvalues: [NaN], products: [NaN] };
-  const names = ["largest", "second", "third"], of = divides(walker) ? "P⁻½HP⁻½" : "H";
+  const names = ["largest", "second", "third"], of = seenMatrix(walker), decay = decayOf(walker);
   fillTable($("stability-table"), [
     ["product", `lr × ${names[0]} eigenvalue of ${of}`, products[0]], ["most", `stable up to ${found.formula}`, found.most],
     ...products.slice(1).map((x, k) => [`product${k + 2}`, `lr × ${names[k + 1]}`, x]),
     ...eigenvalues.map((x, k) => [`eigenvalue${k + 1}`, k ? names[k] : "largest eigenvalue of H", x]), ["lr", symbol("lr"), lr],
+    ...(decay ? [["decay", symbol("weight_decay"), decay]] : []),
   ], ["", "value"]);
-  $("stability-says").textContent = stabilitySentence(walker, products[0], found.most, Math.min(...eigenvalues));
-  const done = surveyed(walker);
+  const decays = decay ? " H is the Hessian of the loss; weight decay adds λ to it." : "";
+  $("stability-says").textContent = stabilitySentence(walker, products[0], found.most, Math.min(...eigenvalues) + decay) + decays;
+  const next = document.querySelector("#panel-stability .next");
+  next.hidden = products.length < 2;
+  next.textContent = products.length > 2 ? "the second and third eigenvalue" : "the second eigenvalue";
+  const see = (runner) => (Number.isFinite(runner.loss) ? seenCurvature(walker, runner, SHOWN, 1e-4).products : []);
+  stability.survey = surveyed(walker, "curvature", see);
   stability.plot.draw();
-  if (!done) requestAnimationFrame(() => { if (lab.panel === "stability") showStability(); });
+  if (!stability.survey.done) requestAnimationFrame(() => { if (lab.panel === "stability") showStability(); });
 }
 
 function unlimited(walker) {
@@ -110,7 +114,7 @@ function stabilitySentence(walker, product, most, least) {
   const share = product / most;
   if (share < 0) return "The loss bends down in every direction here: no parabola holds the steps.";
   if (share === 0) return "The loss has no curvature here, so its limit says nothing: at a kink no rate is small enough.";
-  const at = `At ${short(100 * share, 3)} % of the limit`;
+  const at = share > 2 ? `At ${short(share, 3)} times the limit` : `At ${short(100 * share, 3)} % of the limit`;
   if (share > 1) return `${at}: along the steepest direction each step overshoots by more than the last.`;
   if (least < -1e-9 * Math.abs(product)) return `${at} along the steepest direction. Along another the loss bends down, and a walk leaves it at any rate.`;
   if (share > 0.95) return `${at}: the walk is at the edge of stability.`;
@@ -119,9 +123,10 @@ function stabilitySentence(walker, product, most, least) {
 
 function drawStability(plot) {
   const walker = chosen(), found = limitOf(walker);
-  if (!found || !walker.survey) return;
-  const { c } = plot, { ts, seen } = walker.survey;
-  const y = rangeOf([0, found.most * 1.25, ...seen.map(([x]) => x).filter((x) => x < 4 * found.most)], false);
+  if (!found || !stability.survey) return;
+  const { c } = plot, { ts, seen } = stability.survey;
+  const tops = seen.map(([x]) => x), far = tops.some((x) => x > 4 * found.most && x < Infinity); // then the axis counts decades
+  const y = rangeOf([...(far ? [found.most / 2] : [0]), found.most * 1.25, ...(far ? tops.filter((x) => x > 0) : tops)], far);
   const F = frame(plot, { low: 0, high: lab.steps, label: "steps" }, { ...y, label: "lr × curvature" });
   F.inside(() => {
     drawLine(c, F, [0, lab.steps], [found.most, found.most], ink("text"), [6, 4], 1.5);
