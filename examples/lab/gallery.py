@@ -49,7 +49,13 @@ def rare_slope() -> Problem:
     slopes = np.where(np.arange(adam_can_fail.PERIOD) == 0, 1010.0, -10.0)[:, None]
     says = "The slope is 1010 in one of 101 steps, and −10 in the others: their sum says that less is better."
     return problem_of(
-        lambda slope: slope[0, 0] * w, [("w", w)], (slopes[:1],), (slopes,), name="a rare slope", says=says
+        lambda slope: slope[0, 0] * w,
+        [("w", w)],
+        (slopes[:1],),
+        (slopes,),
+        name="a rare slope",
+        says=says,
+        region=((-1.0, 21.0),),
     )
 
 
@@ -165,10 +171,10 @@ def forgetful() -> Preset:
     last = {"t": 30 * period, "minus": 29 * period}
     return Preset(
         "Gallery: Adam can fail",
-        "A rare large slope is forgotten before it counts: Adam goes up where it should go down.",
+        "A rare large slope is forgotten before it counts: Adam climbs the mean, and AMSGrad does not.",
         "a rare slope",
         [("Adam", numbers), ("AMSGrad", numbers)],
-        t=period,
+        t=5 * period,
         steps=10 * period,
         measures=[
             row("Adam: change of x in a period ÷ lr", 1.9008548, 1e-6, "coordinate", **last),

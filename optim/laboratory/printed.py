@@ -141,7 +141,8 @@ def objective_script(
     Returns:
         An expression whose value is
         {n, names, shapes, offsets, inputs, data, gradient(theta, g) → loss,
-        point(theta) → loss, pointGradient(g), product(v, out)}.
+        constantHessian, point(theta) → loss, pointGradient(g), product(v, out)}.
+        `constantHessian` is true if no part of the product was computed from θ.
 
     Raises:
         TypeError: something recorded cannot be printed; the message names it.
@@ -159,7 +160,7 @@ def objective_script(
     kept: list[Any] = []
     state: list[str] = []
     if curvature:
-        more, kept = _curvature(to, f, args, unknowns, data)
+        more, kept, members["constantHessian"] = _curvature(to, f, args, unknowns, data)
         functions += more
         state = [f"const at = new Float64Array({unknowns.n});", "let done = 0;"]
     shared, texts = script(functions, kept)
@@ -181,8 +182,9 @@ def _gradient(to: Lowering, found: Any, unknowns: _Unknowns, data: _Data) -> Fun
 
 def _curvature(
     to: Lowering, f: Any, args: Sequence[Any], unknowns: _Unknowns, data: _Data
-) -> tuple[list[Function], list[Any]]:
-    """Loss, gradient and products at one point; each part is computed when it is first needed.
+) -> tuple[list[Function], list[Any], bool]:
+    """Loss, gradient and products at one point; each part is computed when it is first needed. Also their
+    common memory, and whether the products are the same at every point.
 
     `done` counts the parts that have run: 1 the gradient, 2 what the products share.
     """
@@ -199,18 +201,42 @@ def _curvature(
     put_in_stages(lines, [arguments + rest, [], [], tangents], [1, m, 0, m])
     parts = [fused(to.lowered([x for x in lines.lines if x.stage == s])) for s in range(4)]
     loss, *results = lines.outputs
+    constant = not _depend(results[m:], rest)
     copies = fused(_copies(to, results[:m], unknowns.views("g")))
     products = fused([*parts[3], *_copies(to, results[m:], unknowns.views("out"))])
     first = "if (done < 1) { slope(); done = 1; }"
-    return [
-        Function("point", "theta", parts[0], _result(to, loss), ["at.set(theta);", "done = 0;", *data.head]),
-        Function("slope", "", parts[1], "", data.head),
-        Function("pointGradient", "g", copies, "", [first]),
-        Function("prepare", "", parts[2], "", data.head),
-        Function(
-            "product", "v, out", products, "", [first, "if (done < 2) { prepare(); done = 2; }", *data.head]
-        ),
-    ], [point[0].array]
+    return (
+        [
+            Function(
+                "point", "theta", parts[0], _result(to, loss), ["at.set(theta);", "done = 0;", *data.head]
+            ),
+            Function("slope", "", parts[1], "", data.head),
+            Function("pointGradient", "g", copies, "", [first]),
+            Function("prepare", "", parts[2], "", data.head),
+            Function(
+                "product",
+                "v, out",
+                products,
+                "",
+                [first, "if (done < 2) { prepare(); done = 2; }", *data.head],
+            ),
+        ],
+        [point[0].array],
+        constant,
+    )
+
+
+def _depend(results: Sequence[Any], unknowns: Sequence[Any]) -> bool:
+    """Whether results were computed from a leaf: one of the inputs `unknowns`, or a variable."""
+    among, todo, seen = set(map(id, unknowns)), list(results), set[int]()
+    while todo:
+        x = todo.pop()
+        if id(x) in among or isinstance(x, Variable):
+            return True
+        if id(x) not in seen:
+            seen.add(id(x))
+            todo += getattr(x, "args", ())
+    return False
 
 
 @entry

@@ -151,6 +151,20 @@ def test_an_objective_describes_itself_and_its_data_can_be_replaced():
     assert described == [([5, 2], "float64"), ([5], "int64")]
 
 
+@pytest.mark.parametrize(("f", "constant"), [
+    (lambda p: np.sum(p * p) - p[0] * p[1] + 3 * p[0] + 1, True),
+    (lambda p: p @ np.array([[2.0, 1.0], [1.0, 3.0]]) @ p / 2, True),
+    (lambda p: 7 * p[0], True),
+    (lambda p: np.sum(p**4), False),
+    (lambda p: np.where(p[0] < 1, 12.5 * p[0] ** 2, 0.5 * p[0] ** 2), False),  # constant near the start only
+    (lambda p: np.sum(np.abs(p) * p), False),
+])  # fmt: skip
+def test_a_constant_hessian_is_known_from_the_lines(f, constant):
+    p = Tensor(np.array([0.3, 0.2]), requires_grad=True)
+    script = objective_script(lambda: f(p), [p], curvature=True)
+    assert run(f"result = {script}.constantHessian;") == constant
+
+
 def test_a_point_answers_in_any_order_and_again():
     p = Tensor(np.array([0.3, 1.2]), requires_grad=True)
     f = lambda p: np.sum(np.exp(p[0] * p) * p[1])  # noqa: E731  # it is named below

@@ -5,18 +5,32 @@ const CELLS = 110, BANDS = 15;
 
 // f on a grid over the box [[x from, x to], [y from, y to]], as heights from 0 to 1.
 function makeLandscape(problem, [[x0, x1], [y0, y1]]) {
-  const n = CELLS + 1, f = new Float64Array(n * n), theta = new Float64Array(2), g = new Float64Array(2);
-  for (let j = 0; j < n; j++) for (let i = 0; i < n; i++) {
-    theta[0] = x0 + ((x1 - x0) * i) / CELLS;
-    theta[1] = y0 + ((y1 - y0) * j) / CELLS;
-    f[j * n + i] = problem.gradient(theta, g);
-  }
+  const n = CELLS + 1, place = (k) => Float64Array.of(x0 + ((x1 - x0) * (k % n)) / CELLS, y0 + ((y1 - y0) * Math.floor(k / n)) / CELLS);
+  const f = wholeLosses(problem, Array.from({ length: n * n }, (_, k) => place(k)));
   const finite = f.filter(Number.isFinite).sort(), least = finite[0] ?? 0;
   const unit = Math.max((finite[Math.floor(0.04 * finite.length)] ?? 1) - least, 1e-12 * Math.abs(least), 1e-300);
   const top = Math.log1p(((finite[Math.floor(0.995 * (finite.length - 1))] ?? 1) - least) / unit) || 1;
   const heights = f.map((x) => (Number.isFinite(x) ? Math.min(1.02, Math.log1p(Math.max(0, x - least) / unit) / top) : 1.02));
   return { n, heights };
 }
+
+// The loss at each place; of a loss on mini-batches, its mean over all of them.
+function wholeLosses(problem, places) {
+  const g = new Float64Array(problem.n), found = new Float64Array(places.length), most = batchesOf(problem);
+  for (let t = 1; t <= most; t++) {
+    feed(problem, t);
+    places.forEach((theta, k) => { found[k] += problem.gradient(theta, g) / most; });
+  }
+  return found;
+}
+
+// After how many steps the mini-batches are the same again.
+function batchesOf(problem) {
+  if (!problem.batches) return 1;
+  const { size, data } = problem.batches, k = data.findIndex(Boolean), rows = (data[k].length * size) / problem.data[k].length;
+  return rows / divisor(rows, size);
+}
+const divisor = (a, b) => (b ? divisor(b, a % b) : a);
 
 // The landscape as an image of this size, in the colours of the page.
 function landscapeImage({ n, heights }, width, height) {

@@ -137,18 +137,26 @@ function drawPath(c, X, Y, walker) {
 }
 
 function drawCurve(plot) {
-  const { c } = plot, problem = problemNow(), g = new Float64Array(1), [low, most] = lab.box[0], xs = [], ys = [];
-  for (let k = 0; k <= 300; k++) { xs.push(low + ((most - low) * k) / 300); ys.push(problem.gradient(Float64Array.of(xs[k]), g)); }
+  const { c } = plot, problem = problemNow(), [low, most] = lab.box[0], xs = Array.from({ length: 301 }, (_, k) => low + ((most - low) * k) / 300);
+  const ys = map.curve = wholeLosses(problem, xs.map((x) => Float64Array.of(x)));
   const F = frame(plot, { low, high: most, label: "w" }, { ...rangeOf(ys, false), label: "f" }, { left: 48, bottom: 30 });
   F.inside(() => {
     drawLine(c, F, xs, ys, ink("muted"));
     for (const walker of lab.walkers) {
       const { path, t } = walker.runner;
-      drawLine(c, F, path.points.slice(0, t + 1), path.losses.slice(0, t + 1), colourOf(walker), DASHES[walker.look % 4], 1.2);
-      drawMark(c, walker.shape, F.X(walker.runner.theta[0]), F.Y(walker.runner.loss), walker === chosen() ? 6.5 : 5, colourOf(walker), ink("background"));
+      const places = path.points.slice(0, t + 1);
+      drawLine(c, F, places, places.map((x, s) => heightAt(x, path.losses[s])), colourOf(walker), DASHES[walker.look % 4], 1.2);
+      drawMark(c, walker.shape, F.X(walker.runner.theta[0]), F.Y(heightAt(walker.runner.theta[0], walker.runner.loss)), walker === chosen() ? 6.5 : 5, colourOf(walker), ink("background"));
     }
   });
   map.axes = { X: F.X, Y: F.Y };
+}
+
+// Where a walker at x stands: on the curve. The loss of a mini-batch is another than the mean that is drawn, so that is looked up.
+function heightAt(x, loss) {
+  if (!problemNow().batches) return loss;
+  const [low, most] = lab.box[0], u = ((x - low) / (most - low)) * 300, k = Math.max(0, Math.min(299, Math.floor(u)));
+  return map.curve[k] + (u - k) * (map.curve[k + 1] - map.curve[k]);
 }
 
 // What the net answers at the places of a grid over its box; the first input runs fastest.
@@ -273,7 +281,7 @@ function placeStart() {
   const handle = $("start"), { axes } = map;
   handle.hidden = !axes;
   if (!axes) return;
-  const y = problemNow().n === 1 ? lab.walkers[0].runner.path.losses[0] : lab.start[1];
+  const y = problemNow().n === 1 ? heightAt(lab.start[0], lab.walkers[0].runner.path.losses[0]) : lab.start[1];
   const within = (pixel, most) => Math.max(0, Math.min(most, pixel));
   handle.style.left = `${within(axes.X(lab.start[0]), map.plot.width)}px`;
   handle.style.top = `${within(axes.Y(y), map.plot.height)}px`;

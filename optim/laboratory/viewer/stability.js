@@ -45,19 +45,10 @@ function rateLimit(walker) {
   return { limit: found.most / most, formula: `${above}/${decay ? "(λmax + λ)" : "λmax"}` };
 }
 
-// Whether the Hessian is the same at five places.
-const flat = new Map();
+// Whether the Hessian is the same everywhere, which is known from the lines that were printed, not from some places.
 function constantCurvature() {
   const problem = problemNow();
-  if (flat.has(lab.problem)) return flat.get(lab.problem);
-  let same = Boolean(problem.product) && problem.n <= 20 && !problem.batches;
-  const first = same ? hessian(problem, lab.start) : null;
-  for (let k = 1; same && k < 5; k++) {
-    const there = hessian(problem, Float64Array.from(lab.start, (x, i) => x + Math.sin(1 + 7 * k + 3 * i) * (1 + Math.abs(x))));
-    same = there.every((x, i) => Math.abs(x - first[i]) <= 1e-9 * largest(first));
-  }
-  flat.set(lab.problem, same);
-  return same;
+  return Boolean(problem.constantHessian) && problem.n <= 20 && !problem.batches;
 }
 
 // At the place of a runner, up to a share of `tolerance`: the `most` largest eigenvalues of H, and the rate times those that the
