@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.extend import entry, numeric
-from optim.base.options import COUNT, checked
+from optim.base.options import COUNT, WHOLE, checked
 from optim.laboratory.contents import Problem
 from optim.laboratory.losses import CALL, Leaves, function_problem, net_problem
 from optim.laboratory.methods import methods_of
@@ -33,6 +33,8 @@ def lab(
     start: Any = None,
     loss: Callable[..., Any] | None = None,
     data: Any = None,
+    batch_size: int | None = None,
+    rng: int = 0,
     region: Any = None,
     minima: Any = (),
     steps: int = 200,
@@ -51,7 +53,10 @@ def lab(
             optimizer of its parameters, which goes on in the page with the state it has. All optimizers with
             a rule run there, and `Newton` and `NewtonCG`.
         start: for a function, the first w: a number, or a 1-d array of at most 20.
-        loss, data: for a model, loss(model(X), y) and data=(X, y). Every step takes all the data.
+        loss, data: for a model, loss(model(X), y) and data=(X, y), or a `Dataset` with X and y.
+        batch_size: for a model, the rows of each step, a divisor of their number, in the order in which
+            `fit(..., batch_size, rng=rng)` takes them. None takes all of them at each step.
+        rng: a seed, for that order.
         region: for a function of two numbers, the map's ((x from, x to), (y from, y to)); by default it fits
             the walks. Of one number, ((x from, x to),).
         minima: points to mark on the map.
@@ -80,9 +85,9 @@ def lab(
                 raise TypeError(
                     f"`lab({name}=...)` is for a function of a few numbers, and f is a model: leave it out."
                 )
-        problem, leaves = _of_model(f, loss, data)
+        problem, leaves = _of_model(f, loss, data, lambda n: _order(n, batch_size, rng, steps))
     else:
-        for name, given in (("loss", loss), ("data", data)):
+        for name, given in (("loss", loss), ("data", data), ("batch_size", batch_size)):
             if given is not None:
                 raise TypeError(
                     f"`lab({name}=...)` is for a model, and f, a {type(f).__name__}, has no "
@@ -127,15 +132,15 @@ def _require_one_argument(f: Callable[..., Any]) -> None:
         ) from None
 
 
-def _of_model(model: Any, loss: Any, data: Any) -> tuple[Problem, Leaves]:
+def _of_model(model: Any, loss: Any, data: Any, order: Callable[[int], Any]) -> tuple[Problem, Leaves]:
     if not callable(loss):
         raise TypeError(
             f"`{CALL}` of a model needs loss=, a function as models.cross_entropy, got {loss!r:.60}."
         )
+    if hasattr(data, "X") and hasattr(data, "y"):
+        data = data.X, data.y
     if not isinstance(data, tuple | list) or len(data) != 2:
-        if hasattr(data, "X") and hasattr(data, "y"):
-            got = f"a {type(data).__name__}. Pass data=(d.X, d.y), with d the {type(data).__name__}"
-        elif isinstance(data, tuple | list):
+        if isinstance(data, tuple | list):
             got = f"{len(data)} parts. Pass the inputs and the targets"
         else:
             got = (
@@ -146,4 +151,20 @@ def _of_model(model: Any, loss: Any, data: Any) -> tuple[Problem, Leaves]:
             got += ". Pass the targets too"
         raise TypeError(f"`{CALL}` of a model needs data=(X, y), got {got}.")
     X, y = (np.asarray(numeric(part, "`lab(data=...)`")) for part in data)
-    return net_problem(model, loss, X, y)
+    return net_problem(model, loss, X, y, order=order(len(X)) if X.ndim else None)
+
+
+def _order(rows: int, size: int | None, rng: Any, steps: int) -> Any:
+    """The rows of each step, for all steps of the slider and as many epochs as these begin."""
+    if size is None:
+        return None
+    size = checked("lab", "batch_size", size, COUNT)
+    if rows % size:
+        near = [n for n in range(1, rows + 1) if rows % n == 0]
+        raise ValueError(
+            f"`lab(batch_size=...)` must divide the {rows} rows, got {size}: the page runs batches of one "
+            f"size. Take {min(near, key=lambda n: abs(n - size))}."
+        )
+    generator = np.random.default_rng(checked("lab", "rng", rng, WHOLE))
+    epochs = -(-steps * size // rows)
+    return np.concatenate([generator.permutation(rows) for _ in range(epochs)]).reshape(-1, size)

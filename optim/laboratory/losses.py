@@ -5,6 +5,7 @@ Names: `leaves` the Tensors that are optimized, with their names; `view` what th
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -94,9 +95,17 @@ def _value(f: Callable[[Any], Any], w: Any) -> Any:
 
 
 def net_problem(
-    model: Any, loss: Callable[..., Any], X: Any, y: Any, name: str = "a network", says: str = ""
+    model: Any,
+    loss: Callable[..., Any],
+    X: Any,
+    y: Any,
+    name: str = "a network",
+    says: str = "",
+    order: Any = None,
 ) -> tuple[Problem, Leaves]:
-    """A net and all its data, and the net's live parameters.
+    """A net and its data, and the net's live parameters.
+
+    order: row t has the numbers of the rows that step t + 1 takes; None for all of them.
 
     Raises:
         ValueError: no parameter requires a gradient, or the data do not fit together.
@@ -114,10 +123,14 @@ def net_problem(
         raise ValueError(f"`lab(data=...)` needs as many rows in X as in y, got {X.shape} and {y.shape}.")
     shape = _tried(model, loss, X, y)
     view, forward, drawn = _view(model, leaves, X, y, shape)
+    taken = f"all {len(X)} rows" if order is None else f"{len(order[0])} of the {len(X)} rows"
+    told = f"A network of {sum(p.size for _, p in leaves)} numbers. Each step takes {taken} of the data"
+    told += "." if order is None else ", and the loss is that of the rows of the next step."
+    facts: Any = {"name": name, "says": says or f"{told} {drawn}".strip(), "view": view, "forward": forward}
     loss_of = lambda X, y: loss(model(X), y)  # noqa: E731
-    return problem_of(
-        loss_of, leaves, (X, y), name=name, says=says or _says(leaves, X, drawn), view=view, forward=forward
-    ), leaves
+    if order is None:
+        return problem_of(loss_of, leaves, (X, y), **facts), leaves
+    return problem_of(loss_of, leaves, (X[order[0]], y[order[0]]), (X, y), np.ravel(order), **facts), leaves
 
 
 def _tried(model: Any, loss: Callable[..., Any], X: Any, y: Any) -> tuple[int, ...]:
@@ -147,23 +160,24 @@ def _tried(model: Any, loss: Callable[..., Any], X: Any, y: Any) -> tuple[int, .
     return np.shape(outputs)
 
 
-def _says(leaves: Leaves, X: Any, drawn: str) -> str:
-    n, rows = sum(p.size for _, p in leaves), len(X)
-    return f"A network of {n} numbers. Each step takes all {rows} rows of the data. {drawn}".strip()
-
-
 def problem_of(
-    loss: Callable[..., Any], leaves: Leaves, args: Sequence[Any] = (), rows: Sequence[Any] = (), **facts: Any
+    loss: Callable[..., Any],
+    leaves: Leaves,
+    args: Sequence[Any] = (),
+    rows: Sequence[Any] = (),
+    order: Any = None,
+    **facts: Any,
 ) -> Problem:
     """loss(*args) as a problem of the page; `facts` are the other fields of it.
 
     rows: for each argument the rows of all the data, of which every step takes as many as the argument has,
-    in turn; or nothing, and every step takes the arguments.
+    in this `order`, or for None in turn, and then again; or nothing, and every step takes the arguments.
     """
     script = _printed(objective_script, loss, [p for _, p in leaves], args, curvature=True)
     if rows:
         arrays = ", ".join(f"new Float64Array({data_text(np.ravel(part).tolist())})" for part in rows)
-        batches = f'{{ size: {len(args[0])}, order: "cyclic", data: [{arrays}] }}'
+        turn = "cyclic" if order is None else order.tolist()
+        batches = f"{{ size: {len(args[0])}, order: {json.dumps(turn)}, data: [{arrays}] }}"
         script = f"Object.assign({script}, {{ batches: {batches} }})"
     start = np.concatenate([p.numpy().ravel() for _, p in leaves]).tolist()
     return Problem(script=script, start=start, **facts)

@@ -12,11 +12,12 @@ import pytest
 import minigrad
 import optim
 from minigrad import Tensor
-from models import MLP, BatchNorm, Dropout, Linear, Module, Sequential, cross_entropy, mse_loss
+from models import MLP, BatchNorm, Dropout, Linear, Module, Sequential, cross_entropy, fit, mse_loss
 from models.datasets import moons
 from optim.laboratory.drawn import _Rule as Recorded
 from optim.laboratory.drawn import drawn_rule
 from optim.laboratory.methods import method_of
+from optim.laboratory.page import ENGINE, _script
 from optim.laboratory.printed import rule_script
 from tests.javascript import run
 from tests.optim.cases import SETTINGS
@@ -102,7 +103,10 @@ REFUSED = [  # f or "net", the optimizers, the options, and what the message say
         NET | {"data": X},
         "needs data=(X, y), got an array of shape (4, 2) alone. Pass the targets too.",
     ),
-    ("net", SGD, NET | {"data": moons(8)}, "got a Dataset. Pass data=(d.X, d.y), with d the Dataset."),
+    ("net", SGD, NET | {"batch_size": 3}, "`lab(batch_size=...)` must divide the 4 rows, got 3"),
+    ("net", SGD, NET | {"batch_size": 0}, "`lab(batch_size=...)` must be a whole number ≥ 1, got 0"),
+    ("net", SGD, NET | {"batch_size": 2, "rng": -1}, "`lab(rng=...)` must be a whole number ≥ 0, got -1"),
+    (bowl, SGD, AT | {"batch_size": 2}, "`lab(batch_size=...)` is for a model"),
     ("net", SGD, NET | {"data": (X, Y, Y)}, "got 3 parts. Pass the inputs and the targets."),
     (
         "net",
@@ -262,6 +266,33 @@ class Mine(optim.FirstOrder):
         u = np.tanh(g + 0.1 * w) + 0.3
         m = beta * m + (1 - beta) * u
         return {"w": w - lr * m / (u + np.exp(u * m)), "m": m}
+
+
+def test_batches_are_those_of_fit():
+    data = moons(12, noise=0.1, rng=0)
+    start = MLP((2, 3, 2), "tanh", rng=0)
+    page = optim.lab(
+        start, [lambda p: optim.Adam(p, lr=0.05)], loss=cross_entropy, data=data, batch_size=4, rng=7, steps=9
+    )
+    assert "Each step takes 4 of the 12 rows of the data, and the loss is that of" in page.problems[0].says
+    losses, model = [], MLP((2, 3, 2), "tanh", rng=0)
+
+    def watched(outputs, y):
+        losses.append(cross_entropy(outputs, y).item())
+        return cross_entropy(outputs, y)
+
+    adam = optim.Adam(model.named_parameters(), lr=0.05)
+    fit(model, adam, watched, data, epochs=3, batch_size=4, rng=7, compile=False, progress=False)
+    engine = "".join(_script(name) for name in ENGINE)
+    found = run(
+        f"{engine}\nconst problem = {page.problems[0].script};\n"
+        f"const rule = {page._rules[page.methods[0].rule]};\n"
+        f"const runner = makeRunner({{ problem, method: {{ kind: 'first', rule, numbers: {{ lr: 0.05 }} }}, "
+        f"start: Float64Array.from({page.problems[0].start}) }});\nresult = runner.seek(9).path.losses;"
+    )
+    assert found[:9] == pytest.approx(losses, rel=1e-11)
+    assert len(losses) == 9
+    assert len(set(losses)) == 9
 
 
 @pytest.mark.parametrize(

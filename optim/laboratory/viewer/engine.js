@@ -45,15 +45,15 @@ const allFinite = (a) => a.every(Number.isFinite);
 
 // Runners
 
-// Step t takes the rows (t − 1)·size and so on, and begins again after the last one.
+// Step t takes the rows (t − 1)·size and so on, of all in turn or of their `order`, and begins again after the last one.
 function feed(problem, t) {
   if (!problem.batches) return;
-  const { size, data } = problem.batches;
+  const { size, order, data } = problem.batches;
   data.forEach((whole, k) => {
     if (!whole) return;
     const batch = problem.data[k], width = batch.length / size, rows = whole.length / width;
     for (let r = 0; r < size; r++) {
-      const row = ((t - 1) * size + r) % rows;
+      const turn = (t - 1) * size + r, row = order === "cyclic" ? turn % rows : order[turn % order.length];
       batch.set(whole.subarray(row * width, (row + 1) * width), r * width);
     }
   });

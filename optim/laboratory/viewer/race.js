@@ -225,7 +225,7 @@ function drawShares(plot, view) {
 // With one output, a row is of class 1 where it is above 0; with more, of the class of the largest.
 function shareRight(theta, { labels, outputs }) {
   const forward = FORWARDS[lab.problem];
-  forward.data[0].set(problemNow().data[0]);
+  forward.data[0].set((problemNow().batches ?? problemNow()).data[0]);
   const out = forward.run(theta);
   const right = labels.filter((label, row) => {
     const mine = Array.from(out.subarray(row * outputs, (row + 1) * outputs));
