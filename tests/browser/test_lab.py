@@ -495,15 +495,6 @@ def test_a_limit_is_proven_on_parabolas_alone(canned_page, open_file):
     assert "Proven" in page.one("#limit")
 
 
-def test_the_map_of_a_noisy_loss_is_that_of_its_mean(canned_page, open_file):
-    page = open_file(canned_page)
-    pick(page, "preset", "Gallery: Adam can fail")
-    page.until("map.curve")
-    ends = page.js("[map.curve[0], map.curve[300], lab.box[0][0], lab.box[0][1]]")
-    slope = (ends[1] - ends[0]) / (ends[3] - ends[2])
-    assert slope == pytest.approx((1010 - 10 * 100) / 101, rel=1e-9)
-
-
 def test_the_address_holds_the_moment(canned_page, open_file):
     page = open_file(canned_page)
     pick(page, "preset", "12 Newton in n dimensions")

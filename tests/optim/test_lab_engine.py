@@ -891,3 +891,21 @@ def test_a_small_net_takes_pythons_steps(sizes, activation, key, rng):
         np.testing.assert_allclose(seen["theta"], theta(), rtol=1e-7, atol=1e-7, err_msg=str(t))
         compare(seen["info"], optimizer.last_step, f, (t,))
         go_on_from(seen["theta"], leaves)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_the_map_of_a_loss_on_mini_batches_is_their_mean(size, rng):
+    rows = rng.normal(size=(5, 2))
+    w = leaf([0.0, 0.0], name="w")
+    tilted = lambda tilts: np.sum(w * w) + np.mean(tilts @ w)  # noqa: E731
+    landscape = (VIEWER / "landscape.js").read_text(encoding="utf-8")
+    found = run(
+        landscape
+        + """problem.batches = { size, order: "cyclic", data: [Float64Array.from(whole)] };
+        return wholeLosses(problem, places.map((at) => Float64Array.from(at)));""",
+        {"problem": objective_script(tilted, [w], (rows[:size],))},
+        size=size,
+        whole=rows.ravel().tolist(),
+        places=[[0.0, 0.0], [1.0, -2.0]],
+    )
+    np.testing.assert_allclose(found, [0, 5 + rows.mean(axis=0) @ [1, -2]], atol=1e-14)
