@@ -146,7 +146,7 @@ class Recording:
 
     def is_connected(self, given: Sequence[Any] = ()) -> bool:
         """Whether the results of a sweep of `given` belong to an outer graph."""
-        if not (self.path.must_record or (given and _some_live(given))):
+        if not self.path.must_record and not _some_live(given):
             return False
         return self._are_ours and current.mode.recording
 
@@ -195,11 +195,11 @@ class Recording:
         connected, capturing = self.is_connected(given), current.mode.capturing is not None
         if connected or capturing:
             with scope(recording=True, phase=phase):
-                found = sweep(self.path, start, record=True, lead=lead)
+                found = sweep(self.path, start, lead, record=True)
         else:
-            if _some_live(given):  # but nothing is recorded
+            if not (self._are_ours and current.mode.recording):  # then what is given may be live
                 start = {index: data_of(g) for index, g in start.items()}
-            found = sweep(self.path, start, lead=lead)
+            found = sweep(self.path, start, lead)
         results = []
         for x in ends:
             r = found.get(x.index)

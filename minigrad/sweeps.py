@@ -30,7 +30,7 @@ _quiet = np.errstate(divide="ignore", invalid="ignore", over="ignore")
 
 @_quiet
 def pull_back(  # noqa: C901  # the hot path: no calls
-    path: Slice, cotangents: dict[int, Any], *, record: bool = False, lead: Shape = ()
+    path: Slice, cotangents: dict[int, Any], lead: Shape = (), *, record: bool = False
 ) -> dict[int, Any]:
     """Walk `path` from outputs to inputs and return the cotangents of the sources.
 
@@ -81,7 +81,7 @@ def pull_back(  # noqa: C901  # the hot path: no calls
 
 @_quiet
 def push_forward(  # noqa: C901  # the hot path: no calls
-    path: Slice, tangents: dict[int, Any], *, record: bool = False, lead: Shape = ()
+    path: Slice, tangents: dict[int, Any], lead: Shape = (), *, record: bool = False
 ) -> dict[int, Any]:
     """Walk `path` from inputs to outputs and return the tangents of all nodes, by index.
 

@@ -43,7 +43,7 @@ from minigrad.sweeps import own, pull_back
 
 __all__ = [
     "RULES", "ForEach", "Op", "Tensor",
-    "apply", "constant_tensor", "data_of", "is_live", "traced_if_capturing",
+    "apply", "constant_tensor", "data_of", "is_live", "run", "traced_if_capturing",
 ]  # fmt: skip
 
 Array = NDArray[Any]
@@ -69,8 +69,7 @@ class ForEach(Sequence[Rule | None]):
 
 
 class Op:
-    """One operation: how to compute it, and for each input how derivatives pass through it in both
-    directions.
+    """One operation: how to compute it, and for each input how derivatives pass through it both ways.
 
     `forward(*args, **params)` is plain NumPy. `pushes[i](t, y, *args, **params)` is what the tangent `t` of
     input i adds to the output's tangent; `pulls[i](g, y, *args, **params)` is what the output's cotangent `g`
@@ -103,8 +102,7 @@ class Op:
         self.arity = None if isinstance(pulls, ForEach) else len(pulls)
         self.broadcasts, self.batched = broadcasts, batched
         self.__doc__ = doc or forward.__doc__ or ""
-        # None makes pickle search for the module that has this op, which is not that of the class
-        self.__module__ = None  # type: ignore[assignment]
+        self.__module__ = None  # type: ignore[assignment]  # pickle then searches for the module of this op
 
     def __call__(self, *inputs: Any, **params: Any) -> Tensor:
         try:
@@ -177,7 +175,7 @@ def apply(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:  # n
                 "each."
             )
         elif op.some_constant:
-            live = _with_rule(op.pulls, live)
+            live = tuple(filter(op.pulls.__getitem__, live))
     if live or mode.capturing is not None or mode.tracing:
         node.inputs = inputs
         node.args = args
@@ -197,11 +195,12 @@ _NO_PARAMS: dict[str, Any] = {}
 _new = object.__new__
 
 
-# A comprehension inside `apply` would turn what it reads into slower variables there.
-
-
-def _with_rule(pulls: Sequence[Rule | None], live: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple([i for i in live if pulls[i] is not None])
+def run(op: Op, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """op(*inputs, **params), for rules: parameters that stay one dict take half the time of a short op."""
+    for x in inputs:
+        if x.__class__ is not np.ndarray:
+            return apply(op, inputs, params) if x.__class__ is Tensor else op(*inputs, **params)
+    return op.forward(*inputs, **params)
 
 
 class Tensor(ArrayLike, Leaving):

@@ -402,8 +402,13 @@ def _positions(argnums: int | Sequence[int], transform: str) -> tuple[int, ...]:
         ) from None
 
 
+_FIRST = (0,)
+
+
 def _given(positions: tuple[int, ...], args: Sequence[Any], call: str) -> tuple[int, ...]:
     """`positions`, checked against the arguments that were given."""
+    if args and positions == _FIRST:  # nearly always
+        return positions
     n = len(args)
     for i in positions:
         if not -n <= i < n:

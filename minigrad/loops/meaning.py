@@ -15,7 +15,7 @@ import numpy as np
 from minigrad.loops.lowering import has_row, not_printed, require_float64
 from minigrad.mode import scope
 from minigrad.ops import fused
-from minigrad.ops.index import SLOT, index_add, put_along_op, scatter, take_along_op
+from minigrad.ops.index import SLOT, index_add, places_along, put_along_op, scatter, take_along_op
 from minigrad.ops.reduce import log_softmax_op, softmax_op, total
 from minigrad.replay.capture import Capture
 from minigrad.replay.lines import Input, Line, Lines, Variable, lines_of, nodes_of, value_of
@@ -125,18 +125,11 @@ def _minus_one_hot(e: Any, sums: Any, places: Any) -> Any:
     return np.reshape(index_add(np.reshape(p, (-1,)), places, -1.0), p.shape)
 
 
-def _along(indices: Any, axis: int) -> tuple[Any, ...]:
-    """The index by which take_along_axis takes elements."""
-    places: list[Any] = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
-    places[axis] = indices
-    return tuple(places)
-
-
 def _put_along(g: Any, indices: Any, axis: int, shape: tuple[int, ...]) -> Any:
-    return scatter(g, *_along(indices, axis), shape=shape, index=(SLOT,) * len(shape))
+    return scatter(g, *places_along(indices, axis), shape=shape, index=(SLOT,) * len(shape))
 
 
-printed(take_along_op, meaning=lambda x, indices, axis: x[_along(indices, axis)])
+printed(take_along_op, meaning=lambda x, indices, axis: x[places_along(indices, axis)])
 printed(put_along_op, meaning=_put_along)
 printed(fused.centred_op, meaning=_centred)
 printed(fused.minus_one_hot_op, meaning=_minus_one_hot)

@@ -15,17 +15,13 @@ import numpy as np
 
 from minigrad.families import bilinear, constant_op, register
 from minigrad.mode import current
+from minigrad.ops.index import cut, diff_op
 from minigrad.ops.reduce import from_the_end, one_from_the_end
-from minigrad.tensor import Op, Tensor, data_of, traced_if_capturing
+from minigrad.tensor import Op, Tensor, data_of, run, traced_if_capturing
 
 
 def _array(x: Any) -> Any:
     return x if isinstance(x, Tensor) else traced_if_capturing(np.asarray(x))
-
-
-def _cut(axis: int, *ends: int | None) -> tuple[Any, ...]:
-    """The index of a slice along an axis, which is counted from the end."""
-    return (..., slice(*ends), *(slice(None),) * (-axis - 1))
 
 
 # Differences and slopes
@@ -39,9 +35,11 @@ def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append
     last = one_from_the_end(axis, a.ndim)
     parts = [x if x is a else _slab(x, a, last) for x in (prepend, a, append) if x is not np._NoValue]
     a = np.concatenate(parts, axis=last) if len(parts) > 1 else a
-    for _ in range(n):
-        after, before = a[_cut(last, 1, None)], a[_cut(last, None, -1)]
-        a = np.not_equal(after, before) if a.dtype.kind == "b" else after - before
+    for _ in range(min(n, a.shape[last])):
+        if a.dtype.kind == "b":
+            a = np.not_equal(a[cut(last, 1, None)], a[cut(last, None, -1)])
+        else:
+            a = run(diff_op, (a,), {"axis": last})
     return a
 
 
@@ -83,10 +81,10 @@ def _slopes(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
         steps = None
 
     def at(*ends: int | None) -> Any:
-        return f[_cut(axis, *ends)]
+        return f[cut(axis, *ends)]
 
     def h(*ends: int | None) -> Any:
-        return steps[_cut(axis, *ends)] if steps is not None else spacing
+        return steps[cut(axis, *ends)] if steps is not None else spacing
 
     if steps is None:
         inside = (at(2, None) - at(None, -2)) / (2.0 * spacing)
@@ -144,7 +142,7 @@ def _trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     if x is not None:
         x = _array(x)
         dx = np.reshape(_diff(x), (-1,) + (1,) * (-last - 1)) if x.ndim == 1 else _diff(x, axis=axis)
-    return np.sum(dx * (y[_cut(last, 1, None)] + y[_cut(last, None, -1)]) / 2.0, axis=last)
+    return np.sum(dx * (y[cut(last, 1, None)] + y[cut(last, None, -1)]) / 2.0, axis=last)
 
 
 _interval = constant_op(

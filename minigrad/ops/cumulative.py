@@ -21,24 +21,20 @@ from numpy.lib.array_utils import normalize_axis_index
 from minigrad.calls import as_written
 from minigrad.errors import entry
 from minigrad.families import constant_op, linear_op, register
-from minigrad.ops.index import known
+from minigrad.ops.index import cut, known
 from minigrad.ops.reduce import from_the_end, logsumexp, one_from_the_end
 from minigrad.products import select
-from minigrad.tensor import RULES, Op, Tensor, data_of, traced_if_capturing
+from minigrad.tensor import RULES, Op, Tensor, data_of, run, traced_if_capturing
 
 # Sums. The transpose sums from the other end.
 
 
 def _flipped(x: Any, axis: int) -> Any:
-    return x[(..., slice(None, None, -1), *(slice(None),) * (-axis - 1))]
+    return x[cut(axis, None, None, -1)]
 
 
 def _running_sum(x: Any, axis: int, backwards: bool = False) -> Any:
-    if not backwards:
-        return np.cumsum(x, axis)
-    y = np.empty(x.shape, x.dtype)
-    np.cumsum(_flipped(x, axis), axis, out=_flipped(y, axis))
-    return y
+    return _flipped(_flipped(x, axis).cumsum(axis), axis) if backwards else x.cumsum(axis)
 
 
 cumsum_op: Op = linear_op(
@@ -47,19 +43,19 @@ cumsum_op: Op = linear_op(
     lambda g, x, axis, backwards=False: cumsum_op(g, axis=axis, backwards=not backwards),
     batched=True,
 )
+# as in `total`
+cumsum_op.pulls = [
+    lambda g, y, x, axis, backwards=False: run(cumsum_op, (g,), {"axis": axis, "backwards": not backwards})
+]
 
 # Products and the like, by doubling
-
-
-def _part(axis: int, *ends: int | None) -> tuple[Any, ...]:
-    return (..., slice(*ends), *(slice(None),) * (-axis - 1))
 
 
 def _by_doubling(ufunc: Any, x: Any, axis: int) -> Any:
     n, step = x.shape[axis], 1
     while step < n:
-        taken_in = ufunc(x[_part(axis, step, None)], x[_part(axis, 0, n - step)])
-        x, step = np.concatenate([x[_part(axis, 0, step)], taken_in], axis=axis), 2 * step
+        taken_in = ufunc(x[cut(axis, step, None)], x[cut(axis, 0, n - step)])
+        x, step = np.concatenate([x[cut(axis, 0, step)], taken_in], axis=axis), 2 * step
     return x
 
 
@@ -73,9 +69,9 @@ def _in_runs(x: Any, run: Any, axis: int, backwards: bool) -> Any:
         return _flipped(_in_runs(_flipped(x, axis), _flipped(run, axis), axis, False), axis)
     n, step = x.shape[axis], 1
     while step < n:
-        later, before = _part(axis, step, None), _part(axis, 0, n - step)
+        later, before = cut(axis, step, None), cut(axis, 0, n - step)
         taken_in = x[later] + np.where(run[later] == run[before], x[before], 0)
-        x, step = np.concatenate([x[_part(axis, 0, step)], taken_in], axis=axis), 2 * step
+        x, step = np.concatenate([x[cut(axis, 0, step)], taken_in], axis=axis), 2 * step
     return x
 
 
@@ -89,16 +85,16 @@ sum_in_runs: Op = linear_op(
 
 
 def _runs(y: Any, axis: int) -> Any:
-    return np.cumsum(y[_part(axis, 1, None)] != y[_part(axis, 0, -1)], axis)
+    return np.cumsum(y[cut(axis, 1, None)] != y[cut(axis, 0, -1)], axis)
 
 
 _run_numbers = constant_op(
-    lambda y, axis: np.concatenate([np.zeros_like(y[_part(axis, 0, 1)], np.intp), _runs(y, axis)], axis),
+    lambda y, axis: np.concatenate([np.zeros_like(y[cut(axis, 0, 1)], np.intp), _runs(y, axis)], axis),
     "runs",
 )
 
 
-def _running_extremum(ufunc: Any, name: str) -> Op:
+def _running_extremum(ufunc: Any, name: str) -> Callable[..., Any]:
     def shares(y: Any, x: Any, axis: int) -> tuple[Any, Any, Any]:
         run, hit = _run_numbers(y, axis=axis), np.equal(x, y).astype(y.dtype)
         return run, hit, sum_in_runs(hit, run, axis=axis, backwards=False)
@@ -111,14 +107,15 @@ def _running_extremum(ufunc: Any, name: str) -> Op:
         run, hit, among = shares(y, x, axis)
         return sum_in_runs(select(t, hit), run, axis=axis, backwards=False) / among
 
-    return Op(name, lambda x, axis: ufunc.accumulate(x, axis), pulls=(pull,), pushes=(push,), batched=True)
+    op = Op(name, lambda x, axis: ufunc.accumulate(x, axis), pulls=(pull,), pushes=(push,), batched=True)
+    return lambda x, axis: op(x, axis=axis)
 
 
 # One place for all ufuncs
 
 _whole = constant_op(lambda x, ufunc, axis: ufunc.accumulate(x, axis), "accumulate")
 _OPS: dict[Any, Callable[..., Any]] = {
-    np.add: cumsum_op,
+    np.add: lambda x, axis: run(cumsum_op, (x,), {"axis": axis}),
     np.maximum: _running_extremum(np.maximum, "maximum.accumulate"),
     np.minimum: _running_extremum(np.minimum, "minimum.accumulate"),
     np.multiply: lambda x, axis: _by_doubling(np.multiply, x, axis),
@@ -128,7 +125,7 @@ _OPS: dict[Any, Callable[..., Any]] = {
 
 
 def _each(x: Any, axis: int) -> list[Any]:
-    return [x[_part(axis, i, i + 1)] for i in range(x.shape[axis])]
+    return [x[cut(axis, i, i + 1)] for i in range(x.shape[axis])]
 
 
 def accumulate(ufunc: Any, x: Any, axis: int = 0, dtype: Any = None) -> Any:
@@ -140,7 +137,7 @@ def accumulate(ufunc: Any, x: Any, axis: int = 0, dtype: Any = None) -> Any:
     if x.dtype.kind in "biu" or not x.shape[last]:
         return _whole(x, ufunc=ufunc, axis=last)
     if ufunc in _OPS:
-        return _OPS[ufunc](x, axis=last)
+        return _OPS[ufunc](x, last)
     return np.concatenate(list(running(_each(x, last), ufunc)), axis=last)
 
 
@@ -169,7 +166,7 @@ def _reduceat(ufunc: Any, x: Any, indices: Any, axis: int = 0, dtype: Any = None
             f"got {starts}."
         )
     ends = [*starts[1:], x.shape[last]]
-    pieces = [x[_part(last, i, max(j, i + 1))] for i, j in zip(starts, ends, strict=True)]
+    pieces = [x[cut(last, i, max(j, i + 1))] for i, j in zip(starts, ends, strict=True)]
     return np.concatenate([ufunc.reduce(piece, axis=last, keepdims=True) for piece in pieces], axis=last)
 
 
@@ -225,9 +222,11 @@ def _as(x: Any, dtype: Any) -> Any:
 
 def _whole_or(ufunc: Any, x: Any, axis: int | None, dtype: Any) -> Any:
     """NumPy's convention: no axis stands for all elements in one row, and a number is one element."""
-    if axis is not None and not x.ndim:
-        normalize_axis_index(axis, 1)
-    if axis is None or not x.ndim:
+    if x.ndim == 1:  # nearly always
+        axis = 0 if axis is None else axis
+    elif axis is None or not x.ndim:
+        if axis is not None:
+            normalize_axis_index(axis, 1)
         x, axis = np.reshape(x, (-1,)), 0
     return accumulate(ufunc, x, axis, dtype)
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from minigrad.families import register
 from minigrad.leaving import numeric
-from minigrad.tensor import ForEach, Op, Tensor, data_of, traced_if_capturing
+from minigrad.tensor import ForEach, Op, Tensor, data_of, run, traced_if_capturing
 
 # The op: `subscripts` name every axis, as "ij,jk->ik"
 
@@ -87,10 +87,9 @@ def _multiplied(a: Any, b: Any, plan: Plan) -> Any:
     return y.transpose(order)
 
 
-def _led(terms: list[str], out: str, i: int, directions: Any) -> tuple[list[str], str]:
-    """The letters with fresh ones before those of operand i and of the result, for the leading axes of a
-    batched sweep."""
-    extra = directions.ndim - len(terms[i])
+def _led(terms: list[str], out: str, i: int, extra: int) -> tuple[list[str], str]:
+    """The letters with `extra` fresh ones before those of operand i and of the result, for the leading axes
+    of a batched sweep."""
     if not extra:
         return terms, out
     used = set("".join(terms) + out)
@@ -100,28 +99,41 @@ def _led(terms: list[str], out: str, i: int, directions: Any) -> tuple[list[str]
 
 def _pushed(i: int, t: Any, y: Any, *args: Any, subscripts: str) -> Any:
     terms, out = _split(subscripts)
-    led, out = _led(list(terms), out, i, t)
+    led, out = _led(list(terms), out, i, t.ndim - len(terms[i]))
     return einsum_op(*(t if j == i else a for j, a in enumerate(args)), subscripts=_joined(led, out))
 
 
 def _pulled(i: int, g: Any, y: Any, *args: Any, subscripts: str) -> Any:
+    product, given = _adjoint(i, subscripts, g.ndim - y.ndim)
+    if product:
+        g = run(einsum_op, (g, *args[:i], *args[i + 1 :]), {"subscripts": product})
+    term = _split(subscripts)[0][i]
+    return g if given == term else _widened(g, term, given, args[i].shape)
+
+
+@lru_cache(maxsize=1024)
+def _adjoint(i: int, subscripts: str, extra: int) -> tuple[str, str]:
+    """The product of a cotangent, which has `extra` leading axes, and the other operands, "" if it is the
+    cotangent itself; and which letters of operand i it has, each once."""
     terms, out = _split(subscripts)
-    x, others = args[i], [a for j, a in enumerate(args) if j != i]
     known = [out, *(term for j, term in enumerate(terms) if j != i)]
-    letters = "".join(dict.fromkeys(terms[i]))  # each once
-    given = "".join(c for c in letters if any(c in term for term in known))
-    led, made = _led(known, given, 0, g)
-    if len(others) or led[0] != made:
-        g = einsum_op(g, *others, subscripts=_joined(led, made))
+    given = "".join(c for c in dict.fromkeys(terms[i]) if any(c in term for term in known))
+    led, made = _led(known, given, 0, extra)
+    return _joined(led, made) if len(terms) > 1 or led[0] != made else "", given
+
+
+def _widened(g: Any, term: str, given: str, lengths: tuple[int, ...]) -> Any:
+    """g broadcast over the letters of a term that it lacks, and put on the diagonal of those met twice."""
     lead = g.shape[: g.ndim - len(given)]
-    lengths = dict(zip(terms[i], x.shape, strict=True))
-    first = [terms[i].index(c) for c in letters]
-    shape = [lengths[c] if c in given and p in first else 1 for p, c in enumerate(terms[i])]
+    shape = [
+        n if c in given and term.index(c) == p else 1
+        for p, (c, n) in enumerate(zip(term, lengths, strict=True))
+    ]
     if g.shape != (*lead, *shape):
         g = np.reshape(g, (*lead, *shape))
-    if len(letters) < len(terms[i]):
-        return np.where(_diagonal(terms[i], x.shape), g, 0)
-    return g if g.shape == lead + x.shape else np.broadcast_to(g, lead + x.shape)
+    if len(set(term)) < len(term):
+        return np.where(_diagonal(term, lengths), g, 0)
+    return g if g.shape == lead + lengths else np.broadcast_to(g, lead + lengths)
 
 
 @lru_cache(maxsize=64)
@@ -159,7 +171,7 @@ def einsum(
         raise ValueError(f"np.einsum({subscripts!r}) of shapes {written}: {error}") from None
     arrays = [a if s is None else np.reshape(a, s) for a, s in zip(arrays, squeezed, strict=True)]
     for places, step in steps:
-        y = einsum_op(*[arrays[p] for p in places], subscripts=step)
+        y = run(einsum_op, tuple([arrays[p] for p in places]), {"subscripts": step})
         arrays = [a for p, a in enumerate(arrays) if p not in places] + [y]
     return arrays[0]
 

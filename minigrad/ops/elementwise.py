@@ -7,6 +7,7 @@ constant."""
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from minigrad.arraylike import SQUARES
 from minigrad.families import constant_op, elementwise, register
 from minigrad.products import scale
-from minigrad.tensor import Op, Tensor, is_live
+from minigrad.tensor import Op, Tensor, is_live, run
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
 
@@ -38,7 +39,7 @@ fmod = elementwise(np.fmod, 1, lambda y, a, b: -np.rint((a - y) / b))
 exp = elementwise(np.exp, lambda y, x: y)
 exp2 = elementwise(np.exp2, lambda y, x: LN2 * y)
 expm1 = elementwise(np.expm1, lambda y, x: np.exp(x))  # y + 1 would lose the tail
-log = elementwise(np.log, lambda y, x: 1 / x)
+log = elementwise(np.log, lambda y, x: np.reciprocal(x))
 log2 = elementwise(np.log2, lambda y, x: 1 / (LN2 * x))
 log10 = elementwise(np.log10, lambda y, x: 1 / (LN10 * x))
 log1p = elementwise(np.log1p, lambda y, x: 1 / (1 + x))
@@ -143,7 +144,7 @@ def _sigmoid(x: Any) -> Any:
 
 
 def _ratio(a: Any, b: Any) -> Any:
-    if isinstance(b, np.ndarray | np.generic) and np.logical_and.reduce(b, axis=None):
+    if isinstance(b, (np.ndarray, np.generic)) and np.logical_and.reduce(b, axis=None):
         return np.divide(a, b)
     return np.where(np.equal(b, 0), 0, np.divide(a, np.where(np.equal(b, 0), 1, b)))
 
@@ -184,12 +185,19 @@ def _over(a: Any, b: Any, y: Any) -> Any:
     return _ratio(a, y) if y.__class__ is np.ndarray else _cosine(a, b)
 
 
+@lru_cache
+def least_square(dtype: Any) -> float:
+    """The least square whose root has all its digits; the bits of a lesser one run out."""
+    limits = np.finfo(dtype)
+    return float(limits.tiny / limits.eps)
+
+
 def _inverse(a: Any, b: Any) -> Any:
     squares = np.multiply(a, a) + np.multiply(b, b)
     if np.iscomplexobj(squares):
         return np.divide(a, squares)
-    limits = np.finfo(squares.dtype)
-    if squares.size and limits.tiny / limits.eps <= squares.min() and squares.max() < np.inf:
+    usual = squares.size and np.vdot(squares, squares) < np.inf
+    if usual and least_square(squares.dtype) <= np.minimum.reduce(squares, None):
         return np.divide(a, squares)
     length = np.hypot(a, b)  # which neither over- nor underflows
     return _ratio(_ratio(a, length), length)
@@ -288,7 +296,7 @@ register((np.conjugate,), lambda x: conjugate(x) if x.dtype.kind in "cb" else x)
 
 
 def absolute(x: Any) -> Any:
-    return np.hypot(np.real(x), np.imag(x)) if x.dtype.kind == "c" else _absolute(x)
+    return hypot(real(x), imag(x)) if x.dtype.kind == "c" else _absolute(x)
 
 
 register(np.absolute, absolute)
@@ -356,8 +364,10 @@ sinc = register(np.sinc, lambda x: _sinc_op(x, order=0))
 def clip(x: Any, min: Any = None, max: Any = None, *, a_min: Any = None, a_max: Any = None) -> Any:
     """min(max(x, lo), hi): derivative 1 strictly inside the bounds, 0 at and beyond them."""
     low, high = a_min if min is None else min, a_max if max is None else max
-    if not (low is None or high is None or is_live(low) or is_live(high)):
-        return clip_op(x, low, high)
+    if low.__class__ is high.__class__ is float or not (
+        low is None or high is None or is_live(low) or is_live(high)
+    ):
+        return run(clip_op, (x, low, high), {})
     if low is not None:
         x = maximum(x, low)
     if low is high is None:

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.families import linear_op, register
+from minigrad.ops.index import cut
 from minigrad.ops.reduce import from_the_end, one_from_the_end
 from minigrad.tensor import Op
 
@@ -83,7 +84,7 @@ def _fitted(called: str, x: Any, n: int, axis: int) -> Any:
     if n == has:
         return x
     if n < has:
-        return x[(..., slice(n), *(slice(None),) * (-axis - 1))]
+        return x[cut(axis, n)]
     zeros = np.zeros([n - has if i == axis else x.shape[i] for i in range(-x.ndim, 0)], x.dtype)
     return np.concatenate([x, zeros], axis=axis)
 

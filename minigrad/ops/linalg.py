@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,10 @@ from minigrad.arraylike import SQUARES
 from minigrad.families import bilinear, register
 from minigrad.leaving import numeric
 from minigrad.linear_program import takes_out
-from minigrad.ops.elementwise import in_floats, ratio
+from minigrad.ops.elementwise import in_floats, least_square, ratio
 from minigrad.ops.reduce import from_the_end, in_float32, ones, total, with_axes
 from minigrad.products import scale
-from minigrad.tensor import Op, Tensor, traced_if_capturing
+from minigrad.tensor import Op, Tensor, run, traced_if_capturing
 
 # y = a·b on the last two axes, the others broadcast; cotangents ∂a = g·bᵀ, ∂b = aᵀ·g
 
@@ -255,23 +256,29 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     are recorded as Σx², so their Hessian is 2I. Write other smooth functions of ‖x‖, such as cos ‖x‖, in Σx².
     """
     axes = from_the_end(axis, x.ndim)
-    fits = {None: axis is None or len(axes) <= 2, 2: len(axes) == 1, "fro": len(axes) == 2}
-    if not (isinstance(ord, str | int | None) and fits.get(ord, False)):
+    if ord is None:
+        fits = axis is None or len(axes) <= 2
+    else:
+        fits = isinstance(ord, str | int) and _AXES.get(ord) == len(axes)
+    if not fits:
         from minigrad.ops.solving import norm_of_order  # a late topic
 
         return norm_of_order(x, ord, axis, keepdims)
+    params = {"axis": axes, "keepdims": bool(keepdims)}
+    if x.dtype.char in "df":  # nearly always
+        return run(_norm, (x,), params)
     if x.dtype.kind == "c":
         return norm(np.abs(x), ord, axis, keepdims)
-    return in_float32(lambda z: _norm(z, axis=axes, keepdims=bool(keepdims)), in_floats(x))
+    return in_float32(_norm, in_floats(x), params)
 
 
+_AXES = {2: 1, "fro": 2}  # of the orders that are this norm, along how many axes
 _total: Any = np.add.reduce  # the stubs want a literal bool as keepdims
 
 
 def _length(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     """√Σx²; where squares over- or underflow, from x divided by its largest element."""
-    limits = np.finfo(x.dtype)
-    least = limits.tiny / limits.eps
+    least = least_square(x.dtype)
     if len(axis) == x.ndim and not keepdims and least <= (whole := np.vdot(x, x)) < np.inf:
         return np.sqrt(whole)
     with np.errstate(over="ignore", under="ignore"):
@@ -288,14 +295,17 @@ def _norm_slope(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     return ratio(x, with_axes(y, axis, keepdims))
 
 
+def _norm_pull(g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+    alone = y.__class__ is g.__class__ is np.ndarray and not (y.ndim or g.ndim) and x.ndim
+    if alone and 0 < y.item() < math.inf and abs(g.item()) < math.inf:
+        return g * (x / y)  # |x| ≤ y, so no product needs care
+    return scale(with_axes(g, axis, keepdims), _norm_slope(y, x, axis, keepdims))
+
+
 _norm = Op(
     "norm",
     _length,
-    pulls=(
-        lambda g, y, x, axis, keepdims: scale(
-            with_axes(g, axis, keepdims), _norm_slope(y, x, axis, keepdims)
-        ),
-    ),
+    pulls=(_norm_pull,),
     pushes=(
         lambda t, y, x, axis, keepdims: np.add.reduce(
             scale(t, _norm_slope(y, x, axis, keepdims)), axis=axis, keepdims=keepdims

@@ -33,7 +33,7 @@ from minigrad.calls import as_written
 from minigrad.families import LINEAR, linear_op, register
 from minigrad.ops.index import known
 from minigrad.ops.reduce import total
-from minigrad.tensor import ForEach, Op, Tensor, apply, traced_if_capturing
+from minigrad.tensor import ForEach, Op, Tensor, apply, run, traced_if_capturing
 
 # Picking and adding back
 
@@ -107,16 +107,14 @@ class Call:
         self.is_of_one = is_of_one  # its only array is the first argument
 
     def __call__(self, *xs: Any) -> Any:
-        run = QUICK.get(self.function, self.function)
-        return run(*self.args_with(xs), **self.keywords_with(xs))
+        return self.given(QUICK.get(self.function, self.function), (), xs)
 
-    def args_with(self, xs: Sequence[Any]) -> list[Any]:
-        return [xs[0], *self.args[1:]] if self.is_of_one else [_filled(x, xs) for x in self.args]
-
-    def keywords_with(self, xs: Sequence[Any]) -> dict[str, Any]:
+    def given(self, function: Any, first: tuple[Any, ...], xs: Sequence[Any]) -> Any:
+        """Another function with the arguments of this call, after those of `first`."""
         if self.is_of_one:
-            return self.keywords
-        return {word: _filled(x, xs) for word, x in self.keywords.items()}
+            return function(*first, xs[0], *self.args[1:], **self.keywords)
+        keywords = {word: _filled(x, xs) for word, x in self.keywords.items()}
+        return function(*first, *[_filled(x, xs) for x in self.args], **keywords)
 
     def begins_with(self, i: int) -> bool:
         """Whether the first argument is the i-th array."""
@@ -169,13 +167,18 @@ def _triangle(lower: bool) -> Any:
     function: Any = np.tril if lower else np.triu
 
     def part(m: Any, k: Any = 0) -> Any:
-        if np.ndim(m) < 2 or k.__class__ is not int or m.shape[-1] * m.shape[-2] > LARGEST_KEPT:
+        if m.ndim < 2 or k.__class__ is not int or m.shape[-1] * m.shape[-2] > LARGEST_KEPT:
             return function(m, k)
         mask = _below(*m.shape[-2:], k if lower else k - 1)
-        zero = np.zeros(1, m.dtype)
+        zero = _zero(m.dtype)
         return np.where(mask, m, zero) if lower else np.where(mask, zero, m)
 
     return part
+
+
+@lru_cache
+def _zero(dtype: Any) -> Any:
+    return np.zeros((), dtype)
 
 
 @lru_cache(maxsize=64)
@@ -191,8 +194,19 @@ def _framed(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) 
     return y
 
 
+def _diagonal(v: Any, k: Any = 0) -> Any:
+    return v.diagonal(k) if v.ndim == 2 else np.diag(v, k)
+
+
+def _tiled(A: Any, reps: Any) -> Any:
+    if A.ndim != 1 or reps.__class__ is not int or reps < 1:
+        return np.tile(A, reps)
+    return np.concatenate((A,) * reps)
+
+
 QUICK: dict[Any, Any] = {
     np.roll: _rolled, np.tril: _triangle(lower=True), np.triu: _triangle(lower=False), np.pad: _framed,
+    np.diag: _diagonal, np.tile: _tiled,
 }  # fmt: skip
 
 
@@ -275,7 +289,7 @@ def moved(function: Any, parameters: str, adjoint: Any = None) -> Callable[..., 
 
     def pull(i: int, g: Any, y: Any, *xs: Any, call: Call) -> Any:
         if adjoint is not None and g.ndim == y.ndim and call.begins_with(i):
-            found = adjoint(g, *call.args_with(xs), **call.keywords_with(xs))
+            found = call.given(adjoint, (g,), xs)
             if found is not None:
                 return found
         return add_back(g, places=call.places(i, xs))
@@ -334,6 +348,8 @@ def _of_diag(g: Any, v: Any, k: int = 0) -> Any:
 
 
 def _untiled(g: Any, A: Any, reps: Any) -> Any:
+    if A.ndim == 1 and reps.__class__ is int:
+        return run(total, (g.reshape((reps, *A.shape)),), {"axis": (-2,)})
     reps = np.atleast_1d(reps).tolist()
     n = max(len(reps), A.ndim)
     lengths = (*(1,) * (n - A.ndim), *A.shape)

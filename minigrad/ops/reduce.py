@@ -18,9 +18,9 @@ from minigrad.errors import entry
 from minigrad.families import constant_op, linear_op, register
 from minigrad.leaving import present
 from minigrad.mode import current
-from minigrad.ops.elementwise import in_floats, ratio
+from minigrad.ops.elementwise import in_floats, least_square, ratio
 from minigrad.products import scale, select
-from minigrad.tensor import Op, Tensor, apply
+from minigrad.tensor import Op, Tensor, apply, run
 
 Axis = int | tuple[int, ...] | None
 FEW = 4096  # so many elements are filled with a number in less time than NumPy needs to broadcast it
@@ -36,6 +36,8 @@ def from_the_end(axis: Axis, ndim: int) -> tuple[int, ...]:
     """Axes as a tuple of negative numbers; None means all."""
     if axis is None:
         return every_axis(ndim)
+    if axis.__class__ is int:
+        return (normalize_axis_index(axis, ndim) - ndim,)
     if isinstance(axis, np.ndarray):
         axis = operator.index(axis)
     return tuple(a - ndim for a in normalize_axis_tuple(axis, ndim))
@@ -47,10 +49,8 @@ def one_from_the_end(axis: Any, ndim: int) -> int:
 
 def with_axes(g: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     """g with the axes that a reduction removed put back as axes of length one."""
-    if keepdims or not axis:
+    if keepdims or not axis or (g.__class__ is np.ndarray and not g.ndim):  # which broadcasts as it is
         return g
-    if g.__class__ is np.ndarray and not g.ndim:  # np.expand_dims takes ten times as long
-        return g.reshape((1,) * len(axis))
     return np.expand_dims(g, axis)
 
 
@@ -110,7 +110,7 @@ def sum(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
         return total(x, axis=_folded(axis, np.ndim(x)), keepdims=bool(keepdims))
     ndim = x.primal.ndim
     axes = every_axis(ndim) if axis is None else _folded(axis, ndim)
-    return apply(total, (x,), {"axis": axes, "keepdims": bool(keepdims)})  # total(...) takes a call more
+    return apply(total, (x,), {"axis": axes, "keepdims": bool(keepdims)})  # run(total, ...) takes a call more
 
 
 def _count(x: Any, axis: tuple[int, ...]) -> int:
@@ -122,22 +122,26 @@ def _count(x: Any, axis: tuple[int, ...]) -> int:
 
 mean_op = linear_op(
     "mean",
-    lambda x, axis, keepdims: total(x, axis=axis, keepdims=keepdims) / _count(x, axis),
+    lambda x, axis, keepdims: run(total, (x,), {"axis": axis, "keepdims": keepdims}) / _count(x, axis),
     lambda g, x, axis, keepdims: _spread(g / _count(x, axis), x, axis, keepdims),
     batched=True,
 )
+# as in `total`
+mean_op.pulls = [lambda g, y, x, axis, keepdims: _spread(g / _count(x, axis), x, axis, keepdims)]
 
 
 def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     axes = from_the_end(axis, x.ndim)
     if not _count(x, axes):
         raise ValueError(f"np.mean of an empty slice: shape {x.shape}, axis {axis}.")
-    return in_float32(lambda z: mean_op(z, axis=axes, keepdims=bool(keepdims)), in_floats(x))
+    return in_float32(mean_op, in_floats(x), {"axis": axes, "keepdims": bool(keepdims)})
 
 
-def in_float32(f: Any, x: Any) -> Any:
-    """f(x), with the sums of a float16 x in float32, as in NumPy, because float16 ends at 65504."""
-    return f(x.astype(np.float32)).astype(np.float16) if x.dtype == np.float16 else f(x)
+def in_float32(op: Op, x: Any, params: dict[str, Any]) -> Any:
+    """op(x, **params), with sums of a float16 x in float32, as in NumPy, because float16 ends at 65504."""
+    if x.dtype.char == "e":
+        return run(op, (x.astype(np.float32),), params).astype(np.float16)
+    return run(op, (x,), params)
 
 
 _whole_prod = constant_op(lambda x, axis, keepdims: np.prod(x, axis=axis, keepdims=keepdims), "prod")
@@ -146,15 +150,23 @@ _whole_prod = constant_op(lambda x, axis, keepdims: np.prod(x, axis=axis, keepdi
 def _cofactors(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     """For each element the product of the others."""
     if x.__class__ is np.ndarray:  # a recorded sweep may not look at values
-        sizes = np.abs(y)
-        least, largest = (extreme.reduce(sizes, axis=None) for extreme in (np.minimum, np.maximum))
-        if np.finfo(y.dtype).tiny <= least and largest < np.inf:
+        least, largest = _extremes(y)
+        if least_square(y.dtype) <= least and largest < np.inf:
             return np.divide(with_axes(y, axis, keepdims), x)
     order = [a for a in range(-x.ndim, 0) if a not in axis] + [a for a in range(-x.ndim, 0) if a in axis]
     places = [a + x.ndim for a in order]
     lines = np.transpose(x, places)
     found = _others(np.reshape(lines, (*lines.shape[: x.ndim - len(axis)], -1)))
     return np.transpose(np.reshape(found, lines.shape), np.argsort(places))
+
+
+def _extremes(y: Any) -> tuple[Any, Any]:
+    """The least and the largest size of an element."""
+    if not y.ndim and y.dtype.kind == "f":
+        size = abs(y.item())
+        return size, size
+    sizes = np.abs(y)
+    return np.minimum.reduce(sizes, axis=None), np.maximum.reduce(sizes, axis=None)
 
 
 def _others(x: Any) -> Any:
@@ -171,12 +183,15 @@ def _others(x: Any) -> Any:
     return np.concatenate([of_pairs * b, of_pairs * a, outside[..., half:]], axis=-1)
 
 
+_NONE: dict[str, Any] = {}
+
+
 def _folding(name: str, forward: Any, slope: Any) -> Op:
     """An op that makes one number of the elements along some axes, with slope(y, x, axis, keepdims, ...) =
     ∂y/∂x in the shape of x."""
 
     def pull(g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool, **options: Any) -> Any:
-        return scale(with_axes(g, axis, keepdims), slope(y, x, axis, keepdims, **options))
+        return run(scale, (with_axes(g, axis, keepdims), slope(y, x, axis, keepdims, **options)), _NONE)
 
     def push(t: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool, **options: Any) -> Any:
         moved: Any = scale(t, slope(y, x, axis, keepdims, **options))
@@ -193,7 +208,8 @@ prod_op = _folding(
 def prod(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """The product along axes; its derivative by an element is the product of the others."""
     constant = not x.size or x.dtype.kind in "biu"
-    return (_whole_prod if constant else prod_op)(x, axis=_folded(axis, x.ndim), keepdims=bool(keepdims))
+    params = {"axis": _folded(axis, x.ndim), "keepdims": bool(keepdims)}
+    return run(_whole_prod if constant else prod_op, (x,), params)
 
 
 register((np.sum,), sum, keywords=("axis", "keepdims"))
@@ -226,11 +242,11 @@ max_op, min_op = _extremum("max", np.maximum.reduce), _extremum("min", np.minimu
 
 
 def max(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    return max_op(x, axis=_folded(axis, x.ndim), keepdims=bool(keepdims))
+    return run(max_op, (x,), {"axis": _folded(axis, x.ndim), "keepdims": bool(keepdims)})
 
 
 def min(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    return min_op(x, axis=_folded(axis, x.ndim), keepdims=bool(keepdims))
+    return run(min_op, (x,), {"axis": _folded(axis, x.ndim), "keepdims": bool(keepdims)})
 
 
 register((np.max, np.amax), max, keywords=("axis", "keepdims"))
@@ -241,14 +257,24 @@ register((np.min, np.amin), min, keywords=("axis", "keepdims"))
 
 def _centred(x: Any, axis: tuple[int, ...]) -> tuple[Any, int]:
     n = _count(x, axis)
-    first = x[tuple(slice(0, 1) if a in axis else slice(None) for a in range(-x.ndim, 0))]
-    x = x - first  # so that the deviation of a constant is 0, without the rounding of its mean
-    return x - np.add.reduce(x, axis=axis, keepdims=True) / n, n
+    whole = n > 0 and len(axis) == x.ndim  # then numbers do, which are quicker than axes of length 1
+    x = x - x[_first(axis, x.ndim, whole)]  # so that a constant deviates by 0, without its mean's rounding
+    mean: Any = np.add.reduce(x, axis=axis, keepdims=not whole) / n  # type: ignore[call-overload]  # as in _sum
+    return x - mean, n
+
+
+@lru_cache
+def _first(axis: tuple[int, ...], ndim: int, whole: bool) -> tuple[Any, ...]:
+    """The index of the first element along some axes."""
+    if whole:
+        return (*(0,) * ndim, ...)
+    return tuple([slice(0, 1) if a in axis else slice(None) for a in range(-ndim, 0)])
 
 
 def _variance(x: Any, axis: tuple[int, ...], ddof: float, keepdims: bool) -> Any:
     deviation, n = _centred(x, axis)
-    return total(deviation * deviation, axis=axis, keepdims=keepdims) / builtins.max(n - ddof, 0)
+    squares = run(total, (deviation * deviation,), {"axis": axis, "keepdims": keepdims})
+    return squares / builtins.max(n - ddof, 0)
 
 
 def _var_slope(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool, ddof: float) -> Any:
@@ -276,7 +302,7 @@ def var(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -
             np.imag(x), axis, ddof=ddof, keepdims=keepdims
         )
     axes = from_the_end(axis, x.ndim)
-    return in_float32(lambda z: var_op(z, axis=axes, ddof=one_number(ddof), keepdims=bool(keepdims)), x)
+    return in_float32(var_op, x, {"axis": axes, "ddof": one_number(ddof), "keepdims": bool(keepdims)})
 
 
 def _std_slope(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool, ddof: float) -> Any:
@@ -298,7 +324,7 @@ def std(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -
         real, imag = (std(part(x), axis, ddof=ddof, keepdims=keepdims) for part in (np.real, np.imag))
         return np.hypot(real, imag)
     axes = from_the_end(axis, x.ndim)
-    return in_float32(lambda z: _std(z, axis=axes, ddof=one_number(ddof), keepdims=bool(keepdims)), x)
+    return in_float32(_std, x, {"axis": axes, "ddof": one_number(ddof), "keepdims": bool(keepdims)})
 
 
 register(np.var, var, keywords=("axis", "ddof", "keepdims"))
@@ -334,7 +360,7 @@ def logsumexp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     x = present(x)
     x = in_floats(x if isinstance(x, Tensor) else np.asarray(x))
     axes = from_the_end(axis, x.ndim)
-    return in_float32(lambda z: _logsumexp_op(z, axis=axes, keepdims=bool(keepdims)), x)
+    return in_float32(_logsumexp_op, x, {"axis": axes, "keepdims": bool(keepdims)})
 
 
 def centred_at(x: Any, top: Any, out: Any = None) -> Any:
@@ -394,7 +420,7 @@ def _along_one_axis(op: Op, x: Any, axis: int) -> Any:
             "axes."
         )
     last = from_the_end(int(axis), x.ndim)[0]
-    return in_float32(lambda z: op(z, axis=last), x)
+    return in_float32(op, x, {"axis": last})
 
 
 @entry

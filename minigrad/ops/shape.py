@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from minigrad.families import constant_op, linear_op, register
 from minigrad.products import BITS, select
 from minigrad.sweeps import unbroadcast
-from minigrad.tensor import ForEach, Op, Tensor, data_of, traced_if_capturing
+from minigrad.tensor import ForEach, Op, Tensor, data_of, run, traced_if_capturing
 
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple  # isort: skip
 
@@ -27,15 +28,22 @@ def lead(t: Any, x: Any) -> tuple[int, ...]:
 
 reshape_op = linear_op(
     "reshape",
-    lambda x, shape: np.reshape(x, shape),
-    lambda g, x, shape: np.reshape(g, lead_of(g, shape) + x.shape),
+    lambda x, shape: x.reshape(shape),
+    lambda g, x, shape: g.reshape(lead_of(g, shape) + x.shape),
     push=lambda t, x, shape: np.reshape(t, lead(t, x) + shape),
     batched=True,
 )
+# as in `total`
+reshape_op.pulls = [lambda g, y, x, shape: g.reshape(lead_of(g, shape) + x.shape)]
+
+
+_WHOLE = frozenset({int})
 
 
 def lengths(shape: Any) -> tuple[int, ...]:
     """A shape, given as a number or as a sequence of them, as a tuple."""
+    if shape.__class__ is tuple and _WHOLE.issuperset(map(type, shape)):  # nearly always
+        return shape  # type: ignore[no-any-return]
     if shape.__class__ is bool or (isinstance(shape, list | tuple) and bool in map(type, shape)):
         raise TypeError(f"reshape and broadcast_to take integers as a shape, got {shape}; write 1 for True.")
     if hasattr(shape, "__index__") and not np.ndim(shape):
@@ -54,7 +62,7 @@ def reshape(x: Any, shape: Any, order: Any = "C", *, copy: bool | None = None) -
     if -1 in shape:
         shape = data_of(x).reshape(shape).shape
     if (order.__class__ is str and order == "C") or _layout(x, order, "np.reshape") == "C":
-        return reshape_op(x, shape=shape)
+        return run(reshape_op, (x,), {"shape": shape})
     return transpose(reshape(transpose(x), shape[::-1]))
 
 
@@ -112,23 +120,32 @@ register(np.atleast_2d, each(lambda x: x if np.ndim(x) > 1 else np.reshape(x, (1
 
 def _moved(t: Any, axes: tuple[int, ...]) -> Any:
     extra = t.ndim - len(axes)
-    return np.transpose(t, (*range(extra), *(extra + a for a in axes)))
+    return t.transpose((*range(extra), *(extra + a for a in axes)) if extra else axes)
 
 
-transpose_op = linear_op(
-    "transpose",
-    lambda x, axes: _moved(x, axes),
-    lambda g, x, axes: _moved(g, tuple(sorted(range(len(axes)), key=axes.__getitem__))),
-    batched=True,
-)
+@lru_cache
+def _back(axes: tuple[int, ...]) -> tuple[int, ...]:
+    """The order that undoes an order of axes."""
+    return tuple(sorted(range(len(axes)), key=axes.__getitem__))
+
+
+@lru_cache
+def _turned(ndim: int) -> tuple[int, ...]:
+    """All axes in reverse order."""
+    return tuple(range(ndim))[::-1]
+
+
+transpose_op = linear_op("transpose", _moved, lambda g, x, axes: _moved(g, _back(axes)), batched=True)
+# as in `total`
+transpose_op.pulls = [lambda g, y, x, axes: _moved(g, _back(axes))]
 
 
 def transpose(x: Any, axes: Any = None) -> Any:
     n = x.ndim
-    axes = tuple(reversed(range(n))) if axes is None else normalize_axis_tuple(axes, n, "axes")
+    axes = _turned(n) if axes is None else normalize_axis_tuple(axes, n, "axes")
     if len(axes) != n:
         raise ValueError(f"np.transpose(axes={axes}) needs each of the {n} axes once.")
-    return transpose_op(x, axes=axes)
+    return run(transpose_op, (x,), {"axes": axes})
 
 
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:

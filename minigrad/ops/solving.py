@@ -23,7 +23,7 @@ from minigrad.ops.factorisation import H, of_triangle
 from minigrad.ops.reduce import from_the_end, with_axes
 from minigrad.ops.singular import svdvals
 from minigrad.products import scale
-from minigrad.tensor import Op, Tensor, data_of, traced_if_capturing
+from minigrad.tensor import Op, Tensor, data_of, run, traced_if_capturing
 
 
 def _array(x: Any, call: str) -> Any:
@@ -62,8 +62,24 @@ _inv = Op(
 )
 
 
+_solve_vector: Op = Op(  # a matrix and a vector: half the nodes of a matrix of one column
+    "solve",
+    lambda a, b: np.linalg.solve(a, b),
+    pulls=(lambda g, y, a, b: _solved(a.mT, g)[..., None] * -y, lambda g, y, a, b: _solved(a.mT, g)),
+    pushes=(lambda t, y, a, b: -_solved(a, np.matmul(t, y)), lambda t, y, a, b: _solved(a, t)),
+    batched=True,
+)
+
+
+def _solved(a: Any, b: Any) -> Any:
+    """a⁻¹·b for a vector, or for each of those that a batched sweep has."""
+    return run(_solve_vector, (a, b), {}) if b.ndim == 1 else _solve(a, b[..., None])[..., 0]
+
+
 def solve(a: Any, b: Any) -> Any:
     a, b = _square(a, "solve"), _array(b, "np.linalg.solve")
+    if a.ndim == 2 and b.ndim == 1 and current.mode.capturing is None:  # vmap needs an op that broadcasts
+        return run(_solve_vector, (a, b), {})
     if b.ndim == 1:
         return _solve(a, np.expand_dims(b, -1))[..., 0]
     return _solve(a, b)

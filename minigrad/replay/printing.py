@@ -17,7 +17,7 @@ import numpy as np
 
 from minigrad.ops import elementwise as e
 from minigrad.ops import fused
-from minigrad.ops.index import SLOT, gather, getitem_op
+from minigrad.ops.index import SLOT, diff_op, gather, getitem_op
 from minigrad.ops.linalg import inner_op, linear, matmul_op, matvec_op
 from minigrad.ops.random import uniform_op
 from minigrad.ops.reduce import along_rows, max_op, mean_op, min_op, ones, prod_op, total, var_op
@@ -145,7 +145,7 @@ printed(total, _sum)
 printed(uniform_op, deterministic=False)
 for _op in (
     e.sigmoid, e.sigmoid_slope, e.softplus, e.relu, e.ratio, e.gap, e.clip_op, fused.mse_op,
-    fused.cross_entropy_op, fused.softmax_residual_op, mean_op, var_op,
+    fused.cross_entropy_op, fused.softmax_residual_op, mean_op, var_op, diff_op,
 ):  # fmt: skip
     printed(_op, inlined=True)
 for _op in (
