@@ -15,17 +15,15 @@ buffers."""
 
 from __future__ import annotations
 
-import itertools
-import linecache
 import math
 import re
 import sys
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from minigrad.replay.code import Shown, defined
 from minigrad.replay.lines import Input, Line, Variable, value_of
 from minigrad.replay.memory import Recycler, aligned
 from minigrad.replay.printing import printing
@@ -43,7 +41,6 @@ from minigrad.replay.text import (
 __all__ = ["Program"]
 
 RECYCLED = 1 << 16  # results of so many bytes reuse the memory of earlier ones that the caller has dropped
-_numbered = itertools.count()
 
 
 class Program:
@@ -81,13 +78,8 @@ class Program:
         self.source = writer.source
         self.bytes, self.buffers, self.result_bytes = writer.bytes, writer.count, writer.result_bytes
         self.quiet = any(line.phase != "forward" and not printing(line.op).never_singular for line in lines)
-        name = f"<minigrad program {next(_numbered)}>"
-        # so that tracebacks show it, as long as there is a program
-        linecache.cache[name] = (len(self.source), None, self.source.splitlines(True), name)
-        weakref.finalize(self, linecache.cache.pop, name, None).atexit = False
-        scope: dict[str, Any] = writer.scope
-        exec(compile(self.source, name, "exec"), scope)  # our own text, made just above
-        self.workspace: Callable[..., Callable[..., Any]] = scope["workspace"]
+        self._shown = Shown.of(defined(self.source, writer.scope), self.source)
+        self.workspace: Callable[..., Callable[..., Any]] = writer.scope["workspace"]
         self._idle: list[Callable[..., Any]] = []  # workspaces that no thread is using
 
     def __call__(self, *arguments: Any) -> Any:
