@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -90,10 +91,19 @@ class UpdateProgram:
         self.source = self._program.source
         read = "".join(f"float({source}), " for source in sources)
         self._numbers = evaluated(f"lambda n: ({read})")
+        self._nothing = [np.empty(0, dtype) for _ in vectors]
+        self._forget()
+
+    def _forget(self) -> None:
         self._runs: dict[int, Callable[..., Any]] = {}  # by length; a program belongs to one thread
         self._scratch: list[Any] = []
-        self._nothing = [np.empty(0, dtype) for _ in vectors]
         self._longest = -1
+
+    def copy(self) -> UpdateProgram:
+        """The same program with memory of its own."""
+        new = copy(self)
+        new._forget()
+        return new
 
     def __call__(self, pieces: Sequence[Sequence[Any]], numbers: Mapping[str, Any]) -> dict[str, Any]:
         """Run on each piece, a tuple of 1-D arrays of one length in the order of `vectors`; the numbers are

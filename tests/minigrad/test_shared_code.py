@@ -2,12 +2,13 @@
 
 import gc
 import linecache
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
 
 import optim
-from minigrad import compile
+from minigrad import Tensor, compile
 from models import MLP, cross_entropy
 
 
@@ -79,3 +80,40 @@ def test_a_text_is_shown_as_long_as_one_of_its_programs_lives():
     del g
     gc.collect()
     assert linecache.getline(name, 1) == ""
+
+
+def test_optimizers_in_two_threads_share_no_memory():
+    """Their vectors are so long that NumPy lets both threads compute at once."""
+
+    def trained(seed):
+        w = Tensor(np.ones(100_000), requires_grad=True)
+        adam = optim.Adam([w], lr=0.1 * seed)
+        w.grad = np.random.default_rng(seed).normal(size=w.size)
+        for _ in range(30):
+            adam.step()
+        return w.numpy()
+
+    alone = [trained(1), trained(2)]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(trained, (1, 2)))
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_a_users_rule_is_recorded_for_each_optimizer():
+    """It may read what has changed since; a rule of ours reads its arguments alone."""
+    factor = 1.0
+
+    class Scaled(optim.FirstOrder):
+        @staticmethod
+        def rule(w, g, *, t, lr, **options):
+            return {"w": w - factor * lr * g}
+
+    def step():
+        w = Tensor(np.ones(2), requires_grad=True)
+        w.grad = np.ones(2)
+        Scaled([w], lr=0.5).step()
+        return w.numpy().tolist()
+
+    assert step() == [0.5, 0.5]
+    factor = 2.0
+    assert step() == [0.0, 0.0]
