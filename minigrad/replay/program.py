@@ -442,10 +442,10 @@ class _Writer:
         template, extra = self.text[id(line)]
         named = {k: self._called(k, v) if callable(v) else self._parameter(v) for k, v in extra.items()}
         text = str(template.format(*operands, y=target, **named))
-        return re.sub(r"\bt\d+\.view\(np\.\w+\)", self._once, text)
+        return re.sub(r"\bt\d+(\.view\(np\.\w+\)|\.reshape\(-1\)|\[:, None\])", self._once, text)
 
     def _once(self, view: re.Match[str]) -> str:
-        """The name of a view of a buffer in other bits; it is made once, in the head."""
+        """The name of a view of a buffer, which is contiguous; it is made once, in the head."""
         text = view[0]
         if (text, "") not in self._made:
             name = self._made[text, ""] = self._new("v")
