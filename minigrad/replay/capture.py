@@ -219,7 +219,7 @@ class Capture:
         now = container.values() if isinstance(container, dict) else container
         if len(now) != len(items):
             return True
-        if not self.buffers or not isinstance(container, dict):
+        if self.buffers is None or not self.buffers.known or not isinstance(container, dict):
             return not all(map(is_, now, items))
         known = [self._buffer(container, key) for key in keys]
         return not all(x is y or (b and b.fits(x)) for x, y, b in zip(now, items, known, strict=True))

@@ -188,7 +188,8 @@ class _Writer:
         self.variables: list[Variable] = []
         for line in self.lines:
             for x in line.args:
-                self._meet(x)
+                if x.__class__ is Variable:
+                    self._meet(x)
             kind = self._kind(line)
             if self.any_length and line.array.ndim and kind in ("call", "view"):
                 kind = "into"  # its result is copied, because the memory it shows may be overwritten
@@ -212,7 +213,8 @@ class _Writer:
                     self.last[root] = i
         self.results: set[int] = set()  # lines whose memory goes to the caller or to a later stage
         for y in (*self.outputs, *self.keeps):
-            self._meet(y)
+            if y.__class__ is Variable:
+                self._meet(y)
             for root in roots.get(id(y), ()):
                 self.last[root] = end
         # number of a line → ids of the lines that it is the last to read
@@ -223,19 +225,16 @@ class _Writer:
         for y in self.keeps:
             self.results |= {root for root in roots.get(id(y), ()) if self.kind[root] == "into"}
 
-    def _meet(self, x: Any) -> None:
-        if isinstance(x, Variable) and all(x.leaf is not v.leaf for v in self.variables):
+    def _meet(self, x: Variable) -> None:
+        """Give a leaf its name, which all variables that stand for it share."""
+        known = next((self.names[id(v)] for v in self.variables if v.leaf is x.leaf), None)
+        if known is None:
             self.variables.append(x)
-            name = "".join(c if c.isalnum() and c.isascii() else "_" for c in x.leaf.name or "")
-            name = (
-                name
-                if name.isidentifier() and name not in self._taken and not is_reserved(name)
-                else self._new("w")
-            )
-            self._taken.add(name)
-            self.names[id(x)] = name
-        elif isinstance(x, Variable):
-            self.names[id(x)] = next(self.names[id(v)] for v in self.variables if v.leaf is x.leaf)
+            known = "".join(c if c.isalnum() and c.isascii() else "_" for c in x.leaf.name or "")
+            if not known.isidentifier() or known in self._taken or is_reserved(known):
+                known = self._new("w")
+            self._taken.add(known)
+        self.names[id(x)] = known
 
     def _kind(self, line: Line) -> str:
         if line.op in VIEWS:
