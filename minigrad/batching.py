@@ -28,7 +28,7 @@ from minigrad.leaving import numeric
 from minigrad.ops import fused
 from minigrad.ops.index import SLOT, argsort_op, gather, put_along_op, scatter, take_along_op
 from minigrad.ops.linalg import inner_op, linear, matmul_op, matvec_op
-from minigrad.ops.reduce import log_softmax, softmax
+from minigrad.ops.reduce import log_softmax
 from minigrad.ops.shape import astype, astype_constant_op, astype_op, concatenate_op
 from minigrad.replay.capture import Capture, captured
 from minigrad.replay.lines import inside, nodes_of
@@ -314,7 +314,13 @@ def _likelihood(x: _Value, places: _Value, _saves: Any = None) -> Any:
 
 
 def _residual(x: _Value, places: _Value) -> Any:
-    return softmax(x.x) - _hits(x, places)
+    """The rows of all samples are one batch, in which each label has a place of its own."""
+    n = next(a.x.shape[0] for a in (x, places) if a.many)
+    logits = _for_all(x, n)
+    m, k = logits.shape[-2:]
+    here = places.x + np.arange(n)[:, None] * (m * k)
+    rows = fused.softmax_residual_op(np.reshape(logits, (n * m, k)), np.reshape(here, (-1,)))
+    return np.reshape(rows, (n, m, k))
 
 
 def _positions(labels: _Value, classes: int) -> Any:

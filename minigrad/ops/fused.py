@@ -76,8 +76,8 @@ def _centred(x: Any, out: Any = None) -> Any:
     together; where they do not, each row gets its own.
     """
     values = x if x.dtype.kind == "f" else np.real(x)
-    top = np.maximum.reduce(values, axis=None)
-    if not top - np.minimum.reduce(values, axis=None) < (16 if values.itemsize > 2 else 2):
+    top = values.item(values.argmax())  # half the time of a maximum; both give NaN where there is one
+    if not top - values.item(values.argmin()) < (16 if values.itemsize > 2 else 2):
         if x.shape[1] < 64:  # NumPy takes up to nine times as long along short rows
             top = np.maximum.reduce(np.ascontiguousarray(values.T), axis=0)[:, None]
         else:
@@ -168,7 +168,7 @@ def _places_of(labels: Any, classes: int) -> Any:
         labels = labels.astype(np.int64)  # a huge label becomes negative, so it stays out of range
     # as an unsigned number a negative label is huge, so one comparison checks both ends
     unsigned = labels.view(_UNSIGNED[labels.itemsize])
-    if np.maximum.reduce(unsigned) >= classes:
+    if unsigned.item(unsigned.argmax()) >= classes:
         raise ValueError(
             f"cross_entropy needs labels in 0 … {classes - 1}, got {labels.min()} … {labels.max()}."
         )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.leaving import present
+from minigrad.replay.code import defined, evaluated
 from minigrad.tensor import Tensor
 from minigrad.trees import flatten
 
@@ -162,7 +163,7 @@ def matcher(key: Any) -> Callable[[tuple[Any, ...]], Any]:
     if not take(key, "args"):
         return lambda args: None
     text = "\n".join(["def match(args):", *lines, f"    return ({''.join(f'{a}, ' for a in arrays)})"])
-    exec(compile(text, "<minigrad arguments>", "exec"), scope)  # our own text, made just above
+    defined(text, scope)
     return scope["match"]  # type: ignore[no-any-return]  # the function just defined
 
 
@@ -173,7 +174,7 @@ def packer(build: Callable[[Sequence[Any]], Any], n: int) -> Callable[[Sequence[
     {'loss': 5.0, 'rest': (6.0, [])}
     """
     text = _text(build([_Leaf(f"y[{i}]") for i in range(n)]))
-    return build if text is None else eval(f"lambda y: {text}")  # type: ignore[no-any-return]  # our own text
+    return build if text is None else evaluated(f"lambda y: {text}")  # type: ignore[no-any-return]  # a function
 
 
 class _Leaf:

@@ -23,6 +23,7 @@ import numpy as np
 from minigrad.errors import CaptureError
 from minigrad.mode import scope, users_line
 from minigrad.replay.buffers import Buffer, Buffers
+from minigrad.replay.code import evaluated
 from minigrad.replay.reached import ABSENT, SMALL, Reached, Slot, is_scalar, plain_state, same_scalar
 from minigrad.tensor import Tensor, apply, constant_tensor, detach_op
 from minigrad.trees import flatten
@@ -218,7 +219,7 @@ class Capture:
         now = container.values() if isinstance(container, dict) else container
         if len(now) != len(items):
             return True
-        if not self.buffers or not isinstance(container, dict):
+        if self.buffers is None or not self.buffers.known or not isinstance(container, dict):
             return not all(map(is_, now, items))
         known = [self._buffer(container, key) for key in keys]
         return not all(x is y or (b and b.fits(x)) for x, y, b in zip(now, items, known, strict=True))
@@ -266,8 +267,7 @@ class Capture:
         tests += [f"{named(leaf)}.index == {index}" for leaf, index in self._indices]
         tests += [f"same({named(array)}, {named(values)})" for array, values in self._values]
         tests += [f"{named(array)}.tobytes() == {named(data)}" for array, data, _ in self._read]
-        # our own text, made just above
-        return eval(f"lambda: {' and '.join(tests)}", scope) if tests else None
+        return evaluated(f"lambda: {' and '.join(tests)}", scope) if tests else None
 
     # Recording
 

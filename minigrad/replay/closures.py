@@ -81,7 +81,7 @@ class GradientRequest(Request):
                 (self, *kinds),
                 lambda: LossAndGradient(of.function, of.call, bound.args, bound.kwargs, self.pairs, kinds[0]),
             )
-            self._last = None if bound.kwargs else replay
+            self._last, values = None if bound.kwargs else replay, plain(values)
         return bound.checked(replay(values)), replay.reached
 
 
@@ -179,10 +179,10 @@ class LossAndGradient(Replay):
         self.program = stages.programs[0]
 
     def __call__(self, values: Sequence[Any]) -> Any:
-        """The loss."""
+        """The loss; the values are arrays."""
         if self.buffers is None:
-            return self.program(*plain(values))[0]
-        found = self.program(*plain(values), *self.buffers.arrays())
+            return self.program(*values)[0]
+        found = self.program(*values, *self.buffers.arrays())
         self.buffers.put(found[len(found) - len(self.buffers.written) :])
         return found[0]
 

@@ -318,9 +318,9 @@ def simplified(
 
     def change(line: Any) -> Any:
         for each in changes:
-            if not isinstance(line, Line):
-                return line
             line = each(line)
+            if line.__class__ is not Line:
+                return line
         return line
 
     return drop_dead(program.rewritten(change))

@@ -15,17 +15,15 @@ buffers."""
 
 from __future__ import annotations
 
-import itertools
-import linecache
 import math
 import re
 import sys
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from minigrad.replay.code import Shown, defined
 from minigrad.replay.lines import Input, Line, Variable, value_of
 from minigrad.replay.memory import Recycler, aligned
 from minigrad.replay.printing import printing
@@ -43,7 +41,6 @@ from minigrad.replay.text import (
 __all__ = ["Program"]
 
 RECYCLED = 1 << 16  # results of so many bytes reuse the memory of earlier ones that the caller has dropped
-_numbered = itertools.count()
 
 
 class Program:
@@ -81,13 +78,8 @@ class Program:
         self.source = writer.source
         self.bytes, self.buffers, self.result_bytes = writer.bytes, writer.count, writer.result_bytes
         self.quiet = any(line.phase != "forward" and not printing(line.op).never_singular for line in lines)
-        name = f"<minigrad program {next(_numbered)}>"
-        # so that tracebacks show it, as long as there is a program
-        linecache.cache[name] = (len(self.source), None, self.source.splitlines(True), name)
-        weakref.finalize(self, linecache.cache.pop, name, None).atexit = False
-        scope: dict[str, Any] = writer.scope
-        exec(compile(self.source, name, "exec"), scope)  # our own text, made just above
-        self.workspace: Callable[..., Callable[..., Any]] = scope["workspace"]
+        self._shown = Shown.of(defined(self.source, writer.scope), self.source)
+        self.workspace: Callable[..., Callable[..., Any]] = writer.scope["workspace"]
         self._idle: list[Callable[..., Any]] = []  # workspaces that no thread is using
 
     def __call__(self, *arguments: Any) -> Any:
@@ -196,7 +188,8 @@ class _Writer:
         self.variables: list[Variable] = []
         for line in self.lines:
             for x in line.args:
-                self._meet(x)
+                if x.__class__ is Variable:
+                    self._meet(x)
             kind = self._kind(line)
             if self.any_length and line.array.ndim and kind in ("call", "view"):
                 kind = "into"  # its result is copied, because the memory it shows may be overwritten
@@ -220,7 +213,8 @@ class _Writer:
                     self.last[root] = i
         self.results: set[int] = set()  # lines whose memory goes to the caller or to a later stage
         for y in (*self.outputs, *self.keeps):
-            self._meet(y)
+            if y.__class__ is Variable:
+                self._meet(y)
             for root in roots.get(id(y), ()):
                 self.last[root] = end
         # number of a line → ids of the lines that it is the last to read
@@ -231,19 +225,16 @@ class _Writer:
         for y in self.keeps:
             self.results |= {root for root in roots.get(id(y), ()) if self.kind[root] == "into"}
 
-    def _meet(self, x: Any) -> None:
-        if isinstance(x, Variable) and all(x.leaf is not v.leaf for v in self.variables):
+    def _meet(self, x: Variable) -> None:
+        """Give a leaf its name, which all variables that stand for it share."""
+        known = next((self.names[id(v)] for v in self.variables if v.leaf is x.leaf), None)
+        if known is None:
             self.variables.append(x)
-            name = "".join(c if c.isalnum() and c.isascii() else "_" for c in x.leaf.name or "")
-            name = (
-                name
-                if name.isidentifier() and name not in self._taken and not is_reserved(name)
-                else self._new("w")
-            )
-            self._taken.add(name)
-            self.names[id(x)] = name
-        elif isinstance(x, Variable):
-            self.names[id(x)] = next(self.names[id(v)] for v in self.variables if v.leaf is x.leaf)
+            known = "".join(c if c.isalnum() and c.isascii() else "_" for c in x.leaf.name or "")
+            if not known.isidentifier() or known in self._taken or is_reserved(known):
+                known = self._new("w")
+            self._taken.add(known)
+        self.names[id(x)] = known
 
     def _kind(self, line: Line) -> str:
         if line.op in VIEWS:
@@ -450,10 +441,10 @@ class _Writer:
         template, extra = self.text[id(line)]
         named = {k: self._called(k, v) if callable(v) else self._parameter(v) for k, v in extra.items()}
         text = str(template.format(*operands, y=target, **named))
-        return re.sub(r"\bt\d+\.view\(np\.\w+\)", self._once, text)
+        return re.sub(r"\bt\d+(\.view\(np\.\w+\)|\.reshape\(-1\)|\[:, None\])", self._once, text)
 
     def _once(self, view: re.Match[str]) -> str:
-        """The name of a view of a buffer in other bits; it is made once, in the head."""
+        """The name of a view of a buffer, which is contiguous; it is made once, in the head."""
         text = view[0]
         if (text, "") not in self._made:
             name = self._made[text, ""] = self._new("v")

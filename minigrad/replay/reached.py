@@ -186,43 +186,39 @@ class Reached:
         self._todo.append((x, what))
         while self._todo and len(self._seen) < MOST:
             x, what = self._todo.pop()
-            if is_scalar(x) or isinstance(x, Tensor) or id(x) in self._seen:
-                continue
-            self._seen[id(x)] = x
-            self._look_into(x, what)
+            kind: type = type(x)
+            look_into = _looks_into(kind)
+            if look_into is not None and id(x) not in self._seen:
+                self._seen[id(x)] = x
+                look_into(self, x, what)
 
     def _push(self, x: Any, what: str) -> None:
         self._todo.append((x, what))
 
-    def _look_into(self, x: Any, what: str) -> None:  # noqa: C901  # one branch for each kind of object
-        if isinstance(x, np.ndarray):
-            small = x.nbytes <= SMALL and not x.dtype.hasobject
-            self.arrays[id(x)] = (x, x.tobytes() if small else None, what)
-        elif source := _source(x, what):
-            self.moving[id(x)] = source
-        elif isinstance(x, types.FunctionType):
-            self._function(x)
-        elif isinstance(x, types.MethodType | partial):
-            parts = (
-                (x.__func__, x.__self__) if isinstance(x, types.MethodType) else (x.func, x.args, x.keywords)
-            )
-            for part in parts:
-                self._push(part, what)
-        elif isinstance(x, types.BuiltinFunctionType):
-            self._push(x.__self__, what)
-        elif isinstance(x, list | tuple | dict | set | frozenset):
-            self._container(x, what)
-        elif type(x) in _WRAPPERS:
-            self._push(getattr(x, _WRAPPERS[type(x)]), what)
-        elif isinstance(x, types.ModuleType):
-            if not _is_library(x.__name__):
-                self._named_items(vars(x), what)
-        elif isinstance(x, type):
-            self._class(x)
-        else:
-            self._object(x, what)
+    def _array(self, x: Any, what: str) -> None:
+        small = x.nbytes <= SMALL and not x.dtype.hasobject
+        self.arrays[id(x)] = (x, x.tobytes() if small else None, what)
 
-    def _function(self, f: types.FunctionType) -> None:
+    def _generator(self, x: Any, what: str) -> None:
+        self.moving[id(x)] = _source(x, what)
+
+    def _method(self, x: Any, what: str) -> None:
+        self._todo += (x.__func__, what), (x.__self__, what)
+
+    def _partial(self, x: Any, what: str) -> None:
+        self._todo += (x.func, what), (x.args, what), (x.keywords, what)
+
+    def _bound(self, x: Any, what: str) -> None:
+        self._push(x.__self__, what)
+
+    def _wrapper(self, x: Any, what: str) -> None:
+        self._push(getattr(x, _WRAPPERS[type(x)]), what)
+
+    def _module(self, x: Any, what: str) -> None:
+        if not _is_library(x.__name__):
+            self._named_items(vars(x), what)
+
+    def _function(self, f: types.FunctionType, what: str) -> None:
         ours = _is_library(f.__module__ or "")
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
             value = Slot(cell, "cell", "cell_contents", None, name).now()
@@ -269,7 +265,7 @@ class Reached:
                 self._slot(owner, "item", name, value, f"{what}.{name}")
             self._push(value, f"{what}.{name}")
 
-    def _class(self, kind: type) -> None:
+    def _class(self, kind: type, what: str) -> None:
         if _is_library(kind.__module__):
             return
         for name, value in vars(kind).items():
@@ -316,6 +312,27 @@ class Reached:
 
     def _slot(self, owner: Any, kind: str, key: Any, value: Any, what: str, place: int = 0) -> None:
         self.slots[place or id(owner), key] = Slot(owner, kind, key, value, f"`{what}`")
+
+
+@lru_cache(maxsize=1024)
+def _looks_into(kind: type) -> Callable[[Reached, Any, str], None] | None:
+    """How the walk looks into objects of a class; None for numbers, texts and Tensors."""
+    random = sys.modules.get("random")  # whoever has such a generator has loaded it
+    table: list[tuple[Any, Any]] = [  # the first that fits
+        ((*_SCALARS, Tensor), None),
+        (np.ndarray, Reached._array),
+        ((np.random.Generator, np.random.BitGenerator, np.random.RandomState), Reached._generator),
+        (random.Random if random else (), Reached._generator),
+        (types.FunctionType, Reached._function),
+        (types.MethodType, Reached._method),
+        (partial, Reached._partial),
+        (types.BuiltinFunctionType, Reached._bound),
+        ((list, tuple, dict, set, frozenset), Reached._container),
+        (tuple(_WRAPPERS) if kind in _WRAPPERS else (), Reached._wrapper),
+        (types.ModuleType, Reached._module),
+        (type, Reached._class),
+    ]
+    return next((look for kinds, look in table if issubclass(kind, kinds)), Reached._object)
 
 
 def _refill(container: Any, keys: tuple[Any, ...], items: tuple[Any, ...]) -> None:
@@ -415,18 +432,15 @@ def _is_library(module: str) -> bool:
     return "site-packages" in file or "dist-packages" in file
 
 
-def _source(x: Any, what: str) -> Moving | None:
-    """The state of a generator of random numbers; None if x is none."""
+def _source(x: Any, what: str) -> Moving:
+    """A generator of random numbers, and its state."""
     if isinstance(x, np.random.Generator):
         x = x.bit_generator
     if isinstance(x, np.random.BitGenerator):
         return Moving(lambda: x.state, lambda state: setattr(x, "state", state), x.state, what)
     if isinstance(x, np.random.RandomState):
         return Moving(x.get_state, x.set_state, x.get_state(), what)
-    random = sys.modules.get("random")
-    if random is not None and isinstance(x, random.Random):
-        return Moving(x.getstate, x.setstate, x.getstate(), what)
-    return None
+    return Moving(x.getstate, x.setstate, x.getstate(), what)
 
 
 def _global_sources() -> Iterator[tuple[Callable[[], Any], Callable[[Any], Any], str]]:

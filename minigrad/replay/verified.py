@@ -160,9 +160,9 @@ def _drawn(before: dict[int, Moving], middle: Reached, after: Reached) -> str:
     """Name a source of random numbers that the runs moved; "" if there is none."""
     for i, source in after.moving.items():
         known = [states[i] for states in (before, middle.moving) if i in states]
-        moves = [plain_state(a.state) != plain_state(b.state) for a, b in pairwise([*known, source])]
+        moves = (plain_state(a.state) != plain_state(b.state) for a, b in pairwise([*known, source]))
         # what everybody draws from may have been moved by another thread
-        if (all(moves) if i < 0 else any(moves)) and moves:
+        if known and (all(moves) if i < 0 else any(moves)):
             return source.what
     return ""
 

@@ -39,6 +39,10 @@ from optim.base.options import FLAG, checked
 __all__ = ["Array", "FirstOrder", "Params", "Values"]
 
 
+_OURS = "optim."
+_KEPT: dict[Any, UpdateProgram] = {}  # programs of our own rules, which read nothing but their arguments
+
+
 class FirstOrder(Optimizer):
     """The base of the optimizers that follow a rule: add a `rule`, the names of its state, and a constructor.
 
@@ -366,21 +370,29 @@ class FirstOrder(Optimizer):
     def _program(self, group: ParamGroup, numbers: Values) -> UpdateProgram:
         """The rule's program, which depends on the group's dtype and on which of the numbers are zero."""
         key = (group.kinds, *[numbers[name] == 0 for name in self.scalars])
-        if key not in self._programs:
-            names = ("w", "g", *group.state)
-            call = f"`{type(self).__name__}.rule`"
+        program = self._programs.get(key)
+        if program is None:
+            kind = type(self)
+            kept = _KEPT if kind.__module__.startswith(_OURS) else {}
+            whole = (kind, kind.rule, *key)
+            if whole not in kept:
+                kept[whole] = self._made(group, numbers)
+            program = self._programs[key] = kept[whole].copy()
+        return program
 
-            def rule(v: Values, n: Values) -> Values:
-                out = self.rule(*(v[name] for name in names), **n)
-                used = (s for s in group.state if numbers.get(self.state_needs.get(s, ""), True))
-                needed = ("w", *used)
-                if not isinstance(out, dict) or not out.keys() >= set(needed):
-                    got = sorted(out) if isinstance(out, dict) else type(out).__name__
-                    raise TypeError(f"must return a dict with the new {', '.join(needed)}, got {got}.")
-                return out
+    def _made(self, group: ParamGroup, numbers: Values) -> UpdateProgram:
+        names = ("w", "g", *group.state)
 
-            try:
-                self._programs[key] = UpdateProgram(rule, group.dtype, names, numbers)
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"{call}: {error}") from error
-        return self._programs[key]
+        def rule(v: Values, n: Values) -> Values:
+            out = self.rule(*(v[name] for name in names), **n)
+            used = (s for s in group.state if numbers.get(self.state_needs.get(s, ""), True))
+            needed = ("w", *used)
+            if not isinstance(out, dict) or not out.keys() >= set(needed):
+                got = sorted(out) if isinstance(out, dict) else type(out).__name__
+                raise TypeError(f"must return a dict with the new {', '.join(needed)}, got {got}.")
+            return out
+
+        try:
+            return UpdateProgram(rule, group.dtype, names, numbers)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"`{type(self).__name__}.rule`: {error}") from error

@@ -133,6 +133,22 @@ def test_gradients_of_each_sample(loss, rng):
             np.testing.assert_allclose(g[i], one, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("axes", [(0, 0), (None, 0), (0, None)])
+@pytest.mark.parametrize(
+    "spread", [1.0, 100.0]
+)  # where the logits lie far apart, each row has a shift of its own
+def test_labels_of_each_sample_or_of_all(axes, spread, rng):
+    """A sample of several rows; what all samples share, logits or labels, has no axis for them."""
+    logits, labels = spread * rng.normal(size=(4, 3, 5)), rng.integers(0, 5, (4, 3))
+    given = [x if axis == 0 else x[1] for x, axis in zip((logits, labels), axes, strict=True)]
+    for f in grad(cross_entropy), grad(lambda z, y: np.sum(grad(cross_entropy)(z, y) ** 2)):
+        each = vmap(f, in_axes=axes)
+        for found in (each(*given), mg.compile(each)(*given)):
+            for i in range(4):
+                one = f(*(x[i] if axis == 0 else x for x, axis in zip(given, axes, strict=True)))
+                np.testing.assert_allclose(found[i], one, rtol=1e-11, atol=1e-14)
+
+
 @pytest.mark.parametrize(("call", "error", "text"), [
     ("vmap(3)", TypeError, "vmap(f) needs a function"),
     ("vmap(np.sin)(np.zeros((0, 2)))", ValueError, "one number of samples ≥ 1 in all arguments, got [0]"),
