@@ -31,13 +31,12 @@ from optim.recording.rows import RowWriter
 
 __all__ = ["FORMAT", "LINES", "META", "NUMBERS", "ROWS", "SCALARS", "Recorder", "described", "group_files"]
 
-subtract, vdot = np.subtract, np.vdot  # a.dot(a) would warn of an overflow
+subtract, vdot, sqrt = np.subtract, np.vdot, math.sqrt  # a.dot(a) would warn of an overflow
 INFINITY = math.inf
 
 META, LINES, SCALARS, ROWS, FORMAT = "meta.json", "changes.jsonl", "scalars", "rows", 2
 NUMBERS = ("loss", "gradient_norm", "step_norm", "t")  # the cells of a row of scalars; t is written last
-write_norms, write_t = struct.Struct("=3d").pack_into, struct.Struct("=d").pack_into
-T = 3 * 8  # the byte of a row where its t begins
+write_row = struct.Struct("=4d").pack_into  # one number after the other
 
 
 def group_files(i: int) -> tuple[str, str, str]:
@@ -72,7 +71,7 @@ class _Log:
     def __init__(self, group: ParamGroup, folder: Path, i: int, level: str, ruled: bool) -> None:
         n = group.w.size
         gradient, state, weights = group_files(i)
-        self.group, self.w = group, group.w
+        self.group, self.w, self.first = group, group.w, group.slices[0]
         self.now = memoryview(group.w)
         self.bytes = bytearray(group.w.nbytes)  # compared with `now` without a copy of either
         self.known = np.ndarray(n, group.dtype, self.bytes)  # the weights after the last step
@@ -110,9 +109,8 @@ class _Log:
         elif self.bytes != self.now:
             self.known[...] = self.w
             self.counters = None
-        group = self.group
-        if group.slices[0].counters is self.counters:
-            return group.options is not self.options or took_part != self.present
+        if self.first.counters is self.counters:
+            return self.group.options is not self.options or took_part != self.present
         self.counters = None
         return True
 
@@ -142,7 +140,7 @@ class _Log:
             self.finite = math.isfinite(square)
         if self.vectors:
             known[...] = w
-        self.counters = self.group.slices[0].counters
+        self.counters = self.first.counters
         return square
 
 
@@ -172,9 +170,9 @@ class Recorder:
         self._widest = 0
         self.ended = False
         self._bytes = (folder / LINES).stat().st_size if steps else 0
-        self._left = math.inf if level == "scalars" else 0  # steps until the next checkpoint
+        self._due = math.inf if level == "scalars" else steps  # the steps before the next checkpoint
         self._new_states = 0
-        self._begun = False  # whether a step has begun and not ended
+        self._unready = bool(steps)  # whether `_prepare` is needed: to resume, or because a step has failed
         self._changed: dict[str, Any] = {}  # what a line will say of the step
         groups = enumerate(optimizer.param_groups)
         self._logs = [_Log(group, folder, i, level, self.ruled) for i, group in groups]
@@ -194,10 +192,13 @@ class Recorder:
             self.optimizer.step = self._around(self.optimizer.step)  # type: ignore[method-assign]
 
     def detach(self) -> None:
-        self.optimizer.observers = tuple(o for o in self.optimizer.observers if o is not self)
+        self._leave()
         if not self.ruled:
             del self.optimizer.step  # of the object; that of its class comes back
         os.close(self._file)
+
+    def _leave(self) -> None:
+        self.optimizer.observers = tuple(o for o in self.optimizer.observers if o is not self)
 
     # What a step cannot be taken again without
 
@@ -249,6 +250,8 @@ class Recorder:
 
     def _around(self, step: Callable[..., Any]) -> Callable[..., Any]:
         def recorded(*args: Any, **kwargs: Any) -> Any:
+            if self.ended:
+                return step(*args, **kwargs)
             _adopted(self._logs)
             self.before(self.optimizer, [(group, None) for group in self.optimizer.param_groups])
             loss = step(*args, **kwargs)
@@ -258,21 +261,18 @@ class Recorder:
         return recorded
 
     def before(self, optimizer: Any, work: Sequence[tuple[ParamGroup, list[Segment] | None]]) -> None:
-        if self.ended:
-            return
-        if self._begun or self.resuming is not None or len(work) != len(self._logs):
+        if self._unready or len(work) != len(self._logs):
             self._prepare(len(work))
-        self._begun = True
+        self._unready = True
         self._noted, self.rows = self.rows, None
-        t, changed = self.t, self._left <= 0 or bool(self.notes or self._by_fit)
+        t = self.t
+        changed = t >= self._due or self.notes or self._by_fit
         for log, (_, segments) in zip(self._logs, work):
             if log.begin(segments, t):
                 changed = True
         self._changed = self._changes() if changed else {}
 
     def after(self, optimizer: Any, loss: Any) -> None:
-        if self.ended:
-            return
         if not self.ruled:
             self._unruled()
         length = square = 0.0
@@ -280,17 +280,15 @@ class Recorder:
             length += log.end()
             square += log.square
         value = loss.primal.item() if isinstance(loss, Tensor) else math.nan if loss is None else float(loss)
-        memory, place = self._numbers.place(self.t)
-        write_norms(memory, place, value, math.sqrt(square), math.sqrt(length))
         if self._noted is not None:
             self._write_rows(self._noted)
+        memory, place = self._numbers.place(self.t)
         t = self.t + 1
         if self._changed:
             self._write({"t": t, **self._changed})
-        write_t(memory, place + T, t)
+        write_row(memory, place, value, sqrt(square), sqrt(length), t)
         self.t = t
-        self._begun = False
-        self._left -= 1
+        self._unready = False
         self._bytes += self._row_bytes
         if self._bytes > self.max_bytes:
             self._end()
@@ -333,7 +331,7 @@ class Recorder:
         """What is not as in the step before."""
         found: dict[str, Any] = {}
         moved = any(log.counters is None for log in self._logs)
-        if self._left <= 0 or (moved and self._logs[0].vectors):
+        if self.t >= self._due or (moved and self._logs[0].vectors):
             self._checkpoint()
             found["checkpoint"] = True
         if found or moved:
@@ -365,7 +363,7 @@ class Recorder:
             for i, vector in enumerate(log.vectors):
                 row[i] = vector
         self._new_states = 1
-        self._left = self.every
+        self._due = self.t + self.every
         self._bytes += self._state_bytes
 
     def _unruled(self) -> None:
@@ -381,12 +379,13 @@ class Recorder:
             log.took_part = log.gather(found, self.t)
             if log.weights is not None:
                 log.weights.put(self.t, log.w)
-        self._changed |= self._presence()
+        self._changed = self._changed | self._presence()
         if (info := _plain(getattr(self.optimizer, "last_step", None))) is not None:
             self._changed["info"] = info
 
     def _end(self) -> None:
         self.ended = True
+        self._leave()
         warnings.warn(
             f"the recording in {str(self.folder)!r} ended after step {self.t}, at its max_bytes="
             f"{self.max_bytes:,}; the training goes on. Give `optim.record` a larger max_bytes, or "
