@@ -451,35 +451,52 @@ def homes_of(picture: Picture) -> list[str]:
     ]
 
 
-def with_clusters(picture: Picture) -> Picture:
-    """The picture with frames around the nodes of each module. Frames of modules inside modules nest.
+def with_clusters(picture: Picture, times: Sequence[int] = ()) -> Picture:
+    """The picture with frames around the nodes of each module. Frames of modules inside modules nest. In a
+    recurrence, where `times` tells the step of each node, every step has its own frames; a module whose
+    forward pass is one box in a step needs none.
 
     Beside its forward pass, a module's frame holds the derivatives that end in it, those of its parameters.
-    One that leads back to an earlier module stands between the two frames, so that both stay short.
+    One that leads back to an earlier module stands between the two frames, so that both stay short; in a
+    recurrence it stays inside.
     """
     users: list[list[int]] = [[] for _ in picture.nodes]
     for e in picture.edges:
         users[e.source].append(e.target)
-    members: dict[str, list[int]] = {}
+    members: dict[tuple[str, int], list[int]] = {}
     forward = {
         node.module for node in picture.nodes if node.phase == "forward" and node.kind in ("op", "fold")
     }
     for node, module in zip(picture.nodes, homes_of(picture), strict=True):
-        if module and not (module in forward and _passes_on(node, module, picture, users[node.id])):
-            members.setdefault(module, []).append(node.id)
-    roots = {path.split(".")[0] for path in members if "." in path}
-    framed = {path for path, ids in members.items() if len(ids) > 1 or picture.nodes[ids[0]].held}
-    paths = sorted(framed - roots)
-    position = {path: k for k, path in enumerate(paths)}
+        inside = times or module not in forward or not _passes_on(node, module, picture, users[node.id])
+        if module and inside:
+            members.setdefault((module, times[node.id] if times else 0), []).append(node.id)
+    roots = {path.split(".")[0] for path, _ in members if "." in path}
+    for path, t in sorted(members, key=lambda key: -key[0].count(".")):  # inner modules first
+        if _is_one_box([picture.nodes[i] for i in members[path, t]], bool(times)):
+            around = next((above for above in _above(path) if (above, t) in members), "")
+            members.setdefault((around, t), []).extend(members.pop((path, t)))
+    keys = sorted(key for key in members if key[0] and key[0] not in roots)
+    position = {key: k for k, key in enumerate(keys)}
     clusters = []
-    for path in paths:
-        parent, above = None, path
-        while parent is None and "." in above:
-            above = above.rpartition(".")[0]
-            parent = position.get(above)
+    for path, t in keys:
+        parent = next((position[above, t] for above in _above(path) if (above, t) in position), None)
         label = path.partition(".")[2] or path
-        clusters.append(Cluster(label, parent, tuple(members[path])))
+        clusters.append(Cluster(label, parent, tuple(members[path, t])))
     return replace(picture, clusters=clusters)
+
+
+def _is_one_box(inside: Sequence[Node], recurs: bool) -> bool:
+    """Whether a module with these nodes needs no frame."""
+    if recurs:
+        return sum(node.phase == "forward" for node in inside) < 2
+    return len(inside) == 1 and not inside[0].held
+
+
+def _above(path: str) -> list[str]:
+    """The paths above one, the nearest first."""
+    parts = path.split(".")
+    return [".".join(parts[:k]) for k in range(len(parts) - 1, 0, -1)]
 
 
 def _passes_on(node: Node, module: str, picture: Picture, users: Sequence[int]) -> bool:
