@@ -57,10 +57,15 @@ def collect(
         buffers = buffers_behind(targets)
         names = {**(names or {}), **buffers}
         walk = Walk(targets, {key[1] for key in names if isinstance(key, tuple)})
-        names |= {key: names.get(look(a)) or "labels" for key, a in walk.labels.items()}
+        names |= {key: _name_of_labels(walk, key, names) for key in walk.labels}
         names |= {key: names.get(look(a), "") for key, a in walk.masks.items()}
         picture = _collected(walk, outputs, names, title, tuple(show), set(inputs), buffers, places)
     return with_clusters(picture)
+
+
+def _name_of_labels(walk: Walk, key: Key, names: Mapping[Key, str]) -> str:
+    known = ("array", id(walk.given[key])) if key in walk.given else look(walk.labels[key])
+    return names.get(known) or "labels"
 
 
 def _collected(
