@@ -478,10 +478,12 @@ def with_clusters(picture: Picture, times: Sequence[int] = ()) -> Picture:
             members.setdefault((around, t), []).extend(members.pop((path, t)))
     keys = sorted(key for key in members if key[0] and key[0] not in roots)
     position = {key: k for k, key in enumerate(keys)}
+    short = Counter(path.partition(".")[2] for path in {path for path, _ in keys})
     clusters = []
     for path, t in keys:
         parent = next((position[above, t] for above in _above(path) if (above, t) in position), None)
-        label = path.partition(".")[2] or path
+        below = path.partition(".")[2]
+        label = below if below and short[below] == 1 else path
         clusters.append(Cluster(label, parent, tuple(members[path, t])))
     return replace(picture, clusters=clusters)
 
