@@ -40,7 +40,8 @@ Marks = list[tuple[Hashable, ...]]
 
 
 def contract(picture: Picture, groups: Iterable[Group]) -> Picture:
-    """The picture with each group as one node; a group whose contraction would make a cycle stays as it is.
+    """The picture with each group as one node and without frames; a group whose contraction would make a
+    cycle stays as it is.
 
     A node that could be reached from another one can still be reached from it.
     """
@@ -51,7 +52,7 @@ def contract(picture: Picture, groups: Iterable[Group]) -> Picture:
         if old in group_at:
             nodes.append(_merged(new, *group_at[old], picture))
         else:
-            nodes.append(replace(picture.nodes[old], id=new))
+            nodes.append(picture.nodes[old].at(new))
     place = {old: new for new, old in enumerate(order)}
     moved = [place[i] for i in owner]  # the new id of each old node
     for node in nodes:
@@ -63,8 +64,7 @@ def contract(picture: Picture, groups: Iterable[Group]) -> Picture:
         arrivals = tuple((moved[i], text) for i, text in v.arrivals)
         within = tuple((moved[i], k, text) for i, k, text in v.within if nodes[moved[i]].held)
         visits.append(Visit(moved[v.node], v.gradient, arrivals, within))
-    small = replace(picture, nodes=nodes, edges=edges, visits=visits, clusters=[], notes=list(picture.notes))
-    return with_clusters(small)
+    return replace(picture, nodes=nodes, edges=edges, visits=visits, clusters=[], notes=list(picture.notes))
 
 
 def _contractible(picture: Picture, groups: list[Sorted]) -> tuple[list[Sorted], list[int], list[int]]:
@@ -103,7 +103,7 @@ def _moved_edges(edges: Iterable[Edge], moved: Sequence[int], folded: Collection
             continue
         if ends[1] in folded:
             known.add(ends)
-        kept.append(replace(e, source=ends[0], target=ends[1]))
+        kept.append(Edge(*ends, e.label, e.position))
     return kept
 
 
@@ -421,22 +421,21 @@ def leading(picture: Picture) -> Picture:
 
 
 def subgraph(picture: Picture, kept: set[int]) -> Picture:
-    """The picture of some of the nodes, with the edges and visits between them."""
+    """The picture of some of the nodes, with the edges and visits between them, and without frames."""
     place = {old: new for new, old in enumerate(sorted(kept))}
-    nodes = [replace(picture.nodes[old], id=new) for old, new in place.items()]
+    nodes = [picture.nodes[old].at(new) for old, new in place.items()]
     for node in nodes:
         if node.about is not None:
             node.about = place.get(node.about, -1 - abs(node.about))
     inside = [e for e in picture.edges if e.source in place and e.target in place]
-    edges = [replace(e, source=place[e.source], target=place[e.target]) for e in inside]
+    edges = [Edge(place[e.source], place[e.target], e.label, e.position) for e in inside]
     visits = []
     for v in picture.visits:
         if v.node in place:
             arrivals = tuple((place[i], text) for i, text in v.arrivals if i in place)
             within = tuple((place[i], k, text) for i, k, text in v.within if i in place)
             visits.append(Visit(place[v.node], v.gradient, arrivals, within))
-    part = replace(picture, nodes=nodes, edges=edges, visits=visits, clusters=[], notes=list(picture.notes))
-    return with_clusters(part)
+    return replace(picture, nodes=nodes, edges=edges, visits=visits, clusters=[], notes=list(picture.notes))
 
 
 def homes_of(picture: Picture) -> list[str]:

@@ -24,13 +24,13 @@ def folded(picture: Picture, fold: str | None, parameters: str = "inside") -> Pi
     further; "auto" folds as far as a readable picture needs. `parameters` tells whether they stand inside the
     box of their operation; of None, which draws every leaf, they never do.
     """
-    return leading(picture) if fold is None else _finished(_folded(picture, fold, parameters))
+    return with_clusters(leading(picture)) if fold is None else _finished(_folded(picture, fold, parameters))
 
 
 def _finished(picture: Picture) -> Picture:
-    """A folded picture with its letters counted from 1, and with the frames of a recurrence."""
-    times = steps(picture)
-    return renumbered(with_clusters(picture, times) if times else picture)
+    """A folded picture with its letters counted from 1, and with frames; a recurrence has some for each
+    step."""
+    return renumbered(with_clusters(picture, steps(picture)))
 
 
 def _folded(picture: Picture, fold: str, parameters: str) -> Picture:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from minigrad.drawing.layout.frames import Frames
 
@@ -49,21 +49,36 @@ def ordered(
     for a, b in links:
         down[a].append(b)
         up[b].append(a)
-    starts = [_walk(m, n, up, down, side)]
-    if m <= LARGE:
-        starts += [_walk(m, n, down, up, side), sorted(range(m), key=lambda v: (side[v] if v < n else 0, v))]
     chance = random.Random(m)  # seeded, so that the same picture is always drawn the same way
-    if m <= SMALL:
-        starts += [chance.sample(range(m), m) for _ in range(min(8, 800 // max(m, 1)))]
-    if aside:
-        starts = [sorted(start, key=lambda v: aside.get(v, 0)) for start in starts]
+    aside = aside or {}
+    starts = (
+        sorted(start, key=lambda v: aside.get(v, 0)) if aside else start
+        for start in _starts(m, n, up, down, side, chance)
+    )
     best = _best(starts, rank, up, down, frames, chance)
-    best.put_aside(aside or {})
+    best.put_aside(aside)
     return best.levels
 
 
+def _starts(
+    m: int,
+    n: int,
+    up: Sequence[Sequence[int]],
+    down: Sequence[Sequence[int]],
+    side: Sequence[int],
+    chance: random.Random,
+) -> Iterator[list[int]]:
+    """Orders of all vertices to begin with. Later ones are made only if the earlier leave crossings."""
+    yield _walk(m, n, up, down, side)
+    if m <= LARGE:
+        yield _walk(m, n, down, up, side)
+        yield sorted(range(m), key=lambda v: (side[v] if v < n else 0, v))
+    for _ in range(min(8, 800 // max(m, 1)) if m <= SMALL else 0):
+        yield chance.sample(range(m), m)
+
+
 def _best(
-    starts: Sequence[Sequence[int]],
+    starts: Iterator[Sequence[int]],
     rank: Sequence[int],
     up: Sequence[Sequence[int]],
     down: Sequence[Sequence[int]],
@@ -72,9 +87,9 @@ def _best(
 ) -> _Order:
     """The order with the fewest crossings that is found from the starts and by shaking the best of them."""
     m = len(rank)
-    best = _Order(rank, up, down, frames, starts[0])
+    best = _Order(rank, up, down, frames, next(starts))
     best.sweep()
-    for start in starts[1:]:
+    for start in starts:
         if not 0 < best.crossed <= HOPELESS:
             return best
         other = _Order(rank, up, down, frames, start)
