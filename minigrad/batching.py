@@ -308,7 +308,7 @@ def _hits(x: _Value, places: _Value) -> Any:
     return np.equal(np.arange(m * k).reshape(m, k), np.expand_dims(places.x, -1))
 
 
-def _likelihood(x: _Value, places: _Value, _saves: Any = None) -> Any:
+def _likelihood(x: _Value, places: _Value, _saves: Any = None, _labels: Any = None) -> Any:
     losses = np.where(_hits(x, places), log_softmax(x.x), 0)
     return np.sum(losses, axis=(-2, -1)) / -x.x.shape[-2]
 

@@ -64,6 +64,7 @@ from minigrad.replay.update_program import UpdateProgram as UpdateProgram
 from minigrad.replay.update_program import recorded_rule as recorded_rule
 from minigrad.replay.update_program import rule_lines as rule_lines
 from minigrad.replay.watched import LABELLED as LABELLED
+from minigrad.replay.watched import Label as Label
 from minigrad.replay.watched import Watched as Watched
 from minigrad.slices import between as between
 from minigrad.sweeps import pull_back as pull_back

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from minigrad import CaptureError, Tensor
 from minigrad.extend import (
     LABELLED,
+    Label,
     Mode,
     Op,
     Watched,
@@ -145,7 +147,7 @@ class Module(Watched):
         """
         if not before.recording:
             return before
-        if self._labels is not None and self._labels[0] == before:
+        if self._labels is not None and _alike(self._labels[0], before):
             return self._labels[1]
         if not before.module:
             for path, x in walk(self, ""):
@@ -154,7 +156,9 @@ class Module(Watched):
                 elif isinstance(x, Tensor) and x.op is None and x.name is None:
                     x.name = path
         root = before.module.split(".")[0] or type(self).__name__
-        mode = before._replace(module=f"{root}.{self._path}" if self._path else root)
+        label = Label(f"{root}.{self._path}" if self._path else root)
+        label.outermost = getattr(before.module, "outermost", None) or weakref.ref(self)
+        mode = before._replace(module=label)
         if before.capturing is None:  # a cached mode would keep its capture alive
             self._labels = (before, mode)
             LABELLED[mode.module, id(self)] = self
@@ -416,6 +420,12 @@ def _fitting(what: str, x: Any, mine: Any) -> NDArray[Any]:
             "with .copy(), before loading."
         )
     return array
+
+
+def _alike(mode: Mode, other: Mode) -> bool:
+    """Whether two modes are equal and belong to the same outermost module."""
+    mine, its = (getattr(m.module, "outermost", None) for m in (mode, other))
+    return mode == other and mine is its
 
 
 def _is_leaf(x: Any) -> bool:

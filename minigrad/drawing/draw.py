@@ -2,7 +2,7 @@
 Drawing.
 
 Names: `outputs` pairs of a name (or "") and a Tensor; `names` the names that variables and arguments give, by
-the index of a Tensor, by ("array", id) of an array, or by `look` of labels and masks.
+the index of a Tensor, by ("array", id) of an array, by ("module", id), or by `look` of labels and masks.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from minigrad.drawing.picture import DETAILS, PHASES, Picture, Program
 from minigrad.drawing.write.theme import Theme
 from minigrad.errors import entry
 from minigrad.mode import scope
-from minigrad.slices import between
+from minigrad.replay.watched import Watched
+from minigrad.slices import Slice, between
 from minigrad.sweeps import pull_back, push_forward
 from minigrad.tensor import Tensor
 from minigrad.trees import flatten
@@ -314,6 +315,8 @@ def _note(variables: Sequence[tuple[str, Any]], names: dict[Any, str]) -> None:
                     names[look(value)] = ""  # two have the same values, and which was meant cannot be told
             elif id(value) not in seen and len(seen) < MOST_OBJECTS:
                 seen.add(id(value))
+                if isinstance(value, Watched):
+                    names.setdefault(("module", id(value)), path)
                 within = "" if path == "self" else f"{path}."
                 below += [(f"{within}{key}", x) for key, x in _held(value)]
         level = below
@@ -360,7 +363,7 @@ def _derived(outputs: Named, wanted: Sequence[str], names: Mapping[Any, str]) ->
     with scope(recording=True, tracing=True, phase="backward"):
         cotangents: dict[int, Any] = pull_back(path, {y.index: np.ones_like(y.numpy())}, record=True)
     leaves = [a for a in path.sources if isinstance(cotangents.get(a.index), Tensor)]
-    called = {a.index: short_name(a.name or names.get(a.index, "") or f"p.{i}") for i, a in enumerate(leaves)}
+    called = _short_names(path, leaves, names)
     gradient = [cotangents[a.index] for a in leaves]
     named = [(f"∂{called[a.index]}", g) for a, g in zip(leaves, gradient, strict=True)]
     if "tangent" not in wanted:
@@ -374,6 +377,20 @@ def _derived(outputs: Named, wanted: Sequence[str], names: Mapping[Any, str]) ->
         tangents = push_forward(second, dict(slopes), record=True)
     moved = [(f"Hv({called[a.index]})", tangents.get(g.index)) for a, g in zip(leaves, gradient, strict=True)]
     return [*outputs, *((name, t) for name, t in moved if isinstance(t, Tensor))], named
+
+
+def _short_names(path: Slice, leaves: Sequence[Tensor], names: Mapping[Any, str]) -> dict[int, str]:
+    """Short names for leaves, each different, by index: of two that are called W₀ the one that is used later
+    is W₀′, as in the formulas."""
+    met = dict.fromkeys(x.index for t in path.nodes for x in t.inputs if isinstance(x, Tensor))
+    place = {index: k for k, index in enumerate(met)}
+    called: dict[int, str] = {}
+    for i, a in sorted(enumerate(leaves), key=lambda pair: place.get(pair[1].index, -1)):
+        name = short_name(a.name or names.get(a.index, "") or f"p.{i}")
+        while name in called.values():
+            name += "′"
+        called[a.index] = name
+    return called
 
 
 def _nodes(outputs: Named) -> Iterator[Tensor]:

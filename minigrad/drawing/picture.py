@@ -11,7 +11,8 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 
 __all__ = [
     "DETAILS", "KINDS", "PHASES", "Cluster", "Edge", "Node", "Picture", "Program", "Visit",
@@ -60,6 +61,13 @@ class Node:
     count: int = 1
     members: tuple[int, ...] = ()
     held: tuple[Node, ...] = ()
+
+    def at(self, i: int) -> Node:
+        """A copy with another id. `replace` takes several times as long."""
+        return Node(i, *_without_id(self))
+
+
+_without_id = attrgetter(*(f.name for f in fields(Node)[1:]))
 
 
 @dataclass(slots=True)

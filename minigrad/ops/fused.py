@@ -96,8 +96,9 @@ def _exponentials(x: Any) -> tuple[Any, Any, Any]:
     return z, e, e.dot(ones(x.shape[1], e.dtype))
 
 
-def _cross_entropy(x: Any, places: Any, _saves: list[Any] | None = None) -> Any:
-    """−mean log softmax at `places`. An empty list `_saves` gets the exponentials and their sums."""
+def _cross_entropy(x: Any, places: Any, _saves: list[Any] | None = None, _labels: Any = None) -> Any:
+    """−mean log softmax at `places`. An empty list `_saves` gets the exponentials and their sums; `_labels`
+    is the array that the user gave, whose name pictures look for."""
     z, e, sums = _exponentials(x)
     if _saves is not None and not _saves:
         _saves += e, sums
@@ -148,11 +149,15 @@ cross_entropy_op = Op(
     "cross_entropy",
     _cross_entropy,
     pulls=(
-        lambda g, y, x, places, _saves=None: _slope(x, places, _saves) * (_for_each(g, x) / x.shape[0]),
+        lambda g, y, x, places, _saves=None, _labels=None: (
+            _slope(x, places, _saves) * (_for_each(g, x) / x.shape[0])
+        ),
         None,
     ),
     pushes=(
-        lambda t, y, x, places, _saves=None: _summed(t * _slope(x, places, _saves), x) / x.shape[0],
+        lambda t, y, x, places, _saves=None, _labels=None: (
+            _summed(t * _slope(x, places, _saves), x) / x.shape[0]
+        ),
         None,
     ),
     batched=True,

@@ -17,7 +17,7 @@ import numpy as np
 
 from minigrad.mode import current
 
-__all__ = ["LABELLED", "Watched", "watching"]
+__all__ = ["LABELLED", "Label", "Watched", "watching"]
 
 
 class Watched:
@@ -28,6 +28,17 @@ class Watched:
     """
 
     __slots__ = ()
+
+
+class Label(str):
+    """The label of nodes, "MLP.layers.0", which knows the outermost module: those of two networks of a class
+    are equal."""
+
+    __slots__ = ("outermost",)
+    outermost: weakref.ref[Watched]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (str(self),)  # elsewhere there is no such module
 
 
 LABELLED: weakref.WeakValueDictionary[tuple[str, int], Watched] = weakref.WeakValueDictionary()

@@ -161,7 +161,7 @@ def cross_entropy(
     places = with_checked(places_op, y, classes=x.shape[1])
     if current.mode.capturing is not None:  # replays would use the values saved here for ever
         return in_float32(cross_entropy_op, x, places)
-    return in_float32(lambda z, at: cross_entropy_op(z, at, _saves=[]), x, places)
+    return in_float32(lambda z, at: cross_entropy_op(z, at, _saves=[], _labels=labels), x, places)
 
 
 @entry

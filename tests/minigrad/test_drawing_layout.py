@@ -15,6 +15,7 @@ from minigrad.drawing.graph.fold import with_clusters
 from minigrad.drawing.layout.arranging import arranged
 from minigrad.drawing.layout.boxes import PAD_X, SIZE, box_lines
 from minigrad.drawing.layout.text_width import shortened, width
+from minigrad.drawing.recurrence import steps
 from tests.seeds import further
 
 DIRECTIONS = ("down", "right", "up", "left")
@@ -195,6 +196,82 @@ def test_time_runs_to_the_right_as_long_as_it_can_be_read(steps):
     assert (wide <= 2000) == (steps == 11)
     assert arranged(own).direction == "down"
     assert arranged(shared).direction == ("right" if steps == 11 else "down")
+
+
+def test_each_step_of_a_recurrence_is_a_column_and_layers_stand_above_one_another():
+    for name, sweeps in (
+        ("rnn_4_layers_2", ["forward"]),
+        ("rnn_4_layers_2_backward", ["forward", "backward"]),
+    ):
+        drawing = GALLERY[name]()
+        picture, layout = drawing.picture, drawing.layout
+        check(picture, layout)
+        assert (layout.direction, picture.phases()) == ("up", sweeps)
+        assert [cluster.label for cluster in picture.clusters] == ["cells.0"] * 4 + ["cells.1"] * 4
+        lower, upper = layout.frames[:4], layout.frames[4:]
+        for now, later in (*pairwise(lower), *pairwise(upper), *zip(lower, upper[1:], strict=False)):
+            assert now.x + now.width / 2 < later.x - later.width / 2, "time runs to the right"
+        for below, above in zip(lower, upper, strict=True):
+            assert above.y + above.height / 2 < below.y - below.height / 2, "layers run up"
+        for phase in sweeps:
+            rows = {}
+            for cluster in picture.clusters[4:-1]:  # the last step has a loss and no later step
+                for i in cluster.nodes:
+                    if picture.nodes[i].phase == phase == "forward":
+                        rows.setdefault(picture.nodes[i].op, set()).add(round(layout.boxes[i].y, 6))
+            assert all(len(ys) == 1 for ys in rows.values()), "what is alike stands in a row"
+
+
+def test_the_layers_of_a_recurrence_are_drawn_without_a_crossing():
+    layout = GALLERY["rnn_4_layers_2"]().layout
+    lines = {line for route in layout.routes for line in pairwise(route.points)}
+    assert not [(p, q) for p in lines for q in lines if crossing(*p, *q)]
+
+
+@pytest.mark.parametrize("start", [0, *further(20, 40)])
+def test_nothing_overlaps_in_random_recurrences(start):
+    gridded = 0
+    for seed in range(start, start + 12):
+        picture = random_recurrence(seed)
+        layout = arranged(picture)
+        check(picture, layout)
+        gridded += layout.direction == "up"
+    assert gridded > 3
+
+
+def random_recurrence(seed):
+    """Cells of any form, in some layers and steps, with derivatives that run back through them."""
+    r = random.Random(seed)
+    layers, count, size = r.randrange(1, 4), r.randrange(2, 6), r.randrange(2, 5)
+    form = [[(k, r.randrange(k)) for k in range(1, size)] for _ in range(layers)]
+    weights = [Node(0, f"W{k}", kind="parameter", members=(-1 - k,)) for k in range(layers)]
+    nodes, edges, states = [], [], [[None] * layers]
+
+    def add(sources, **kind):
+        nodes.append(Node(len(nodes), "word " * r.randrange(1, 4), members=(len(nodes),), **kind))
+        edges.extend(Edge(j, nodes[-1].id, "", p) for p, j in enumerate(sources) if j is not None)
+        return nodes[-1].id
+
+    for _ in range(count):
+        x, now = add([], kind="input"), []
+        for layer in range(layers):
+            module = f"M.cells.{layer}"
+            cell = [add([x, states[-1][layer]], module=module, held=(weights[layer],))]
+            for k, j in form[layer]:
+                cell.append(add({cell[k - 1], cell[j]}, module=module))
+            x = cell[-1]
+            now.append(x)
+        states.append(now)
+    add([states[-1][-1]], output=True)
+    later = [None] * layers
+    for now in reversed(states[1:] if r.random() < 0.6 else []):
+        for layer in reversed(range(layers)):
+            back = {"phase": "backward", "about": now[layer], "module": f"M.cells.{layer}"}
+            g = add([now[layer], later[layer]], **back)
+            later[layer] = add([g], **back)
+            add([g, now[layer]], **back)
+    picture = Picture("", nodes, edges, direction="auto")
+    return with_clusters(picture, steps(picture))
 
 
 def test_what_is_too_high_goes_on_in_columns_unless_it_is_to_run_down():

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from examples.graph_gallery import GALLERY
-from minigrad import Tensor, draw
+from minigrad import Tensor, draw, grad, trace_source
 from minigrad.drawing import Edge, Node, Picture
 from minigrad.drawing.graph.fold import repeats
 from minigrad.drawing.graph.levels import folded
 from minigrad.drawing.graph.modules import modules
 from minigrad.drawing.picture import lines_of
 from minigrad.drawing.write import as_json
-from models import MLP, Linear, cross_entropy, mse_loss
+from models import MLP, Linear, Sequential, cross_entropy, mse_loss
 
 
 def network(sizes=(4, 5, 3), phases=None, **options):
@@ -167,6 +167,56 @@ def test_nested_modules_have_a_level_for_each_depth():
     assert {n.label for n in outer.nodes if n.kind == "fold"} >= {"blocks.0.attention", "blocks.2.norm1"}
 
 
+def frames_of(drawing):
+    return [cluster.label for cluster in drawing.picture.clusters]
+
+
+def test_each_of_two_networks_has_frames_of_its_own():
+    """Two networks of a class have layers of the same path. Their frames are told apart by the names that the
+    user gave, or else by numbers."""
+    x = Tensor(np.ones((5, 4)), name="x")
+    teacher, student = MLP((4, 6, 2), rng=0), MLP((4, 3, 2), rng=1)
+    named = ["student.layers.0", "student.layers.1", "teacher.layers.0", "teacher.layers.1"]
+    for options in ({}, {"phases": ("forward", "backward")}):
+        drawing = draw(mse_loss(student(x), teacher(x)), **options)
+        assert frames_of(drawing) == named
+        frames = drawing.picture.clusters
+        boxes = [[drawing.picture.nodes[i] for i in frame.nodes] for frame in frames]
+        widths = [{leaf.shape[-1] for box in inside for leaf in box.held} for inside in boxes]
+        assert widths == [{3}, {2}, {6}, {2}], "each frame holds the boxes of its own network"
+    assert frames_of(draw(lambda x: mse_loss(student(x), teacher(x)), np.ones((5, 4)))) == named
+    first, second = MLP((4, 6, 2), rng=0)(x), MLP((4, 3, 2), rng=1)(x)  # their networks are gone
+    assert frames_of(draw(mse_loss(first, second))) == [
+        "MLP 1.layers.0", "MLP 1.layers.1", "MLP 2.layers.0", "MLP 2.layers.1"
+    ]  # fmt: skip
+    pair = [student, teacher]
+    assert frames_of(draw(mse_loss(pair[0](x), pair[0](x + 1)))) == ["layers.0", "layers.1"]
+
+
+def test_networks_in_a_list_and_with_a_common_layer_have_frames_of_their_own():
+    x, common = Tensor(np.ones((5, 4)), name="x"), Linear(4, 3, rng=0)
+    pair = [Sequential(common, Linear(3, 2, rng=k)) for k in (1, 2)]
+    named = [f"pair[{k}].layers.{i}" for k in (0, 1) for i in (0, 1)]
+    assert frames_of(draw(mse_loss(pair[0](x), pair[1](x)))) == named
+    with trace_source():  # another mode, in which all are labelled anew
+        assert frames_of(draw(mse_loss(pair[0](x), pair[1](x)))) == named
+
+
+@pytest.mark.parametrize("name", ["rnn_5_backward", "two"])
+def test_each_gradient_has_the_name_of_its_parameter(name):
+    """Of two parameters called W₀ the second is W₀′, and so is its gradient: it has the same shape."""
+    if name == "two":
+        x, first, second = Tensor(np.ones((5, 4)), name="x"), MLP((4, 6, 2), rng=0), MLP((4, 3, 2), rng=1)
+        drawing = draw(mse_loss(first(x), second(x)), phases=("forward", "backward"))
+    else:
+        drawing = GALLERY[name]()
+    leaves = {leaf.label: leaf.shape for node in drawing.picture.nodes for leaf in node.held}
+    found = [node for node in drawing.picture.nodes if node.output and node.phase == "backward"]
+    assert {f"∂{label}": shape for label, shape in leaves.items()} == {
+        node.label.partition(" = ")[0]: node.shape for node in found
+    }
+
+
 def test_equal_modules_are_folded_and_others_are_not():
     twelve = folded(GALLERY["residual_12"]().full, "modules")
     assert [n.label for n in twelve.nodes if n.kind == "fold"] == ["blocks.0", "× 10 the same", "blocks.11"]
@@ -251,13 +301,42 @@ def test_a_mask_is_written_as_one():
     assert not {"c₁", "u₁ = A[c₁]"} & {*labels_of(draw(np.sum(A[pairs[:, 0], pairs[:, 1]])))}
 
 
-def test_equal_labels_and_masks_are_not_taken_for_one_another():
-    """A loss keeps places, not the labels, so these are known by their values alone."""
+@pytest.mark.parametrize("seed", range(8))
+def test_labels_have_the_name_of_the_array_that_the_loss_was_given(seed):
+    """However many others have the same values, before and after a step, forward and backward."""
+    r = np.random.default_rng(seed)
+    x = Tensor(r.normal(size=(4, 3)), requires_grad=True, name="x")
+    first = r.integers(0, 3, 4)
+    second, third, order = first.copy(), first.astype(np.int32), first.copy()
+    known = {"first": first, "second": second, "third": third, "labels": first.copy() + 0}
+    given = r.permutation([*known])[:2]
+    loss = cross_entropy(x, known[given[0]]) * cross_entropy(x, known[given[1]])
+    del known  # in a dict they would have other names
+    phases = [None, ("forward", "backward")][seed % 2]
+    if seed % 4 < 2:
+        x.data = x.data + 1
+    found = [label for label in labels_of(draw(loss, phases=phases)) if "cross_" in label]
+    assert found == [f"u₁ = cross_entropy(x, {given[0]})", f"u₂ = cross_entropy(x, {given[1]})"]
+    assert (order == second).all()
+    assert third.dtype == np.int32
+
+
+TRAIN = np.array([0, 1, 2])
+TEST = TRAIN.copy()
+
+
+def test_equal_labels_are_not_taken_for_one_another_where_values_decide():
+    """The derivative of a loss has only the places of the labels. Then values decide, if no two arrays have
+    the same."""
     x = Tensor(np.eye(3), requires_grad=True, name="x")
     train = np.array([0, 1, 2])
-    assert "cross_entropy(x, train)" in labels_of(draw(cross_entropy(x, train)))
     again = train
     assert "cross_entropy(x, train)" in labels_of(draw(cross_entropy(x, again))), "the same array twice"
-    test = train.copy()
-    assert "cross_entropy(x, labels)" in labels_of(draw(cross_entropy(x, test)))
     assert train is again
+    one, either = (
+        labels_of(draw(grad(f), x.numpy()))
+        for f in (lambda x: cross_entropy(x, TRAIN), lambda x: cross_entropy(x, TRAIN) + TEST[0])
+    )
+    assert "TRAIN" in one
+    assert "labels" in either
+    assert not {"TRAIN", "TEST"} & {*either}

@@ -43,7 +43,7 @@ def afresh(outputs: Named, names: dict[Any, str]) -> tuple[Named, str]:
         value = old[index] if kept and index in old else x.primal
         made[index] = Tensor(value, requires_grad=x.active, name=x.name) if x.op is None else x
     for t in nodes:
-        params = {k: [] if k[0] == "_" else v for k, v in t.params.items()}  # a rule saves values under a "_"
+        params = {k: [] if k == "_saves" else v for k, v in t.params.items()}  # values of the old graph
         with scope(recording=True, tracing=False):
             y = apply(t.op, [made[x.index] if isinstance(x, Tensor) else x for x in t.inputs], params)  # type: ignore[arg-type]  # operations have one
         y.name, y.mode = t.name, t.mode

@@ -57,10 +57,15 @@ def collect(
         buffers = buffers_behind(targets)
         names = {**(names or {}), **buffers}
         walk = Walk(targets, {key[1] for key in names if isinstance(key, tuple)})
-        names |= {key: names.get(look(a)) or "labels" for key, a in walk.labels.items()}
+        names |= {key: _name_of_labels(walk, key, names) for key in walk.labels}
         names |= {key: names.get(look(a), "") for key, a in walk.masks.items()}
         picture = _collected(walk, outputs, names, title, tuple(show), set(inputs), buffers, places)
     return with_clusters(picture)
+
+
+def _name_of_labels(walk: Walk, key: Key, names: Mapping[Key, str]) -> str:
+    known = ("array", id(walk.given[key])) if key in walk.given else look(walk.labels[key])
+    return names.get(known) or "labels"
 
 
 def _collected(
@@ -88,6 +93,7 @@ def _collected(
         calls=walk.calls,
         masked=walk.masked,
         formed=walk.formed,
+        roots=_roots(walk, names),
         inputs=inputs,
         buffers=buffers,
         position={key: unit[i] for i, (key, _) in enumerate(walk.order)},
@@ -166,8 +172,23 @@ def _phase(x: Any) -> str:
     return x.mode.phase if isinstance(x, Tensor) else "forward"
 
 
-def _module(x: Any) -> str:
-    return x.mode.module if isinstance(x, Tensor) and x.op is not None else ""
+def _roots(walk: Walk, names: Mapping[Key, str]) -> dict[int, str]:
+    """Names for the outermost modules of a class of which the graph has several: those that the user gave, or
+    else numbers. The keys are the ids of the weak references to them."""
+    classes: dict[str, dict[int, Any]] = {}
+    for _, x in walk.order:
+        label = x.mode.module if isinstance(x, Tensor) else ""
+        if (module := getattr(label, "outermost", None)) is not None:
+            classes.setdefault(label.partition(".")[0], {})[id(module)] = module()
+    found: dict[int, str] = {}
+    for kind, roots in classes.items():
+        for k, (key, module) in enumerate(roots.items() if len(roots) > 1 else ()):
+            path = names.get(("module", id(module)), "") if module is not None else ""
+            holder, _, name = path.rpartition(".")
+            if name.isdigit():  # of a list
+                name = f"{holder.rpartition('.')[2]}[{name}]"
+            found[key] = name if name and name not in found.values() else f"{kind} {k + 1}"
+    return found
 
 
 # One box
@@ -176,16 +197,17 @@ def _module(x: Any) -> str:
 @dataclass(slots=True)
 class _Boxes:
     """Makes the Node of one Tensor or array. Tables by key are `names`, `last` (the names of the outputs),
-    `calls` (of several operations), `masked` (see `Walk`) and `position` (the ids of the nodes); `formed` are
-    the indices of Tensors whose shape matters (see `Walk`), `inputs` are the keys of arguments, `buffers`
-    those of arrays that modules hold. `files` gets the path for each source; `valued` and `timed` say whether
-    values and times are written."""
+    `calls` (of several operations), `masked` (see `Walk`) and `position` (the ids of the nodes);
+    `formed` are the indices of Tensors whose shape matters (see `Walk`), `roots` the names of outermost
+    modules, `inputs` are the keys of arguments, `buffers` those of arrays that modules hold. `files`
+    gets the path for each source; `valued` and `timed` say whether values and times are written."""
 
     names: Mapping[Key, str]
     last: Mapping[Key, str]
     calls: Mapping[Key, Called]
     masked: Mapping[int, tuple[Any, ...]]
     formed: Collection[int]
+    roots: Mapping[Any, str]
     inputs: Collection[Key]
     buffers: Collection[Key]
     position: Mapping[Key, int]
@@ -205,7 +227,7 @@ class _Boxes:
             name,
             name=name,
             phase=_phase(x),
-            module=_module(x),
+            module=self.module(x),
             shape=tuple(array.shape),
             dtype=str(array.dtype),
             bytes=int(array.nbytes),
@@ -220,6 +242,12 @@ class _Boxes:
         else:
             self._describe_leaf(node, key, x)
         return node
+
+    def module(self, x: Any) -> str:
+        """The path of the module that made x, from the outermost one, or ""."""
+        label = x.mode.module if isinstance(x, Tensor) and x.op is not None else ""
+        root = self.roots.get(id(getattr(label, "outermost", None)))
+        return root + "".join(label.partition(".")[1:]) if root else str(label)
 
     def _describe_leaf(self, node: Node, key: Key, x: Any) -> None:
         live = isinstance(x, Tensor) and x.active

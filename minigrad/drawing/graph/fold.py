@@ -40,7 +40,8 @@ Marks = list[tuple[Hashable, ...]]
 
 
 def contract(picture: Picture, groups: Iterable[Group]) -> Picture:
-    """The picture with each group as one node; a group whose contraction would make a cycle stays as it is.
+    """The picture with each group as one node and without frames; a group whose contraction would make a
+    cycle stays as it is.
 
     A node that could be reached from another one can still be reached from it.
     """
@@ -51,7 +52,7 @@ def contract(picture: Picture, groups: Iterable[Group]) -> Picture:
         if old in group_at:
             nodes.append(_merged(new, *group_at[old], picture))
         else:
-            nodes.append(replace(picture.nodes[old], id=new))
+            nodes.append(picture.nodes[old].at(new))
     place = {old: new for new, old in enumerate(order)}
     moved = [place[i] for i in owner]  # the new id of each old node
     for node in nodes:
@@ -63,8 +64,7 @@ def contract(picture: Picture, groups: Iterable[Group]) -> Picture:
         arrivals = tuple((moved[i], text) for i, text in v.arrivals)
         within = tuple((moved[i], k, text) for i, k, text in v.within if nodes[moved[i]].held)
         visits.append(Visit(moved[v.node], v.gradient, arrivals, within))
-    small = replace(picture, nodes=nodes, edges=edges, visits=visits, clusters=[], notes=list(picture.notes))
-    return with_clusters(small)
+    return replace(picture, nodes=nodes, edges=edges, visits=visits, clusters=[], notes=list(picture.notes))
 
 
 def _contractible(picture: Picture, groups: list[Sorted]) -> tuple[list[Sorted], list[int], list[int]]:
@@ -103,7 +103,7 @@ def _moved_edges(edges: Iterable[Edge], moved: Sequence[int], folded: Collection
             continue
         if ends[1] in folded:
             known.add(ends)
-        kept.append(replace(e, source=ends[0], target=ends[1]))
+        kept.append(Edge(*ends, e.label, e.position))
     return kept
 
 
@@ -421,22 +421,21 @@ def leading(picture: Picture) -> Picture:
 
 
 def subgraph(picture: Picture, kept: set[int]) -> Picture:
-    """The picture of some of the nodes, with the edges and visits between them."""
+    """The picture of some of the nodes, with the edges and visits between them, and without frames."""
     place = {old: new for new, old in enumerate(sorted(kept))}
-    nodes = [replace(picture.nodes[old], id=new) for old, new in place.items()]
+    nodes = [picture.nodes[old].at(new) for old, new in place.items()]
     for node in nodes:
         if node.about is not None:
             node.about = place.get(node.about, -1 - abs(node.about))
     inside = [e for e in picture.edges if e.source in place and e.target in place]
-    edges = [replace(e, source=place[e.source], target=place[e.target]) for e in inside]
+    edges = [Edge(place[e.source], place[e.target], e.label, e.position) for e in inside]
     visits = []
     for v in picture.visits:
         if v.node in place:
             arrivals = tuple((place[i], text) for i, text in v.arrivals if i in place)
             within = tuple((place[i], k, text) for i, k, text in v.within if i in place)
             visits.append(Visit(place[v.node], v.gradient, arrivals, within))
-    part = replace(picture, nodes=nodes, edges=edges, visits=visits, clusters=[], notes=list(picture.notes))
-    return with_clusters(part)
+    return replace(picture, nodes=nodes, edges=edges, visits=visits, clusters=[], notes=list(picture.notes))
 
 
 def homes_of(picture: Picture) -> list[str]:
@@ -451,35 +450,54 @@ def homes_of(picture: Picture) -> list[str]:
     ]
 
 
-def with_clusters(picture: Picture) -> Picture:
-    """The picture with frames around the nodes of each module. Frames of modules inside modules nest.
+def with_clusters(picture: Picture, times: Sequence[int] = ()) -> Picture:
+    """The picture with frames around the nodes of each module. Frames of modules inside modules nest. In a
+    recurrence, where `times` tells the step of each node, every step has its own frames; a module whose
+    forward pass is one box in a step needs none.
 
     Beside its forward pass, a module's frame holds the derivatives that end in it, those of its parameters.
-    One that leads back to an earlier module stands between the two frames, so that both stay short.
+    One that leads back to an earlier module stands between the two frames, so that both stay short; in a
+    recurrence it stays inside.
     """
     users: list[list[int]] = [[] for _ in picture.nodes]
     for e in picture.edges:
         users[e.source].append(e.target)
-    members: dict[str, list[int]] = {}
+    members: dict[tuple[str, int], list[int]] = {}
     forward = {
         node.module for node in picture.nodes if node.phase == "forward" and node.kind in ("op", "fold")
     }
     for node, module in zip(picture.nodes, homes_of(picture), strict=True):
-        if module and not (module in forward and _passes_on(node, module, picture, users[node.id])):
-            members.setdefault(module, []).append(node.id)
-    roots = {path.split(".")[0] for path in members if "." in path}
-    framed = {path for path, ids in members.items() if len(ids) > 1 or picture.nodes[ids[0]].held}
-    paths = sorted(framed - roots)
-    position = {path: k for k, path in enumerate(paths)}
+        inside = times or module not in forward or not _passes_on(node, module, picture, users[node.id])
+        if module and inside:
+            members.setdefault((module, times[node.id] if times else 0), []).append(node.id)
+    roots = {path.split(".")[0] for path, _ in members if "." in path}
+    for path, t in sorted(members, key=lambda key: -key[0].count(".")):  # inner modules first
+        if _is_one_box([picture.nodes[i] for i in members[path, t]], bool(times)):
+            around = next((above for above in _above(path) if (above, t) in members), "")
+            members.setdefault((around, t), []).extend(members.pop((path, t)))
+    keys = sorted(key for key in members if key[0] and key[0] not in roots)
+    position = {key: k for k, key in enumerate(keys)}
+    short = Counter(path.partition(".")[2] for path in {path for path, _ in keys})
     clusters = []
-    for path in paths:
-        parent, above = None, path
-        while parent is None and "." in above:
-            above = above.rpartition(".")[0]
-            parent = position.get(above)
-        label = path.partition(".")[2] or path
-        clusters.append(Cluster(label, parent, tuple(members[path])))
+    for path, t in keys:
+        parent = next((position[above, t] for above in _above(path) if (above, t) in position), None)
+        below = path.partition(".")[2]
+        label = below if below and short[below] == 1 else path
+        clusters.append(Cluster(label, parent, tuple(members[path, t])))
     return replace(picture, clusters=clusters)
+
+
+def _is_one_box(inside: Sequence[Node], recurs: bool) -> bool:
+    """Whether a module with these nodes needs no frame."""
+    if recurs:
+        return sum(node.phase == "forward" for node in inside) < 2
+    return len(inside) == 1 and not inside[0].held
+
+
+def _above(path: str) -> list[str]:
+    """The paths above one, the nearest first."""
+    parts = path.split(".")
+    return [".".join(parts[:k]) for k in range(len(parts) - 1, 0, -1)]
 
 
 def _passes_on(node: Node, module: str, picture: Picture, users: Sequence[int]) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from minigrad.drawing.graph.fold import leading, repeats
+from minigrad.drawing.graph.fold import leading, repeats, with_clusters
 from minigrad.drawing.graph.formulas import formulas, renumbered
 from minigrad.drawing.graph.inside import inside
 from minigrad.drawing.graph.modules import deepest, modules
 from minigrad.drawing.picture import Picture
+from minigrad.drawing.recurrence import steps
 
 __all__ = ["FOLDS", "PARAMETERS", "folded", "levels"]
 
@@ -23,7 +24,13 @@ def folded(picture: Picture, fold: str | None, parameters: str = "inside") -> Pi
     further; "auto" folds as far as a readable picture needs. `parameters` tells whether they stand inside the
     box of their operation; of None, which draws every leaf, they never do.
     """
-    return leading(picture) if fold is None else renumbered(_folded(picture, fold, parameters))
+    return with_clusters(leading(picture)) if fold is None else _finished(_folded(picture, fold, parameters))
+
+
+def _finished(picture: Picture) -> Picture:
+    """A folded picture with its letters counted from 1, and with frames; a recurrence has some for each
+    step."""
+    return renumbered(with_clusters(picture, steps(picture)))
 
 
 def _folded(picture: Picture, fold: str, parameters: str) -> Picture:
@@ -52,7 +59,7 @@ def levels(picture: Picture, parameters: str = "inside") -> list[tuple[str, Pict
         ("modules", _folded(picture, "modules", parameters)),
     ]
     smaller.sort(key=lambda level: -len(level[1].nodes))
-    smaller = [(name, renumbered(small)) for name, small in [("formulas", plain), *smaller]]
+    smaller = [(name, _finished(small)) for name, small in [("formulas", plain), *smaller]]
     found: list[tuple[str, Picture]] = []
     for name, small in (("operations", folded(picture, None)), *smaller):
         if not found or len(small.nodes) != len(found[-1][1].nodes):

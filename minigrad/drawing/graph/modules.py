@@ -43,5 +43,8 @@ def _steps(picture: Picture) -> list[Sequence[str]]:
     found: list[Sequence[str]] = []
     for path in paths:
         root, _, rest = path.partition(".")
-        found.append(re.findall(r"[^.]+(?:\.\d+(?=\.|$))*", rest if root in roots else path))
+        steps = re.findall(r"[^.]+(?:\.\d+(?=\.|$))*", rest if root in roots else path)
+        if steps and len(roots) > 1 and root in roots:
+            steps[0] = f"{root}.{steps[0]}"
+        found.append(steps)
     return found

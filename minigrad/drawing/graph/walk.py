@@ -60,9 +60,10 @@ class Walk:
     `order` holds the key of each box and the Tensor or array that it shows, in topological order, with each
     leaf right before its first use. `operands` are the operands of each box. `calls` are the boxes that stand
     for a call of several operations, `labels` the classes that a loss was given, by the keys of their boxes,
-    `masks` the masks that NumPy turned into places, `masked` the indices that are written with these,
-    `formed` the indices of the Tensors on whose shape a user depends, and `numbers` the named numbers of
-    update rules, which are written in formulas and not drawn.
+    `given` the arrays themselves where the graph has the loss, `masks` the masks that NumPy turned into
+    places, `masked` the indices that are written with these, `formed` the indices of the Tensors on whose
+    shape a user depends, and `numbers` the named numbers of update rules, which are written in formulas and
+    not drawn.
     """
 
     def __init__(self, targets: Iterable[Tensor], named: Collection[int]) -> None:
@@ -70,6 +71,7 @@ class Walk:
         self.operands: list[list[Operand]] = []
         self.numbers: dict[str, str] = {}
         self.labels: dict[Key, Any] = {}
+        self.given: dict[Key, Any] = {}
         self.masks: dict[Key, Any] = {}
         self.masked: dict[int, tuple[Any, ...]] = {}
         self.formed: set[int] = set()
@@ -77,6 +79,9 @@ class Walk:
         self._named = named
         ends = [resolved(t) for t in targets]
         whole = _behind(ends, {})
+        for t in whole.values():
+            if (labels := t.params.get("_labels")) is not None:
+                self.given["array", id(t.inputs[1])] = labels
         self.calls = composed(whole, ends)
         self._tensors: dict[Key, Any] = _behind(ends, self.calls) if self.calls else whole
         leaves = [t for t in self._tensors.values() if not t.inputs]
@@ -227,8 +232,8 @@ def _place_of(array: Any) -> tuple[Any, ...]:
 
 
 def look(array: Any) -> tuple[Any, ...]:
-    """The key under which names of labels and masks are kept. Such arrays are known by their values, because
-    a loss makes places of labels, and NumPy places of a mask."""
+    """The key under which names of labels and masks are kept. A mask is known by its values, because NumPy
+    makes places of it, and so are labels of which only a derivative is left, which has their places."""
     kind = bool if array.dtype.kind == "b" else np.int64
     return "values", array.shape, array.dtype.kind == "b", array.astype(kind).tobytes()
 

@@ -68,10 +68,12 @@ def spans(lines: Lines, home: Sequence[int], rank: Sequence[int]) -> dict[int, t
 class Frames:
     """The frames while the vertices are ordered and placed. `pad` is the room inside a frame's right border,
     and `first` that inside its left border, where its name may stand. `members` are all vertices in a frame,
-    at any depth."""
+    at any depth. The first `columns` frames keep their order."""
 
-    def __init__(self, parent: Sequence[int | None], home: list[int], pad: float, head: float = 0.0) -> None:
-        self.home, self.pad, self.first = home, pad, pad + head
+    def __init__(
+        self, parent: Sequence[int | None], home: list[int], pad: float, head: float = 0.0, columns: int = 0
+    ) -> None:
+        self.home, self.pad, self.first, self.columns = home, pad, pad + head, columns
         self.count = len(parent)
         self.lines = nested(parent)
         self.members: list[list[int]] = [[] for _ in parent]
@@ -91,7 +93,7 @@ class Frames:
         together, and two frames stand in the same order in all ranks.
         """
         means = [
-            (sum([position[v] for v in vs]) / len(vs) if vs else 0.0, -1 - k)
+            (k if k < self.columns else sum([position[v] for v in vs]) / len(vs) if vs else 0.0, -1 - k)
             for k, vs in enumerate(self.members)
         ]
         return [*(tuple(means[k] for k in line) for line in self.lines), ()]
@@ -120,21 +122,22 @@ def framed(
     boxes: Sequence[Box],
     left: Sequence[float],
     right: Sequence[float],
-    lines: Lines,
-    label: float,
+    names: tuple[float, float],
 ) -> list[Box | None]:
-    """The rectangle of each frame, `label` being the room for its name; None for a frame with nothing inside.
+    """The rectangle of each frame, `names` being the room for its name above and below; None for a frame with
+    nothing inside.
 
     The left and right borders are given. Upper and lower ones lie around the boxes and the inner frames,
     which therefore come first.
     """
     frames: list[Box | None] = [None] * len(picture.clusters)
+    lines = nested([cluster.parent for cluster in picture.clusters])
     for k in sorted(range(len(frames)), key=lambda k: -len(lines[k])):
         inside = [boxes[i] for i in picture.clusters[k].nodes]
         inside += [f for m, f in enumerate(frames) if f is not None and picture.clusters[m].parent == k]
         if not inside:
             continue
-        top = min(b.y - b.height / 2 for b in inside) - FRAME_PAD - label
-        bottom = max(b.y + b.height / 2 for b in inside) + FRAME_PAD
+        top = min(b.y - b.height / 2 for b in inside) - FRAME_PAD - names[0]
+        bottom = max(b.y + b.height / 2 for b in inside) + FRAME_PAD + names[1]
         frames[k] = Box((left[k] + right[k]) / 2, (top + bottom) / 2, right[k] - left[k], bottom - top)
     return frames

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from minigrad.drawing.layout.frames import Frames
 
@@ -26,7 +26,12 @@ MOST_MOVED = 24  # at most so many vertices are moved aside together
 
 
 def ordered(
-    rank: Sequence[int], links: Sequence[tuple[int, int]], frames: Frames, n: int, side: Sequence[int]
+    rank: Sequence[int],
+    links: Sequence[tuple[int, int]],
+    frames: Frames,
+    n: int,
+    side: Sequence[int],
+    aside: Mapping[int, int] | None = None,
 ) -> list[list[int]]:
     """The vertices of each rank from left to right. Vertices of a frame stay together, and two frames stand
     in the same order in all ranks.
@@ -35,6 +40,8 @@ def ordered(
         links: pairs of vertices in neighbouring ranks (upper, lower).
         n: the number of nodes, which are the first vertices; the others are places in ranks (see `chains`).
         side: for each node 1 to begin on the right, else 0.
+        aside: 1 for a vertex that should stand on the right in its frame, -1 on the left, where that costs no
+            crossing.
     """
     m = len(rank)
     up: list[list[int]] = [[] for _ in range(m)]
@@ -42,17 +49,49 @@ def ordered(
     for a, b in links:
         down[a].append(b)
         up[b].append(a)
-    starts = [_walk(m, n, up, down, side)]
-    if m <= LARGE:
-        starts += [_walk(m, n, down, up, side), sorted(range(m), key=lambda v: (side[v] if v < n else 0, v))]
     chance = random.Random(m)  # seeded, so that the same picture is always drawn the same way
-    if m <= SMALL:
-        starts += [chance.sample(range(m), m) for _ in range(min(8, 800 // max(m, 1)))]
-    best = _Order(rank, up, down, frames, starts[0])
+    aside = aside or {}
+    starts = (
+        sorted(start, key=lambda v: aside.get(v, 0)) if aside else start
+        for start in _starts(m, n, up, down, side, chance)
+    )
+    best = _best(starts, rank, up, down, frames, chance)
+    best.put_aside(aside)
+    return best.levels
+
+
+def _starts(
+    m: int,
+    n: int,
+    up: Sequence[Sequence[int]],
+    down: Sequence[Sequence[int]],
+    side: Sequence[int],
+    chance: random.Random,
+) -> Iterator[list[int]]:
+    """Orders of all vertices to begin with. Later ones are made only if the earlier leave crossings."""
+    yield _walk(m, n, up, down, side)
+    if m <= LARGE:
+        yield _walk(m, n, down, up, side)
+        yield sorted(range(m), key=lambda v: (side[v] if v < n else 0, v))
+    for _ in range(min(8, 800 // max(m, 1)) if m <= SMALL else 0):
+        yield chance.sample(range(m), m)
+
+
+def _best(
+    starts: Iterator[Sequence[int]],
+    rank: Sequence[int],
+    up: Sequence[Sequence[int]],
+    down: Sequence[Sequence[int]],
+    frames: Frames,
+    chance: random.Random,
+) -> _Order:
+    """The order with the fewest crossings that is found from the starts and by shaking the best of them."""
+    m = len(rank)
+    best = _Order(rank, up, down, frames, next(starts))
     best.sweep()
-    for start in starts[1:]:
+    for start in starts:
         if not 0 < best.crossed <= HOPELESS:
-            return best.levels
+            return best
         other = _Order(rank, up, down, frames, start)
         other.sweep()
         best = min(best, other, key=lambda order: order.crossed)
@@ -60,7 +99,7 @@ def ordered(
         if not 0 < best.crossed <= HOPELESS:
             break
         best.shake(chance)
-    return best.levels
+    return best
 
 
 class _Order:
@@ -133,6 +172,18 @@ class _Order:
         self.crossed = crossings(self.levels, self.down, self.position)
         if self.crossed > before[0]:
             self.crossed, self.levels, self.position = before
+
+    def put_aside(self, aside: Mapping[int, int]) -> None:
+        """Exchange neighbours in a frame that want to stand the other way round, unless more links cross."""
+        home, position = self.frames.home, self.position
+        for level in self.levels if aside else ():
+            for _ in level:
+                for k in range(1, len(level)):
+                    a, b = level[k - 1], level[k]
+                    wanted = aside.get(a, 0) > aside.get(b, 0) and home[a] == home[b]
+                    if wanted and self._saved(a, b) >= 0:
+                        level[k - 1], level[k] = b, a
+                        position[a], position[b] = position[b], position[a]
 
     def _number(self, level: Sequence[int]) -> None:
         half = (len(level) - 1) / 2

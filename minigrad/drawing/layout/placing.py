@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
-from operator import add
+from operator import add, sub
 
 from minigrad.drawing.layout.frames import Frames
 
@@ -20,6 +20,7 @@ __all__ = ["placed"]
 
 GAP, EDGE_GAP = 22.0, 14.0  # between two boxes; beside a passing edge
 
+STILL = 0.01  # points
 LARGE = 3000  # with more vertices, arcs are straightened once
 
 Condition = tuple[int, int, float]  # the second variable has to lie at least so far to the right of the first
@@ -55,14 +56,18 @@ def placed(
             x[v] = at + widths[v] / 2
             at += widths[v] + GAP
     x = _feasible(x, widths, frames, conditions, spines)
-    rounds = max(4, min(120, 12_000 // max(m, 1)))
-    for turn in range(rounds):
+    earlier: list[list[float]] = []
+    for turn in range(max(1, min(117, 12_000 // max(m, 1) - 3))):
+        earlier = [*earlier[-1:], x]
         want = x[:]
-        if turn >= rounds - 3:
-            _pull([v for level in order for v in level], both, x, want)
-        else:
-            for level in order if turn % 2 == 0 else reversed(order):
-                _pull(level, up if turn % 2 == 0 else down, want, want)
+        for level in order if turn % 2 == 0 else reversed(order):
+            _pull(level, up if turn % 2 == 0 else down, want, want)
+        x = _feasible(want, widths, frames, conditions, spines)
+        if _moved_as_one(x, earlier[0]):
+            break
+    for _ in range(3):
+        want = x[:]
+        _pull([v for level in order for v in level], both, x, want)
         x = _feasible(want, widths, frames, conditions, spines)
     beside = _beside(conditions, len(x))
     for _ in range(
@@ -72,6 +77,13 @@ def placed(
         _straighten(x, up, down, n, beside, bound)
     _tighten(x, widths, frames, fillers)
     return x[:m], x[m::2], x[m + 1 :: 2]
+
+
+def _moved_as_one(x: Sequence[float], earlier: Sequence[float]) -> bool:
+    """Whether all distances are what they were; then further rounds change nothing but the place of the
+    whole."""
+    moved = list(map(sub, x, earlier))
+    return max(moved, default=0.0) - min(moved, default=0.0) < STILL
 
 
 def _conditions(

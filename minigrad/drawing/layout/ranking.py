@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from minigrad.drawing.picture import Picture
@@ -25,8 +26,9 @@ class Ranking:
     side: list[int]
 
 
-def ranked(picture: Picture, length: dict[int, int]) -> Ranking:
-    """Rank the nodes so that edge j spans at least `length.get(j, 1)` ranks."""
+def ranked(picture: Picture, length: Mapping[int, int], stacked: Sequence[tuple[int, int]] = ()) -> Ranking:
+    """Rank the nodes so that edge j spans at least `length.get(j, 1)` ranks, and of each pair in `stacked`
+    the second has a larger rank, unless that contradicts the edges."""
     n = len(picture.nodes)
     side = _returning(picture)
     turned = [bool(side[e.source] and side[e.target]) for e in picture.edges]
@@ -42,14 +44,13 @@ def ranked(picture: Picture, length: dict[int, int]) -> Ranking:
         below[a].append((b, length.get(j, 1), weight))
         above[b].append((a, length.get(j, 1), weight))
         waiting[b] += 1
-    rank = [0] * n
-    order = [i for i in range(n) if not waiting[i]]
-    for i in order:
-        for j, span, _ in below[i]:
-            rank[j] = max(rank[j], rank[i] + span)
-            waiting[j] -= 1
-            if not waiting[j]:
-                order.append(j)
+    for a, b in stacked:
+        below[a].append((b, 1, 0))
+        above[b].append((a, 1, 0))
+        waiting[b] += 1
+    order, rank = _longest_paths(below, waiting)
+    if len(order) < n:
+        return ranked(picture, length)
     weight_below = [sum([w for _, _, w in near]) for near in below]
     follows = _following(order, above, below)
     weight_above = [sum([w for j, _, w in near if not follows[j]]) for near in above]
@@ -69,6 +70,20 @@ def ranked(picture: Picture, length: dict[int, int]) -> Ranking:
     spans = sum(rank[b] - rank[a] - 1 for a, b in edges)
     longest = 1 << 30 if spans <= 4 * n + 4000 else 12
     return Ranking(rank, edges, turned, longest, side)
+
+
+def _longest_paths(below: Near, waiting: list[int]) -> tuple[list[int], list[int]]:
+    """The nodes in topological order, without those behind a cycle, and their ranks by the longest paths.
+    `waiting` counts the neighbours above each."""
+    rank = [0] * len(below)
+    order = [i for i, count in enumerate(waiting) if not count]
+    for i in order:
+        for j, span, _ in below[i]:
+            rank[j] = max(rank[j], rank[i] + span)
+            waiting[j] -= 1
+            if not waiting[j]:
+                order.append(j)
+    return order, rank
 
 
 def _following(order: list[int], above: Near, below: Near) -> list[bool]:

@@ -29,11 +29,11 @@ def xml_text(text: str) -> str:
 
 def path_of(route: Route, across: bool = False) -> str:
     """The smooth curve through a route's points as SVG path data. It leaves and enters every point in the
-    direction in which the picture runs."""
+    direction in which the picture runs, if the points do not lie straight beside one another."""
     (x, y), *rest = route.points
     parts = [f"M{x:g} {y:g}"]
     for to_x, to_y in rest:
-        if (x == to_x and not across) or (y == to_y and across):
+        if x == to_x or y == to_y:
             parts.append(f"L{to_x:g} {to_y:g}")
         elif across:
             middle = (x + to_x) / 2
