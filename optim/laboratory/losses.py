@@ -60,6 +60,8 @@ def function_problem(
     marks = [_mark(point, w.size) for point in points]
     leaves = [("w", w)]
     box = _region(region, w.size)
+    if w.size > 2 and not says:
+        says = f"f has {w.size} numbers, and a map has two axes: the page shows the losses."
     return problem_of(lambda: f(w), leaves, name=name, says=says, region=box, minima=marks), leaves
 
 
