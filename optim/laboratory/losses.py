@@ -44,9 +44,16 @@ def function_problem(
     try:
         with np.errstate(all="ignore"):
             found = f(w)
-    except (IndexError, ValueError) as error:
+    except (IndexError, TypeError, ValueError) as error:
+        if isinstance(error, TypeError) and "positional argument" not in str(error):  # as of g(*w)
+            raise
         raise _wrong_start(w, error) from error
     value = np.asarray(found.data if isinstance(found, Tensor) else found)
+    if value.shape == w.shape == (1,):
+        raise ValueError(
+            f"`{CALL}`: f must return one real number, got an array of one. Write w[0] in f, or "
+            f"pass start as a number, start={w.item()}."
+        )
     if value.shape != () or value.dtype.kind not in "fiu":
         raise not_one_number(CALL, "f", found)
     if not np.isfinite(value):
@@ -60,6 +67,8 @@ def function_problem(
     marks = [_mark(point, w.size) for point in points]
     leaves = [("w", w)]
     box = _region(region, w.size)
+    if w.size > 2 and not says:
+        says = f"f has {w.size} numbers, and a map has two axes: the page shows the losses."
     return problem_of(lambda: f(w), leaves, name=name, says=says, region=box, minima=marks), leaves
 
 
@@ -119,6 +128,12 @@ def net_problem(
                 f"`{CALL}`: the page computes in float64, and {each} is {p.dtype}. Make the model of float64 "
                 "arrays."
             )
+    for part, name in ((X, "X"), (y, "y")):
+        if part.dtype.kind == "f" and part.dtype != np.float64:
+            raise TypeError(
+                f"`lab(data=...)`: the page computes in float64, and {name} is {part.dtype}. Pass "
+                f"{name}.astype(float)."
+            )
     if not X.ndim or not y.ndim or len(X) != len(y):
         raise ValueError(f"`lab(data=...)` needs as many rows in X as in y, got {X.shape} and {y.shape}.")
     shape = _tried(model, loss, X, y)
@@ -139,7 +154,7 @@ def _tried(model: Any, loss: Callable[..., Any], X: Any, y: Any) -> tuple[int, .
     try:
         with np.errstate(all="ignore"):
             outputs = trial(X)
-            value = data_of(loss(outputs, y))
+            value = np.asarray(data_of(loss(outputs, y)))
     except (IndexError, TypeError, ValueError) as error:
         raise type(error)(
             f"`{CALL}`: loss(model(X), y) fails on X of {X.shape} and y of {y.shape}: {error}"
@@ -152,7 +167,9 @@ def _tried(model: Any, loss: Callable[..., Any], X: Any, y: Any) -> tuple[int, .
                 f"`{CALL}`: a call of the model changes {name}, as BatchNorm does while it trains, and the "
                 "page keeps nothing but weights and the optimizer's state. Pass model.eval()."
             )
-    if value.shape == () and not np.isfinite(value):
+    if value.shape != () or value.dtype.kind not in "fiu":
+        raise not_one_number(CALL, "loss", value)
+    if not np.isfinite(value):
         raise ValueError(
             f"`{CALL}`: the loss must be finite at the start, got {value}. Look for NaN in the data and the "
             "weights."

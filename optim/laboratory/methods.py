@@ -88,7 +88,8 @@ def method_of(optimizer: Optimizer, resumed: bool = False) -> Method:
     name = type(optimizer).__name__
     if len(optimizer.param_groups) != 1:
         raise ValueError(
-            f"`{CALL}`: {name} must have one group of parameters, got {len(optimizer.param_groups)}."
+            f"`{CALL}`: {name} must have one group of parameters, got {len(optimizer.param_groups)}. Pass "
+            "all in one list."
         )
     if isinstance(optimizer, FirstOrder):
         return _first_order(optimizer, optimizer.param_groups[0], resumed)

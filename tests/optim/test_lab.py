@@ -17,7 +17,7 @@ from models.datasets import moons
 from optim.laboratory.drawn import _Rule as Recorded
 from optim.laboratory.drawn import drawn_rule
 from optim.laboratory.methods import method_of
-from optim.laboratory.page import ENGINE, _script
+from optim.laboratory.page import ENGINE, _script, _shortened
 from optim.laboratory.printed import rule_script
 from tests.javascript import run
 from tests.optim.cases import SETTINGS
@@ -83,6 +83,20 @@ REFUSED = [  # f or "net", the optimizers, the options, and what the message say
     (bowl, SGD, {"start": (1.0,)}, "has the shape (1,), and f fails there"),
     (bowl, SGD, {"start": (1.0, 2, 3)}, "has 3 numbers, and f depends on none after the first 2. Pass 2."),
     (lambda w: w[0] + np.maximum(w[1], 9), SGD, {"start": (1.0, 0, 3)}, "on none after the first 2. Pass 2."),
+    (lambda w: bowl(*[w][:0]), SGD, AT, "has the shape (2,), and f fails there"),
+    (
+        lambda w: w**2,
+        SGD,
+        {"start": [3.0]},
+        "got an array of one. Write w[0] in f, or pass start as a number, start=3.0",
+    ),
+    (
+        "net",
+        SGD,
+        NET | {"loss": lambda z, y: z},
+        "loss must return one real number, got float64 of shape (4, 2).",
+    ),
+    ("net", SGD, NET | {"data": (X.astype(np.float32), Y)}, "and X is float32. Pass X.astype(float)."),
     (bowl, SGD, AT | {"minima": 3}, "must be a list of points of 2 finite numbers each, got 3"),
     (bowl, [], AT, "optimizers must be a list, as [optim.SGD"),
     (bowl, "SGD", AT, "optimizers must be a list"),
@@ -325,6 +339,23 @@ def test_what_is_drawn_of_a_net_is_said(inputs, outputs, y, kind, words):
     (problem,) = data_of(page)["problems"]
     assert (problem["view"] or {"kind": None})["kind"] == kind
     assert words in problem["says"]
+
+
+def test_of_many_numbers_the_page_says_that_it_shows_the_losses():
+    says = [data_of(optim.lab(np.sum, SGD, start=np.ones(n)))["problems"][0]["says"] for n in (2, 3)]
+    assert says == ["", "f has 3 numbers, and a map has two axes: the page shows the losses."]
+
+
+def test_a_script_is_shortened_to_one_that_means_the_same():
+    script = """
+        // (a comment)
+        const f = (x) => { return x > 0 ? x + +x : x - -x; } // and / another
+        const words = "a = b", share = 6 / 3 / 2, found = "x = y".replace(/ = /, ":");
+        for (let i = 0, k = 3; i < k && k > - 1; k --) { share || i; }
+        result = [f(2), f(-2), words, share, found];
+    """
+    assert run(_shortened(script)) == run(script) == [4, -4, "a = b", 1, "x:y"]
+    assert len(_shortened(script)) < 0.75 * len(script)
 
 
 def test_what_goes_on_and_what_begins_anew_are_told_apart():
