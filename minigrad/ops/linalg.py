@@ -253,7 +253,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         return norm_of_order(x, ord, axis, keepdims)
     if x.dtype.kind == "c":
         return norm(np.abs(x), ord, axis, keepdims)
-    return in_float32(lambda z: _norm(z, axis=axes, keepdims=bool(keepdims)), in_floats(x))
+    return in_float32(lambda z: norm_op(z, axis=axes, keepdims=bool(keepdims)), in_floats(x))
 
 
 _total: Any = np.add.reduce  # the stubs want a literal bool as keepdims
@@ -279,7 +279,7 @@ def _norm_slope(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     return ratio(x, with_axes(y, axis, keepdims))
 
 
-_norm = Op(
+norm_op = Op(
     "norm",
     _length,
     pulls=(
@@ -294,5 +294,5 @@ _norm = Op(
     ),
     batched=True,
 )
-SQUARES[_norm] = lambda x, axis, keepdims: total(x * x, axis=axis, keepdims=keepdims)
+SQUARES[norm_op] = lambda x, axis, keepdims: total(x * x, axis=axis, keepdims=keepdims)
 register(np.linalg.norm, norm, keywords=("ord", "axis", "keepdims"))

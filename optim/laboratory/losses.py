@@ -54,7 +54,8 @@ def function_problem(
 def net_problem(
     model: Any, loss: Callable[..., Any], X: Any, y: Any, name: str = "a network", says: str = ""
 ) -> tuple[Problem, Leaves]:
-    """A net and all its data, and the net's live parameters.
+    """A net and all its data, and the net's live parameters. Data of float32 are taken as float64, in which
+    they are the same numbers.
 
     Raises:
         ValueError: no parameter requires a gradient, or the data do not fit together.
@@ -70,6 +71,7 @@ def net_problem(
             )
     if not X.ndim or not y.ndim or len(X) != len(y):
         raise ValueError(f"`lab(data=...)` needs as many rows in X as in y, got {X.shape} and {y.shape}.")
+    X, y = (part.astype(np.float64) if part.dtype == np.float32 else part for part in (X, y))
     view, forward = _view(model, leaves, X, y)
     loss_of = lambda X, y: loss(model(X), y)  # noqa: E731
     return problem_of(loss_of, leaves, (X, y), name=name, says=says, view=view, forward=forward), leaves

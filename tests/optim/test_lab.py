@@ -104,6 +104,12 @@ def test_float32_is_refused():
         optim.lab(model, SGD, loss=cross_entropy, data=(X, Y))
 
 
+def test_data_of_float32_are_taken_as_float64():
+    single, model = (X + 0.1).astype(np.float32), MLP((2, 3, 2), rng=0)
+    pages = [optim.lab(model, SGD, loss=cross_entropy, data=(x, Y)) for x in (single, single.astype(float))]
+    assert pages[0].html() == pages[1].html()
+
+
 def test_optimizers_are_given_in_three_ways_and_told_apart():
     kinds = [optim.SGD, "Adam", lambda p: optim.Adam(p, lr=0.5), lambda p: optim.SGD(p, lr=0.1, momentum=0.5),
              lambda p: optim.SGD(p, lr=0.2, momentum=0.5, nesterov=True), "Newton", optim.Newton]  # fmt: skip
