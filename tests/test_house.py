@@ -21,9 +21,9 @@ LAYERS = [  # inside minigrad, each may import only from the lines above its own
     {"habits", "refused"}, {"calls", "errors", "handed_out", "packing", "plots", "tables"}, {"hints", "mode"},
     {"arraylike"}, {"leaving", "slices"}, {"sweeps"},
     {"tensor", "linear_program"}, {"products", "trees"}, {"families"},
-    {"ops", "pool"}, {"arrays"}, {"numpy"}, {"recording"}, {"transforms"}, {"gauss_newton", "replay"},
-    {"loops"},
-    {"batching", "check", "coverage", "doctor", "drawing", "extend", "special"},
+    {"ops", "pool"}, {"arrays", "special"}, {"numpy"}, {"recording"}, {"transforms"},
+    {"gauss_newton", "replay"}, {"loops"},
+    {"batching", "check", "coverage", "doctor", "drawing", "extend"},
 ]  # fmt: skip
 
 

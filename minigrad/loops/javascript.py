@@ -1,4 +1,4 @@
-"""Nests as JavaScript: a table of functions, and how a loop, an array and a number are written.
+"""Nests as JavaScript: how a loop, an array and a number are written; `functions.py` writes what is computed.
 
 Arrays are typed: Float64Array, and Uint8Array for truth values; integers are float64 of 53 bits, but those of
 constants and arguments Int32Array. What is read is named in the outermost loop that knows its place, and what
@@ -15,60 +15,12 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from minigrad.loops.functions import FUNCTIONS, helpers
 from minigrad.loops.fusing import passing
 from minigrad.loops.nests import Array, Nest, Operand, Place, Statement
 
-__all__ = ["FUNCTIONS", "LOOPS", "Function", "number", "script", "values"]
+__all__ = ["LOOPS", "Function", "number", "script", "values"]
 
-FUNCTIONS = {
-    "positive": "{0}", "negative": "-{0}", "add": "{0} + {1}", "subtract": "{0} - {1}",
-    "multiply": "{0} * {1}", "divide": "{0} / {1}", "reciprocal": "1 / {0}", "square": "{0} * {0}",
-    "fmod": "{0} % {1}",
-    "greater": "{0} > {1}", "greater_equal": "{0} >= {1}", "less": "{0} < {1}", "less_equal": "{0} <= {1}",
-    "equal": "{0} == {1}", "not_equal": "{0} != {1}", "isnan": "{0} !== {0}", "isfinite": "isFinite({0})",
-    "isinf": "Math.abs({0}) === Infinity", "signbit": "{0} < 0 || Object.is({0}, -0)",
-    "logical_and": "{0} != 0 && {1} != 0", "logical_or": "{0} != 0 || {1} != 0", "logical_not": "{0} == 0",
-    "logical_xor": "({0} != 0) !== ({1} != 0)", "truth": "{0} != 0", "where": "{0} != 0 ? {1} : {2}",
-    "keep": "{1} ? {0} : 0", "exp2": "2 ** {0}", "deg2rad": f"{{0}} * {math.pi / 180}",
-    "rad2deg": f"{{0}} * {180 / math.pi}", "integer_multiply": "{0} * {1} + 0", "integer_negative": "0 - {0}",
-    "integer_floor_divide": "{1} == 0 ? 0 : Math.floor({0} / {1}) + 0", "fabs": "Math.abs({0})",
-    "integer_remainder": "{1} == 0 ? 0 : {0} - {1} * Math.floor({0} / {1})",
-}  # fmt: skip
-FUNCTIONS |= {
-    name: f"Math.{word or name}({{0}})"
-    for name, word in {
-        "sqrt": "", "cbrt": "", "exp": "", "expm1": "", "log": "", "log2": "", "log10": "", "log1p": "",
-        "sin": "", "cos": "", "tan": "", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "sinh": "",
-        "cosh": "", "tanh": "", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh",
-        "absolute": "abs", "floor": "", "ceil": "", "trunc": "",
-    }.items()
-} | {"arctan2": "Math.atan2({0}, {1})", "hypot": "Math.hypot({0}, {1})"}  # fmt: skip
-# Where JavaScript differs from NumPy, or has no such function, a function of the same name is put before.
-HELPERS = {
-    "scale": "(g, d) { const y = g * d; return y === y || g !== 0 ? y : 0; }",
-    "select": "(a, b) { const y = a * b; return y === y || (a !== 0 && b !== 0) ? y : 0; }",
-    "maximum": "(a, b) { return a > b || a !== a ? a : b; }",
-    "minimum": "(a, b) { return a < b || a !== a ? a : b; }",
-    "fmax": "(a, b) { return a > b || b !== b ? a : b; }",
-    "fmin": "(a, b) { return a < b || b !== b ? a : b; }",
-    "sign": "(x) { return x > 0 ? 1 : x < 0 ? -1 : x === 0 ? 0 : x; }",
-    "power": "(a, b) { return a === 1 || (a === -1 && (b === Infinity || b === -Infinity)) ? 1 : a ** b; }",
-    "rint": "(x) { const y = Math.round(x); return y - x === 0.5 && y % 2 !== 0 ? y - 1 : y; }",
-    "heaviside": "(x, h) { return x < 0 ? 0 : x > 0 ? 1 : x === 0 ? h : x; }",
-    "floor_divide": "(a, b) { if (b === 0) return a / b; const m = a % b; "
-    "const q = (a - m) / b - (m !== 0 && (b < 0) !== (m < 0) ? 1 : 0), f = Math.floor(q); "
-    "return q === 0 ? 0 * (a / b) : q - f > 0.5 ? f + 1 : f; }",
-    "remainder": "(a, b) { const m = a % b; return m !== 0 ? ((b < 0) !== (m < 0) ? m + b : m) : "
-    "m !== m ? m : b < 0 ? -0 : 0; }",
-    "logaddexp": "(a, b) { return a === b ? a + Math.LN2 : a - b > 0 ? a + Math.log1p(Math.exp(b - a)) : "
-    "b - a > 0 ? b + Math.log1p(Math.exp(a - b)) : a - b; }",
-    "logaddexp2": "(a, b) { return a === b ? a + 1 : a - b > 0 ? a + Math.log1p(2 ** (b - a)) / Math.LN2 : "
-    "b - a > 0 ? b + Math.log1p(2 ** (a - b)) / Math.LN2 : a - b; }",
-    "wrapped": "(i, n) { return i < 0 ? i + n : i; }",
-}  # fmt: skip
-for _name, _text in HELPERS.items():
-    _parameters = _text[1 : _text.index(")")].split(", ")
-    FUNCTIONS[_name] = f"{_name}({', '.join(f'{{{i}}}' for i in range(len(_parameters)))})"
 COMBINED = {"add": "{0} += {1}", "multiply": "{0} *= {1}"}
 LOOPS = "ijklmnpq"
 TYPES = {"f": "Float64Array", "i": "Float64Array", "b": "Uint8Array"}
@@ -153,8 +105,7 @@ class _Writer:
         return array.name
 
     def shared(self, texts: Sequence[str]) -> list[str]:
-        used = {name for name in HELPERS if any(f"{name}(" in text for text in texts)}
-        return [*(f"function {name}{HELPERS[name]}" for name in HELPERS if name in used), *self.memory]
+        return [*helpers(texts), *self.memory]
 
     def function(self, function: Function) -> list[str]:
         self._locals: list[str] = []

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad import special
 from minigrad.families import LINEAR
 from minigrad.loops.nests import By, Nest, Operand, Place, Statement, View, fresh
 from minigrad.ops import elementwise as e
@@ -27,7 +28,7 @@ from minigrad.replay.lines import Line, value_of
 from minigrad.replay.text import VIEWS
 from minigrad.tensor import Op
 
-__all__ = ["ELEMENTWISE", "ROWS", "Lowering", "has_row", "not_printed", "require_float64"]
+__all__ = ["ELEMENTWISE", "ROWS", "Lowering", "has_row", "not_printed", "require_float64", "without_row"]
 
 # The functions of numbers that a language has to write; they mean what NumPy's ufuncs of these names mean.
 ELEMENTWISE = {
@@ -220,7 +221,7 @@ def _moved(to: Lowering, line: Line, x: Any, **params: Any) -> View:
             break
     if not line.array.size:
         return to.result(line)
-    raise _without_row(line.op)
+    raise without_row(line.op)
 
 
 def _picked(lie: Any, index: tuple[Any, ...]) -> Any:
@@ -228,14 +229,14 @@ def _picked(lie: Any, index: tuple[Any, ...]) -> Any:
     return lie[index if Ellipsis in index else (*index, ...)]
 
 
-def _without_row(op: Op) -> TypeError:
+def without_row(op: Op) -> TypeError:
     return not_printed(op.name, "there are no loops for it yet", "Write it with other functions.")
 
 
 def _placed(to: Lowering, line: Line, g: Any, shape: tuple[int, ...], index: tuple[Any, ...]) -> View:
     y = to.store(to.result(line), "positive", 0.0)
     if line.array.shape != shape:
-        raise _without_row(line.op)
+        raise without_row(line.op)
     to.copied(g, y.across(_picked(y.lie, index)))
     return y
 
@@ -331,6 +332,8 @@ ROWS: dict[Op, Row] = {
     scale: _plain("scale"),
     select: _select,
     where_op: _plain("where"),
+    special.erf: _plain("erf"),
+    special.erfc: _plain("erfc"),
     e.power_const_op: lambda to, line, x, p: to.store(to.result(line), "power", x, p),
     astype_op: _astype,
     astype_constant_op: _astype,

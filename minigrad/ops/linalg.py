@@ -266,10 +266,10 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         return norm_of_order(x, ord, axis, keepdims)
     params = {"axis": axes, "keepdims": bool(keepdims)}
     if x.dtype.char in "df":  # nearly always
-        return run(_norm, (x,), params)
+        return run(norm_op, (x,), params)
     if x.dtype.kind == "c":
         return norm(np.abs(x), ord, axis, keepdims)
-    return in_float32(_norm, in_floats(x), params)
+    return in_float32(norm_op, in_floats(x), params)
 
 
 _AXES = {2: 1, "fro": 2}  # of the orders that are this norm, along how many axes
@@ -302,7 +302,7 @@ def _norm_pull(g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) ->
     return scale(with_axes(g, axis, keepdims), _norm_slope(y, x, axis, keepdims))
 
 
-_norm = Op(
+norm_op = Op(
     "norm",
     _length,
     pulls=(_norm_pull,),
@@ -313,5 +313,5 @@ _norm = Op(
     ),
     batched=True,
 )
-SQUARES[_norm] = lambda x, axis, keepdims: total(x * x, axis=axis, keepdims=keepdims)
+SQUARES[norm_op] = lambda x, axis, keepdims: total(x * x, axis=axis, keepdims=keepdims)
 register(np.linalg.norm, norm, keywords=("ord", "axis", "keepdims"))

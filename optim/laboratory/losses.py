@@ -112,7 +112,8 @@ def net_problem(
     says: str = "",
     order: Any = None,
 ) -> tuple[Problem, Leaves]:
-    """A net and its data, and the net's live parameters.
+    """A net and its data, and the net's live parameters. Data of float32 are taken as float64, in which they
+    are the same numbers.
 
     order: row t has the numbers of the rows that step t + 1 takes; None for all of them.
 
@@ -128,14 +129,9 @@ def net_problem(
                 f"`{CALL}`: the page computes in float64, and {each} is {p.dtype}. Make the model of float64 "
                 "arrays."
             )
-    for part, name in ((X, "X"), (y, "y")):
-        if part.dtype.kind == "f" and part.dtype != np.float64:
-            raise TypeError(
-                f"`lab(data=...)`: the page computes in float64, and {name} is {part.dtype}. Pass "
-                f"{name}.astype(float)."
-            )
     if not X.ndim or not y.ndim or len(X) != len(y):
         raise ValueError(f"`lab(data=...)` needs as many rows in X as in y, got {X.shape} and {y.shape}.")
+    X, y = (part.astype(np.float64) if part.dtype == np.float32 else part for part in (X, y))
     shape = _tried(model, loss, X, y)
     view, forward, drawn = _view(model, leaves, X, y, shape)
     taken = f"all {len(X)} rows" if order is None else f"{len(order[0])} of the {len(X)} rows"

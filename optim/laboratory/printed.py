@@ -71,9 +71,15 @@ class _Unknowns:
 class _Data:
     """The arrays among the arguments, which the page may replace."""
 
-    def __init__(self, found: Any) -> None:
+    def __init__(self, found: Any, call: str) -> None:
         self.arrays = [x.primal if isinstance(x, Tensor) else np.asarray(x) for x in found.arrays]
         self.names = found.names[: len(self.arrays)]
+        for name, x in zip(self.names, self.arrays, strict=True):
+            if x.dtype.kind in "fc" and x.dtype != np.float64:
+                raise TypeError(
+                    f"{call}: the argument {name} is {x.dtype}, and the script computes in float64. Pass "
+                    f"{name}.astype(np.float64)."
+                )
         self.views = [
             fresh(x.shape, "i" if x.dtype.kind == "u" else x.dtype.kind, f"x{i}")
             for i, x in enumerate(self.arrays)
@@ -154,7 +160,7 @@ def objective_script(
     """
     unknowns, to = _Unknowns(leaves, "objective_script"), Lowering()
     found = recorded_gradient(f, "objective_script", tuple(args), {}, unknowns.leaves)
-    data = _Data(found)
+    data = _Data(found, "objective_script")
     members = {**unknowns.described(), "inputs": data.described()}
     functions = [_gradient(to, found, unknowns, data)]
     kept: list[Any] = []
@@ -247,7 +253,7 @@ def forward_script(f: Callable[..., Any], leaves: Sequence[Tensor], args: Sequen
     """
     unknowns, to = _Unknowns(leaves, "forward_script"), Lowering()
     found = recorded_function(f, "forward_script", tuple(args), {})
-    data = _Data(found)
+    data = _Data(found, "forward_script")
     lines = expanded(simplified(found.lines))
     _give(to, lines.inputs, data.views)
     _bind(to, lines, unknowns, unknowns.views("theta"))

@@ -6,6 +6,7 @@ The cases of a table run in one process of Node, which the fixture `found` start
 import functools
 import itertools
 import json
+import math
 from contextlib import suppress
 from functools import partial
 
@@ -15,15 +16,18 @@ import pytest
 import minigrad as mg
 import models
 from benchmarks.random_programs import programs
-from minigrad import Tensor
+from minigrad import CaptureError, Tensor
 from minigrad.extend import Op, apply, elementwise, printed, scale, select
-from minigrad.loops.javascript import FUNCTIONS, number
+from minigrad.loops.functions import FUNCTIONS, helpers
+from minigrad.loops.javascript import number
 from minigrad.loops.lowering import ELEMENTWISE
 from minigrad.ops.index import put_along_op
-from models.activations import ACTIVATIONS
+from models.activations import ACTIVATIONS, gelu
 from optim.laboratory.printed import forward_script, objective_script
 from tests.javascript import run
 from tests.minigrad.loop_programs import PROGRAMS
+from tests.minigrad.test_ops import TABLE
+from tests.problems import leaf
 from tests.seeds import further
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -110,6 +114,8 @@ def elementwise_cases():
         yield name, getattr(mg, name), (POINTS[:-3],)
     beside_infinity = np.array([[1.0, INF, 2.0], [-INF, 0.0, 1.0], [1000.0, 0.0, 1000.0]])
     yield "softmax beside infinity", mg.softmax, (beside_infinity,)
+    for name in ("erf", "erfc", "ndtr", "entr", "xlogy"):
+        yield name, getattr(mg.special, name), (A, B) if name == "xlogy" else (POINTS,)
 
 
 # Shapes
@@ -153,6 +159,17 @@ def moving_cases():
     yield "taken along", lambda x, i: np.take_along_axis(x, i[None], 0), (x, i)
     columns = np.array([[1, 0, 1, 3]])
     yield "put along", lambda x: put_along_op(x[:1], columns, axis=1, shape=(1, 4)), (x,)
+    for k, row in enumerate(np.array([[3, 4], [0, 0], [3e200, 4e200], [3e-200, 4e-200], [INF, 1], [NAN, 1]])):
+        yield f"norm {k}", np.linalg.norm, (row,)
+    yield (
+        "norms",
+        lambda y: np.linalg.norm(y, axis=1) + np.linalg.norm(y, axis=(0, 1), keepdims=True)[0],
+        (y,),
+    )
+    yield "rolled", lambda x: np.roll(x, 5) - np.roll(x, (1, -1), (0, 1)), (x,)
+    yield "padded", lambda x: np.pad(x, 1) + np.pad(x, 1, "reflect"), (x,)
+    yield "a triangle", lambda x: np.tril(x, 1) * np.triu(x), (x,)
+    yield "repeated and inserted", lambda x: np.insert(np.repeat(x, 2, axis=1), 1, 3.0, axis=0), (x,)
     yield "index_add", lambda x, i: mg.index_add(x, i, np.arange(4.0)), (x, i)
 
 
@@ -178,6 +195,16 @@ CASES = {
 }
 ZEROS_WIN = {"scale": scale, "select": select}
 CASES |= {name: (op, (A, B)) for name, op in ZEROS_WIN.items()}
+
+
+def test_the_error_function_has_pythons_digits(rng):
+    """By the same formula; `exp` may differ by an ulp, which counts twice where x is large."""
+    x = np.concatenate([np.linspace(-7, 28, 4001), rng.normal(size=2000), [0.84375, 1.25, 1 / 0.35, 28.0]])
+    text = "\n".join([*helpers(["erf erfc"]), f"const x = {x.tolist()};"])
+    found = run(f"{text} result = [x.map(erf), x.map(erfc)];")
+    for got, f, ulps in zip(found, (math.erf, math.erfc), (1, 3), strict=True):
+        want = np.array(list(map(f, x)))
+        assert (np.abs(got - want) <= ulps * np.spacing(np.abs(want))).all()
 
 
 @functools.cache
@@ -297,6 +324,53 @@ def layer_points():
     yield "a linear loss", printed_point(lambda: np.sum(p * 2.0), [p])
 
 
+# Of `tests/minigrad/rows`; the others are refused
+SHORT = [
+    "arctan2",
+    "over_squares",
+    "norm",
+    "norm, axis",
+    "roll, tuples",
+    "erf",
+    "ndtr",
+    "pad, reflect odd",
+    "add_back",
+]
+
+
+def row_points(names):
+    """The sum of sin y, with weights, of each op with a row in the tables."""
+    for name, f, *xs in TABLE:
+        real = all(np.asarray(x).dtype.kind != "c" for x in xs)
+        if real and (names is None or name in names):
+            xs = [leaf(x) if np.asarray(x).dtype.kind == "f" else x for x in xs]
+            leaves = [x for x in xs if isinstance(x, Tensor)]
+            with suppress(TypeError, CaptureError):
+                yield name, printed_point(partial(weighted, f, xs), leaves)
+
+
+def weighted(f, xs):
+    y = f(*xs)
+    return np.sum(np.sin(y) * np.cos(np.arange(1.0, y.size + 1)).reshape(y.shape))
+
+
+@pytest.mark.parametrize("names", [SHORT, *further(None)], ids=["short", "all"])
+def test_ops_of_the_tables(names):
+    points = dict(row_points(names))
+    assert len(points) == (len(SHORT) if names else 361)
+    compare(points, rtol=1e-11)
+
+
+def test_an_exact_gelu_net():
+    rng = np.random.default_rng(4)
+    net = models.Sequential(
+        models.Linear(2, 5, rng=rng), partial(gelu, approximate="none"), models.Linear(5, 1, rng=rng)
+    )
+    x, y = rng.normal(size=(8, 2)), rng.normal(size=(8, 1))
+    of = lambda: models.mse_loss(net(x), y)  # noqa: E731
+    compare({"gelu": printed_point(of, list(net.parameters()))})
+
+
 def test_a_constant_behind_a_check_is_not_taken_for_its_stand_in():
     checked = elementwise(lambda x: x if x > 0 else 1 / 0, 1, name="checked")
     printed(checked, meaning=lambda x: +x)
@@ -353,13 +427,19 @@ def test_what_cannot_be_printed_is_refused_by_name():
     p = Tensor([1.0, 2.0], requires_grad=True)
     rng = np.random.default_rng(0)
     assert refused(lambda: np.sum(p * mg.uniform(rng, (2,))), p).startswith("uniform cannot be printed")
-    assert refused(lambda: np.sum(mg.special.erf(p)), p).startswith("erf cannot be printed")
+    assert refused(lambda: np.sum(mg.special.erfinv(p)), p).startswith("erfinv cannot be printed")
+    shown = elementwise(lambda x: np.cumsum(x), 1, name="shown")
+    assert refused(lambda: np.sum(shown(p)), p).startswith("shown cannot be printed")
+    rounded = elementwise(lambda x: (x.astype(np.float32) * 2).astype(float), 1, name="rounded")
+    assert refused(lambda: np.sum(rounded(p)), p).startswith("rounded cannot be printed")
     own = Op("own", lambda x: np.asarray([float(x[0]), 0.0]))
     assert refused(lambda: np.sum(own(p) * p), p).startswith("own cannot be printed")
     single = Tensor(np.ones(2, np.float32), requires_grad=True)
     assert "needs Tensors of float64, got float32" in refused(lambda: np.sum(single), single)
     message = refused(lambda: np.sum(p * np.ones(2, np.float32) * np.float32(0.1)), p)
     assert "float32" in message
+    message = refused(lambda X: np.sum(X.T * p), p, args=(np.ones(2, np.float32),))
+    assert message.startswith("objective_script: the argument X is float32")
     assert "complex128" in refused(lambda: np.sum(np.abs(p * 1j)), p)
     assert "wrap around" in refused(lambda i: np.sum(p * (i * i)), p, args=(np.array([1, 2], np.int8),))
     assert "bits" in refused(lambda i: np.sum(p * i), p, args=(np.array([1, 1 << 40]),))

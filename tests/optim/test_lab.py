@@ -96,7 +96,6 @@ REFUSED = [  # f or "net", the optimizers, the options, and what the message say
         NET | {"loss": lambda z, y: z},
         "loss must return one real number, got float64 of shape (4, 2).",
     ),
-    ("net", SGD, NET | {"data": (X.astype(np.float32), Y)}, "and X is float32. Pass X.astype(float)."),
     (bowl, SGD, AT | {"minima": 3}, "must be a list of points of 2 finite numbers each, got 3"),
     (bowl, [], AT, "optimizers must be a list, as [optim.SGD"),
     (bowl, "SGD", AT, "optimizers must be a list"),
@@ -191,6 +190,12 @@ def test_float32_is_refused():
     model.weight = Tensor(model.weight.numpy().astype(np.float32), requires_grad=True)
     with pytest.raises(TypeError, match=r"computes in float64, and weight is float32"):
         optim.lab(model, SGD, loss=cross_entropy, data=(X, Y))
+
+
+def test_data_of_float32_are_taken_as_float64():
+    single, model = (X + 0.1).astype(np.float32), MLP((2, 3, 2), rng=0)
+    pages = [optim.lab(model, SGD, loss=cross_entropy, data=(x, Y)) for x in (single, single.astype(float))]
+    assert pages[0].html() == pages[1].html()
 
 
 def test_optimizers_are_given_in_three_ways_and_told_apart():

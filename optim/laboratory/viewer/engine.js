@@ -3,7 +3,9 @@
 // page. A `problem` is a printed loss, a `rule` a printed update. A place is where a trajectory is after t steps: `theta`, `loss`
 // and `g` there, the optimizer's `state` and `counters`. A place is never changed, so all that was shown can be shown again.
 
+const EPS = 2 ** -52;
 const MEMORY = 32e6, PLACE_BYTES = 1e3; // of the places that a runner keeps; and of a place, beside its vectors
+const WHOLE = 32; // unknowns up to which the largest eigenvalues are those of the whole matrix
 const VALUE_COST = 1 / 3, PRODUCT_COST = 2; // of a loss alone and of a product H·v, in gradients
 
 // Vectors
@@ -276,60 +278,113 @@ function turn(a, i, b, j, c, s) {
   b[j] = s * x + c * y;
 }
 
-// The k largest eigenvalues of ∇²f, descending, by Lanczos from a fixed vector; with a `divisor` P, a vector, those of
-// P^(−½)·∇²f·P^(−½), which belong to the steps of a method that divides the slope by P.
-function topEigenvalues(problem, theta, k, divisor, tolerance = 1e-9) {
-  const { n } = problem, root = divisor?.map(Math.sqrt), Hv = new Float64Array(n);
+// The k largest eigenvalues of ∇²f, descending, to `tolerance` of the largest; with a `divisor` P, a vector, those of
+// P^(−½)·∇²f·P^(−½), which belong to the steps of a method that divides the slope by P. The whole matrix takes `n` products, and
+// knows how often an eigenvalue comes; of more than WHOLE unknowns Lanczos' method asks for fewer.
+function topEigenvalues(problem, theta, k, divisor, tolerance = 1e-13) {
+  const { n } = problem, root = Float64Array.from({ length: n }, (_, i) => Math.sqrt(divisor?.[i] ?? 1)), Hv = new Float64Array(n);
+  if (n <= WHOLE) {
+    const H = hessian(problem, theta).map((x, at) => x / (root[Math.floor(at / n)] * root[at % n]));
+    return [...symmetricEigen(H, n).values].reverse().slice(0, k);
+  }
   problem.point(theta);
   problem.pointGradient(Hv);
   const start = Float64Array.from({ length: n }, (_, i) => ((i + 1) * 0.6180339887498949) % 1 - 0.5); // no symmetry of a net
   return lanczos((v) => {
-    problem.product(root ? v.map((x, i) => x / root[i]) : v, Hv);
-    return root ? Hv.map((x, i) => x / root[i]) : Hv.slice();
+    problem.product(v.map((x, i) => x / root[i]), Hv);
+    return Hv.map((x, i) => x / root[i]);
   }, start, Math.min(k, n), tolerance);
 }
 
-// It stops where the k-th Ritz value is known to `tolerance` of the largest one, which is looked at after every fifth product, or
-// after 100 products. Each direction is made
-// orthogonal to all before, twice: else values that are found come again.
-function lanczos(product, start, k, tolerance, most = 100) {
-  const n = start.length, basis = [scaled(1 / norm(start), start)], alpha = [], beta = [];
+// Each direction is made orthogonal to all before, twice: else values that are found come again. It stops where the k-th Ritz
+// value is known, which is looked at after every fourth product; NaN where a product is not finite.
+function lanczos(product, start, k, tolerance) {
+  const basis = [scaled(1 / norm(start), start)], alpha = [], beta = [];
   for (;;) {
-    const m = basis.length, v = basis[m - 1];
-    let r = product(v);
+    const m = basis.length, v = basis[m - 1], r = product(v);
     alpha.push(dot(v, r));
-    for (let pass = 0; pass < 2; pass++) for (const u of basis) r = plus(r, -dot(u, r), u);
+    for (let pass = 0; pass < 2; pass++) for (const u of basis) {
+      const share = dot(u, r);
+      for (let i = 0; i < r.length; i++) r[i] -= share * u[i];
+    }
     beta.push(norm(r));
-    const ends = beta[m - 1] <= 1e-14 * largest(alpha) || m === Math.min(n, most);
-    if (ends || (m >= k && m % 5 === 0)) {
-      const { values, vectors } = symmetricEigen(tridiagonal(alpha, beta), m);
-      const known = ends || Math.abs(beta[m - 1] * vectors[m - k][m - 1]) <= tolerance * largest(values);
-      if (known) return [...values].reverse().slice(0, k);
+    if (!Number.isFinite(beta[m - 1])) return new Array(k).fill(NaN);
+    const ends = m === start.length || beta[m - 1] <= 1e-14 * largest(alpha);
+    if (ends || (m > k && m % 4 === 0)) {
+      const ritz = ritzValues(alpha, beta), most = Math.max(...ritz.map(({ value }) => Math.abs(value)));
+      if (ends || ritzError(ritz, k) <= tolerance * most) return ritz.slice(0, k).map(({ value }) => value);
     }
     basis.push(scaled(1 / beta[m - 1], r));
   }
 }
 
-function tridiagonal(alpha, beta) {
-  const m = alpha.length, T = new Float64Array(m * m);
-  alpha.forEach((a, i) => { T[i * m + i] = a; });
-  for (let i = 0; i + 1 < m; i++) T[i * m + i + 1] = T[(i + 1) * m + i] = beta[i];
-  return T;
+// The Ritz values, descending, each with the norm of Hv − λv. They are the eigenvalues of the tridiagonal matrix with `alpha` on
+// its diagonal and `beta` beside it, by QL steps with Wilkinson's shift, and the last entries of its eigenvectors tell the norms
+// (EISPACK's tql2; Golub and Van Loan, 8.3 and 10.1).
+function ritzValues(alpha, beta) {
+  const n = alpha.length, d = Float64Array.from(alpha), e = Float64Array.from(beta), last = new Float64Array(n).fill(1, n - 1);
+  for (let l = 0; l < n; l++) for (let turns = 0; ; turns++) {
+    let m = l;
+    while (m + 1 < n && Math.abs(e[m]) > 0.5 * EPS * (Math.abs(d[m]) + Math.abs(d[m + 1]))) m++;
+    if (m === l) break;
+    if (turns < 60) chase(d, e, last, l, m); else d.fill(NaN); // no matrix is known that needs as many
+  }
+  const ritz = Array.from(d, (value, i) => ({ value, residual: Math.abs(beta[n - 1] * last[i]) }));
+  return ritz.sort((a, b) => b.value - a.value);
+}
+
+// A QL step on the rows from l to m: the first rotation makes a bulge, and the others chase it from m up to l.
+function chase(d, e, last, l, m) {
+  const half = (d[l + 1] - d[l]) / (2 * e[l]);
+  let g = d[m] - d[l] + e[l] / (half + (half < 0 ? -1 : 1) * Math.hypot(half, 1)), s = 1, c = 1, shift = 0;
+  for (let i = m - 1; i >= l; i--) {
+    const f = s * e[i], b = c * e[i], r = Math.hypot(f, g);
+    e[i + 1] = r;
+    if (r === 0) { // the matrix falls in two
+      d[i + 1] -= shift;
+      e[m] = 0;
+      return;
+    }
+    [s, c] = [f / r, g / r];
+    g = d[i + 1] - shift;
+    const t = (d[i] - g) * s + 2 * c * b;
+    shift = s * t;
+    d[i + 1] = g + shift;
+    g = c * t - b;
+    [last[i + 1], last[i]] = [c * last[i + 1] + s * last[i], c * last[i] - s * last[i + 1]];
+  }
+  d[l] -= shift;
+  e[l] = g;
+  e[m] = 0;
+}
+
+// How far the k largest Ritz values may be from eigenvalues: by the residual, or its square over the gap to the other values
+// where that is less (Kato 1949, Temple 1928).
+function ritzError(ritz, k) {
+  return Math.max(...ritz.slice(0, k).map(({ value, residual }, i) => {
+    const gap = Math.min(...ritz.map((other, j) => (j === i ? Infinity : Math.abs(value - other.value) - other.residual)));
+    return gap > 0 ? Math.min(residual, residual ** 2 / gap) : residual;
+  }));
+}
+
+// pᵀHp, and the curvature pᵀHp/‖p‖² of a step, whose squares may be beyond all numbers. A difference of losses would lose half of
+// the digits.
+function curvatureAlong(problem, theta, step) {
+  if (!problem.product) return { bend: NaN, curvature: NaN };
+  const unit = unitOf(step), u = scaled(unit, step), Hu = new Float64Array(problem.n);
+  problem.point(theta);
+  problem.pointGradient(Hu);
+  problem.product(u, Hu);
+  return { bend: dot(step, scaled(1 / unit, Hu)), curvature: dot(u, Hu) / dot(u, u) };
 }
 
 // f(θ + α·p) for each α, and what its line and its parabola at θ say; no parabola where the problem has no products.
 function alongStep(problem, theta, step, alphas) {
-  const g = new Float64Array(problem.n), Hp = new Float64Array(problem.n), f = problem.gradient(theta, g), slope = dot(g, step);
-  if (problem.product) {
-    problem.point(theta);
-    problem.pointGradient(g);
-    problem.product(step, Hp);
-  }
-  const curvature = problem.product ? dot(step, Hp) : NaN;
+  const g = new Float64Array(problem.n), f = problem.gradient(theta, g), slope = dot(g, step), { bend } = curvatureAlong(problem, theta, step);
   const value = (x) => (problem.point ? problem.point(x) : problem.gradient(x, g));
   return {
     losses: alphas.map((a) => value(plus(theta, a, step))),
     line: alphas.map((a) => f + a * slope),
-    parabola: problem.product ? alphas.map((a) => f + a * slope + 0.5 * a * a * curvature) : null,
+    parabola: problem.product ? alphas.map((a) => f + a * slope + 0.5 * a * a * bend) : null,
   };
 }

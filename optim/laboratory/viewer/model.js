@@ -16,28 +16,18 @@ function showModel() {
   const g = new Float64Array(problem.n), before = problem.gradient(from, g), after = problem.gradient(runner.theta, new Float64Array(problem.n)), slope = dot(g, step);
   along.parts = performance.now() - began > 1 ? 2 : 8;
   const found = alongStep(problem, from, step, alphas(along.parts));
-  const bend = curvatureAlong(problem, from, step);
+  const { bend, curvature } = curvatureAlong(problem, from, step);
   along.found = found;
   along.plot.draw();
   const foretold = slope + 0.5 * bend, actual = after - before;
   fillTable($("model-table"), [
     ["line", "change by the line, gᵀp", slope], ["parabola", "by the parabola, gᵀp + ½pᵀHp", foretold], ["actual", "the true change", actual],
-    ["rho", "true ÷ parabola, ρ", actual / foretold], ["curvature", "curvature along p, pᵀHp/‖p‖²", bend / dot(step, step)], ["length", "length of the step, ‖p‖", norm(step)],
+    ["rho", "true ÷ parabola, ρ", actual / foretold], ["curvature", "curvature along p, pᵀHp/‖p‖²", curvature], ["length", "length of the step, ‖p‖", norm(step)],
   ], ["", "value"]);
   showCG(runner.info);
   $("model-says").textContent = modelSentence(walker, foretold, actual, bend);
   const { numbers, settings } = methodFor(walker);
   if ((numbers ?? settings).weight_decay) $("model-says").textContent += " g and H are those of the loss, without weight decay.";
-}
-
-// pᵀHp, with the product itself: a difference of losses would lose half of its digits.
-function curvatureAlong(problem, from, step) {
-  if (!problem.product) return NaN;
-  const Hp = new Float64Array(problem.n);
-  problem.point(from);
-  problem.pointGradient(Hp);
-  problem.product(step, Hp);
-  return dot(step, Hp);
 }
 
 const WHY = { boundary: " at the radius", converged: ", because the residual is small enough", "negative curvature": " at negative curvature" };

@@ -6,7 +6,6 @@
 // Names: `here` and `there` f at two points; p a step; Δ `radius`; ρ `rho`; η `eta`; λ `lam` and V the spectrum of H; δ `floor`
 // the smallest curvature that counts; `unit` a power of two by which f is multiplied, so that no square over- or underflows.
 
-const EPS = 2 ** -52;
 const NOISE = 1e3 * EPS; // a change of f below this share of |f| is rounding
 const NEGATIVE = 1e-6, FAINT = 1e3 * EPS; // λ is negative, or perhaps, below 0 by this share of the largest |λ|
 const MAX_REJECTIONS = 60, MAX_HALVINGS = 60, PATIENCE = 10;

@@ -74,7 +74,7 @@ function showStability() {
     return;
   }
   const finite = walker.runner.theta.every(Number.isFinite), { lr } = methodFor(walker).numbers;
-  const { eigenvalues, products } = finite ? seenCurvature(walker, walker.runner, SHOWN, problemNow().n > DENSE_LIMIT ? 1e-4 : 1e-9) : { eigenvalues: [NaN], products: [NaN] };
+  const { eigenvalues, products } = finite ? seenCurvature(walker, walker.runner, SHOWN) : { eigenvalues: [NaN], products: [NaN] };
   const names = ["largest", "second", "third"], of = seenMatrix(walker), decay = decayOf(walker);
   fillTable($("stability-table"), [
     ["product", `lr × ${names[0]} eigenvalue of ${of}`, products[0]], ["most", `stable up to ${found.formula}`, found.most],
