@@ -128,11 +128,11 @@ def net_problem(
                 f"`{CALL}`: the page computes in float64, and {each} is {p.dtype}. Make the model of float64 "
                 "arrays."
             )
-    for part, name in ((X, "X"), (y, "y")):
+    for part, letter in ((X, "X"), (y, "y")):
         if part.dtype.kind == "f" and part.dtype != np.float64:
             raise TypeError(
-                f"`lab(data=...)`: the page computes in float64, and {name} is {part.dtype}. Pass "
-                f"{name}.astype(float)."
+                f"`lab(data=...)`: the page computes in float64, and {letter} is {part.dtype}. Pass "
+                f"{letter}.astype(float)."
             )
     if not X.ndim or not y.ndim or len(X) != len(y):
         raise ValueError(f"`lab(data=...)` needs as many rows in X as in y, got {X.shape} and {y.shape}.")
