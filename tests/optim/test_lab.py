@@ -342,6 +342,7 @@ def test_what_is_drawn_of_a_net_is_said(inputs, outputs, y, kind, words):
     X, y = np.random.default_rng(0).normal(size=(4, *inputs)), np.array(y)
     page = optim.lab(Linear(inputs[-1], outputs, rng=0), SGD, loss=lambda z, y: np.sum(z**2), data=(X, y))
     (problem,) = data_of(page)["problems"]
+    assert data_of(page)["title"] == problem["name"] == "a network"
     assert (problem["view"] or {"kind": None})["kind"] == kind
     assert words in problem["says"]
 
