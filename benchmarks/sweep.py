@@ -4,8 +4,8 @@
     python -m benchmarks.sweep --quick    a tenth of the runs, nothing stored
 
 The time of the sweep is counted with its start-up: workers are forked, so nothing is imported twice. A third
-line is the part of a run that does not grow with its epochs: a net, an optimizer, and the capture of their
-loss and rule, which each `fit` makes anew for the two shapes of its batches, 32 and 8 rows. "CPU" is the time
+line is the part of a run that does not grow with its epochs: a net, an optimizer, and the capture of the
+loss, which each `fit` makes anew for the two shapes of its batches, 32 and 8 rows. "CPU" is the time
 of all processes, which other programs disturb less than the wall time.
 """
 
