@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito 2008
+from minigrad.plots import COLOURS, ON_DARK
+
+__all__ = ["COLOURS", "MISSING", "STYLE", "THEMES", "pyplot", "save"]
+
 STYLE: dict[Any, Any] = {
     "figure.constrained_layout.use": True, "savefig.dpi": 150, "axes.spines.top": False,
     "axes.spines.right": False,
@@ -15,7 +18,7 @@ STYLE: dict[Any, Any] = {
 THEMES: dict[str, dict[str, Any]] = {  # of a page: rcParams of Matplotlib
     "light": {},
     "dark": {
-        "axes.prop_cycle": "cycler(color=['#5aa9ec', '#f29a4e', '#43c79b', '#e69fc7', '#f0c04e', '#9ad0f5'])",
+        "axes.prop_cycle": f"cycler(color={list(ON_DARK)})",
         **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "#0d1117"),
         **dict.fromkeys(
             ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), "#e8edf3"

@@ -42,9 +42,10 @@ from minigrad.ops.fused import places_op as places_op
 from minigrad.packing import Packing as Packing
 from minigrad.packing import portion as portion
 from minigrad.packing import portions as portions
-from minigrad.plots import COLOURS as COLOURS
 from minigrad.plots import axes as axes
+from minigrad.plots import is_dark as is_dark
 from minigrad.plots import look as look
+from minigrad.plots import palette as palette
 from minigrad.products import scale as scale
 from minigrad.products import select as select
 from minigrad.replay.closures import CurvaturePoint as CurvaturePoint

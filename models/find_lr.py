@@ -114,9 +114,12 @@ class LRCurve:
         """
         ax = axes(ax)
         ax.plot(
-            self.rates, self.losses, label="loss of the batch", **look(5, marker=False) | {"linewidth": 0.8}
+            self.rates,
+            self.losses,
+            label="loss of the batch",
+            **look(ax, 5, marker=False) | {"linewidth": 0.8},
         )
-        ax.plot(self.rates, self.smoothed, label="smoothed", **look(0, marker=False))
+        ax.plot(self.rates, self.smoothed, label="smoothed", **look(ax, 0, marker=False))
         for i, (name, rate) in enumerate(self._found().items()):
             if rate is not None:
                 at = float(self.smoothed[np.searchsorted(self.rates, rate)])
@@ -125,7 +128,7 @@ class LRCurve:
                     [rate],
                     [at],
                     label=label,
-                    **look(1 + i, marker=False) | {"linestyle": "", "marker": "os"[i]},
+                    **look(ax, 1 + i, marker=False) | {"linestyle": "", "marker": "os"[i]},
                 )
         fall = self.smoothed[0] - self.smoothed.min()
         if fall > 0:  # an explosion would press all else flat

@@ -97,7 +97,7 @@ class Table:
         lowest, highest = math.inf, -math.inf
         for i, name in enumerate(names):
             x, y = self._measured(name)
-            ax.plot(x, y, label=name, marker="." if len(y) < 40 else None, **look(i, marker=False))
+            ax.plot(x, y, label=name, marker="." if len(y) < 40 else None, **look(ax, i, marker=False))
             finite = [v for v in y if math.isfinite(v)]
             lowest, highest = min([lowest, *finite]), max([highest, *finite])
         if highest > 20 * lowest > 0:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.extend import COLOURS, axes, entry, look
+from minigrad.extend import axes, entry, look, palette
 from optim.figures.style import GREY, column, ink, legend, panels
 
 __all__ = ["gradient_noise", "spectrum"]
@@ -51,16 +51,16 @@ def spectrum(estimate: Any, exact: Any = None, *, width: float | None = None, ax
     ax = axes(ax)
     kind = "exact density" if estimate.exact else f"estimate: {estimate.products:,} Hessian products"
     density = estimate.density(grid, width)[1]
-    ax.plot(grid, density, label=kind, **look(0, marker=False))
+    ax.plot(grid, density, label=kind, **look(ax, 0, marker=False))
     floor = 0.03 / (estimate.n * width * np.sqrt(2 * np.pi))  # the peak of one eigenvalue is 33 times this
     top = float(density.max())
-    ax.fill_between(grid, floor, np.maximum(density, floor), color=COLOURS[0], alpha=0.15, linewidth=0)
+    ax.fill_between(grid, floor, np.maximum(density, floor), color=palette(ax)[0], alpha=0.15, linewidth=0)
     if values is not None:
         if not estimate.exact:
             smooth = np.exp(-0.5 * ((grid[:, None] - values) / width) ** 2).mean(axis=1)
             smooth /= width * np.sqrt(2 * np.pi)
             top = max(top, float(smooth.max()))
-            ax.plot(grid, smooth, label="exact density", **look(1, marker=False))
+            ax.plot(grid, smooth, label="exact density", **look(ax, 1, marker=False))
         label = f"eigenvalues: {len(values):,}, of which {(values < 0).sum():,} < 0"
         ax.plot(
             values, np.full(len(values), 0.03), "|", color=ink(ax), markersize=10, alpha=0.6, label=label,
@@ -121,17 +121,17 @@ def gradient_noise(
     ax = axes(ax, (6.8, 5.6))
     parts, scale = panels(ax, (1.4, 1))
     said = f"signal ‖G‖² (where it is > 0, at {len(t) - hidden} of {len(t)})" if hidden else "signal ‖G‖²"
-    parts.plot(t, signal, label=said, **look(0, marker=len(t) <= 40))
+    parts.plot(t, signal, label=said, **look(parts, 0, marker=len(t) <= 40))
     label = "noise of one sample, tr Σ" if B == 1 else f"noise of a batch of {B}, tr Σ/{B}"
-    parts.plot(t, noise, label=label, **look(3, marker=len(t) <= 40) | {"color": COLOURS[1]})
+    parts.plot(t, noise, label=label, **look(parts, 3, marker=len(t) <= 40) | {"color": palette(parts)[1]})
     parts.fill_between(
-        t, signal, noise, where=noise > signal, color=COLOURS[1], alpha=0.15, linewidth=0,
+        t, signal, noise, where=noise > signal, color=palette(parts)[1], alpha=0.15, linewidth=0,
         label="more noise than signal",
     )  # fmt: skip
     parts.set(yscale="log", ylabel="(loss per unit of w)²")
     parts.margins(y=0.25)
     legend(parts)
-    scale.plot(t, trace / signal, **look(2, marker=len(t) <= 40) | {"linestyle": "-"})
+    scale.plot(t, trace / signal, **look(scale, 2, marker=len(t) <= 40) | {"linestyle": "-"})
     if batch_size is not None:
         scale.axhline(B, color=GREY, linestyle="--", linewidth=1.5, label=f"batch size {B}")
         legend(scale)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import Tensor, no_grad
-from minigrad.extend import axes, entry, look
+from minigrad.extend import axes, entry, is_dark, look
 from optim.figures.style import GREY, Array, column, ink, legend
 
 __all__ = [
@@ -248,19 +248,13 @@ def contours(
     heights = np.log10(np.where(np.isfinite(Z), (Z - bottom) / span, np.nan) + 1e-4)
     ax = axes(ax)
     shades = ax.contourf(
-        X, Y, heights, levels=int(levels), cmap="Greys_r" if _is_dark(ax) else "Greys", alpha=0.22
+        X, Y, heights, levels=int(levels), cmap="Greys_r" if is_dark(ax) else "Greys", alpha=0.22
     )
     ax.contour(X, Y, heights, levels=shades.levels, colors=GREY, linewidths=0.6, linestyles="solid")
     labels = ("x", "y") if plane is None else plane.labels
     ax.set(xlabel=labels[0], ylabel=labels[1], xlim=(left, right), ylim=(low, high))
     ax.set_title(f"level lines of f, from {bottom:.4g} to {bottom + span:.4g}", fontsize=9)
     return ax
-
-
-def _is_dark(ax: Any) -> bool:
-    from matplotlib.colors import to_rgb
-
-    return sum(to_rgb(ax.get_facecolor())) < 1.5
 
 
 @entry
@@ -290,7 +284,7 @@ def trajectories(
     drawn = _in_the_plane("trajectories", paths, plane)
     ax = axes(ax)
     for i, (label, points) in enumerate(drawn.items()):
-        style = look(i)
+        style = look(ax, i)
         (line,) = ax.plot(
             points[:, 0], points[:, 1], label=label, zorder=3, clip_on=True,
             **style | {"markersize": 4, "markevery": max(1, len(points) // 12)},
@@ -379,7 +373,7 @@ def save_gif(
     FigureCanvasAgg(figure)
     ax = figure.subplots()
     background(ax)
-    lines = [ax.plot([], [], label=name, **look(i, marker=False))[0] for i, name in enumerate(drawn)]
+    lines = [ax.plot([], [], label=name, **look(ax, i, marker=False))[0] for i, name in enumerate(drawn)]
     heads = [
         ax.plot([], [], "o", color=line.get_color(), markeredgecolor=ink(ax), zorder=4)[0] for line in lines
     ]

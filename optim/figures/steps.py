@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.extend import COLOURS, axes, entry, look
+from minigrad.extend import axes, entry, look, palette
 from optim.base.optimizer import Optimizer
 from optim.figures.style import GREY, Array, column, ink, legend, panels
 
@@ -56,10 +56,12 @@ def along_step(alpha: Any, loss: Any, slope: float, curvature: float, *, ax: Any
     predicted, actual = -(slope + 0.5 * curvature), start - end
     line = start + α * slope
     ax = axes(ax)
-    ax.plot(α, f, label="loss", **look(0, marker=False))
-    ax.plot(α, line, label="line: f + α·gᵀs", **look(4, marker=False) | {"linestyle": (0, (1, 1))})
+    ax.plot(α, f, label="loss", **look(ax, 0, marker=False))
+    ax.plot(α, line, label="line: f + α·gᵀs", **look(ax, 4, marker=False) | {"linestyle": (0, (1, 1))})
     parabola = line + 0.5 * α**2 * curvature
-    ax.plot(α, parabola, label="parabola: + ½α²·sᵀHs", **look(1, marker=False) | {"linestyle": (0, (5, 1.5))})
+    ax.plot(
+        α, parabola, label="parabola: + ½α²·sᵀHs", **look(ax, 1, marker=False) | {"linestyle": (0, (5, 1.5))}
+    )
     ax.plot([0, 1], [start, end], "o", color=ink(ax), markersize=6, label="x and x + s", zorder=3)
     shown = np.concatenate([f[np.isfinite(f)], parabola])
     margin = 0.08 * (np.ptp(shown) or 1.0)
@@ -185,9 +187,9 @@ def sharpness_over_time(steps: Any, sharpness: Any, threshold: Any, *, ax: Any =
     limits = column(call, "threshold", np.full(len(t), limits[0]) if len(limits) == 1 else limits, len(t))
     varies = bool(np.ptp(limits))
     ax = axes(ax)
-    ax.plot(t, λ, label="sharpness", **look(0, marker=len(t) <= 40))
+    ax.plot(t, λ, label="sharpness", **look(ax, 0, marker=len(t) <= 40))
     ax.plot(
-        t, limits, color=COLOURS[1], linestyle=(0, (5, 1.5)), linewidth=1.8,
+        t, limits, color=palette(ax)[1], linestyle=(0, (5, 1.5)), linewidth=1.8,
         label="stable below" if varies else label.format(limits[0]),
     )  # fmt: skip
     positive = np.concatenate([λ[np.isfinite(λ)], limits])
@@ -252,7 +254,7 @@ def newton_cg(steps: Any, *, ax: Any = None) -> Any:
         for part, start in zip(parts, starts, strict=False):
             if key:
                 x = start + 1 + np.arange(len(part[key]))
-                panel.plot(x, part[key], **look(CG_KEYS.index(key)) | {"linestyle": "-"})
+                panel.plot(x, part[key], **look(panel, CG_KEYS.index(key)) | {"linestyle": "-"})
     residual, curvature, _, radius = shown
     _log_residuals(residual, parts)
     _mark_negative(ax, curvature, parts, starts)
@@ -311,8 +313,8 @@ def _trials(panel: Any, trials: Any, left: float, width: float, colour: Any) -> 
     taken = np.asarray(trials["accepted"], dtype=bool)
     x = left + width * (np.arange(len(length)) + 0.5) / max(1, len(length))
     panel.plot(x, length, color=GREY, linewidth=1, zorder=1)
-    panel.plot(x[taken], length[taken], "o", color=COLOURS[2], markersize=7)
-    panel.plot(x[~taken], length[~taken], "x", color=COLOURS[1], markersize=7, markeredgewidth=2)
+    panel.plot(x[taken], length[taken], "o", color=palette(panel)[2], markersize=7)
+    panel.plot(x[~taken], length[~taken], "x", color=palette(panel)[1], markersize=7, markeredgewidth=2)
     for place, height, ratio in zip(x, length, rho, strict=True):
         panel.annotate(
             f"ρ {ratio:.2g}".replace("-", "−"), (place, height), (0, 7), textcoords="offset points",

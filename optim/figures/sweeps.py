@@ -114,7 +114,7 @@ def _require_on_axis(names: list[str], found: Any, x: str, by: list[str]) -> Non
 
 
 def _curve(ax: Any, i: int, name: str, rates: list[float], points: Any) -> None:
-    style = look(i)
+    style = look(ax, i)
     finite = np.array([[p.median, p.low, p.high] for p in points])
     finite[~np.isfinite(finite)] = np.nan
     ax.plot(rates, finite[:, 0], label=name or None, **style)
@@ -152,7 +152,7 @@ def performance_profiles(profile: Any, *, ax: Any = None) -> Any:
         steps = [0.0, *(np.arange(1, len(solved) + 1) / len(ratios))]
         ax.step(
             [1.0, *solved, right], [*steps, steps[-1]], where="post", label=name, clip_on=False,
-            markevery=[len(solved) + 1], **look(i),
+            markevery=[len(solved) + 1], **look(ax, i),
         )  # fmt: skip
     ax.set(
         xscale="log", xlim=(1, right), ylim=(0, 1.02), xlabel="τ: cost ÷ the least cost of any solver",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.extend import COLOURS, axes, entry, look
+from minigrad.extend import axes, entry, look, palette
 from optim.figures.style import GREY, Array, column, copy_colours, ink, legend, panels
 
 __all__ = ["convergence", "coordinate", "learning_curves", "update_ratios"]
@@ -59,7 +59,7 @@ def learning_curves(history: Any, columns: Iterable[str] | None = None, *, ax: A
         curves[name] = x[np.isfinite(y)], y[np.isfinite(y)]
     ax = axes(ax)
     for i, (name, (x, y)) in enumerate(curves.items()):
-        ax.plot(x, y, label=name, **look(i, marker=len(x) <= 40))
+        ax.plot(x, y, label=name, **look(ax, i, marker=len(x) <= 40))
     _mark_the_best(ax, key or "epoch", *curves.get("val_loss", (np.empty(0), np.empty(0))))
     _log_if_wide(ax, np.concatenate([y for _, y in curves.values()]))
     kinds = {name.rpartition("_")[2] for name in names}
@@ -75,7 +75,7 @@ def _mark_the_best(ax: Any, key: str, x: Array, y: Array) -> None:
         best = int(np.argmin(y))
         label = f"least val_loss: {y[best]:.4g} at {key} {x[best]:g}"
         ax.plot(
-            x[best], y[best], "*", color=COLOURS[4], markersize=13, markeredgecolor=ink(ax), label=label,
+            x[best], y[best], "*", color=palette(ax)[4], markersize=13, markeredgecolor=ink(ax), label=label,
             zorder=3,
         )  # fmt: skip
 
@@ -108,8 +108,10 @@ def convergence(result: Any, *, ax: Any = None) -> Any:
     ax = axes(ax, (6.4, 5.6))
     falls, gradients = panels(ax, (1, 1))
     k = np.arange(len(trace))
-    falls.plot(k[above > 0], above[above > 0], **look(0, marker=len(trace) <= 60))
-    gradients.plot(k[slopes > 0], slopes[slopes > 0], **look(1, marker=len(trace) <= 60) | {"linestyle": "-"})
+    falls.plot(k[above > 0], above[above > 0], **look(falls, 0, marker=len(trace) <= 60))
+    gradients.plot(
+        k[slopes > 0], slopes[slopes > 0], **look(gradients, 1, marker=len(trace) <= 60) | {"linestyle": "-"}
+    )
     if result.tolerance > 0:
         label = f"tolerance {result.tolerance:.3g}"
         gradients.axhline(result.tolerance, color=GREY, linestyle="--", linewidth=1.5, label=label)
@@ -167,7 +169,7 @@ def update_ratios(ratios: Mapping[str, Any], steps: Any = None, *, ax: Any = Non
 
     mesh = ax.pcolormesh(
         _edges(t), np.arange(len(table) + 1) - 0.5, shown, norm=LogNorm(low, high),
-        cmap=colormaps["cividis"].with_extremes(bad=GREY), rasterized=True,
+        cmap=colormaps["viridis"].with_extremes(bad=GREY), rasterized=True,  # cividis has this grey itself
     )  # fmt: skip
     ax.set(xlabel="step", ylim=(len(table) - 0.5, -0.5))
     ax.set_yticks(range(len(table)), list(ratios), fontsize=9 if len(table) <= 16 else 6)
@@ -178,7 +180,7 @@ def update_ratios(ratios: Mapping[str, Any], steps: Any = None, *, ax: Any = Non
     scale.set_ylabel("‖Δw‖/‖w‖ of a step", color=ink(ax))
     scale.tick_params(colors=ink(ax), which="both")
     if low <= 1e-3 <= high:
-        scale.axhline(1e-3, color=COLOURS[1], linewidth=3)
+        scale.axhline(1e-3, color=palette(scale)[1], linewidth=3)
     return ax
 
 
@@ -253,13 +255,13 @@ def coordinate(
     drawn = [key for key in SIGNS if key in found]
     for i, key in enumerate(drawn):
         y = np.sqrt(np.maximum(found[key], 0)) if key.startswith("v") else found[key]
-        slopes.plot(t, y, label=SIGNS[key], **look(i, marker=False))
+        slopes.plot(t, y, label=SIGNS[key], **look(slopes, i, marker=False))
     legend(
         slopes, ncols=len(drawn), loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, frameon=False
     )
-    rates.plot(t, rate, **look(1, marker=False) | {"linestyle": "-"})
+    rates.plot(t, rate, **look(rates, 1, marker=False) | {"linestyle": "-"})
     _log_if_wide(rates, rate[np.isfinite(rate)])
-    moves.plot(t, found["step"], **look(2, marker=False) | {"linestyle": "-"})
+    moves.plot(t, found["step"], **look(moves, 2, marker=False) | {"linestyle": "-"})
     for panel, label in zip((slopes, rates, moves), ("slope", "rate", "step"), strict=True):
         panel.set_ylabel(label)
         panel.axvline(at, color=GREY, linewidth=1, zorder=1)

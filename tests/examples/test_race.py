@@ -151,3 +151,26 @@ def test_without_matplotlib_the_tables_are_printed(short, tmp_path, capsys, monk
     race.main(["--seeds", "1", "--out", str(tmp_path)])
     assert capsys.readouterr().out.splitlines()[-1] == plotting.MISSING
     assert not list(tmp_path.glob("*.png"))
+
+
+@pytest.mark.dask
+def test_the_race_through_dask_equals_the_serial_one(tmp_path, monkeypatch):
+    """The workers are other processes, which are told the few runs but know the race as it is."""
+    distributed = pytest.importorskip("distributed")
+    for table, names in (
+        ("PROBLEMS", FEW), ("FIRST_ORDER", ("SGD", "Adam")), ("SECOND_ORDER", ("L-BFGS", "NewtonCG")),
+    ):  # fmt: skip
+        monkeypatch.setattr(race, table, {name: getattr(race, table)[name] for name in names})
+    monkeypatch.setattr(race, "RATES", [0.01, 0.1])
+    monkeypatch.setattr(race, "_costs", lambda problem: {"values": 0.5, "products": 2.0})
+    for name in ("serial", "dask"):
+        (tmp_path / name).mkdir()
+    serial = race.race(tmp_path / "serial", 1, executor="serial")
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        found = race.race(tmp_path / "dask", 1, executor=client.get_executor())
+    assert len(found) == 2 * (2 * 2 + 2)
+    assert rows(tmp_path / "dask" / "runs.csv") == rows(tmp_path / "serial" / "runs.csv")
+    assert race.table(race.results(found)) == race.table(race.results(serial))

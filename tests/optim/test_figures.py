@@ -9,6 +9,7 @@ import pytest
 
 import optim
 from minigrad import Tensor, grad, hvp
+from minigrad.plots import COLOURS, ON_DARK
 from models import MLP, cross_entropy, fit
 from models.datasets import moons
 from optim import figures
@@ -40,6 +41,15 @@ def labels(ax):
 
 def ys(ax):
     return [np.asarray(line.get_ydata(), dtype=float) for line in ax.lines]
+
+
+def contrast(first, second):
+    """Of two colours, from 1 to 21: WCAG 2.2, which asks for 3 of the parts of a graphic, 4.5 of text."""
+    lights = []
+    for colour in (first, second):
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+        lights.append(0.05 + np.dot(linear, (0.2126, 0.7152, 0.0722)))
+    return max(lights) / min(lights)
 
 
 # Data
@@ -167,6 +177,8 @@ def test_it_draws_on_the_axes_given_in_their_colours_with_labels(name, ax):
         if sum(to_rgb(text.get_color())) < 1
     ]
     assert not dark, "black text on a dark ground"
+    lines = [line for axes in [ax, *ax.child_axes] for line in axes.lines]
+    assert all(contrast(line.get_color(), "#101040") > 4.5 for line in lines)
     assert all(sum(to_rgb(each.get_facecolor())) < 1 for each in ax.child_axes)
 
 
@@ -239,6 +251,25 @@ def test_convergence_shows_the_trace(ax):
     np.testing.assert_array_equal(ys(falls)[0], (values - values.min())[values > values.min()])
     np.testing.assert_array_equal(ys(gradients)[0], [p.gradient for p in result.trace if p.gradient > 0])
     assert list(ys(gradients)[1]) == [result.tolerance] * 2
+
+
+def test_the_colours_of_curves_follow_the_ground_that_is_seen(ax):
+    def colour():
+        return figures.learning_curves({"train_loss": [1, 0.5]}, ax=ax).lines[-1].get_color()
+
+    assert colour() == COLOURS[0]
+    ax.set_facecolor("black")
+    assert colour() == ON_DARK[0]
+    ax.set_facecolor("none")
+    assert colour() == COLOURS[0]
+    ax.figure.set_facecolor("#0d1117")
+    assert colour() == ON_DARK[0]
+
+
+def test_a_weight_that_stands_still_has_a_colour_that_no_ratio_has(ax):
+    cells = figures.update_ratios({"W": [1e-2, 0.0], "b": [1e-4, 1e-3]}, ax=ax).collections[0].cmap
+    distance = np.abs(cells(np.linspace(0, 1, 256))[:, :3] - cells.get_bad()[:3]).max(axis=1)
+    assert distance.min() > 0.15
 
 
 def test_update_ratios_are_cells_and_a_zero_is_none(ax):

@@ -548,17 +548,57 @@ def test_without_matplotlib_the_remedy_is_named(monkeypatch):
         performance_profile(COSTS).plot()
 
 
-@pytest.mark.dask
-def test_dasks_executor_works_as_it_is():
+@pytest.fixture(scope="module")
+def dask():
+    """The executor of a Dask cluster of two processes."""
     distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
     ):
-        found = quiet(
-            lambda lr, seed: lr * seed, {"lr": [0.5, 2], "seed": [1, 2]}, executor=client.get_executor()
-        )
+        yield client.get_executor()
+
+
+@pytest.mark.dask
+def test_dasks_executor_works_as_it_is(dask):
+    found = quiet(lambda lr, seed: lr * seed, {"lr": [0.5, 2], "seed": [1, 2]}, executor=dask)
     assert found["loss"] == [0.5, 1.0, 2, 4]
+    with pytest.raises(RuntimeError, match=r"train\(seed=1\): ZeroDivisionError"):
+        quiet(lambda seed: 1 / 0, {"seed": [1]}, executor=dask)
+    lock = threading.Lock()  # which no process can be sent
+    with pytest.raises(RuntimeError, match="the workers cannot run train"):
+        quiet(lambda seed: lock.locked(), {"seed": [1]}, executor=dask)
+
+
+@pytest.mark.dask
+def test_a_sweep_through_dask_goes_on_and_equals_a_serial_one(dask, tmp_path):
+    data = moons(40, noise=0.1, rng=0)
+
+    def train(optimizer, lr, seed):
+        if lr > 1:
+            raise FloatingPointError("the loss became inf")
+        model = MLP((2, 8, 2), "tanh", rng=seed)
+        rule = optimizer(model.named_parameters(), lr=lr)
+        return fit(model, rule, cross_entropy, (data.X, data.y), epochs=3, rng=seed, progress=False)
+
+    grids = [
+        {"optimizer": [optim.SGD, optim.Adam], "lr": [0.01, 0.3], "seed": [0, 1]},
+        {"optimizer": [optim.Momentum], "lr": [3.0], "seed": [0, 1]},
+    ]
+    serial = quiet(train, grids, executor="serial", out=tmp_path / "serial")
+    quiet(train, grids[0] | {"seed": [0]}, executor=dask, out=tmp_path / "dask")
+    found = quiet(train, grids, executor=dask, out=tmp_path / "dask")
+    assert len((tmp_path / "dask" / "runs.jsonl").read_text().splitlines()) == len(found) == 10
+
+    def trained(sweep):
+        kept = [
+            run._replace(results={k: v for k, v in run.results.items() if k != "seconds"})
+            for run in sweep.runs
+        ]
+        return [repr(run._replace(seconds=0.0)) for run in kept]
+
+    assert [run.status for run in found.runs].count("diverged") == 2
+    assert trained(found) == trained(serial) == trained(open_sweep(tmp_path / "dask"))
 
 
 def test_the_log_is_one_line_of_json_a_run(tmp_path):
