@@ -21,7 +21,7 @@ from minigrad.drawing.drawing import Drawing
 from minigrad.drawing.graph.afresh import afresh
 from minigrad.drawing.graph.collect import collect
 from minigrad.drawing.graph.fold import only
-from minigrad.drawing.graph.formulas import short_name
+from minigrad.drawing.graph.formulas import distinct, short_name
 from minigrad.drawing.graph.notation import tangent_of
 from minigrad.drawing.graph.walk import look
 from minigrad.drawing.picture import DETAILS, PHASES, Picture, Program
@@ -387,9 +387,7 @@ def _short_names(path: Slice, leaves: Sequence[Tensor], names: Mapping[Any, str]
     called: dict[int, str] = {}
     for i, a in sorted(enumerate(leaves), key=lambda pair: place.get(pair[1].index, -1)):
         name = short_name(a.name or names.get(a.index, "") or f"p.{i}")
-        while name in called.values():
-            name += "′"
-        called[a.index] = name
+        called[a.index] = distinct(name, called.values())
     return called
 
 

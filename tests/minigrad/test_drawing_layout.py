@@ -222,6 +222,16 @@ def test_each_step_of_a_recurrence_is_a_column_and_layers_stand_above_one_anothe
             assert all(len(ys) == 1 for ys in rows.values()), "what is alike stands in a row"
 
 
+def test_a_recurrence_that_is_to_run_up_is_a_grid_however_wide():
+    """So it keeps its columns where a page needs room for values and gradients."""
+    picture = replace(GALLERY["rnn_4_layers_2"]().picture, show=("shape", "value", "grad"), direction="up")
+    layout = arranged(picture)
+    check(picture, layout)
+    columns = [[f.x for f in layout.frames[k::4]] for k in range(4)]
+    assert all(max(now) < min(later) for now, later in pairwise(columns))
+    assert arranged(replace(picture, direction="down")).direction == "down"
+
+
 def test_the_layers_of_a_recurrence_are_drawn_without_a_crossing():
     layout = GALLERY["rnn_4_layers_2"]().layout
     lines = {line for route in layout.routes for line in pairwise(route.points)}

@@ -1,5 +1,6 @@
 """A formula on a picture, evaluated, gives the value of its box."""
 
+import inspect
 import re
 
 import numpy as np
@@ -10,6 +11,7 @@ import optim
 from minigrad import Tensor, draw
 from minigrad.drawing.graph.collect import collect
 from minigrad.drawing.graph.notation import ATOM, formula
+from minigrad.drawing.graph.walk import operations_behind
 from minigrad.extend import RULES, data_of
 from minigrad.ops import elementwise
 from models import cross_entropy
@@ -19,7 +21,7 @@ SUPER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 LOW_DIGITS = "₀₁₂₃₄₅₆₇₈₉"
 LOW = str.maketrans(LOW_DIGITS, "0123456789")
 SIZE = 3  # of all arrays
-WORDS = {"True": True, "False": False, "-inf": -np.inf}
+WORDS = {"True": True, "False": False, "-inf": -np.inf, "nan": np.nan}
 COMPARED = {
     ">": np.greater,
     "<": np.less,
@@ -33,7 +35,10 @@ TOKEN = re.compile(
 )
 CALLS = {"relu": mg.relu, "sigmoid": mg.sigmoid, "softplus": mg.softplus, "logsumexp": mg.logsumexp,
          "log_softmax": mg.log_softmax, "softmax": mg.softmax, "norm": np.linalg.norm,
-         "solve": np.linalg.solve, "stack": lambda *xs: np.stack(xs)}  # fmt: skip
+         "solve": np.linalg.solve, "inv": np.linalg.inv, "det": np.linalg.det,
+         "stack": lambda *xs: np.stack(xs), "concatenate": lambda *xs, axis=0: np.concatenate(xs, axis),
+         "between": lambda x, y, part: x + part * (y - x),
+         "add_along_axis": lambda g, at: np.bincount(np.ravel(at), np.ravel(g), SIZE)}  # fmt: skip
 
 
 class Reader:
@@ -409,14 +414,107 @@ def test_the_formulas_of_its_gradient_have_the_gradient(seed, whole_values):
     check(gradient, draw(gradient, a, b, title=""))
 
 
+# Random programs of the ops that those above do not reach
+
+ALONE = {op.name: op for op in RULES.values() if isinstance(op, mg.Op) and op.arity == 1 and op.pulls}
+PAIRED = [op.name for op in UNARY if op.arity == 2]
+LARGE = {"log", "log2", "log10", "sqrt", "arccosh"}  # ops of what is larger than 1; others get less
+RARE = {  # of any values x and y, vectors u and w, and matrices M and N
+    **{name: lambda x, op=op: op(x * x + 1.5 if op.name in LARGE else 0.9 * np.tanh(x))
+       for name, op in ALONE.items()},
+    "hypot": lambda x, y: np.hypot(x, y + 2),
+    "arctan2": lambda x, y: np.arctan2(x, y * y + 1),
+    "logaddexp": lambda x, y: np.logaddexp(x, y),
+    "logaddexp2": lambda x, y: np.logaddexp2(x, y),
+    "minimum": lambda x, y: np.minimum(x, y * 0.7),
+    "fmax": lambda x, y: np.fmax(x, y / 3),
+    "fmin": lambda x, y: np.fmin(x * 2, y),
+    "remainder": lambda x, y: np.tanh(x) % (y * y + 1.3),
+    "fmod": lambda x, y: np.fmod(np.tanh(x), y * y + 1.3),
+    "heaviside": lambda x, y: np.heaviside(x - 0.3, y) + x,
+    "nextafter": lambda x, y: np.nextafter(x, y + 5),
+    "copysign": lambda x, y: np.copysign(x, y + 0.1),
+    "power": lambda x, y: (x * x + 0.5) ** np.tanh(y),
+    "clip": lambda x: np.clip(x, -0.6, 1.1),
+    "sigmoid": lambda x: mg.sigmoid(x) * mg.softplus(x),
+    "log_softmax": lambda M: mg.log_softmax(M, axis=0),
+    "cumsum": lambda M: np.cumsum(M, axis=1),
+    "prod": lambda M: np.prod(np.tanh(M), axis=0),
+    "var": lambda M: np.var(M, axis=1, ddof=1),
+    "min": lambda M: M.min(axis=1),
+    "rows": lambda M: M[[0, 2]].sum(0),
+    "part": lambda M: M[1:, ::2].sum(),
+    "flip": lambda M: np.flip(M, axis=0),
+    "roll": lambda u: np.roll(u, 1),
+    "stack": lambda u, w: np.stack([u, w, u * w]),
+    "concatenate": lambda u, w: np.sum(np.concatenate([u, w]) ** 3),
+    "solve": lambda M, N: np.linalg.solve(M / 9 + 2 * np.eye(3), N),
+    "inv": lambda M: np.linalg.inv(M / 9 + 2 * np.eye(3)),
+    "det": lambda M: np.linalg.det(M / 9 + np.eye(3)),
+    "einsum": lambda M, N: np.einsum("ij,kj->ik", M, N),
+    "diag": lambda u: np.diag(u),
+    "triu": lambda M: np.triu(M),
+    "linear": lambda M, N, u: mg.linear(M, N, u),
+    "median": lambda u: np.median(u),
+    "sort": lambda u: np.sort(u),
+}  # fmt: skip
+KINDS = {"x": (0, 1, 2), "y": (0, 1, 2), "u": (1,), "w": (1,), "M": (2,), "N": (2,)}  # their dimensions
+GROUPS = [[*RARE][k::12] for k in range(12)]
+
+
+def rare_program(names):
+    """A function (A, v) → number of each of these operations on what the ones before have made."""
+
+    def program(A, v):
+        r = np.random.default_rng(len(names[0]))
+        values = [A, v, v[0]]
+        made = []
+        for name in names:
+            kinds = {letter: [z for z in values if z.ndim in dims] for letter, dims in KINDS.items()}
+            letters = [k for k in inspect.signature(RARE[name]).parameters if k in kinds]
+            z = RARE[name](*(kinds[k][r.integers(len(kinds[k]))] for k in letters))
+            made.append(z)
+            values.append(np.tanh(z) + 0.1 * z)
+        return sum(np.sum(z * z) for z in made)
+
+    return program
+
+
+def test_every_op_of_the_table_is_in_a_random_program():
+    """An op that is added to the table has to be reached, so that its formula is read in a program. Those of
+    one operand are by themselves, under the names that NumPy has for them."""
+    met = set(ALONE)
+    for f in [*map(random_program, range(60)), *map(rare_program, GROUPS)]:
+        y = f(*(Tensor(x, requires_grad=True) for x in (a, b)))
+        met |= {t.op.name for t in operations_behind([y])}
+    assert {*PAIRED} - met == set()
+
+
+@pytest.mark.parametrize("names", GROUPS, ids="-".join)
+def test_the_formulas_of_rare_operations_have_their_value(names, whole_values):
+    f = rare_program(names)
+    check(f, draw(f, a, b, title=""))
+
+
+@pytest.mark.parametrize("names", [GROUPS[0], *further(*GROUPS[1:])], ids="-".join)
+def test_the_formulas_of_their_gradient_have_the_gradient(names, whole_values):
+    f = rare_program(names)
+
+    def gradient(A, v):
+        return mg.grad(lambda v: f(A, v) + np.sum(v**2))(v)
+
+    check(gradient, draw(gradient, a, b, title=""))
+
+
 @pytest.mark.parametrize(
     "f",
     [
         lambda A, v: np.sum(v[0] * np.ones((3, 3))),
         lambda A, v: mg.grad(lambda v: np.tanh(np.sum(A @ v)))(v),
+        lambda A, v: mg.grad(lambda v: np.sum(np.hypot(v, 2 * v + 1)))(v),
     ],
 )
-def test_a_shape_that_counts_is_written(f, whole_values):
+def test_what_counts_is_written(f, whole_values):
     check(f, draw(f, a, b, title=""))
 
 

@@ -173,8 +173,8 @@ def _phase(x: Any) -> str:
 
 
 def _roots(walk: Walk, names: Mapping[Key, str]) -> dict[int, str]:
-    """Names for the outermost modules of a class of which the graph has several: those that the user gave, or
-    else numbers. The keys are the ids of the weak references to them."""
+    """Names for the outermost modules, if the graph has several: those that the user gave, or else the class,
+    with numbers if there are several of it. The keys are the ids of the weak references to them."""
     classes: dict[str, dict[int, Any]] = {}
     for _, x in walk.order:
         label = x.mode.module if isinstance(x, Tensor) else ""
@@ -182,13 +182,14 @@ def _roots(walk: Walk, names: Mapping[Key, str]) -> dict[int, str]:
             classes.setdefault(label.partition(".")[0], {})[id(module)] = module()
     found: dict[int, str] = {}
     for kind, roots in classes.items():
-        for k, (key, module) in enumerate(roots.items() if len(roots) > 1 else ()):
+        for k, (key, module) in enumerate(roots.items()):
             path = names.get(("module", id(module)), "") if module is not None else ""
             holder, _, name = path.rpartition(".")
             if name.isdigit():  # of a list
                 name = f"{holder.rpartition('.')[2]}[{name}]"
-            found[key] = name if name and name not in found.values() else f"{kind} {k + 1}"
-    return found
+            numbered = f"{kind} {k + 1}" if len(roots) > 1 else kind
+            found[key] = name if name and name not in found.values() else numbered
+    return found if len(found) > 1 else {}
 
 
 # One box

@@ -29,7 +29,7 @@ from minigrad.drawing.graph.notation import (
 from minigrad.drawing.picture import Node, Picture
 from minigrad.tables import subscript
 
-__all__ = ["formulas", "renumbered", "short_name"]
+__all__ = ["distinct", "formulas", "renumbered", "short_name"]
 
 LONGEST = 44  # characters of a formula
 _LOW = "₀₁₂₃₄₅₆₇₈₉"
@@ -190,6 +190,19 @@ def short_name(name: str) -> str:
     return {"weight": "W", "bias": "b"}.get(last, last) + subscript("".join(str(int(n)) for n in numbers))
 
 
+def distinct(name: str, taken: Collection[str]) -> str:
+    """The name, or a similar one that is not taken: with one or two primes, or else with a number.
+
+    >>> distinct("W", ["W", "W′"]), distinct("W", ["W", "W′", "W′′", "W₄"]), distinct("W₀", ["W₀", "W₀′"])
+    ('W′′', 'W₅', 'W₀′′')
+    """
+    k, new = 0, name
+    while new in taken:
+        k += 1
+        new = name + subscript(k + 1) if k > 2 and name[-1] not in _LOW else name + "′" * k
+    return new
+
+
 def _joined(graph: _Graph) -> list[int]:
     """For each node the one into whose formula it is written, or -1. A node is not written into a
     formula that would get longer than `LONGEST`."""
@@ -303,8 +316,7 @@ class _Names:
         return self._unique(name) if index and name not in self._taken else self._counted(letter)
 
     def _unique(self, name: str) -> str:
-        while name in self._taken:
-            name += "′"
+        name = distinct(name, self._taken)
         self._taken.add(name)
         return name
 

@@ -145,7 +145,8 @@ def stated(op: str, params: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[
         axes = tuple(params["axes"])
         return () if axes == tuple(reversed(range(ndim))) else (str(axes),)
     if "call" in params:  # of a function that moves elements
-        return params["call"].options  # type: ignore[no-any-return]
+        options: tuple[str, ...] = params["call"].options
+        return options[:-1] if options[-1:] == ("None",) else options  # the axis of roll, by its own rule
     if op in ("reshape", "astype"):
         return _stated_form(shape, params)
     if "index" in params and op in ("getitem", "place", "gather", "scatter"):
@@ -226,6 +227,10 @@ def _total(operand: Written, axes: str) -> Written:
 
 def _linear(operands: Sequence[Written]) -> Written:
     return _infix("add", [_infix("matmul", operands[:2]), operands[2]])
+
+
+def _square(x: Written) -> Written:
+    return f"{_in(x, ATOM)}²", POWER
 
 
 def _comparison(op: str, operands: Sequence[Written]) -> Written:
@@ -406,7 +411,15 @@ _WRITERS: dict[str, tuple[int, Writer]] = {  # op: the number of operands, and i
     "power": (2, _power),
     "exp": (1, _exp),
     "negative": (1, _negative),
-    "square": (1, lambda xs: (f"{_in(xs[0], ATOM)}²", POWER)),
+    "square": (1, lambda xs: _square(xs[0])),
     "sqrt": (1, lambda xs: (f"√{_in(xs[0], ATOM)}", POWER)),
     "absolute": (1, lambda xs: (f"|{xs[0][0]}|", ATOM)),
+    "cosine": (2, lambda xs: _infix("divide", [xs[0], (f"hypot({xs[0][0]}, {xs[1][0]})", ATOM)])),
+    "over_squares": (
+        2,
+        lambda xs: _infix("divide", [xs[0], _infix("add", [_square(xs[0]), _square(xs[1])])]),
+    ),
+    "one_minus_square": (1, lambda xs: _infix("subtract", [("1", ATOM), _square(xs[0])])),
+    "secant": (1, lambda xs: (f"√(1 + {_square(xs[0])[0]})", POWER)),
+    "gap": (2, partial(_infix, "subtract")),
 }

@@ -50,14 +50,16 @@ LARGE = 400  # with more boxes, a picture fits into no page, and no second direc
 def arranged(picture: Picture) -> Layout:
     """A place for every node, edge and cluster of the picture. If its direction is "auto", it runs to the
     right, or down if a page of 1,000 × 1,400 points then shows it at clearly larger size. The time of a
-    recurrence runs to the right as long as that can be read at all, with a column for each step where its
-    edges allow that. What then runs down goes on in columns.
+    recurrence runs to the right as long as that can be read at all, in the columns of a grid where its edges
+    allow that, which is a picture that runs up. What then runs down goes on in columns.
 
     No two boxes overlap, no edge runs through a box, and no text is wider than its box.
     """
     with gc_paused():
+        if picture.direction == "up":
+            return _arranged(picture, "up", 0.0, grid(picture))
         if picture.direction != "auto":
-            return _arranged(picture, picture.direction, 0.0 if picture.direction in ("down", "up") else ROW)
+            return _arranged(picture, picture.direction, 0.0 if picture.direction == "down" else ROW)
         g = grid(picture)
         if g.count and _shrunk(columns := _arranged(picture, "up", 0.0, g)) <= TIGHT_GRID:
             return columns

@@ -54,9 +54,9 @@ def svg(picture: Picture, layout: Layout, theme: str | Theme = "light") -> str:
     total_height = head_height + layout.height + key.height
     dx = (total_width - layout.width) / 2
     body = []
-    for k, frame in enumerate(layout.frames):
+    for frame in layout.frames:
         if frame is not None:
-            body.append(_frame(frame, picture.clusters[k].label, look))
+            body.append(_frame(frame, look))
     for edge, route in zip(picture.edges, layout.routes, strict=True):
         source = picture.nodes[edge.source]
         body.append(
@@ -74,6 +74,9 @@ def svg(picture: Picture, layout: Layout, theme: str | Theme = "light") -> str:
                 f'fill="{look.background}"/>'
             )
             body.append(_text(route.label.x, route.label.y + 3.5, label_text(edge), 10, look.muted, "middle"))
+    for frame, cluster in zip(layout.frames, picture.clusters, strict=True):
+        if frame is not None:
+            body.append(_frame_name(frame, cluster.label, look))
     for node, box in zip(picture.nodes, layout.boxes, strict=True):
         body.append(_node(node, box, picture.show, look))
     return "\n".join([
@@ -115,14 +118,20 @@ def _text(
     return f"<text {place}>{xml_text(text)}</text>"
 
 
-def _frame(frame: Box, label: str, look: Theme) -> str:
+def _frame(frame: Box, look: Theme) -> str:
     left, top = frame.x - frame.width / 2, frame.y - frame.height / 2
-    text = shortened(label, frame.width - 16, 11)
     return (
         f'<rect class="frame" x="{left:g}" y="{top:g}" width="{frame.width:g}" height="{frame.height:g}" '
         'rx="10" '
-        f'fill="{look.frame_fill}" stroke="{look.frame}"/>' + _text(left + 10, top + 16, text, 11, look.muted)
+        f'fill="{look.frame_fill}" stroke="{look.frame}"/>'
     )
+
+
+def _frame_name(frame: Box, label: str, look: Theme) -> str:
+    """The name of a frame, which stays legible where an edge runs through it."""
+    left, top = frame.x - frame.width / 2, frame.y - frame.height / 2
+    text = _text(left + 10, top + 16, shortened(label, frame.width - 16, 11), 11, look.muted)
+    return f'<g paint-order="stroke" stroke="{look.frame_fill}" stroke-width="4">{text}</g>'
 
 
 def _node(node: Node, box: Box, show: Sequence[str], look: Theme) -> str:
