@@ -39,7 +39,7 @@ def _group(waiting: Sequence[Nest], extents: tuple[int, ...]) -> list[Nest]:
             inside |= {s.target.array: s for s in nest.body}
         else:
             late |= {s.target.array for s in nest.body}
-            read |= {place.array for s in nest.body for place in s.places()}
+            read |= {place.array for s in nest.body for place in s.read()}
     return group
 
 
@@ -49,7 +49,7 @@ def _fits(nest: Nest, late: set[Array], read: set[Array], inside: dict[Array, St
         target = statement.target.array
         if target in late or target in read or target in inside:
             return False
-        for place in statement.places():
+        for place in statement.read():
             writer = inside.get(place.array)
             if place.array in late or (writer and (writer.combine or writer.target != place or place.by)):
                 return False
@@ -64,7 +64,7 @@ def passing(nests: Sequence[Nest], kept: Iterable[Array] = ()) -> set[Array]:
         for statement in nest.body:
             target = statement.target.array
             writers[target] = writers.get(target, 0) + (2 if statement.combine else 1)
-            for place in (*statement.places(), statement.target):
-                homes.setdefault(place.array, set()).add(at)
+        for place in nest.places():
+            homes.setdefault(place.array, set()).add(at)
     once = {array for array, n in writers.items() if n == 1 and len(homes[array]) == 1}
     return {array for array in once - set(kept) if not array.name}

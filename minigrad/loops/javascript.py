@@ -82,7 +82,8 @@ class _Writer:
     def __init__(self, functions: Sequence[Function], kept: Sequence[Array]) -> None:
         users: dict[Array, set[str]] = {a: {"", "kept"} for a in kept}
         for function in functions:
-            for place in _places(function):
+            result = [function.result] if isinstance(function.result, Place) else []
+            for place in (*result, *(p for nest in function.nests for p in nest.places())):
                 users.setdefault(place.array, set()).add(function.name)
         self.common = {array for array, names in users.items() if len(names) > 1}
         self.memory: list[str] = []
@@ -113,7 +114,7 @@ class _Writer:
         kept = [*self.common, *([result.array] if isinstance(result, Place) else [])]
         self._passing = passing(function.nests, kept)
         self._taken = 0
-        body = [line for nest in function.nests for line in self._nest(nest)]
+        body = [line for nest in function.nests for line in _NestWriter(self, nest).text()]
         if isinstance(result, Place):
             result = self.element(result, ())
         elif not isinstance(result, str):
@@ -122,9 +123,6 @@ class _Writer:
         returned = [f"return {result};"] if result else []
         inner = [*function.head, *local, *body, *returned]
         return [f"function {function.name}({function.parameters}) {{", *(f"  {x}" for x in inner), "}"]
-
-    def _nest(self, nest: Nest) -> list[str]:
-        return _NestWriter(self, nest).text()
 
     def new(self) -> str:
         """A name for a number inside a nest."""
@@ -157,7 +155,7 @@ class _NestWriter:
         self.heads: list[list[str]] = [[] for _ in range(self.depth + 1)]
         self.tails: list[list[str]] = [[] for _ in range(self.depth + 1)]
         self.known: dict[Place, str] = {}
-        self.read = {place for statement in nest.body for place in statement.places()}
+        self.read = {place for statement in nest.body for place in statement.read()}
 
     def text(self) -> list[str]:
         for statement in self.nest.body:
@@ -225,8 +223,3 @@ class _NestWriter:
 
 def _times(index: str, stride: int) -> str:
     return index if stride == 1 else f"{index} * {stride}" if stride >= 0 else f"{index} * ({stride})"
-
-
-def _places(function: Function) -> list[Place]:
-    found = [p for nest in function.nests for s in nest.body for p in (*s.places(), s.target)]
-    return [*found, function.result] if isinstance(function.result, Place) else found

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from minigrad.replay.lines import Line, value_of
 from minigrad.replay.text import VIEWS
 from minigrad.tensor import Op
 
-__all__ = ["ELEMENTWISE", "ROWS", "Lowering", "has_row", "not_printed", "require_float64", "without_row"]
+__all__ = ["ELEMENTWISE", "ROWS", "Lowering", "not_printed", "require_float64", "row_of", "without_row"]
 
 # The functions of numbers that a language has to write; they mean what NumPy's ufuncs of these names mean.
 ELEMENTWISE = {
@@ -37,10 +38,10 @@ ELEMENTWISE = {
         "negative", "positive", "add", "subtract", "multiply", "divide", "reciprocal", "square", "sqrt",
         "cbrt", "power", "remainder", "fmod", "floor_divide", "exp", "exp2", "expm1", "log", "log2", "log10",
         "log1p", "logaddexp", "logaddexp2", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh",
-        "tanh",
-        "arcsinh", "arccosh", "arctanh", "deg2rad", "rad2deg", "hypot", "arctan2", "absolute", "fabs", "sign",
-        "maximum", "minimum", "fmax", "fmin", "heaviside", "floor", "ceil", "rint", "trunc", "signbit",
-        "greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "isfinite", "isnan", "isinf",
+        "tanh", "arcsinh", "arccosh", "arctanh", "deg2rad", "rad2deg", "hypot", "arctan2", "absolute",
+        "fabs", "sign", "maximum", "minimum", "fmax", "fmin", "heaviside", "floor", "ceil", "rint", "trunc",
+        "signbit", "greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "isfinite",
+        "isnan", "isinf",
         "logical_and", "logical_or", "logical_not", "logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor",
         "invert",
     )
@@ -77,7 +78,8 @@ class Lowering:
         """The nests of these lines, which come after all that they read."""
         self.nests = []
         for line in lines:
-            self.lies(line, _row(line.op)(self, line, *map(self.operand, line.args), **line.params))
+            row = row_of(line) or _moved
+            self.lies(line, row(self, line, *map(self.operand, line.args), **line.params))
         return self.nests
 
     def operand(self, x: Any) -> View | float:
@@ -101,41 +103,33 @@ class Lowering:
             require_float64("a constant", x)
             axes = zip(x.strides, x.shape, strict=True)
             own = x[tuple(slice(0, 1) if n > 1 and not stride else slice(None) for stride, n in axes)]
-            view = fresh(own.shape, kind_of(x), values=np.array(own)).spread(x.shape)
+            view = fresh(own.shape, x.dtype.kind, values=np.array(own)).spread(x.shape)
             self.lies(x, view)
         return self._views[id(x)][1]
 
     def result(self, line: Line) -> View:
-        return fresh(line.array.shape, kind_of(line.array))
+        return fresh(line.array.shape, line.array.dtype.kind)
+
+    def computed(self, line: Line, function: str, *operands: View | float) -> View:
+        """The result of a line, each element of it computed by itself."""
+        return self.store(self.result(line), function, *operands)
 
     def store(self, y: View, function: str, *operands: View | float) -> View:
         """A nest over y's shape that computes each element by itself."""
-        self.loops(y.shape, y, function, operands)
+        self.loops(y.shape, y, function, *operands)
         return y
-
-    def combine(
-        self, shape: tuple[int, ...], how: str, y: View, function: str, *operands: View | float
-    ) -> None:
-        """A nest over `shape` that combines into y, broadcast to it; the order does not matter."""
-        self.loops(shape, y.spread(shape), function, operands, how)
-
-    def loops(
-        self, shape: tuple[int, ...], y: View | Place, function: str, operands: Sequence[Any], how: str = ""
-    ) -> None:
-        target = y.place() if isinstance(y, View) else y
-        read: tuple[Operand, ...] = tuple(
-            x.spread(shape).place() if isinstance(x, View) else x for x in operands
-        )
-        nest = Nest(shape, [Statement(target, function, read, how)])
-        self.nests.append(nest.inward() if how else nest)
 
     def copied(self, x: View | float, y: View) -> View:
         return self.store(y, "positive", x)
 
-
-def kind_of(x: Any) -> str:
-    """ "f", "i" or "b"."""
-    return "i" if x.dtype.kind == "u" else str(x.dtype.kind)
+    def loops(
+        self, shape: tuple[int, ...], y: View | Place, function: str, *operands: View | Operand, how: str = ""
+    ) -> None:
+        """A nest over `shape`, to which views are broadcast, that stores into y or combines with it."""
+        target = y.spread(shape).place() if isinstance(y, View) else y
+        read = tuple(x.spread(shape).place() if isinstance(x, View) else x for x in operands)
+        nest = Nest(shape, [Statement(target, function, read, how)])
+        self.nests.append(nest.inward() if how else nest)
 
 
 def require_float64(what: str, x: Any) -> None:
@@ -152,9 +146,13 @@ def require_float64(what: str, x: Any) -> None:
 Row = Callable[..., View]
 
 
-def has_row(line: Line) -> bool:
-    """Whether the op of a line is written as loops by itself."""
-    return line.op in ROWS or line.op.forward in ELEMENTWISE or line.op in VIEWS or _is_view(line)
+def row_of(line: Line) -> Row | None:
+    """How the op of a line is written as loops by itself; None if it has to be replaced by its meaning."""
+    if line.op in ROWS:
+        return ROWS[line.op]
+    if line.op.forward in ELEMENTWISE:
+        return _elementwise
+    return _moved if line.op in VIEWS or _is_view(line) else None
 
 
 def _is_view(line: Line) -> bool:
@@ -164,12 +162,6 @@ def _is_view(line: Line) -> bool:
         return False
     lie = np.empty(x.shape, np.int8)
     return bool(np.may_share_memory(line.op.forward(lie, **line.params), lie))
-
-
-def _row(op: Op) -> Row:
-    if op in ROWS:
-        return ROWS[op]
-    return _elementwise if op.forward in ELEMENTWISE else _moved
 
 
 # Elementwise
@@ -188,21 +180,21 @@ def _elementwise(to: Lowering, line: Line, *operands: Any) -> View:
                 "Convert with .astype(np.float64) or .astype(np.int64) first.",
             )
         name = f"integer_{name}" if name in ("floor_divide", "remainder", "multiply", "negative") else name
-    return to.store(to.result(line), name, *operands)
+    return to.computed(line, name, *operands)
 
 
 def _plain(function: str) -> Row:
-    return lambda to, line, *operands: to.store(to.result(line), function, *operands)
+    return lambda to, line, *operands: to.computed(line, function, *operands)
 
 
 def _select(to: Lowering, line: Line, a: Any, b: Any) -> View:
     of_bools = np.asarray(value_of(line.args[1])).dtype == bool
-    return to.store(to.result(line), "keep" if of_bools else "select", a, b)
+    return to.computed(line, "keep" if of_bools else "select", a, b)
 
 
 def _astype(to: Lowering, line: Line, x: Any, dtype: Any) -> View:
     function = {"f": "positive", "b": "truth", "i": "trunc", "u": "trunc"}[np.dtype(dtype).kind]
-    return to.store(to.result(line), function, x)
+    return to.computed(line, function, x)
 
 
 # Moving
@@ -234,7 +226,7 @@ def without_row(op: Op) -> TypeError:
 
 
 def _placed(to: Lowering, line: Line, g: Any, shape: tuple[int, ...], index: tuple[Any, ...]) -> View:
-    y = to.store(to.result(line), "positive", 0.0)
+    y = to.computed(line, "positive", 0.0)
     if line.array.shape != shape:
         raise without_row(line.op)
     to.copied(g, y.across(_picked(y.lie, index)))
@@ -260,44 +252,40 @@ def _indexed(to: Lowering, x: View, index: tuple[Any, ...], arrays: Sequence[Any
     remaining = iter(arrays)
     picked = [to.view(next(remaining)) if i is SLOT else None for i in full]
     common = np.broadcast_shapes(*(v.shape for v in picked if v is not None))
-    chosen = [at for at, i in enumerate(full) if i is SLOT or isinstance(i, int)]
-    # as in NumPy: the axes of the arrays come where these stand, and first if something stands between them
-    together = chosen == list(range(chosen[0], chosen[-1] + 1))
-    before = [at for at in range(len(full)) if at not in chosen and together and at < chosen[0]]
-    after = [at for at in range(len(full)) if at not in chosen and at not in before]
-    axis_of = np.cumsum([i is not None for i in full]) - 1
     # the plain part of the index is a view, in which an axis with an array is held at 0
-    rest = _picked(x.lie, tuple(0 if i is SLOT else i for i in full))
-    plain = [at for at, i in enumerate(full) if at not in chosen]
-    lengths = dict(zip(plain, rest.shape, strict=True))
-    strides = dict(zip(plain, rest.strides, strict=True))
-    shape = (*(lengths[at] for at in before), *common, *(lengths[at] for at in after))
-    lead, tail = len(before), len(after)
-    base = x.across(rest).place()
-    own = (*(strides[at] for at in before), *(0,) * len(common), *(strides[at] for at in after))
+    rest = x.across(_picked(x.lie, tuple(0 if i is SLOT else i for i in full)))
+    # as in NumPy: the axes of the arrays come where these stand, and first if something stands between them
+    chosen = [at for at, i in enumerate(full) if i is SLOT or isinstance(i, int)]
+    together = chosen == list(range(chosen[0], chosen[-1] + 1))
+    lead = chosen[0] if together else 0
+
+    def around(outer: tuple[int, ...], inner: tuple[int, ...]) -> tuple[int, ...]:
+        return (*outer[:lead], *inner, *outer[lead:])
+
+    base, axis_of = rest.place(), np.cumsum([i is not None for i in full]) - 1
     by = []
     for at, view in enumerate(picked):
         if view is not None:
             place = view.spread(common).place()
-            place = Place(place.array, place.offset, (*(0,) * lead, *place.strides, *(0,) * tail))
+            place = replace(place, strides=around((0,) * len(base.strides), place.strides))
             by.append(By(place, x.lie.strides[axis_of[at]], x.shape[axis_of[at]]))
-    moving = tuple(stride if n != 1 else 0 for stride, n in zip(own, shape, strict=True))
-    return shape, Place(x.array, base.offset, moving, tuple(by))
+    moving = around(base.strides, (0,) * len(common))
+    return around(rest.shape, common), Place(x.array, base.offset, moving, tuple(by))
 
 
 def _gathered(to: Lowering, line: Line, x: Any, *arrays: Any, index: tuple[Any, ...]) -> View:
     y = to.result(line)
     shape, place = _indexed(to, to.view(line.args[0]), index, line.args[1:])
-    to.nests.append(Nest(shape, [Statement(y.place(), "positive", (place,))]))
+    to.loops(shape, y, "positive", place)
     return y
 
 
 def _scattered(
     to: Lowering, line: Line, g: Any, *arrays: Any, shape: tuple[int, ...], index: tuple[Any, ...]
 ) -> View:
-    y = to.store(to.result(line), "positive", 0.0)
+    y = to.computed(line, "positive", 0.0)
     extents, place = _indexed(to, y, index, line.args[1:])
-    to.loops(extents, place, "positive", (g,), "add")
+    to.loops(extents, place, "positive", g, how="add")
     return y
 
 
@@ -306,10 +294,10 @@ def _scattered(
 
 def _reduced(how: str, start: float) -> Row:
     def row(to: Lowering, line: Line, x: Any, axis: tuple[int, ...], keepdims: bool = False) -> View:
-        x, y = to.view(line.args[0]), to.store(to.result(line), "positive", start)
+        x, y = to.view(line.args[0]), to.computed(line, "positive", start)
         reduced = [a % x.lie.ndim for a in axis]
         kept = y.reshape(tuple(1 if a in reduced else n for a, n in enumerate(x.shape)))
-        to.combine(x.shape, how, kept, "positive", x)
+        to.loops(x.shape, kept, "positive", x, how=how)
         return y
 
     return row
@@ -318,13 +306,13 @@ def _reduced(how: str, start: float) -> Row:
 def _product(to: Lowering, line: Line, *operands: Any) -> View:
     """Σₖ aᵢₖ·bₖⱼ, where a vector has no i or no j; `linear` has a row to start from."""
     a, b = (to.view(x) for x in line.args[:2])
-    y = to.store(to.result(line), "positive", operands[2] if len(operands) > 2 else 0.0)
+    y = to.computed(line, "positive", operands[2] if len(operands) > 2 else 0.0)
     matrix, row = b.lie.ndim > 1, a.lie.ndim > 1
     left = a.across(a.lie[..., None] if matrix else a.lie)
     right = b.across(b.lie[..., None, :, :] if matrix and row else b.lie)
     target = y.lie[..., None, :] if matrix else y.lie[..., None]
     shape = np.broadcast_shapes(left.shape, right.shape)
-    to.combine(shape, "add", y.across(target), "multiply", left, right)
+    to.loops(shape, y.across(target), "multiply", left, right, how="add")
     return y
 
 
@@ -334,7 +322,7 @@ ROWS: dict[Op, Row] = {
     where_op: _plain("where"),
     special.erf: _plain("erf"),
     special.erfc: _plain("erfc"),
-    e.power_const_op: lambda to, line, x, p: to.store(to.result(line), "power", x, p),
+    e.power_const_op: lambda to, line, x, p: to.computed(line, "power", x, p),
     astype_op: _astype,
     astype_constant_op: _astype,
     place_op: _placed,

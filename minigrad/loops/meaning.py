@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import special
-from minigrad.loops.lowering import has_row, not_printed, require_float64, without_row
+from minigrad.loops.lowering import not_printed, require_float64, row_of, without_row
 from minigrad.mode import scope
 from minigrad.ops import fused
 from minigrad.ops.elementwise import over_squares, ratio
@@ -66,7 +66,7 @@ class _Expansion:
             line.args = tuple([self.put.get(id(x), x) for x in line.args])
             named = (*within, line.op)
             require_float64(named[0].name, line.array)
-            if has_row(line):
+            if row_of(line):
                 self.lines.append(line)
             elif not printing(line.op).deterministic:
                 remedy = "Switch dropout off with .eval(), or pass the numbers as an argument."

@@ -86,10 +86,10 @@ class Statement:
     operands: tuple[Operand, ...]
     combine: str = ""
 
-    def places(self) -> list[Place]:
+    def read(self) -> list[Place]:
         """All places that it reads, those of indices included."""
-        read = [x for x in self.operands if isinstance(x, Place)]
-        return [p for x in read for p in x.within()] + self.target.within()[:-1]
+        operands = [x for x in self.operands if isinstance(x, Place)]
+        return [p for x in operands for p in x.within()] + self.target.within()[:-1]
 
     def over(self, axes: Sequence[int]) -> Statement:
         operands = tuple(x.over(axes) if isinstance(x, Place) else x for x in self.operands)
@@ -103,27 +103,29 @@ class Nest:
     extents: tuple[Any, ...]  # numbers, or the text of one that is known only later
     body: list[Statement] = field(default_factory=list)
 
+    def places(self) -> list[Place]:
+        """All places that it reads or writes."""
+        return [p for s in self.body for p in (*s.read(), s.target)]
+
     def over(self, axes: Sequence[int]) -> Nest:
         """The same loops in another order; loops that run once may be left out."""
         return Nest(tuple(self.extents[a] for a in axes), [s.over(axes) for s in self.body])
 
     def inward(self) -> Nest:
         """The same loops, those with long strides outside. Only for a body whose order does not matter."""
-        places = [p for s in self.body for p in (*s.places(), s.target)]
+        places = self.places()
         weight = [sum(abs(p.strides[a]) for p in places) for a in range(len(self.extents))]
         return self.over(sorted(range(len(self.extents)), key=lambda a: -weight[a]))
 
     def joined(self) -> Nest:
         """The same with two loops as one, wherever every place moves on evenly from one to the next."""
         nest = self
-        places = [p for s in self.body for p in (*s.places(), s.target)]
         for a in reversed(range(len(self.extents) - 1)):
             n = nest.extents[a + 1]
-            if isinstance(n, int) and all(p.strides[a] == n * p.strides[a + 1] for p in places):
+            if isinstance(n, int) and all(p.strides[a] == n * p.strides[a + 1] for p in nest.places()):
                 extents = (*nest.extents[:a], nest.extents[a] * n, *nest.extents[a + 2 :])
                 kept = [b for b in range(len(nest.extents)) if b != a]
                 nest = Nest(extents, nest.over(kept).body)
-                places = [p for s in nest.body for p in (*s.places(), s.target)]
         return nest
 
 
@@ -162,7 +164,7 @@ def _address(lie: Any) -> int:
 def fresh(
     shape: tuple[int, ...], kind: str, name: str = "", *, variable: bool = False, values: Any = None
 ) -> View:
-    """A view of a new array, in C order. One number without a name is a variable."""
-    whole = np.empty(shape, np.int8)
+    """A view of a new array, in C order. One number without a name is a variable. Kind "u" is kept as "i"."""
+    whole, kind = np.empty(shape, np.int8), "i" if kind == "u" else kind
     variable = variable or (whole.size == 1 and not name and values is None)
     return View(Array(whole, kind, name, variable, values), whole)

@@ -80,10 +80,7 @@ class _Data:
                     f"{call}: the argument {name} is {x.dtype}, and the script computes in float64. Pass "
                     f"{name}.astype(np.float64)."
                 )
-        self.views = [
-            fresh(x.shape, "i" if x.dtype.kind == "u" else x.dtype.kind, f"x{i}")
-            for i, x in enumerate(self.arrays)
-        ]
+        self.views = [fresh(x.shape, x.dtype.kind, f"x{i}") for i, x in enumerate(self.arrays)]
 
     @property
     def head(self) -> list[str]:
