@@ -68,6 +68,15 @@ def test_empty_and_small_arrays():
     assert np.polyval(np.array([1.0, 2.0]), Tensor(3.0)).item() == 5
 
 
+@pytest.mark.parametrize(("n", "slope"), [(0, [1, 1]), (1, [-1, 1]), (2, [0, 0]), (3, [0, 0])])
+def test_differences_that_run_out_have_derivative_0(n, slope):
+    f = lambda x: np.sum(np.diff(x, n, axis=0))  # noqa: E731
+    expected = np.repeat(np.reshape(slope, (2, 1)), 3, 1)
+    x = np.ones((2, 3))
+    assert mg.grad(f)(x).tolist() == expected.tolist()
+    assert mg.grad(lambda x: np.sum(mg.grad(f)(x * x)))(x).tolist() == np.zeros((2, 3)).tolist()
+
+
 REFUSED = [
     (lambda x: np.diff(x, -1), r"np.diff\(n=...\) must not be negative, got -1"),
     (lambda x: np.gradient(x[:1]), r"np.gradient\(edge_order=1\) needs at least 2 elements"),
