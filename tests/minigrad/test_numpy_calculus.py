@@ -77,6 +77,21 @@ def test_differences_that_run_out_have_derivative_0(n, slope):
     assert mg.grad(lambda x: np.sum(mg.grad(f)(x * x)))(x).tolist() == np.zeros((2, 3)).tolist()
 
 
+def test_the_curvature_of_differences():
+    x = np.array([[0.3, 1.0, -2.0], [0.1, 0.7, 0.4]])
+    first = np.diff(np.eye(3), axis=0)
+    for row in x:
+        expected = first.T @ np.diag(6 * np.diff(row)) @ first
+        np.testing.assert_allclose(mg.hessian(lambda x: np.sum(np.diff(x) ** 3))(row), expected, atol=1e-14)
+
+
+@pytest.mark.parametrize(("indices", "expected"), [([1, 1, 0], [4, 3, 0]), ([2, 2, 2], [0, 0, 7])])
+def test_an_element_taken_twice_adds_up_its_derivatives(indices, expected):
+    weights = np.array([1.0, 2.0, 4.0])
+    f = lambda x: np.sum(np.take_along_axis(x, np.array(indices), 0) * weights)  # noqa: E731
+    assert mg.grad(f)(np.ones(3)).tolist() == expected
+
+
 REFUSED = [
     (lambda x: np.diff(x, -1), r"np.diff\(n=...\) must not be negative, got -1"),
     (lambda x: np.gradient(x[:1]), r"np.gradient\(edge_order=1\) needs at least 2 elements"),
