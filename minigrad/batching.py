@@ -29,7 +29,7 @@ from minigrad.ops import fused
 from minigrad.ops.index import SLOT, argsort_op, gather, put_along_op, scatter, take_along_op
 from minigrad.ops.linalg import inner_op, linear, matmul_op, matvec_op
 from minigrad.ops.reduce import log_softmax
-from minigrad.ops.shape import astype, astype_constant_op, astype_op, concatenate_op
+from minigrad.ops.shape import astype, astype_constant_op, astype_op, concatenate_op, stack_op
 from minigrad.replay.capture import Capture, captured
 from minigrad.replay.lines import inside, nodes_of
 from minigrad.sweeps import own
@@ -244,9 +244,14 @@ def _matrix_vector(a: _Value, x: _Value) -> Any:
     return np.squeeze(np.matmul(a.x, np.expand_dims(x.x, -1)), -1)
 
 
-def _joined(*args: _Value, axis: int) -> Any:
-    n = next(a.x.shape[0] for a in args if a.many)
-    return concatenate_op(*(_for_all(a, n) for a in args), axis=axis)
+def _joined(op: Any) -> Callable[..., Any]:
+    """The row of an op of arrays of one rank, whose `axis` counts from the end."""
+
+    def row(*args: _Value, axis: int) -> Any:
+        n = next(a.x.shape[0] for a in args if a.many)
+        return op(*(_for_all(a, n) for a in args), axis=axis)
+
+    return row
 
 
 def _same(x: _Value, **params: Any) -> Any:
@@ -334,7 +339,8 @@ _ROWS: dict[Any, Callable[..., Any]] = {
     matmul_op: _product,
     inner_op: _inner,
     matvec_op: _matrix_vector,
-    concatenate_op: _joined,
+    concatenate_op: _joined(concatenate_op),
+    stack_op: _joined(stack_op),
     gather: _picked,
     scatter: _added,
     take_along_op: _along(take_along_op),

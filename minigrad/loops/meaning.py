@@ -131,7 +131,7 @@ def _minus_one_hot(e: Any, sums: Any, places: Any) -> Any:
     return np.reshape(index_add(np.reshape(p, (-1,)), places, -1.0), p.shape)
 
 
-def _put_along(g: Any, indices: Any, axis: int, shape: tuple[int, ...]) -> Any:
+def _put_along(g: Any, indices: Any, axis: int, shape: tuple[int, ...], once: bool = False) -> Any:
     return scatter(g, *places_along(indices, axis), shape=shape, index=(SLOT,) * len(shape))
 
 
@@ -177,7 +177,7 @@ def _over_squares(a: Any, b: Any) -> Any:
     return np.where(_in_range(squares), a / squares, ratio(ratio(a, length), length))
 
 
-printed(take_along_op, meaning=lambda x, indices, axis: x[places_along(indices, axis)])
+printed(take_along_op, meaning=lambda x, indices, axis, once=False: x[places_along(indices, axis)])
 printed(put_along_op, meaning=_put_along)
 printed(fused.centred_op, meaning=_centred)
 printed(fused.minus_one_hot_op, meaning=_minus_one_hot)

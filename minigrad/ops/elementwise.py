@@ -144,7 +144,7 @@ def _sigmoid(x: Any) -> Any:
 
 
 def _ratio(a: Any, b: Any) -> Any:
-    if isinstance(b, (np.ndarray, np.generic)) and np.logical_and.reduce(b, axis=None):
+    if isinstance(b, (np.ndarray, np.generic)) and np.count_nonzero(b) == b.size:
         return np.divide(a, b)
     return np.where(np.equal(b, 0), 0, np.divide(a, np.where(np.equal(b, 0), 1, b)))
 
@@ -194,7 +194,7 @@ def least_square(dtype: Any) -> float:
 
 def _inverse(a: Any, b: Any) -> Any:
     squares = np.multiply(a, a) + np.multiply(b, b)
-    if np.iscomplexobj(squares):
+    if squares.dtype.kind == "c":
         return np.divide(a, squares)
     usual = squares.size and np.vdot(squares, squares) < np.inf
     if usual and least_square(squares.dtype) <= np.minimum.reduce(squares, None):

@@ -297,8 +297,8 @@ def _norm_slope(y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 def _norm_pull(g: Any, y: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     alone = y.__class__ is g.__class__ is np.ndarray and not (y.ndim or g.ndim) and x.ndim
-    if alone and 0 < y.item() < math.inf and abs(g.item()) < math.inf:
-        return g * (x / y)  # |x| ≤ y, so no product needs care
+    if alone and 0 < y.item() < math.inf:
+        return g * (x / y)  # the quotients are finite, so no zero of g meets an infinity
     return scale(with_axes(g, axis, keepdims), _norm_slope(y, x, axis, keepdims))
 
 

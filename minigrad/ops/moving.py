@@ -350,7 +350,7 @@ def _of_diag(g: Any, v: Any, k: int = 0) -> Any:
 def _untiled(g: Any, A: Any, reps: Any) -> Any:
     if A.ndim == 1 and reps.__class__ is int:
         return run(total, (g.reshape((reps, *A.shape)),), {"axis": (-2,)})
-    reps = np.atleast_1d(reps).tolist()
+    reps = np.atleast_1d(reps).astype(np.intp).tolist()
     n = max(len(reps), A.ndim)
     lengths = (*(1,) * (n - A.ndim), *A.shape)
     pairs = zip([*[1] * (n - len(reps)), *reps], lengths, strict=True)

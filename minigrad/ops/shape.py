@@ -97,7 +97,10 @@ def squeeze(x: Any, axis: Any = None) -> Any:
 
 
 def expand_dims(x: Any, axis: Any) -> Any:
-    return reshape_op(x, shape=np.expand_dims(data_of(x), axis).shape)
+    if axis.__class__ is not int:
+        return reshape_op(x, shape=np.expand_dims(data_of(x), axis).shape)
+    axis = normalize_axis_index(axis, x.ndim + 1)
+    return run(reshape_op, (x,), {"shape": (*x.shape[:axis], 1, *x.shape[axis:])})
 
 
 register(np.squeeze, squeeze, keywords=("axis",))
@@ -226,13 +229,36 @@ def concatenate(
     return concatenate_op(*arrays, axis=axis)
 
 
+def _stacked(*args: Any, axis: int) -> Any:
+    place = axis + 1 + args[0].ndim
+    shape = (*args[0].shape[:place], 1, *args[0].shape[place:])
+    return np.concatenate([a.reshape(shape) for a in args], axis=axis)
+
+
+def _stacked_alone(i: int, t: Any, y: Any, *args: Any, axis: int) -> Any:
+    zeros = np.zeros(t.shape, t.dtype)
+    return run(stack_op, tuple([t if j == i else zeros for j in range(len(args))]), {"axis": axis})
+
+
+stack_op: Op = Op(
+    "stack",
+    _stacked,
+    pulls=ForEach(lambda i, g, y, *args, axis: g[(..., i, *(slice(None),) * (-axis - 1))]),
+    pushes=ForEach(_stacked_alone),
+    batched=True,
+)
+
+
 def stack(arrays: Sequence[Any], axis: int = 0, **cast: Any) -> Any:
     arrays = [a if isinstance(a, Tensor) else traced_if_capturing(np.asarray(a)) for a in arrays]
     if len({a.shape for a in arrays}) != 1:
         raise ValueError(
             f"np.stack needs arrays of one shape, got {', '.join(str(a.shape) for a in arrays)}."
         )
-    return concatenate([expand_dims(a, axis) for a in arrays], axis=axis, **cast)
+    if cast:
+        return concatenate([expand_dims(a, axis) for a in arrays], axis=axis, **cast)
+    ndim = arrays[0].ndim + 1
+    return run(stack_op, tuple(arrays), {"axis": normalize_axis_index(axis, ndim) - ndim})
 
 
 def hstack(arrays: Sequence[Any], **cast: Any) -> Any:

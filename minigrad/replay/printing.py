@@ -26,6 +26,7 @@ from minigrad.ops.shape import (
     astype_op,
     broadcast_to_op,
     reshape_op,
+    stack_op,
     transpose_op,
     where_op,
 )
@@ -145,7 +146,7 @@ printed(total, _sum)
 printed(uniform_op, deterministic=False)
 for _op in (
     e.sigmoid, e.sigmoid_slope, e.softplus, e.relu, e.ratio, e.gap, e.clip_op, fused.mse_op,
-    fused.cross_entropy_op, fused.softmax_residual_op, mean_op, var_op, diff_op,
+    fused.cross_entropy_op, fused.softmax_residual_op, mean_op, var_op, diff_op, stack_op,
 ):  # fmt: skip
     printed(_op, inlined=True)
 for _op in (

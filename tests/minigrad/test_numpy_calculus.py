@@ -68,6 +68,30 @@ def test_empty_and_small_arrays():
     assert np.polyval(np.array([1.0, 2.0]), Tensor(3.0)).item() == 5
 
 
+@pytest.mark.parametrize(("n", "slope"), [(0, [1, 1]), (1, [-1, 1]), (2, [0, 0]), (3, [0, 0])])
+def test_differences_that_run_out_have_derivative_0(n, slope):
+    f = lambda x: np.sum(np.diff(x, n, axis=0))  # noqa: E731
+    expected = np.repeat(np.reshape(slope, (2, 1)), 3, 1)
+    x = np.ones((2, 3))
+    assert mg.grad(f)(x).tolist() == expected.tolist()
+    assert mg.grad(lambda x: np.sum(mg.grad(f)(x * x)))(x).tolist() == np.zeros((2, 3)).tolist()
+
+
+def test_the_curvature_of_differences():
+    x = np.array([[0.3, 1.0, -2.0], [0.1, 0.7, 0.4]])
+    first = np.diff(np.eye(3), axis=0)
+    for row in x:
+        expected = first.T @ np.diag(6 * np.diff(row)) @ first
+        np.testing.assert_allclose(mg.hessian(lambda x: np.sum(np.diff(x) ** 3))(row), expected, atol=1e-14)
+
+
+@pytest.mark.parametrize(("indices", "expected"), [([1, 1, 0], [4, 3, 0]), ([2, 2, 2], [0, 0, 7])])
+def test_an_element_taken_twice_adds_up_its_derivatives(indices, expected):
+    weights = np.array([1.0, 2.0, 4.0])
+    f = lambda x: np.sum(np.take_along_axis(x, np.array(indices), 0) * weights)  # noqa: E731
+    assert mg.grad(f)(np.ones(3)).tolist() == expected
+
+
 REFUSED = [
     (lambda x: np.diff(x, -1), r"np.diff\(n=...\) must not be negative, got -1"),
     (lambda x: np.gradient(x[:1]), r"np.gradient\(edge_order=1\) needs at least 2 elements"),

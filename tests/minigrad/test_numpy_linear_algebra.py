@@ -520,3 +520,24 @@ def test_gradients_are_torchs(name, dtype, rng):
 
     # torch's gradient is the conjugate of ours
     close(grad(ours)(a), np.conj(x.grad.numpy()), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("g", [0.0, 2.0, np.inf, np.nan])
+@pytest.mark.parametrize(
+    "x", [[0, 3, -4], [0, 3e-200, 4e-200], [0, 3e200, 4e200], [0, 5e-324], [0, 0], [0, np.inf]]
+)
+def test_only_a_zero_cotangent_of_a_norm_wins(x, g):
+    x = np.array(x, float)
+    y, pullback = vjp(la.norm, x)
+    with np.errstate(all="ignore"):
+        unit = np.zeros_like(x) if y == 0 else x / y
+        expected = np.where(g == 0, 0, g * unit)
+    close(pullback(np.array(g))[0], expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize("reps", [0, 1, True, np.int64(2), (2, 2)])
+def test_a_vector_is_tiled_as_by_numpy(reps):
+    x = np.arange(3.0)
+    y = np.tile(leaf(x), reps)
+    assert np.array_equal(y.data, np.tile(x, reps))
+    assert grad(lambda x: np.sum(np.tile(x, reps)))(x).tolist() == [np.prod(reps)] * 3

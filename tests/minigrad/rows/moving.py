@@ -137,4 +137,5 @@ TABLE = [
     ("apply_along_axis", lambda x: np.apply_along_axis(lambda z: np.roll(z, 1) * z, 1, x), r(2, 3, 2)),
     ("apply_along_axis, to a number", lambda x: np.apply_along_axis(np.sum, 0, x * x), r(2, 3)),
     ("apply_over_axes", lambda x: np.apply_over_axes(np.sum, x * x, [0, 2]), r(2, 3, 2)),
+    ("tile, of a vector", lambda x: np.tile(x, 3), r(4)),
 ]
