@@ -1,6 +1,7 @@
 """The gallery measures what was published. Phenomena of many steps are tried in short here, and as the page
 shows them with `-m further`."""
 
+import itertools
 import math
 import re
 from pathlib import Path
@@ -84,6 +85,35 @@ def test_descent_knows_its_own_pairs_before_the_new_ones():
     assert known[at_300] >= 0.99
     assert new[at_300] < 0.2
     assert new[-1] >= 0.95
+
+
+@pytest.mark.further
+def test_grokking_takes_the_steps_that_it_takes_in_numpy_by_hand():
+    """Only the weights and pairs are common to both. After a hundred steps rounding has not grown yet."""
+    p, n, by_hand = grokking.P, grokking.HIDDEN, []
+    a, b = np.divmod(np.arange(p * p), p)
+    x, y = np.eye(2 * p)[a] + np.eye(2 * p)[p + b], (a + b) % p
+    for seed in grokking.SEEDS:
+        rng = np.random.default_rng(seed)
+        known, new = np.split(rng.permutation(p * p), [int(0.6 * p * p)])
+        weights = [rng.normal(size=shape) / shape[0] ** 0.5 for shape in ((2 * p, n), (n, p))]
+        moments = [(np.zeros_like(w), np.zeros_like(w)) for w in weights]
+        for t in itertools.count(1):
+            W, V = weights
+            h = x[known] @ W
+            r = 2 * (h**2 @ V - np.eye(p)[y[known]]) / (len(known) * p)
+            slopes = x[known].T @ (2 * h * (r @ V.T)), (h**2).T @ r
+            for w, g, (m, v) in zip(weights, slopes, moments, strict=True):
+                m += 0.1 * (g - m)
+                v += 0.02 * (g * g - v)
+                w -= 0.005 * (0.3 * w + m / (1 - 0.9**t) / (np.sqrt(v / (1 - 0.98**t)) + 1e-8))
+            if t == 100 and seed == 0:
+                np.testing.assert_allclose(W, grokking.run("AdamW with decay", 0, 100)[1], atol=1e-7)
+            if t % 50 == 0 and np.mean(((x[new] @ W) ** 2 @ V).argmax(axis=1) == y[new]) >= 0.95:
+                break
+        by_hand.append(t)
+    np.testing.assert_allclose(by_hand, [grokking.grokked(seed) for seed in grokking.SEEDS], rtol=0, atol=100)
+    assert abs(np.median(by_hand) - 1450) <= 50, "the number that the page shows"
 
 
 def test_weights_that_are_written_down_know_all_pairs(monkeypatch):
