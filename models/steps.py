@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -46,10 +47,17 @@ def loss_of_batch(
 def batches(x: Any, y: Any, size: int, augment: Augment | None, rng: np.random.Generator) -> Batches:
     """All rows once in a random order, `size` at a time."""
     order = rng.permutation(len(x))
+    inputs, labels = rows_of(x), rows_of(y)
     for start in range(0, len(x), size):
         rows = order[start : start + size]
-        chosen = x.take(rows, 0)  # several times as quick as x[rows] where the rows are short
-        yield chosen if augment is None else augment(chosen, rng), y.take(rows, 0), rows
+        chosen = inputs(rows)
+        yield chosen if augment is None else augment(chosen, rng), labels(rows), rows
+
+
+def rows_of(x: Any) -> Callable[[Any], Any]:
+    """x[rows] as a function of rows. Where rows are short, `take` needs a third of the time; but where x is
+    not in C order, it copies all of x first, and gives another order of memory."""
+    return partial(x.take, axis=0) if x.flags.c_contiguous else x.__getitem__
 
 
 @dataclass

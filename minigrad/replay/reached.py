@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Set
 from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -186,8 +187,7 @@ class Reached:
         self._todo.append((x, what))
         while self._todo and len(self._seen) < MOST:
             x, what = self._todo.pop()
-            kind: type = type(x)
-            look_into = _looks_into(kind)
+            look_into = _looks_into(x.__class__)  # of a proxy, the class of what it stands for
             if look_into is not None and id(x) not in self._seen:
                 self._seen[id(x)] = x
                 look_into(self, x, what)
@@ -314,9 +314,19 @@ class Reached:
         self.slots[place or id(owner), key] = Slot(owner, kind, key, value, f"`{what}`")
 
 
-@lru_cache(maxsize=1024)
-def _looks_into(kind: type) -> Callable[[Reached, Any, str], None] | None:
+_Look = Callable[[Reached, Any, str], None] | None
+_LOOKS: WeakKeyDictionary[type, _Look] = WeakKeyDictionary()  # by class; it keeps none alive
+
+
+def _looks_into(kind: type) -> _Look:
     """How the walk looks into objects of a class; None for numbers, texts and Tensors."""
+    try:
+        return _LOOKS[kind]
+    except KeyError:
+        return _LOOKS.setdefault(kind, _look_of(kind))
+
+
+def _look_of(kind: type) -> _Look:
     random = sys.modules.get("random")  # whoever has such a generator has loaded it
     table: list[tuple[Any, Any]] = [  # the first that fits
         ((*_SCALARS, Tensor), None),

@@ -369,11 +369,12 @@ class FirstOrder(Optimizer):
 
     def _program(self, group: ParamGroup, numbers: Values) -> UpdateProgram:
         """The rule's program, which depends on the group's dtype and on which of the numbers are zero."""
-        key = (group.kinds, *[numbers[name] == 0 for name in self.scalars])
+        own = vars(self).get("rule")  # one that was set on this object alone
+        key = (group.kinds, own, *[numbers[name] == 0 for name in self.scalars])
         program = self._programs.get(key)
         if program is None:
             kind = type(self)
-            kept = _KEPT if kind.__module__.startswith(_OURS) else {}
+            kept = _KEPT if own is None and kind.__module__.startswith(_OURS) else {}
             whole = (kind, kind.rule, *key)
             if whole not in kept:
                 kept[whole] = self._made(group, numbers)

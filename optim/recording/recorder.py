@@ -162,6 +162,7 @@ class Recorder:
         self.every, self.max_bytes = every, max_bytes
         self.t, self.states = steps, states
         self.resuming: Callable[[Optimizer], tuple[int, int]] | None = None
+        self._step: Callable[..., Any] | None = None  # what is around that of an optimizer without a rule
         self.notes: dict[str, Any] = {}  # for the step to come
         self.rows: Array | None = None  # of the data, for the step to come
         self._by_fit: dict[str, Any] = {}  # what else it has told of the step to come
@@ -189,16 +190,17 @@ class Recorder:
     def attach(self) -> None:
         self.optimizer.observers = (*self.optimizer.observers, self)  # where `fit` finds it, too
         if not self.ruled:
-            self.optimizer.step = self._around(self.optimizer.step)  # type: ignore[method-assign]
+            self._step = self._around(self.optimizer.step)
+            self.optimizer.step = self._step  # type: ignore[method-assign]
 
     def detach(self) -> None:
         self._leave()
-        if not self.ruled:
-            del self.optimizer.step  # of the object; that of its class comes back
         os.close(self._file)
 
     def _leave(self) -> None:
         self.optimizer.observers = tuple(o for o in self.optimizer.observers if o is not self)
+        if self._step is not None and vars(self.optimizer).get("step") is self._step:
+            del self.optimizer.step  # of the object; that of its class comes back
 
     # What a step cannot be taken again without
 

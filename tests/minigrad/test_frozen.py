@@ -696,3 +696,30 @@ def test_an_array_that_is_filled_before_its_first_use_is_compiled():
     w = np.ones(2)
     assert f(w) == compile(f)(w) == 18.0
     np.testing.assert_array_equal(compile(grad(f))(w), [9.0, 9.0])
+
+
+def test_the_search_keeps_no_class_alive():
+    def use():
+        class Config:
+            factor = 2.0
+
+        config = Config()
+        assert compile(lambda x: np.sum(x * config.factor))(np.ones(2)) == 4
+        return weakref.ref(Config)
+
+    kept = use()
+    gc.collect()
+    assert kept() is None
+
+
+@pytest.mark.parametrize("make", [
+    lambda values: type("List", (list,), {})(values),
+    lambda values: np.array(values).view(type("Array", (np.ndarray,), {})),
+])  # fmt: skip
+def test_what_a_weak_proxy_stands_for_is_followed(make):
+    held = make([2.0])
+    proxy = weakref.proxy(held)
+    f = compile(lambda x: np.sum(x * float(proxy[0])))
+    assert [f(np.ones(3)), f(np.ones(3))] == [6, 6]
+    held[0] = 5.0
+    assert f(np.ones(3)) == 15

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 import optim
 from minigrad import Tensor, compile
@@ -117,3 +118,26 @@ def test_a_users_rule_is_recorded_for_each_optimizer():
     assert step() == [0.5, 0.5]
     factor = 2.0
     assert step() == [0.0, 0.0]
+
+
+def test_a_rule_set_on_one_optimizer_is_its_own():
+    """It reaches no other optimizer of the class, and is not passed over for the kept rule of the class."""
+
+    def mine(w, g, *_, **__):
+        return {"w": w - 10 * g}
+
+    def stepped(own):
+        w = Tensor(np.ones(1), requires_grad=True)
+        sgd = optim.SGD([w], lr=0.1)
+        if own:
+            sgd.rule = mine
+        sgd.step(lambda: np.sum(w))
+        return w.item()
+
+    assert [stepped(own) for own in (True, False, True, False)] == [-9, 0.9, -9, 0.9]
+    w = Tensor(np.ones(1), requires_grad=True)
+    sgd = optim.SGD([w], lr=0.1)
+    sgd.step(lambda: np.sum(w))
+    sgd.rule = mine  # after a step of the other
+    sgd.step(lambda: np.sum(w))
+    assert w.item() == pytest.approx(0.9 - 10)

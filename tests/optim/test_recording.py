@@ -586,6 +586,24 @@ def test_at_its_size_the_recording_ends_with_one_warning(tmp_path):
     assert p.data[0] == pytest.approx(0.8**8)
 
 
+@pytest.mark.parametrize("kind", [optim.SGD, optim.NewtonCG])
+def test_what_has_ended_may_be_recorded_anew_at_once(kind, tmp_path):
+    p = leaf([1.0, 2.0], name="p")
+    opt = kind([p])
+    loss = lambda: (p**4).sum()  # noqa: E731
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        with optim.record(opt, tmp_path / "a", max_bytes=300) as ended:
+            for _ in range(5):
+                opt.step(loss)
+            with optim.record(opt, tmp_path / "b") as anew:
+                for _ in range(2):
+                    opt.step(loss)
+    assert "ended" in str(seen[0].message)
+    assert (len(ended) < 5, len(anew)) == (True, 2)
+    assert "step" not in vars(opt)
+
+
 def test_the_loss_along_a_step_beside_line_and_parabola(tmp_path):
     p = leaf([3.0, -1.0], name="p")
     opt = optim.SGD([p], lr=0.1)

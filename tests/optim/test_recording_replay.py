@@ -277,3 +277,19 @@ def test_what_is_refused(tmp_path):
         run.rows(1)
     with pytest.raises(ValueError, match=r"recorded with level='tape', which keeps the gradients"):
         run.recompute(lambda t: 0, sgd)
+
+
+def test_rows_in_another_order_of_memory_are_recomputed_bit_for_bit(tmp_path):
+    """Sums over axes of a transposed array run in its order, so a batch keeps it, as x[rows] does."""
+    images, targets = np.random.default_rng(0).normal(size=(24, 3, 17, 19)).transpose(0, 2, 3, 1), Y[:22, 0]
+    images = images[:22]
+    model = Linear(3, 1, rng=1)
+    means = lambda x: model(np.mean(x, axis=(1, 2)))[:, 0]  # noqa: E731
+    net = Sequential(lambda x: np.mean(x, axis=(1, 2)), model, lambda x: x[:, 0])
+    opt = Adam(net.named_parameters(), lr=0.01)
+    with optim.record(opt, tmp_path / "run", level="replay", every=1000) as run:
+        fit(net, opt, mse_loss, (images, targets), epochs=4, batch_size=8, rng=1, progress=False)
+    after = {name: p.data.copy() for name, p in net.named_parameters()}
+    run.recompute(lambda t: mse_loss(means(images[run.rows(t)]), targets[run.rows(t)]), opt)
+    for name, w in run.weights(len(run)).items():
+        assert w.tobytes() == after[name].tobytes()
