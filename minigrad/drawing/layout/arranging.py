@@ -39,7 +39,7 @@ __all__ = ["arranged"]
 RANK_GAP = 28.0
 MARGIN = 8.0
 PAGE = 1400.0  # the height of a page that is `ROOM` wide
-# So many times too large for its page, a picture, one of a recurrence, or a grid is tried in the other direction
+# A picture, one of a recurrence and a grid are tried in the other direction if so many times too large for a page
 TIGHT, TIGHT_TIME, TIGHT_GRID = 1.1, 2.0, 2.4
 LARGE = 400  # with more boxes, a picture fits into no page, and no second direction is tried
 
