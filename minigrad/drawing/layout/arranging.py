@@ -39,8 +39,8 @@ __all__ = ["arranged"]
 RANK_GAP = 28.0
 MARGIN = 8.0
 PAGE = 1400.0  # the height of a page that is `ROOM` wide
-# A picture, one of a recurrence and a grid are tried in the other direction if so many times too large for a page
-TIGHT, TIGHT_TIME, TIGHT_GRID = 1.1, 2.0, 2.4
+TIGHT = 1.1  # a picture so many times too large for its page is tried in the other direction
+TIGHT_TIME, TIGHT_GRID = 2.0, 2.4  # the same for a recurrence, and for a grid
 LARGE = 400  # with more boxes, a picture fits into no page, and no second direction is tried
 
 
