@@ -707,3 +707,21 @@ def test_graphviz_shows_names_literally():
         ["dot", "-Tsvg"], input=dot(picture).encode(), capture_output=True, check=True
     ).stdout
     assert [text.text for text in ET.fromstring(out).findall(".//{*}text")] == [name]
+
+
+@pytest.mark.parametrize("shape", [(), (4, 4), (4, 3)])
+def test_parts_of_the_gradient_of_a_weight_used_again_are_no_cotangents(shape):
+    """Of the boxes ∂u₁ and ∂u₂ there is one each: what is added up to ∂w has a letter of its own."""
+    w = Tensor(np.full(shape[-1:] * 2, 0.5), requires_grad=True, name="w")
+    h = np.ones(shape)
+    for _ in range(3):
+        h = np.tanh(h @ w if shape else h * w)
+    nodes = draw(np.sum(h), phases=("forward", "backward"), fold="formulas").picture.nodes
+    formula = dict(node.label.split(" = ") for node in nodes if " = " in node.label)
+    if shape:
+        assert {"∂z₁", "∂z₂", "∂z₃", "g₁", "g₂"} <= formula.keys()
+        assert (formula["g₁"], formula["g₂"]) == ("h₂ᵀ @ ∂z₃", "g₁ + h₁ᵀ @ ∂z₂")
+    else:
+        assert {"∂u₁", "∂u₂", "g₁"} <= formula.keys()
+        assert (formula["g₁"], formula["g₂"]) == ("∂u₂·h₂", "g₁ + ∂u₁·h₁")
+    assert not [name for name in formula if "′" in name]

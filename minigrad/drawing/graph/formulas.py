@@ -338,14 +338,18 @@ def _about(node: Node) -> int:
 def _cotangents(graph: _Graph) -> dict[int, int]:
     """For nodes of the backward pass, the node whose cotangent they are.
 
-    A cotangent is used by a node that belongs to another derivative than its own.
+    A cotangent is used by a node that belongs to another derivative than its own, and has the shape of its
+    value. It is no part of a gradient to which a sum adds what that other derivative sends.
     """
     found: dict[int, int] = {}
     for i, node in enumerate(graph.nodes):
         if node.kind == "op" and node.phase == "backward" and _about(node) >= 0:
-            own = graph.array_of(node.about)
-            for j in graph.sources[i]:
-                if graph.nodes[j].phase == "backward" and graph.array_of(graph.nodes[j].about) != own:
+            own, shape = graph.array_of(node.about), graph.nodes[_about(node)].shape
+            strange = [j for j in graph.sources[i] if graph.array_of(graph.nodes[j].about) != own]
+            if node.op == "add" and len(strange) < len(graph.sources[i]):
+                continue
+            for j in strange:
+                if graph.nodes[j].phase == "backward" and graph.nodes[j].shape == shape:
                     found.setdefault(j, _about(node))
     return found
 
