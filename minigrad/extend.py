@@ -42,6 +42,7 @@ from minigrad.ops.fused import places_op as places_op
 from minigrad.packing import Packing as Packing
 from minigrad.packing import portion as portion
 from minigrad.packing import portions as portions
+from minigrad.plots import COLOURS as COLOURS
 from minigrad.plots import axes as axes
 from minigrad.plots import is_dark as is_dark
 from minigrad.plots import look as look
