@@ -65,6 +65,7 @@ function feed(problem, t) {
 // what it cost in gradients; or `stopped`, which says why there is none.
 function firstOrder(problem, { rule, numbers }, resumed) {
   const all = { ...rule.numbers, ...numbers }, { starts } = rule;
+  if ("eps" in all) all.eps = Math.max(all.eps, 2 ** -1022); // as in Python: where no slope was yet, 0/ε must not be 0/0
   requireNumbers(rule, numbers);
   requireState(problem, rule, resumed);
   return {
