@@ -1,6 +1,5 @@
 """The panels of the lab, run by Node without a page: what they compute before they draw it."""
 
-import json
 import re
 
 import numpy as np
@@ -29,7 +28,7 @@ for (const walker of lab.walkers) walker.runner = makeRunnerFor(walker);
 
 
 def run(page, body):
-    """What the body of a JavaScript function returns in the scripts of the page, with a walker of each method."""
+    """What the body of a JavaScript function returns in the scripts of the page. Each method walks."""
     data = re.search('id="data">(.*?)</script>', page.html(), re.S)[1]
     engine, panels = ([_script(name) for name in names] for names in (ENGINE, PANELS[:-1]))
     whole = [*engine, page._programs(), "{", f"const data = {data};", PAGE, *panels, WALKERS]
@@ -143,7 +142,7 @@ def test_what_the_plot_of_stability_draws_is_not_computed_while_it_is_sought():
 
 class Named(Module):
     def __init__(self):
-        self.layers = {name: Linear(2, 2, rng=0) for name in ("a //b", "</script>", "<!-- \"c\\ /* d")}
+        self.layers = {name: Linear(2, 2, rng=0) for name in ("a //b", "</script>", '<!-- "c\\ /* d')}
 
     def forward(self, x):
         for layer in self.layers.values():
