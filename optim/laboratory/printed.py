@@ -10,7 +10,6 @@ Names: `to` the lowering that knows where each recorded value lies.
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,6 +23,7 @@ from minigrad.extend import (
     Lowering,
     Nest,
     Variable,
+    data_text,
     entry,
     expanded,
     fresh,
@@ -124,6 +124,12 @@ def _result(to: Lowering, x: Any) -> Any:
     return found if isinstance(found, float | int) else found.place()
 
 
+def _described(members: Values) -> str:
+    """Members as JSON without its braces. Names of the user's are in it: none may look like a comment, or end
+    the script of a page."""
+    return data_text(members)[1:-1].replace("/", "\\/")
+
+
 def _expression(parts: Sequence[str], members: str) -> str:
     lines = ['"use strict";', *parts, f"return {{ {members} }};"]
     return "\n".join(["(() => {", *(f"  {line}" for line in lines), "})()"])
@@ -168,7 +174,7 @@ def objective_script(
         state = [f"const at = new Float64Array({unknowns.n});", "let done = 0;"]
     shared, texts = script(functions, kept)
     names = "data, gradient" + (", point, pointGradient, product" if curvature else "")
-    return _expression([*shared, *state, data.text, *texts], f"{json.dumps(members)[1:-1]}, {names}")
+    return _expression([*shared, *state, data.text, *texts], f"{_described(members)}, {names}")
 
 
 def _gradient(to: Lowering, found: Any, unknowns: _Unknowns, data: _Data) -> Function:
@@ -261,7 +267,7 @@ def forward_script(f: Callable[..., Any], leaves: Sequence[Tensor], args: Sequen
     head = [f"const y = new Float64Array({y.size});", *data.head]
     shared, texts = script([Function("run", "theta", fused(nests), "y", head)])
     members = {**unknowns.described(), "inputs": data.described(), "shape": list(y.shape)}
-    return _expression([*shared, data.text, *texts], f"{json.dumps(members)[1:-1]}, data, run")
+    return _expression([*shared, data.text, *texts], f"{_described(members)}, data, run")
 
 
 @entry
@@ -321,7 +327,7 @@ def rule_script(optimizer: FirstOrder, unnamed: Sequence[int] = ()) -> str:
         "constants": constants,
     }
     calls = ", ".join(f"{kind}: ({given}) => {kind}s[{which}]({given})" for kind in names)
-    return _expression(parts, f"{json.dumps(members)[1:-1]}, {calls}, boxes: null")
+    return _expression(parts, f"{_described(members)}, {calls}, boxes: null")
 
 
 def _varies(option: Any) -> bool:

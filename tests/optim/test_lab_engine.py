@@ -578,6 +578,39 @@ def test_an_eigenvalue_comes_as_often_as_it_is_one_and_is_nan_where_the_hessian_
     assert found[2] == 1
 
 
+REPEATED = {
+    "distinct": np.arange(1.0, 61),
+    "double": np.repeat(np.arange(1.0, 31), 2),
+    "triple": np.repeat(np.arange(-18.0, 2), 3),
+    "the second is double": np.array([9.0, 7, 7, *np.linspace(-9, 5, 57)]),
+    "the third is double": np.array([9.0, 8, 7, 7, *np.linspace(-1, 5, 56)]),
+    "identity": np.ones(60),
+    "of rank 2": np.array([5.0, 5] + [0.0] * 58),
+    "zero": np.zeros(60),
+}
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-200, 1e200])
+def test_beyond_32_unknowns_an_eigenvalue_comes_as_often_as_it_is_one(size, rng):
+    Q = np.linalg.qr(rng.normal(size=(60, 60)))[0]
+    matrices = [(Q * (size * values)) @ Q.T for values in REPEATED.values()]
+    A = rng.normal(size=(60, 21))
+    matrices += [size * np.diag(np.arange(1.0, 61)), size * np.kron(np.eye(2), A.T @ A / 60)]
+    found = run(
+        """return matrices.map((H) => {
+          const rows = H.map((row) => Float64Array.from(row));
+          const product = (v, out) => rows.forEach((row, i) => { out[i] = dot(row, v); });
+          const problem = { n: H.length, point() {}, pointGradient() {}, product };
+          return [1, 3].map((k) => topEigenvalues(problem, null, k));
+        });""",
+        matrices=[((H + H.T) / 2).tolist() for H in matrices],
+    )
+    for tops, H in zip(found, matrices, strict=True):
+        values = np.linalg.eigvalsh((H + H.T) / 2)[::-1]
+        for k, top in zip((1, 3), tops, strict=True):
+            np.testing.assert_allclose(top, values[:k], rtol=0, atol=1e-12 * np.abs(values).max())
+
+
 @pytest.mark.parametrize("size", [1.0, 1e200, 1e-200])
 def test_the_curvature_of_a_step_is_known_where_its_square_is_not(size):
     p, H = size * np.array([3.0, -4.0]), np.array([[2.0, 0.5], [0.5, 1.0]])

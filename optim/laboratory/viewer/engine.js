@@ -65,6 +65,7 @@ function feed(problem, t) {
 // what it cost in gradients; or `stopped`, which says why there is none.
 function firstOrder(problem, { rule, numbers }, resumed) {
   const all = { ...rule.numbers, ...numbers }, { starts } = rule;
+  if ("eps" in all) all.eps = Math.max(all.eps, 2 ** -1022); // as in Python: where no slope was yet, 0/ε must not be 0/0
   requireNumbers(rule, numbers);
   requireState(problem, rule, resumed);
   return {
@@ -279,8 +280,8 @@ function turn(a, i, b, j, c, s) {
 }
 
 // The k largest eigenvalues of ∇²f, descending, to `tolerance` of the largest; with a `divisor` P, a vector, those of
-// P^(−½)·∇²f·P^(−½), which belong to the steps of a method that divides the slope by P. The whole matrix takes `n` products, and
-// knows how often an eigenvalue comes; of more than WHOLE unknowns Lanczos' method asks for fewer.
+// P^(−½)·∇²f·P^(−½), which belong to the steps of a method that divides the slope by P. The whole matrix takes `n` products; of more
+// than WHOLE unknowns Lanczos' method asks for fewer. An eigenvalue comes as often as it is one.
 function topEigenvalues(problem, theta, k, divisor, tolerance = 1e-13) {
   const { n } = problem, root = Float64Array.from({ length: n }, (_, i) => Math.sqrt(divisor?.[i] ?? 1)), Hv = new Float64Array(n);
   if (n <= WHOLE) {
@@ -289,52 +290,75 @@ function topEigenvalues(problem, theta, k, divisor, tolerance = 1e-13) {
   }
   problem.point(theta);
   problem.pointGradient(Hv);
-  const start = Float64Array.from({ length: n }, (_, i) => ((i + 1) * 0.6180339887498949) % 1 - 0.5); // no symmetry of a net
-  return lanczos((v) => {
+  return withRepeated((v) => {
     problem.product(v.map((x, i) => x / root[i]), Hv);
     return Hv.map((x, i) => x / root[i]);
-  }, start, Math.min(k, n), tolerance);
+  }, n, Math.min(k, n), tolerance);
 }
 
-// Each direction is made orthogonal to all before, twice: else values that are found come again. It stops where the k-th Ritz
-// value is known, which is looked at after every fourth product; NaN where a product is not finite.
-function lanczos(product, start, k, tolerance) {
-  const basis = [scaled(1 / norm(start), start)], alpha = [], beta = [];
-  for (;;) {
-    const m = basis.length, v = basis[m - 1], r = product(v);
-    alpha.push(dot(v, r));
-    for (let pass = 0; pass < 2; pass++) for (const u of basis) {
-      const share = dot(u, r);
-      for (let i = 0; i < r.length; i++) r[i] -= share * u[i];
-    }
-    beta.push(norm(r));
-    if (!Number.isFinite(beta[m - 1])) return new Array(k).fill(NaN);
-    const ends = m === start.length || beta[m - 1] <= 1e-14 * largest(alpha);
-    if (ends || (m > k && m % 4 === 0)) {
-      const ritz = ritzValues(alpha, beta), most = Math.max(...ritz.map(({ value }) => Math.abs(value)));
-      if (ends || ritzError(ritz, k) <= tolerance * most) return ritz.slice(0, k).map(({ value }) => value);
-    }
-    basis.push(scaled(1 / beta[m - 1], r));
+// A run of Lanczos' method sees one vector of each eigenspace, that along its start. So another run follows, orthogonal to all
+// vectors found, until the largest value that is left is not above the k-th (Parlett, The Symmetric Eigenvalue Problem, 13.7).
+function withRepeated(product, n, k, tolerance) {
+  let found = [], scale = 0;
+  for (let run = 1; ; run++) {
+    const start = Float64Array.from({ length: n }, (_, i) => ((i + 1) * run * 0.6180339887498949) % 1 - 0.5); // no symmetry of a net
+    const least = found.length < k ? -Infinity : found[k - 1].value;
+    const more = lanczos(product, start, run === 1 ? k : 1, tolerance, { found, least, scale });
+    if (!more.length) return new Array(k).fill(NaN);
+    found = [...found, ...more].sort((a, b) => b.value - a.value);
+    scale = Math.max(scale, ...more.map(({ size }) => size));
+    if (more[0].value <= least || found.length === n) return found.slice(0, k).map(({ value }) => value);
   }
 }
 
-// The Ritz values, descending, each with the norm of Hv − λv. They are the eigenvalues of the tridiagonal matrix with `alpha` on
-// its diagonal and `beta` beside it, by QL steps with Wilkinson's shift, and the last entries of its eigenvectors tell the norms
-// (EISPACK's tql2; Golub and Van Loan, 8.3 and 10.1).
-function ritzValues(alpha, beta) {
-  const n = alpha.length, d = Float64Array.from(alpha), e = Float64Array.from(beta), last = new Float64Array(n).fill(1, n - 1);
+// The k largest eigenvalues, fewer where the start leads to fewer, with their vectors and the largest `size` of a value, on what is
+// orthogonal to those `found`; nothing where a product is not finite. Each direction is made orthogonal to all before, twice: else
+// values that are found come again. Every fourth product is followed by a look. It stops where the k-th Ritz value is known to the
+// tolerance of the largest or of `scale`, or where the first one surely stays below `least`.
+function lanczos(product, start, k, tolerance, { found, least, scale }) {
+  const locked = found.map(({ vector }) => vector), basis = [], alpha = [], beta = [];
+  const clean = (r) => {
+    for (let pass = 0; pass < 2; pass++) for (const vectors of [locked, basis]) for (const u of vectors) {
+      const share = dot(u, r);
+      for (let i = 0; i < r.length; i++) r[i] -= share * u[i];
+    }
+    return r;
+  };
+  for (let r = clean(start), length = norm(r); ; length = beta.at(-1)) {
+    const v = scaled(1 / length, r), m = basis.push(v);
+    r = product(v);
+    alpha.push(dot(v, r));
+    beta.push(norm(clean(r)));
+    if (!Number.isFinite(beta[m - 1])) return [];
+    const ends = m + locked.length === start.length || beta[m - 1] <= 1e-14 * Math.max(scale, largest(alpha));
+    if (!ends && (m <= k || m % 4)) continue;
+    const ritz = ritzPairs(alpha, beta), size = Math.max(...ritz.map(({ value }) => Math.abs(value)));
+    const known = ritzError(ritz, k) <= tolerance * Math.max(scale, size), [{ value, residual }] = ritz;
+    if (ends || known || residual < 1e-3 * (least - value)) return ritzPairs(alpha, beta, basis).slice(0, k).map((pair) => ({ ...pair, size }));
+  }
+}
+
+// The Ritz values, descending, each with the norm of Hv − λv, and with its vector if the `basis` is given. They are the eigenvalues
+// of the tridiagonal matrix with `alpha` on its diagonal and `beta` beside it, by QL steps with Wilkinson's shift, and the last
+// entries of its eigenvectors tell the norms (EISPACK's tql2; Golub and Van Loan, 8.3 and 10.1). `rows` are the rows of the matrix
+// of these eigenvectors: the last one alone, or all.
+function ritzPairs(alpha, beta, basis) {
+  const n = alpha.length, d = Float64Array.from(alpha), e = Float64Array.from(beta);
+  const rows = Array.from({ length: basis ? n : 1 }, (_, i) => new Float64Array(n).fill(1, basis ? i : n - 1, basis ? i + 1 : n));
   for (let l = 0; l < n; l++) for (let turns = 0; ; turns++) {
     let m = l;
     while (m + 1 < n && Math.abs(e[m]) > 0.5 * EPS * (Math.abs(d[m]) + Math.abs(d[m + 1]))) m++;
     if (m === l) break;
-    if (turns < 60) chase(d, e, last, l, m); else d.fill(NaN); // no matrix is known that needs as many
+    if (turns < 60) chase(d, e, rows, l, m); else d.fill(NaN); // no matrix is known that needs as many
   }
-  const ritz = Array.from(d, (value, i) => ({ value, residual: Math.abs(beta[n - 1] * last[i]) }));
-  return ritz.sort((a, b) => b.value - a.value);
+  const order = Array.from(d.keys()).sort((i, j) => d[j] - d[i]), zero = new Float64Array(basis?.[0].length ?? 0);
+  return order.map((i) => ({
+    value: d[i], residual: Math.abs(beta[n - 1] * rows.at(-1)[i]), vector: basis?.reduce((sum, v, j) => plus(sum, rows[j][i], v), zero),
+  }));
 }
 
 // A QL step on the rows from l to m: the first rotation makes a bulge, and the others chase it from m up to l.
-function chase(d, e, last, l, m) {
+function chase(d, e, rows, l, m) {
   const half = (d[l + 1] - d[l]) / (2 * e[l]);
   let g = d[m] - d[l] + e[l] / (half + (half < 0 ? -1 : 1) * Math.hypot(half, 1)), s = 1, c = 1, shift = 0;
   for (let i = m - 1; i >= l; i--) {
@@ -351,7 +375,7 @@ function chase(d, e, last, l, m) {
     shift = s * t;
     d[i + 1] = g + shift;
     g = c * t - b;
-    [last[i + 1], last[i]] = [c * last[i + 1] + s * last[i], c * last[i] - s * last[i + 1]];
+    for (const row of rows) [row[i + 1], row[i]] = [c * row[i + 1] + s * row[i], c * row[i] - s * row[i + 1]];
   }
   d[l] -= shift;
   e[l] = g;
@@ -363,7 +387,7 @@ function chase(d, e, last, l, m) {
 function ritzError(ritz, k) {
   return Math.max(...ritz.slice(0, k).map(({ value, residual }, i) => {
     const gap = Math.min(...ritz.map((other, j) => (j === i ? Infinity : Math.abs(value - other.value) - other.residual)));
-    return gap > 0 ? Math.min(residual, residual ** 2 / gap) : residual;
+    return gap > 0 ? Math.min(residual, residual * (residual / gap)) : residual;
   }));
 }
 

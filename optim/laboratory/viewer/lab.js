@@ -244,7 +244,7 @@ function listen() {
   press("play", () => (lab.playing ? (pause(), remember()) : play()));
   press("theme", flip);
   press("anew", () => (lab.preset ? openPreset(lab.preset) : openFirst()));
-  press("double", () => { const { lr } = methodFor(chosen()).numbers; change("lr", 2 * lr); showSliders(); });
+  press("double", () => { change("lr", 2 * rateOf(chosen())); showSliders(); });
   $("time").addEventListener("input", () => go(+$("time").value));
   $("axis").addEventListener("change", () => { lab.axis = $("axis").value; show(lab.t); });
   $("coordinate").addEventListener("change", () => { lab.coordinate = +$("coordinate").value; render(); });

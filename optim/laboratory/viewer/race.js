@@ -61,7 +61,7 @@ function bring(runner, t) {
 
 // The map
 
-const map = { plot: null, image: null, key: "", axes: null, waits: 0 };
+const map = { plot: null, image: null, key: "", axes: null };
 
 function drawMap(plot) {
   const problem = problemNow(), { view } = data.problems[lab.problem];
@@ -208,18 +208,15 @@ function drawBorder(plot, view) {
 function drawShares(plot, view) {
   const { c } = plot, F = frame(plot, { low: 0, high: lab.steps, label: "steps" }, { low: 0, high: 1.04, label: "share of the rows answered rightly" });
   const told = [];
-  let done = true;
   F.inside(() => {
     for (const walker of lab.walkers) {
-      const { theta, t } = walker.runner, survey = surveyed(walker, "share", ({ theta: there }) => shareRight(there, view)), now = shareRight(theta, view);
+      const { theta, t } = walker.runner, survey = surveyed(walker, "share", ({ theta: there }) => shareRight(there, view), () => plot.draw()), now = shareRight(theta, view);
       drawLine(c, F, [...survey.ts, t], [...survey.seen, now], colourOf(walker), DASHES[walker.look % 4], walker === chosen() ? 2.4 : 1.5);
       drawMark(c, walker.shape, F.X(t), F.Y(now), walker === chosen() ? 5.5 : 4.5, colourOf(walker), ink("background"));
       told.push(`${walker.label} ${short(now)}`);
-      done &&= survey.done;
     }
   });
   plot.canvas.setAttribute("aria-label", `Share of the rows that each walk answers rightly: ${told.join(", ")}`);
-  if (!done && !map.waits) map.waits = requestAnimationFrame(() => { map.waits = 0; plot.draw(); });
 }
 
 // With one output, a row is of class 1 where it is above 0; with more, of the class of the largest.
@@ -234,22 +231,37 @@ function shareRight(theta, { labels, outputs }) {
   return right.length / labels.length;
 }
 
-// What `find` sees at places evenly spaced along a walk, up to where it is: a few more each time, so that the page stays quick.
-// `ts` are the steps, `seen` what was found; and whether all is `done`.
-const PLACES = 48;
-function surveyed(walker, part, find) {
+// What `find` sees at places evenly spaced along a walk, up to where it is, as far as that is known: `ts` are the steps, `seen` what
+// was found. A call computes nothing, so that the page follows its slider. The rest is found once the page has been left alone for a
+// moment, or between the frames of a walk that plays, a few places at a time, and `redraw` shows it.
+const PLACES = 48, MOMENT = 120, TURN = 6; // and the times, in milliseconds
+function surveyed(walker, part, find, redraw) {
   walker.surveys ??= {};
+  clearTimeout(walker.surveys[part]?.timer);
   if (walker.surveys[part]?.of !== walker.runner) walker.surveys[part] = { of: walker.runner, runner: makeRunnerFor(walker, lab.start, part), ts: [], seen: [] };
-  const { runner, ts, seen } = walker.surveys[part], until = performance.now() + 6;
-  const found = (done) => { const count = ts.filter((t) => t <= walker.runner.t).length; return { ts: ts.slice(0, count), seen: seen.slice(0, count), done }; };
-  for (;;) {
-    const k = ts.length, t = Math.round((k * lab.steps) / PLACES);
-    if (k > PLACES || t > walker.runner.t) return found(true);
-    if (performance.now() > until) return found(false);
-    runner.seek(t);
-    if (runner.t < t) return found(true);
-    ts.push(t);
-    seen.push(find(runner));
+  const survey = walker.surveys[part], { ts, seen } = survey, count = ts.filter((t) => t <= walker.runner.t).length;
+  if (placeToSee(survey) !== null) survey.timer = setTimeout(() => {
+    if (!lab.walkers.includes(walker) || walker.runner !== survey.of) return;
+    seeMore(survey, find);
+    survey.going = true;
+    redraw();
+    survey.going = false;
+  }, survey.going || lab.playing ? 0 : MOMENT);
+  return { ts: ts.slice(0, count), seen: seen.slice(0, count) };
+}
+
+// The next step to look at; null where all are seen, or the walk has ended.
+function placeToSee({ of, runner, ts }) {
+  const t = Math.round((ts.length * lab.steps) / PLACES);
+  return ts.length > PLACES || t > of.t || runner.stopped ? null : t;
+}
+
+function seeMore(survey, find) {
+  const until = performance.now() + TURN;
+  for (let t; (t = placeToSee(survey)) !== null && performance.now() <= until; ) {
+    if (survey.runner.seek(t).t < t) return;
+    survey.ts.push(t);
+    survey.seen.push(find(survey.runner));
   }
 }
 

@@ -23,6 +23,8 @@ function limitOf(walker) {
 const divides = (walker) => ["Adam", "AdamW", "RMSprop", "Adagrad"].includes(methodFor(walker).rule?.name);
 const decayOf = (walker) => (methodFor(walker).rule?.name === "AdamW" ? 0 : (methodFor(walker).numbers?.weight_decay ?? 0));
 
+const rateOf = (walker) => { const { rule, numbers } = methodFor(walker); return numbers.lr ?? rule.constants.lr; }; // 0 stands in the text
+
 // What the rule sees, as text.
 function seenMatrix(walker) {
   const H = decayOf(walker) ? "H + λI" : "H";
@@ -35,12 +37,17 @@ function decayed(problem, lambda) {
   return { ...problem, product(v, out) { problem.product(v, out); for (let i = 0; i < v.length; i++) out[i] += lambda * v[i]; } };
 }
 
-// The rate up to which the walk converges from anywhere, on a parabola that is bounded below.
+// The rate up to which the walk converges from anywhere, on a parabola that is bounded below: none where it bends down, or slopes
+// along a direction in which it does not bend.
 function rateLimit(walker) {
   const found = limitOf(walker);
   if (!found || divides(walker)) return null;
-  const decay = decayOf(walker), { values } = symmetricEigen(hessian(problemNow(), lab.start), problemNow().n), most = values.at(-1) + decay;
+  const problem = problemNow(), decay = decayOf(walker), { values, vectors } = symmetricEigen(hessian(problem, lab.start), problem.n);
+  const most = values.at(-1) + decay, flat = vectors.filter((_, i) => values[i] + decay <= 1e-12 * most);
   if (!(values[0] + decay >= -1e-12 * most) || !(most > 0)) return null;
+  const slope = (theta) => { const g = new Float64Array(problem.n); problem.gradient(theta, g); return plus(g, decay, theta); };
+  const here = slope(lab.start), rounding = 1e-12 * (norm(slope(lab.start.map(() => 0))) + most * norm(lab.start)); // of its two parts
+  if (!flat.every((v) => Math.abs(dot(v, here)) <= rounding)) return null;
   const above = found.formula.includes("+") && !found.formula.includes("/") ? `(${found.formula})` : found.formula;
   return { limit: found.most / most, formula: `${above}/${decay ? "(λmax + λ)" : "λmax"}` };
 }
@@ -57,13 +64,13 @@ function seenCurvature(walker, runner, most, tolerance) {
   const problem = runner.problem ?? problemNow(), { theta } = runner, k = Math.min(most, problem.n);
   feed(problem, runner.t + 1); // the mini-batch of the step to come
   const eigenvalues = topEigenvalues(problem, theta, k, undefined, tolerance), decay = decayOf(walker);
-  if (!divides(walker)) return { eigenvalues, products: eigenvalues.map((x) => methodFor(walker).numbers.lr * (x + decay)) };
+  if (!divides(walker)) return { eigenvalues, products: eigenvalues.map((x) => rateOf(walker) * (x + decay)) };
   const P = runner.t ? Float64Array.from({ length: problem.n }, (_, i) => 1 / runner.trace(i).lr_eff) : [];
   const known = P.length && P.every((x) => x > 0 && x < Infinity);
   return { eigenvalues, products: known ? topEigenvalues(decayed(problem, decay), theta, k, P, tolerance) : eigenvalues.map(() => NaN) };
 }
 
-const stability = { plot: null, survey: null }; // the rate times what the optimizer sees, along the chosen walk
+const stability = { plot: null };
 
 function showStability() {
   const walker = chosen(), found = limitOf(walker), able = Boolean(problemNow().product) && found !== null;
@@ -73,7 +80,7 @@ function showStability() {
     fillTable($("stability-table"), [], []);
     return;
   }
-  const finite = walker.runner.theta.every(Number.isFinite), { lr } = methodFor(walker).numbers;
+  const finite = walker.runner.theta.every(Number.isFinite), lr = rateOf(walker);
   const { eigenvalues, products } = finite ? seenCurvature(walker, walker.runner, SHOWN) : { eigenvalues: [NaN], products: [NaN] };
   const names = ["largest", "second", "third"], of = seenMatrix(walker), decay = decayOf(walker);
   fillTable($("stability-table"), [
@@ -87,10 +94,7 @@ function showStability() {
   const next = document.querySelector("#panel-stability .next");
   next.hidden = products.length < 2;
   next.textContent = products.length > 2 ? "the second and third eigenvalue" : "the second eigenvalue";
-  const see = (runner) => (Number.isFinite(runner.loss) ? seenCurvature(walker, runner, SHOWN, 1e-4).products : []);
-  stability.survey = surveyed(walker, "curvature", see);
   stability.plot.draw();
-  if (!stability.survey.done) requestAnimationFrame(() => { if (lab.panel === "stability") showStability(); });
 }
 
 function unlimited(walker) {
@@ -101,7 +105,12 @@ function unlimited(walker) {
 }
 
 function stabilitySentence(walker, product, most, least) {
-  if (!Number.isFinite(product)) return walker.runner.t === 0 ? "The sizes by which this rule divides are known after its first step." : "The walk has left all bounds.";
+  if (rateOf(walker) === 0) return "At a rate of 0 the steps have no length, so they cannot grow.";
+  if (!walker.runner.theta.every(Number.isFinite)) return "The walk has left all bounds.";
+  if (!Number.isFinite(product)) {
+    if (divides(walker) && walker.runner.t === 0) return "The sizes by which this rule divides are known after its first step.";
+    return `The curvature${divides(walker) ? ", or a size by which the rule divides," : ""} is no finite number here.`;
+  }
   const share = product / most;
   if (share < 0) return "The loss bends down in every direction here: no parabola holds the steps.";
   if (share === 0) return "The loss has no curvature here, so its limit says nothing: at a kink no rate is small enough.";
@@ -114,8 +123,9 @@ function stabilitySentence(walker, product, most, least) {
 
 function drawStability(plot) {
   const walker = chosen(), found = limitOf(walker);
-  if (!found || !stability.survey) return;
-  const { c } = plot, { ts, seen } = stability.survey;
+  if (!found || !problemNow().product) return;
+  const see = (runner) => (Number.isFinite(runner.loss) ? seenCurvature(walker, runner, SHOWN, 1e-4).products : []);
+  const { c } = plot, { ts, seen } = surveyed(walker, "curvature", see, () => { if (lab.panel === "stability") plot.draw(); });
   const tops = seen.map(([x]) => x), far = tops.some((x) => x > 4 * found.most && x < Infinity); // then the axis counts decades
   const y = rangeOf([...(far ? [found.most / 2] : [0]), found.most * 1.25, ...(far ? tops.filter((x) => x > 0) : tops)], far);
   const F = frame(plot, { low: 0, high: lab.steps, label: "steps" }, { ...y, label: "lr × curvature" });
