@@ -76,9 +76,9 @@ def _difference(x: Any, axis: int) -> Any:
 
 def _undone(g: Any, x: Any, axis: int) -> Any:
     """Each element is in the difference before it, and with a minus in the one after it."""
-    if g.__class__ is not np.ndarray:
+    if g.__class__ is not np.ndarray:  # the same bits as below, signs of zeros too
         edge = np.zeros(_with_length(1, g.shape, axis), g.dtype)
-        return -run(diff_op, (np.concatenate([edge, g, edge], axis=axis),), {"axis": axis})
+        return np.concatenate([edge, g], axis=axis) - np.concatenate([g, edge], axis=axis)
     c = np.zeros(_with_length(x.shape[axis], g.shape, axis), g.dtype)
     c[cut(axis, 1, None)] = g
     c[cut(axis, None, -1)] -= g

@@ -41,11 +41,17 @@ def _square(x: Any, call: str) -> Any:
 
 # Equations. For a·y = b: a·dy = db − da·y, so with h = a⁻ᵀ·g: ∂b = h, ∂a = −h·yᵀ.
 
+
+def _minus_outer(h: Any, y: Any) -> Any:
+    """−h·yᵀ. Of one column it is a product without a sum, so that zeros have the signs of `_solve_vector`."""
+    return h * -y.mT if y.shape[-1] == 1 else -np.matmul(h, y.mT)
+
+
 _solve: Op = Op(
     "solve",
     lambda a, b: np.linalg.solve(a, b),
     pulls=(
-        lambda g, y, a, b: -np.matmul(_solve(a.mT, g), y.mT),
+        lambda g, y, a, b: _minus_outer(_solve(a.mT, g), y),
         lambda g, y, a, b: _solve(a.mT, g),
     ),
     pushes=(lambda t, y, a, b: -_solve(a, np.matmul(t, y)), lambda t, y, a, b: _solve(a, t)),

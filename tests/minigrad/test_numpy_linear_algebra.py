@@ -34,6 +34,14 @@ def test_eigenvalues_of_a_real_matrix_are_not_compiled(row):
         compile(loss)(*xs)
 
 
+@pytest.mark.parametrize("n", [2, 3, 8])
+@pytest.mark.parametrize("wrt", [0, 1])
+def test_a_compiled_solve_has_the_signs_of_zero(n, wrt):
+    a, b, w = np.diag(np.arange(1.0, n + 1)), np.resize([1.0, 0.0, -2.0], n), np.resize([1.0, 0.0, -1.0], n)
+    gradient = grad(lambda a, b: np.sum(la.solve(a, b) * w), wrt)
+    assert compile(gradient)(a, b).tobytes() == gradient(a, b).tobytes()
+
+
 def test_a_compiled_least_squares_problem_minds_its_rank():
     def loss(a, b):
         x, residuals, rank, s = la.lstsq(a, b)
