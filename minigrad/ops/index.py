@@ -343,6 +343,13 @@ def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
     return x[(slice(None),) * axis + (picked,)]
 
 
+def _sorted_axis(axis: Any, x: Any) -> int:
+    """The axis counted from the front."""
+    if axis.__class__ is bool:
+        raise TypeError(f"axis is an integer, got {axis}; write {axis:d} for {axis}.")
+    return normalize_axis_index(axis, x.ndim)
+
+
 def _order(x: Any, axis: int, kind: str | None) -> Any:
     """np.argsort. A stable sort of floats takes three times as long as another, and only ties tell them
     apart; NaNs count as ties here."""
@@ -368,7 +375,7 @@ def sort(x: Any, axis: int | None = -1, kind: str | None = None, *, stable: bool
         np.sort(np.empty(0), kind=kind, stable=stable)  # type: ignore[arg-type]  # NumPy checks it
     if axis is None:
         return sort(np.reshape(x, (-1,)), 0)
-    axis = normalize_axis_index(axis, x.ndim)
+    axis = _sorted_axis(axis, x)
     order = run(argsort_op, (x,), {"axis": axis, "kind": "stable"})
     return run(take_along_op, (x, order), {"axis": axis, "once": True})
 
@@ -389,7 +396,9 @@ for _f in (np.argmax, np.argmin, np.all, np.any, np.count_nonzero):
 def argsort(x: Any, axis: int | None = -1, kind: Any = None, *, stable: bool = False) -> Any:
     if kind is not None:
         np.argsort(np.empty(0), kind=kind)  # raises if there is none of this name
-    return argsort_op(x, axis=axis, kind="stable" if stable else kind)
+    if axis is None or not x.ndim:  # a number is one element
+        x, axis = np.reshape(x, (-1,)), 0 if axis is None else axis
+    return argsort_op(x, axis=_sorted_axis(axis, x), kind="stable" if stable else kind)
 
 
 register(

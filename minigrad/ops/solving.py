@@ -84,6 +84,11 @@ def _solved(a: Any, b: Any) -> Any:
 
 def solve(a: Any, b: Any) -> Any:
     a, b = _square(a, "solve"), _array(b, "np.linalg.solve")
+    if not b.ndim or a.shape[-1] != b.shape[-2:][0]:
+        raise np.linalg.LinAlgError(
+            "np.linalg.solve(a, b) needs a (..., n, n) and b (n,) or (..., n, k), got shapes "
+            f"{a.shape} and {b.shape}."
+        )
     if a.ndim == 2 and b.ndim == 1 and current.mode.capturing is None:  # vmap needs an op that broadcasts
         return run(_solve_vector, (a, b), {})
     if b.ndim == 1:
@@ -103,10 +108,10 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
         a = np.transpose(a, [k for k in range(a.ndim) if k not in last] + last)
     shape = a.shape[b.ndim - a.ndim :]  # of all axes if b has as many, as in NumPy
     size = int(np.prod(shape))
-    if a.size != size * size:
+    if a.size != size * size or b.size != size:
         raise np.linalg.LinAlgError(
             f"np.linalg.tensorsolve(a, b, axes={axes}): the leading axes of a, as many as b has, must hold "
-            f"as many elements as the others, got shapes {a.shape} and {b.shape}."
+            f"as many elements as the others, and as b, got shapes {a.shape} and {b.shape}."
         )
     return np.reshape(solve(np.reshape(a, (size, size)), np.reshape(b, (-1,))), shape)
 
