@@ -40,13 +40,11 @@ def _running_sum(x: Any, axis: int, backwards: bool = False) -> Any:
 cumsum_op: Op = linear_op(
     "cumsum",
     _running_sum,
-    lambda g, x, axis, backwards=False: cumsum_op(g, axis=axis, backwards=not backwards),
+    pull=lambda g, y, x, axis, backwards=False: run(
+        cumsum_op, (g,), {"axis": axis, "backwards": not backwards}
+    ),
     batched=True,
 )
-# as in `total`
-cumsum_op.pulls = [
-    lambda g, y, x, axis, backwards=False: run(cumsum_op, (g,), {"axis": axis, "backwards": not backwards})
-]
 
 # Products and the like, by doubling
 

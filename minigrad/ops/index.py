@@ -50,12 +50,10 @@ def _result_ndim(shape: tuple[int, ...], index: tuple[Any, ...]) -> int:
 getitem_op: Op = linear_op(
     "getitem",
     lambda x, index: x[index],
-    lambda g, x, index: place_op(g, shape=x.shape, index=index),
+    pull=lambda g, y, x, index: run(place_op, (g,), {"shape": x.shape, "index": index}),
     push=lambda t, x, index: t[(..., *full_index(index, x.shape))],
     batched=True,
 )
-# as in `total`
-getitem_op.pulls = [lambda g, y, x, index: run(place_op, (g,), {"shape": x.shape, "index": index})]
 place_op: Op = linear_op(
     "place",
     _into_zeros,
@@ -91,9 +89,9 @@ def _with_length(n: int, shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
     return (*shape[:axis], n, *shape[axis + 1 :])
 
 
-diff_op: Op = linear_op("diff", _difference, _undone, batched=True)  # of an axis that is not empty
-# as in `total`
-diff_op.pulls = [lambda g, y, x, axis: _undone(g, x, axis)]
+diff_op = linear_op(  # of an axis that is not empty
+    "diff", _difference, pull=lambda g, y, x, axis: _undone(g, x, axis), batched=True
+)
 
 # Advanced indexing: the transpose adds g back, so an element that is picked several times gets a sum.
 
@@ -298,15 +296,10 @@ def _add_along(g: Any, indices: Any, *, axis: int, shape: tuple[int, ...], once:
 take_along_op: Op = linear_op(
     "take_along_axis",
     _along,
-    lambda g, x, indices, **how: put_along_op(g, indices, shape=x.shape, **how),
+    pull=lambda g, y, x, indices, **how: run(put_along_op, (g, indices), {"shape": x.shape, **how}),
     push=lambda t, x, indices, **how: take_along_op(t, indices, **how),
     others=1,
 )
-# as in `total`
-take_along_op.pulls = [
-    lambda g, y, x, indices, **how: run(put_along_op, (g, indices), {"shape": x.shape, **how}),
-    None,
-]
 put_along_op: Op = linear_op(
     "add_along_axis",
     _add_along,
