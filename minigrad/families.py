@@ -1,5 +1,4 @@
-"""The three families almost every op belongs to, and how each gets both derivative modes from one line of
-calculus.
+"""The three families of nearly every op, and how each gets both modes from one line of calculus.
 
 elementwise   give the function and its partial derivatives;  push: t·∂,  pull: g·∂ over broadcast axes
 linear        give the function and its transpose;            push: f(t),  pull: the transpose of g
@@ -108,8 +107,9 @@ def constant_op(function: Any, name: str = "") -> Op:
 def linear_op(
     name: str,
     function: Rule,
-    transpose: Rule,
+    transpose: Any = None,
     *,
+    pull: Rule | None = None,
     push: Rule | None = None,
     others: int = 0,
     batched: bool = False,
@@ -119,8 +119,8 @@ def linear_op(
     Args:
         function: `function(x, *others, **params)`.
         transpose: `transpose(g, x, *others, **params)`, which may use only the shape of `x`.
-        push: `push(t, x, *others, **params)`, for functions that cannot take a `t` with extra leading axes;
-            by default the function itself.
+        pull: `pull(g, y, x, *others, **params)`, in place of the transpose: it saves a call.
+        push: `push(t, x, *others, **params)`; by default `function`, which then takes extra leading axes.
         others: how many further inputs there are (indices, conditions); they have no derivative.
         batched: both directions work with extra leading axes.
 
@@ -128,13 +128,14 @@ def linear_op(
     >>> float(double(1.5))
     3.0
     """
+    if (transpose is None) == (pull is None):
+        raise TypeError(f"linear_op({name!r}, function, transpose) takes a transpose or pull=, one of them.")
     forward_push = push or (lambda t, x, *others, **params: op(t, *others, **params))
-    rest: list[Rule | None] = [None] * others
     op = Op(
         name,
         function,
-        pulls=[lambda g, y, *args, **params: transpose(g, *args, **params), *rest],
-        pushes=[lambda t, y, *args, **params: forward_push(t, *args, **params), *rest],
+        pulls=[pull or (lambda g, y, *args, **params: transpose(g, *args, **params)), *[None] * others],
+        pushes=[lambda t, y, *args, **params: forward_push(t, *args, **params), *[None] * others],
         batched=batched,
     )
     LINEAR.add(op)

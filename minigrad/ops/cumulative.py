@@ -40,13 +40,11 @@ def _running_sum(x: Any, axis: int, backwards: bool = False) -> Any:
 cumsum_op: Op = linear_op(
     "cumsum",
     _running_sum,
-    lambda g, x, axis, backwards=False: cumsum_op(g, axis=axis, backwards=not backwards),
+    pull=lambda g, y, x, axis, backwards=False: run(
+        cumsum_op, (g,), {"axis": axis, "backwards": not backwards}
+    ),
     batched=True,
 )
-# as in `total`
-cumsum_op.pulls = [
-    lambda g, y, x, axis, backwards=False: run(cumsum_op, (g,), {"axis": axis, "backwards": not backwards})
-]
 
 # Products and the like, by doubling
 
@@ -63,14 +61,14 @@ def _by_doubling(ufunc: Any, x: Any, axis: int) -> Any:
 # place in question, share its derivative.
 
 
-def _in_runs(x: Any, run: Any, axis: int, backwards: bool) -> Any:
-    """The running sums of x within each run: stretches of one number in `run`."""
+def _in_runs(x: Any, runs: Any, axis: int, backwards: bool) -> Any:
+    """The running sums of x within each run: stretches of one number in `runs`."""
     if backwards:
-        return _flipped(_in_runs(_flipped(x, axis), _flipped(run, axis), axis, False), axis)
+        return _flipped(_in_runs(_flipped(x, axis), _flipped(runs, axis), axis, False), axis)
     n, step = x.shape[axis], 1
     while step < n:
         later, before = cut(axis, step, None), cut(axis, 0, n - step)
-        taken_in = x[later] + np.where(run[later] == run[before], x[before], 0)
+        taken_in = x[later] + np.where(runs[later] == runs[before], x[before], 0)
         x, step = np.concatenate([x[cut(axis, 0, step)], taken_in], axis=axis), 2 * step
     return x
 
@@ -78,7 +76,7 @@ def _in_runs(x: Any, run: Any, axis: int, backwards: bool) -> Any:
 sum_in_runs: Op = linear_op(
     "sum_in_runs",
     _in_runs,
-    lambda g, x, run, axis, backwards: sum_in_runs(g, run, axis=axis, backwards=not backwards),
+    lambda g, x, runs, axis, backwards: sum_in_runs(g, runs, axis=axis, backwards=not backwards),
     others=1,
     batched=True,
 )
@@ -96,16 +94,16 @@ _run_numbers = constant_op(
 
 def _running_extremum(ufunc: Any, name: str) -> Callable[..., Any]:
     def shares(y: Any, x: Any, axis: int) -> tuple[Any, Any, Any]:
-        run, hit = _run_numbers(y, axis=axis), np.equal(x, y).astype(y.dtype)
-        return run, hit, sum_in_runs(hit, run, axis=axis, backwards=False)
+        runs, hit = _run_numbers(y, axis=axis), np.equal(x, y).astype(y.dtype)
+        return runs, hit, sum_in_runs(hit, runs, axis=axis, backwards=False)
 
     def pull(g: Any, y: Any, x: Any, axis: int) -> Any:
-        run, hit, among = shares(y, x, axis)
-        return select(sum_in_runs(g / among, run, axis=axis, backwards=True), hit)
+        runs, hit, among = shares(y, x, axis)
+        return select(sum_in_runs(g / among, runs, axis=axis, backwards=True), hit)
 
     def push(t: Any, y: Any, x: Any, axis: int) -> Any:
-        run, hit, among = shares(y, x, axis)
-        return sum_in_runs(select(t, hit), run, axis=axis, backwards=False) / among
+        runs, hit, among = shares(y, x, axis)
+        return sum_in_runs(select(t, hit), runs, axis=axis, backwards=False) / among
 
     op = Op(name, lambda x, axis: ufunc.accumulate(x, axis), pulls=(pull,), pushes=(push,), batched=True)
     return lambda x, axis: op(x, axis=axis)

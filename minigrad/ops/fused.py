@@ -76,8 +76,13 @@ def _centred(x: Any, out: Any = None) -> Any:
     together; where they do not, each row gets its own.
     """
     values = x if x.dtype.kind == "f" else np.real(x)
-    top = values.item(values.argmax())  # half the time of a maximum; both give NaN where there is one
-    if not top - values.item(values.argmin()) < (16 if values.itemsize > 2 else 2):
+    if (
+        values.size <= 1 << 14 and values.flags.c_contiguous
+    ):  # then up to four times as quick as maximum.reduce
+        top, low = values.item(values.argmax()), values.item(values.argmin())
+    else:  # both give NaN where there is one
+        top, low = np.maximum.reduce(values, axis=None).item(), np.minimum.reduce(values, axis=None).item()
+    if not top - low < (16 if values.itemsize > 2 else 2):
         if x.shape[1] < 64:  # NumPy takes up to nine times as long along short rows
             top = np.maximum.reduce(np.ascontiguousarray(values.T), axis=0)[:, None]
         else:

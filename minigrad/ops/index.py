@@ -50,12 +50,10 @@ def _result_ndim(shape: tuple[int, ...], index: tuple[Any, ...]) -> int:
 getitem_op: Op = linear_op(
     "getitem",
     lambda x, index: x[index],
-    lambda g, x, index: place_op(g, shape=x.shape, index=index),
+    pull=lambda g, y, x, index: run(place_op, (g,), {"shape": x.shape, "index": index}),
     push=lambda t, x, index: t[(..., *full_index(index, x.shape))],
     batched=True,
 )
-# as in `total`
-getitem_op.pulls = [lambda g, y, x, index: run(place_op, (g,), {"shape": x.shape, "index": index})]
 place_op: Op = linear_op(
     "place",
     _into_zeros,
@@ -76,9 +74,9 @@ def _difference(x: Any, axis: int) -> Any:
 
 def _undone(g: Any, x: Any, axis: int) -> Any:
     """Each element is in the difference before it, and with a minus in the one after it."""
-    if g.__class__ is not np.ndarray:
+    if g.__class__ is not np.ndarray:  # the same bits as below, signs of zeros too
         edge = np.zeros(_with_length(1, g.shape, axis), g.dtype)
-        return -run(diff_op, (np.concatenate([edge, g, edge], axis=axis),), {"axis": axis})
+        return np.concatenate([edge, g], axis=axis) - np.concatenate([g, edge], axis=axis)
     c = np.zeros(_with_length(x.shape[axis], g.shape, axis), g.dtype)
     c[cut(axis, 1, None)] = g
     c[cut(axis, None, -1)] -= g
@@ -91,9 +89,9 @@ def _with_length(n: int, shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
     return (*shape[:axis], n, *shape[axis + 1 :])
 
 
-diff_op: Op = linear_op("diff", _difference, _undone, batched=True)  # of an axis that is not empty
-# as in `total`
-diff_op.pulls = [lambda g, y, x, axis: _undone(g, x, axis)]
+diff_op = linear_op(  # of an axis that is not empty
+    "diff", _difference, pull=lambda g, y, x, axis: _undone(g, x, axis), batched=True
+)
 
 # Advanced indexing: the transpose adds g back, so an element that is picked several times gets a sum.
 
@@ -298,15 +296,10 @@ def _add_along(g: Any, indices: Any, *, axis: int, shape: tuple[int, ...], once:
 take_along_op: Op = linear_op(
     "take_along_axis",
     _along,
-    lambda g, x, indices, **how: put_along_op(g, indices, shape=x.shape, **how),
+    pull=lambda g, y, x, indices, **how: run(put_along_op, (g, indices), {"shape": x.shape, **how}),
     push=lambda t, x, indices, **how: take_along_op(t, indices, **how),
     others=1,
 )
-# as in `total`
-take_along_op.pulls = [
-    lambda g, y, x, indices, **how: run(put_along_op, (g, indices), {"shape": x.shape, **how}),
-    None,
-]
 put_along_op: Op = linear_op(
     "add_along_axis",
     _add_along,
@@ -343,6 +336,13 @@ def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
     return x[(slice(None),) * axis + (picked,)]
 
 
+def _sorted_axis(axis: Any, x: Any) -> int:
+    """The axis counted from the front."""
+    if axis.__class__ is bool:
+        raise TypeError(f"axis is an integer, got {axis}; write {axis:d} for {axis}.")
+    return normalize_axis_index(axis, x.ndim)
+
+
 def _order(x: Any, axis: int, kind: str | None) -> Any:
     """np.argsort. A stable sort of floats takes three times as long as another, and only ties tell them
     apart; NaNs count as ties here."""
@@ -368,7 +368,7 @@ def sort(x: Any, axis: int | None = -1, kind: str | None = None, *, stable: bool
         np.sort(np.empty(0), kind=kind, stable=stable)  # type: ignore[arg-type]  # NumPy checks it
     if axis is None:
         return sort(np.reshape(x, (-1,)), 0)
-    axis = normalize_axis_index(axis, x.ndim)
+    axis = _sorted_axis(axis, x)
     order = run(argsort_op, (x,), {"axis": axis, "kind": "stable"})
     return run(take_along_op, (x, order), {"axis": axis, "once": True})
 
@@ -389,7 +389,9 @@ for _f in (np.argmax, np.argmin, np.all, np.any, np.count_nonzero):
 def argsort(x: Any, axis: int | None = -1, kind: Any = None, *, stable: bool = False) -> Any:
     if kind is not None:
         np.argsort(np.empty(0), kind=kind)  # raises if there is none of this name
-    return argsort_op(x, axis=axis, kind="stable" if stable else kind)
+    if axis is None or not x.ndim:  # a number is one element
+        x, axis = np.reshape(x, (-1,)), 0 if axis is None else axis
+    return argsort_op(x, axis=_sorted_axis(axis, x), kind="stable" if stable else kind)
 
 
 register(

@@ -157,7 +157,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 def _integers(axes: Any) -> Any:
     """The same axes; a bool among them is refused, as NumPy does in a list of axes."""
     if isinstance(axes, list | tuple) and not {bool, np.bool}.isdisjoint(map(type, axes)):
-        raise TypeError(f"axes are integers, got {axes}")
+        raise TypeError(f"axes are integers, got {axes}; write 1 for True.")
     return axes
 
 

@@ -199,9 +199,9 @@ def _diagonal(v: Any, k: Any = 0) -> Any:
 
 
 def _tiled(A: Any, reps: Any) -> Any:
-    if A.ndim != 1 or reps.__class__ is not int or reps < 1:
+    if A.ndim != 1 or reps.__class__ is not int or not 1 <= reps <= 16:
         return np.tile(A, reps)
-    return np.concatenate((A,) * reps)
+    return np.concatenate((A,) * reps)  # of many, the tuple takes longer than all of np.tile
 
 
 QUICK: dict[Any, Any] = {

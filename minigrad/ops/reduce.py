@@ -102,9 +102,9 @@ def _sum(x: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
     return np.add.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]  # the stubs want a literal bool
 
 
-total = linear_op("sum", _sum, _spread, batched=True)
-# nearly every loss is a sum, and parameters by name take half the time
-total.pulls = [lambda g, y, x, axis, keepdims=False: _spread(g, x, axis, keepdims)]
+total = linear_op(  # nearly every loss is a sum, and parameters by name take half the time
+    "sum", _sum, pull=lambda g, y, x, axis, keepdims=False: _spread(g, x, axis, keepdims), batched=True
+)
 
 
 def _folded(axis: Axis, ndim: int) -> tuple[int, ...]:
@@ -130,11 +130,9 @@ def _count(x: Any, axis: tuple[int, ...]) -> int:
 mean_op = linear_op(
     "mean",
     lambda x, axis, keepdims: run(total, (x,), {"axis": axis, "keepdims": keepdims}) / _count(x, axis),
-    lambda g, x, axis, keepdims: _spread(g / _count(x, axis), x, axis, keepdims),
+    pull=lambda g, y, x, axis, keepdims: _spread(g / _count(x, axis), x, axis, keepdims),
     batched=True,
 )
-# as in `total`
-mean_op.pulls = [lambda g, y, x, axis, keepdims: _spread(g / _count(x, axis), x, axis, keepdims)]
 
 
 def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:

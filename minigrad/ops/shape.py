@@ -29,12 +29,10 @@ def lead(t: Any, x: Any) -> tuple[int, ...]:
 reshape_op = linear_op(
     "reshape",
     lambda x, shape: x.reshape(shape),
-    lambda g, x, shape: g.reshape(lead_of(g, shape) + x.shape),
+    pull=lambda g, y, x, shape: g.reshape(lead_of(g, shape) + x.shape),
     push=lambda t, x, shape: np.reshape(t, lead(t, x) + shape),
     batched=True,
 )
-# as in `total`
-reshape_op.pulls = [lambda g, y, x, shape: g.reshape(lead_of(g, shape) + x.shape)]
 
 
 _WHOLE = frozenset({int})
@@ -138,9 +136,7 @@ def _turned(ndim: int) -> tuple[int, ...]:
     return tuple(range(ndim))[::-1]
 
 
-transpose_op = linear_op("transpose", _moved, lambda g, x, axes: _moved(g, _back(axes)), batched=True)
-# as in `total`
-transpose_op.pulls = [lambda g, y, x, axes: _moved(g, _back(axes))]
+transpose_op = linear_op("transpose", _moved, pull=lambda g, y, x, axes: _moved(g, _back(axes)), batched=True)
 
 
 def transpose(x: Any, axes: Any = None) -> Any:

@@ -41,11 +41,17 @@ def _square(x: Any, call: str) -> Any:
 
 # Equations. For a·y = b: a·dy = db − da·y, so with h = a⁻ᵀ·g: ∂b = h, ∂a = −h·yᵀ.
 
+
+def _minus_outer(h: Any, y: Any) -> Any:
+    """−h·yᵀ. Of one column it is a product without a sum, so that zeros have the signs of `_solve_vector`."""
+    return h * -y.mT if y.shape[-1] == 1 else -np.matmul(h, y.mT)
+
+
 _solve: Op = Op(
     "solve",
     lambda a, b: np.linalg.solve(a, b),
     pulls=(
-        lambda g, y, a, b: -np.matmul(_solve(a.mT, g), y.mT),
+        lambda g, y, a, b: _minus_outer(_solve(a.mT, g), y),
         lambda g, y, a, b: _solve(a.mT, g),
     ),
     pushes=(lambda t, y, a, b: -_solve(a, np.matmul(t, y)), lambda t, y, a, b: _solve(a, t)),
@@ -78,6 +84,11 @@ def _solved(a: Any, b: Any) -> Any:
 
 def solve(a: Any, b: Any) -> Any:
     a, b = _square(a, "solve"), _array(b, "np.linalg.solve")
+    if not b.ndim or a.shape[-1] != b.shape[-2:][0]:
+        raise np.linalg.LinAlgError(
+            "np.linalg.solve(a, b) needs a (..., n, n) and b (n,) or (..., n, k), got shapes "
+            f"{a.shape} and {b.shape}."
+        )
     if a.ndim == 2 and b.ndim == 1 and current.mode.capturing is None:  # vmap needs an op that broadcasts
         return run(_solve_vector, (a, b), {})
     if b.ndim == 1:
@@ -97,10 +108,10 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
         a = np.transpose(a, [k for k in range(a.ndim) if k not in last] + last)
     shape = a.shape[b.ndim - a.ndim :]  # of all axes if b has as many, as in NumPy
     size = int(np.prod(shape))
-    if a.size != size * size:
+    if a.size != size * size or b.size != size:
         raise np.linalg.LinAlgError(
             f"np.linalg.tensorsolve(a, b, axes={axes}): the leading axes of a, as many as b has, must hold "
-            f"as many elements as the others, got shapes {a.shape} and {b.shape}."
+            f"as many elements as the others, and as b, got shapes {a.shape} and {b.shape}."
         )
     return np.reshape(solve(np.reshape(a, (size, size)), np.reshape(b, (-1,))), shape)
 

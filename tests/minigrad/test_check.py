@@ -86,3 +86,16 @@ def test_right_functions_pass_at_order_4():
 def test_bad_order(order):
     with pytest.raises(ValueError, match="order"):
         check_derivatives(np.sin, X, order=order)
+
+
+@pytest.mark.parametrize("rules", [{}, {"transpose": lambda g, x: 2 * g, "pull": lambda g, y, x: 2 * g}])
+def test_a_linear_op_takes_one_rule_backwards(rules):
+    with pytest.raises(
+        TypeError, match=r"linear_op\('twice', function, transpose\) takes a transpose or pull="
+    ):
+        linear_op("twice", lambda x: 2 * x, **rules)
+
+
+def test_a_pull_of_a_linear_op_stands_for_its_transpose():
+    twice = linear_op("twice", lambda x: 2 * x, pull=lambda g, y, x: twice(g), batched=True)
+    check_derivatives(lambda x: np.sin(twice(x)), np.array([0.3, -1.2]))

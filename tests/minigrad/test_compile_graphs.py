@@ -42,8 +42,11 @@ def assert_alike(found, expected, exact, wide):
 
 
 def assert_same(a, b):
-    if not np.array_equal(a, b):  # `assert_array_equal` takes six times as long
+    if a.tobytes() != b.tobytes():  # NaNs may differ in their bits, zeros must not
         np.testing.assert_array_equal(a, b)
+        for part in (np.real, np.imag):
+            zero = part(a) == 0
+            np.testing.assert_array_equal(np.signbit(part(a)[zero]), np.signbit(part(b)[zero]))
 
 
 def check(f, draws, exact=False, reference=eager, wide=True):
@@ -69,6 +72,16 @@ def check(f, draws, exact=False, reference=eager, wide=True):
         for y, copy in zip(found, copies, strict=True):
             assert_same(y, copy)
     return compiled
+
+
+@pytest.mark.parametrize("dtype", [np.float32, float, complex])
+def test_zeros_of_other_signs_are_not_the_same(dtype):
+    zero = np.zeros(1, dtype)
+    nan = zero * np.nan
+    assert_same(np.append(zero, nan), np.append(zero, -nan))
+    for other in (-zero, -np.conj(zero)):
+        with pytest.raises(AssertionError):
+            assert_same(zero, other)
 
 
 # of a real matrix; its values decide whether the result is complex, so this is not captured

@@ -85,6 +85,14 @@ def test_the_curvature_of_differences():
         np.testing.assert_allclose(mg.hessian(lambda x: np.sum(np.diff(x) ** 3))(row), expected, atol=1e-14)
 
 
+@pytest.mark.parametrize("shape", [(4,), (2, 3)])
+@pytest.mark.parametrize("weight", [1.0, -1.0, 0.0])
+def test_compiled_differences_have_the_signs_of_zero(shape, weight):
+    x = np.sort(np.random.default_rng(0).integers(0, 2, shape)).astype(float)
+    gradient = mg.grad(lambda x: np.sum(weight * np.diff(x) ** 2))
+    assert mg.compile(gradient)(x).tobytes() == gradient(x).tobytes()
+
+
 @pytest.mark.parametrize(("indices", "expected"), [([1, 1, 0], [4, 3, 0]), ([2, 2, 2], [0, 0, 7])])
 def test_an_element_taken_twice_adds_up_its_derivatives(indices, expected):
     weights = np.array([1.0, 2.0, 4.0])

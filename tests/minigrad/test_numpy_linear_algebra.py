@@ -34,6 +34,14 @@ def test_eigenvalues_of_a_real_matrix_are_not_compiled(row):
         compile(loss)(*xs)
 
 
+@pytest.mark.parametrize("n", [2, 3, 8])
+@pytest.mark.parametrize("wrt", [0, 1])
+def test_a_compiled_solve_has_the_signs_of_zero(n, wrt):
+    a, b, w = np.diag(np.arange(1.0, n + 1)), np.resize([1.0, 0.0, -2.0], n), np.resize([1.0, 0.0, -1.0], n)
+    gradient = grad(lambda a, b: np.sum(la.solve(a, b) * w), wrt)
+    assert compile(gradient)(a, b).tobytes() == gradient(a, b).tobytes()
+
+
 def test_a_compiled_least_squares_problem_minds_its_rank():
     def loss(a, b):
         x, residuals, rank, s = la.lstsq(a, b)
@@ -447,6 +455,9 @@ ERRORS = {
     r"np\.linalg\.lstsq needs a \(m, n\)": lambda: la.lstsq(leaf(a33), np.ones(2)),
     r"tensorinv\(ind=\.\.\.\) must be positive": lambda: la.tensorinv(leaf(a33), ind=0),
     r"np\.linalg\.tensorsolve\(a, b, axes=None\)": lambda: la.tensorsolve(leaf(a23), np.ones(2)),
+    r"as b, got shapes \(2, 2\) and \(1,\)": lambda: la.tensorsolve(leaf(np.ones((2, 2))), np.ones(1)),
+    r"^np\.linalg\.solve.* shapes \(2, 2\) and \(3,\)": lambda: la.solve(leaf(np.eye(2)), np.ones(3)),
+    r"^np\.linalg\.solve.* shapes \(2, 2\) and \(\)": lambda: la.solve(leaf(np.eye(2)), 1.0),
     r"np\.linalg\.multi_dot needs at least two arrays, got 1": lambda: la.multi_dot([leaf(a33)]),
     r"multi_dot needs matrices, and vectors only at the ends": lambda: la.multi_dot([leaf(a33), a33[0], a33]),
     r"takes rcond= or rtol=": lambda: la.pinv(leaf(a33), 1e-3, rtol=1e-3),
@@ -535,7 +546,7 @@ def test_only_a_zero_cotangent_of_a_norm_wins(x, g):
     close(pullback(np.array(g))[0], expected, rtol=1e-15)
 
 
-@pytest.mark.parametrize("reps", [0, 1, True, np.int64(2), (2, 2)])
+@pytest.mark.parametrize("reps", [0, 1, True, np.int64(2), (2, 2), 16, 17])
 def test_a_vector_is_tiled_as_by_numpy(reps):
     x = np.arange(3.0)
     y = np.tile(leaf(x), reps)

@@ -3,6 +3,7 @@
 import copy
 import math
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from minigrad import (
     value_and_grad,
     vjp,
 )
+from minigrad.ops.fused import centred_op
 from tests.problems import leaf
 
 
@@ -377,9 +379,48 @@ def test_norm_of_whole_numbers_and_axes_of_tensordot():
             np.tensordot(x, np.ones((2, 3)), axes=axes)
     for axes in (([True], [0]), ([1], [False]), ([0, np.True_], [1, 0])):
         for array in (x, x.data):
-            with pytest.raises((TypeError, ValueError)):
+            with pytest.raises((TypeError, ValueError), match=None if array is not x else "integer"):
                 np.tensordot(array, np.ones((3, 2)), axes=axes)
+    with pytest.raises(
+        TypeError, match=r"^np.tensordot: axes are integers, got \[True\]; write 1 for True.$"
+    ):
+        np.tensordot(x, np.ones((3, 2)), axes=([True], [0]))
     assert np.tensordot(x, np.ones((3, 2)), axes=np.int64(1)).shape == (2, 2)
+
+
+@pytest.mark.parametrize("sort", [np.sort, np.argsort])
+def test_a_sort_takes_a_number_as_its_axis(sort):
+    with pytest.raises(
+        TypeError, match=rf"^np.{sort.__name__}: axis is an integer, got True; write 1 for True"
+    ):
+        sort(Tensor(np.ones((2, 3))), axis=True)
+    with pytest.raises(ValueError, match="axis 2 is out of bounds"):
+        sort(Tensor(np.ones((2, 3))), axis=2, stable=True)
+
+
+@pytest.mark.parametrize("stable", [False, True])
+@pytest.mark.parametrize("x", [np.array([[3.0, 1.0], [0.0, 2.0]]), np.arange(600.0).reshape(2, 300), 5.0])
+def test_argsort_of_all_elements_is_numpys(x, stable):
+    for y in (x, -np.asarray(x)):
+        found, expected = np.argsort(Tensor(y), axis=None, stable=stable), np.argsort(y, None, stable=stable)
+        assert (found.shape, found.data.tolist()) == (expected.shape, expected.tolist())
+
+
+def peak_bytes(call):
+    """The most memory that is taken at once during the call."""
+    call()
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_tiles_and_centred_columns_take_no_memory_beside_the_result():
+    assert 8e5 < peak_bytes(lambda: np.tile(Tensor([1.0]), 10**5)) < 9e5
+    columns = np.asfortranarray(np.ones((10**4, 10)))
+    assert peak_bytes(lambda: centred_op.forward(columns, columns)) < 1e5
 
 
 def test_an_overflow_of_a_number_stays_one():
