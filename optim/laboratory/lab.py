@@ -151,6 +151,8 @@ def _of_model(model: Any, loss: Any, data: Any, order: Callable[[int], Any]) -> 
             got += ". Pass the targets too"
         raise TypeError(f"`{CALL}` of a model needs data=(X, y), got {got}.")
     X, y = (np.asarray(numeric(part, "`lab(data=...)`")) for part in data)
+    if not X.size:
+        raise ValueError(f"`lab(data=...)` needs rows, got X of shape {X.shape}. Pass at least one.")
     return net_problem(model, loss, X, y, order=order(len(X)) if X.ndim else None)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import Tensor
-from minigrad.extend import data_of, data_text, numeric
+from minigrad.extend import data_of, data_text, numeric, recorded_function
 from optim.base.loss import not_one_number
 from optim.laboratory.contents import Problem
 from optim.laboratory.printed import forward_script, objective_script
@@ -45,8 +45,8 @@ def function_problem(
         with np.errstate(all="ignore"):
             found = f(w)
     except (IndexError, TypeError, ValueError) as error:
-        if isinstance(error, TypeError) and "positional argument" not in str(error):  # as of g(*w)
-            raise
+        if not isinstance(error, IndexError) and not any(words in str(error) for words in _OF_SHAPES):
+            raise  # f's own words
         raise _wrong_start(w, error) from error
     value = np.asarray(found.data if isinstance(found, Tensor) else found)
     if value.shape == w.shape == (1,):
@@ -58,18 +58,21 @@ def function_problem(
         raise not_one_number(CALL, "f", found)
     if not np.isfinite(value):
         raise ValueError(f"`{CALL}`: f must be finite at the start, got {value} at {w.numpy()}.")
-    if 0 < (read := _numbers_read(f, w.numpy())) < w.size:
-        raise ValueError(
-            f"`lab(start=...)` has {w.size} numbers, and f depends on none after the first {read}. Pass "
-            f"{read}."
-        )
     points = minima if isinstance(minima, Sequence | np.ndarray) else [minima]
     marks = [_mark(point, w.size) for point in points]
     leaves = [("w", w)]
     box = _region(region, w.size)
     if w.size > 2 and not says:
         says = f"f has {w.size} numbers, and a map has two axes: the page shows the losses."
-    return problem_of(lambda: f(w), leaves, name=name, says=says, region=box, minima=marks), leaves
+    problem = problem_of(lambda: f(w), leaves, name=name, says=says, region=box, minima=marks)
+    if (read := _numbers_read(f, w.numpy())) < w.size:
+        raise ValueError(
+            f"`lab(start=...)` has {w.size} numbers, and f takes none after the first {read}. Pass {read}."
+        )
+    return problem, leaves
+
+
+_OF_SHAPES = ("positional argument", "to unpack", "broadcast", "core dimension")  # errors of a wrong start
 
 
 def _wrong_start(w: Tensor, error: Exception) -> Exception:
@@ -79,28 +82,19 @@ def _wrong_start(w: Tensor, error: Exception) -> Exception:
 
 
 def _numbers_read(f: Callable[[Any], Any], start: Any) -> int:
-    """How many numbers f depends on, as far as the last of these: another value of it, or NaN, changes the
-    loss at the start or near to it. All of them for a number."""
-    rng, read = np.random.default_rng(0), int(start.size)
-    near = [start, *(start + (1 + np.abs(start)) * rng.normal(size=(8, *start.shape)))]
-
-    def matters(i: int, w: Any) -> bool:
-        losses = [
-            _value(f, np.where(np.arange(w.size) == i, x, w)) for x in (w[i], w[i] + 1, w[i] - 99, np.nan)
-        ]
-        return not all(np.array_equal(loss, losses[0]) for loss in losses)
-
-    while start.ndim and read and not any(matters(read - 1, w) for w in near):
-        read -= 1
-    return read
-
-
-def _value(f: Callable[[Any], Any], w: Any) -> Any:
-    try:
-        with np.errstate(all="ignore"):
-            return data_of(f(Tensor(w)))
-    except Exception:  # it need not be defined there
-        return np.nan
+    """How many numbers f takes, if it takes them one by one, as w[0] and w[1]: as many as the last that it
+    takes. All of them if anything else is done with w."""
+    found = recorded_function(f, CALL, (start,), {})
+    w, places = found.lines.inputs[0], np.arange(start.size)
+    taken: list[Any] = []
+    for line in found.lines.lines:
+        if any(x is w for x in line.args):
+            if line.op.name != "getitem" or len(line.args) > 1:
+                return int(start.size)
+            taken.append(np.ravel(places[line.params["index"]]))
+    return (
+        1 + int(np.concatenate(taken).max()) if taken and np.size(np.concatenate(taken)) else int(start.size)
+    )
 
 
 def net_problem(
@@ -133,7 +127,7 @@ def net_problem(
         raise ValueError(f"`lab(data=...)` needs as many rows in X as in y, got {X.shape} and {y.shape}.")
     X, y = (part.astype(np.float64) if part.dtype == np.float32 else part for part in (X, y))
     shape = _tried(model, loss, X, y)
-    view, forward, drawn = _view(model, leaves, X, y, shape)
+    view, forward, drawn = _view(model, loss, leaves, X, y, shape)
     taken = f"all {len(X)} rows" if order is None else f"{len(order[0])} of the {len(X)} rows"
     told = f"A network of {sum(p.size for _, p in leaves)} numbers. Each step takes {taken} of the data"
     told += "." if order is None else ", and the loss is that of the rows of the next step."
@@ -146,15 +140,20 @@ def net_problem(
 
 def _tried(model: Any, loss: Callable[..., Any], X: Any, y: Any) -> tuple[int, ...]:
     """The shape of the model's outputs. A copy is run, because a call may change the model."""
-    trial = deepcopy(model)
+    try:
+        trial = deepcopy(model)
+    except TypeError as error:
+        error.add_note(
+            f"`{CALL}` tries a copy of the model. Take out of it what cannot be copied, such as a file."
+        )
+        raise
     try:
         with np.errstate(all="ignore"):
             outputs = trial(X)
             value = np.asarray(data_of(loss(outputs, y)))
-    except (IndexError, TypeError, ValueError) as error:
-        raise type(error)(
-            f"`{CALL}`: loss(model(X), y) fails on X of {X.shape} and y of {y.shape}: {error}"
-        ) from error
+    except Exception as error:
+        error.add_note(f"`{CALL}`: loss(model(X), y) fails on X of {X.shape} and y of {y.shape}.")
+        raise
     for (name, before), (_, after) in zip(
         *(getattr(x, "named_buffers", list)() for x in (model, trial)), strict=True
     ):
@@ -203,7 +202,8 @@ def _printed(script: Callable[..., str], *args: Any, **options: Any) -> str:
     except (TypeError, ValueError) as error:
         told = str(error).replace(f"{script.__name__}: ", "").replace("the compiled function", "the function")
         told = re.sub(r",? or do not compile it", "", told)  # which nobody did here
-        raise type(error)(f"`{CALL}`: {told}") from None
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"`{CALL}`: {told}") from None
 
 
 def _mark(point: Any, n: int) -> list[float]:
@@ -227,13 +227,13 @@ def _region(region: Any, n: int) -> list[list[float]] | None:
 
 
 def _view(
-    model: Any, leaves: Leaves, X: Any, y: Any, outputs: tuple[int, ...]
+    model: Any, loss: Any, leaves: Leaves, X: Any, y: Any, outputs: tuple[int, ...]
 ) -> tuple[dict[str, Any] | None, str, str]:
     """What the page draws of a net, the script of its outputs, and a sentence on what is not drawn. It draws
     the curve over one input, the border between classes over two, or the share of rows answered rightly."""
     whole = outputs[:1] == y.shape[:1] and y.size == len(y) and len(outputs) <= 2
     width = outputs[1] if len(outputs) == 2 else 1
-    classes = whole and _are_classes(y, width)
+    classes = whole and _are_classes(y, width) and (width > 1 or _takes_logits(loss, y, outputs))
     inputs = X.shape[1] if X.ndim == 2 and X.dtype.kind == "f" else None
     plotted = {"labels": np.ravel(y).astype(float).tolist(), "outputs": width} if whole else {}
     if inputs == 1 and width == 1 and whole:
@@ -272,6 +272,21 @@ def _view(
 def _are_classes(y: Any, width: int) -> bool:
     """Whether y numbers the classes of a net with so many outputs; with one output, 0 and 1."""
     return bool(np.isin(y, range(max(width, 2))).all()) and (width == 1 or y.dtype.kind in "iu")
+
+
+def _takes_logits(loss: Any, y: Any, outputs: tuple[int, ...]) -> bool:
+    """Whether a loss of one output falls all along it for the label 1, and rises for 0, so that no output is
+    wrong for being large. So do losses of logits; squares do not."""
+
+    def losses(label: float) -> Any:
+        labels = np.full_like(y, label)
+        return [float(data_of(loss(np.full(outputs, z), labels))) for z in (-9.0, -2.0, -0.5, 0.5, 2.0, 9.0)]
+
+    try:
+        up, down = np.diff(losses(0)), np.diff(losses(1))
+    except Exception:  # not every loss takes such labels
+        return False
+    return bool((up >= 0).all() and up.any() and (down <= 0).all() and down.any())
 
 
 def _outputs(model: Any, leaves: Leaves, places: Any) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import minigrad
+import models
 import optim
 from minigrad import Tensor
 from models import MLP, BatchNorm, Dropout, Linear, Module, Sequential, cross_entropy, fit, mse_loss
@@ -81,8 +82,8 @@ REFUSED = [  # f or "net", the optimizers, the options, and what the message say
     (bowl, SGD, {"start": 1.0}, "has the shape (), and f fails there"),
     (bowl, SGD, {"start": 1.0}, "A number has no entry w[0]: pass start=(1.0,)."),
     (bowl, SGD, {"start": (1.0,)}, "has the shape (1,), and f fails there"),
-    (bowl, SGD, {"start": (1.0, 2, 3)}, "has 3 numbers, and f depends on none after the first 2. Pass 2."),
-    (lambda w: w[0] + np.maximum(w[1], 9), SGD, {"start": (1.0, 0, 3)}, "on none after the first 2. Pass 2."),
+    (bowl, SGD, {"start": (1.0, 2, 3)}, "has 3 numbers, and f takes none after the first 2. Pass 2."),
+    (lambda w: w[0] + np.maximum(w[1], 9), SGD, {"start": (1.0, 0, 3)}, "none after the first 2. Pass 2."),
     (lambda w: bowl(*[w][:0]), SGD, AT, "has the shape (2,), and f fails there"),
     (
         lambda w: w**2,
@@ -116,6 +117,7 @@ REFUSED = [  # f or "net", the optimizers, the options, and what the message say
         NET | {"data": X},
         "needs data=(X, y), got an array of shape (4, 2) alone. Pass the targets too.",
     ),
+    ("net", SGD, NET | {"data": (X[:0], Y[:0]), "batch_size": 2}, "needs rows, got X of shape (0, 2)"),
     ("net", SGD, NET | {"batch_size": 3}, "`lab(batch_size=...)` must divide the 4 rows, got 3"),
     ("net", SGD, NET | {"batch_size": 0}, "`lab(batch_size=...)` must be a whole number ≥ 1, got 0"),
     ("net", SGD, NET | {"batch_size": 2, "rng": -1}, "`lab(rng=...)` must be a whole number ≥ 0, got -1"),
@@ -125,7 +127,7 @@ REFUSED = [  # f or "net", the optimizers, the options, and what the message say
         "net",
         SGD,
         NET | {"data": (X[:, :1], Y)},
-        "loss(model(X), y) fails on X of (4, 1) and y of (4,): linear",
+        "loss(model(X), y) fails on X of (4, 1) and y of (4,).",
     ),
     ("net", SGD, NET | {"data": (X * np.nan, Y)}, "the loss must be finite at the start, got nan"),
     (Sequential(Linear(2, 2), BatchNorm(2)), SGD, NET, "a call of the model changes layers.1.running_"),
@@ -140,7 +142,7 @@ def test_what_is_refused_is_told(case):
     f, optimizers, options, message = REFUSED[case]
     with pytest.raises((TypeError, ValueError)) as told:
         optim.lab(net()[0] if f == "net" else f, optimizers, **options)
-    assert message in str(told.value)
+    assert message in "\n".join([str(told.value), *getattr(told.value, "__notes__", ())])
 
 
 class Dropped(Module):
@@ -319,7 +321,13 @@ def test_batches_are_those_of_fit():
     [
         ((1,), 1, [0.0, 1, 0, 1], "curve", "network of 2 numbers. Each step takes all 4 rows of the data."),
         ((2,), 2, [0, 1, 0, 1], "border", "Each step takes all 4 rows"),
-        ((2,), 1, [0, 1, 0, 1], "border", "Each step takes all 4 rows"),
+        (
+            (2,),
+            1,
+            [0, 1, 0, 1],
+            None,
+            "of this one it shows the loss",
+        ),  # 0 does not divide what squares learn
         (
             (2,),
             1,
@@ -431,3 +439,59 @@ def test_a_range_of_rounding_becomes_an_axis_that_can_be_read():
         )
         assert low < at < high
         assert 2 <= len(ticks) <= 20
+
+
+class TwoWords(ValueError):
+    def __init__(self, one, other):
+        super().__init__(f"{one} {other}")
+
+
+def raising(error):
+    raise error
+
+
+@pytest.mark.parametrize("error", [
+    TwoWords("not", "so"), ValueError("w must lie between 0 and 1"), np.linalg.LinAlgError("Singular matrix"),
+    TypeError("mine"), KeyError("k"),
+])  # fmt: skip
+def test_errors_of_f_and_of_a_loss_stay_theirs(error):
+    with pytest.raises(type(error)) as told:
+        optim.lab(lambda w: raising(error), SGD, start=(1.0, 2.0))
+    assert told.value is error
+    with pytest.raises(type(error)) as told:
+        optim.lab(Linear(2, 2, rng=0), SGD, loss=lambda z, y: raising(error), data=(X, Y))
+    assert told.value is error
+    assert any("fails on X of (4, 2)" in note for note in error.__notes__)
+
+
+@pytest.mark.parametrize("f", [
+    lambda w: w[0] ** 2 + np.where(w[1] > 20, (w[1] - 20) ** 2, 0.0),  # w[1] matters far from here only
+    lambda w: w[0] ** 2 + 0 * w[1],
+    lambda w: np.sum(w**2),
+    lambda w: w[0] ** 2 + w[-1] ** 2,
+    lambda w: sum(x * x for x in w),
+])  # fmt: skip
+def test_a_function_that_takes_all_numbers_is_never_refused(f):
+    assert data_of(optim.lab(f, SGD, start=(1.0, 1.0)))["problems"]
+
+
+def test_a_model_that_cannot_be_copied_is_told(tmp_path):
+    model = Linear(2, 2, rng=0)
+    with open(tmp_path / "log", "w") as log:
+        model.log = log
+        with pytest.raises(TypeError) as told:
+            optim.lab(model, SGD, loss=cross_entropy, data=(X, Y))
+    assert "such as a file" in told.value.__notes__[0]
+
+
+@pytest.mark.parametrize(("loss", "kind"), [
+    (models.binary_cross_entropy_with_logits, "border"),
+    (lambda z, y: models.binary_cross_entropy_with_logits(z, y, pos_weight=3.0), "border"),
+    (models.mse_loss, None),
+    (models.l1_loss, None),
+])  # fmt: skip
+def test_one_output_draws_a_border_only_if_the_loss_takes_logits(loss, kind):
+    X, y = np.random.default_rng(0).normal(size=(6, 2)), np.array([[0.0], [1], [0], [1], [1], [0]])
+    page = optim.lab(Linear(2, 1, rng=0), SGD, loss=loss, data=(X, y))
+    view = data_of(page)["problems"][0]["view"]
+    assert (view and view["kind"]) == kind
