@@ -220,7 +220,7 @@ def _curvature(
                 "point", "theta", parts[0], _result(to, loss), ["at.set(theta);", "done = 0;", *data.head]
             ),
             Function("slope", "", parts[1], "", data.head),
-            Function("pointGradient", "g", copies, "", [first]),
+            Function("pointGradient", "g", copies, "", [first, *data.head]),
             Function("prepare", "", parts[2], "", data.head),
             Function(
                 "product",

@@ -181,8 +181,12 @@ class Sweep:
         known = self.settings
         for name, value in settings.items():
             if name not in known or value not in known[name]:
-                of = f" of {name!r} are {known[name]}" if name in known else f" settings are {list(known)}"
-                raise ValueError(f"`Sweep.where({name}={value!r})`: there is no such run; the{of}.")
+                of = (
+                    f"values of {name!r} are {known[name]}"
+                    if name in known
+                    else f"settings are {list(known)}"
+                )
+                raise ValueError(f"`Sweep.where({name}={value!r})`: there is no such run; the {of}.")
         found = [run for run in self.runs if settings.items() <= run.settings.items()]
         return Sweep(
             [

@@ -209,3 +209,17 @@ def test_what_is_not_float64_is_refused():
         TypeError, match=r"`objective_script\(leaves=.*\)` needs Tensors of float64, got list"
     ):
         objective_script(lambda: p, [[1.0]])
+
+
+def test_products_of_a_loss_that_is_linear_in_its_unknowns_know_its_data():
+    """The gradient is a copy of the data, and is asked for by itself."""
+    w = Tensor(np.zeros(2), requires_grad=True)
+    script = objective_script(lambda x: np.sum(x[0] * w), [w], (np.array([[3.0, -5.0]]),), curvature=True)
+    found = run(f"""
+    const problem = {script}, g = new Float64Array(2), Hv = new Float64Array(2);
+    problem.point(new Float64Array(2));
+    problem.pointGradient(g);
+    problem.product(new Float64Array([1, 1]), Hv);
+    result = [g, Hv];
+    """)
+    assert found == [[3, -5], [0, 0]]

@@ -58,6 +58,7 @@ function leaderSentence() {
   if (lab.t === 0) return `At the start the loss is ${short(lab.walkers[0].runner.loss)}.`;
   const ends = stopped ? ` ${chosen().label} has stopped at step ${chosen().runner.t}: ${lowered(stopped)}` : "";
   const finite = lab.walkers.filter(({ runner }) => Number.isFinite(runner.loss)), best = finite.sort((a, b) => a.runner.loss - b.runner.loss)[0];
+  if (problemNow().batches && best) return `After ${many}. Each loss is that of the rows that the next step sees.${ends}`;
   if (!best) return `After ${many} every loss is beyond all numbers.${ends}`;
   return lab.walkers.length === 1 ? `After ${many} the loss is ${short(best.runner.loss)}.${ends}` : `After ${many} ${best.label} has the least loss, ${short(best.runner.loss)}.${ends}`;
 }

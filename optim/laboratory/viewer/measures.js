@@ -124,11 +124,11 @@ const methodNamed = (label) => data.methods.findIndex((method) => method.label =
 function showMeasured() {
   const preset = data.presets.find(({ name }) => name === lab.preset);
   $("measured-says").textContent = preset?.measures.length
-    ? "Each number is measured by a run of this page when the preset is opened. The published one is derived in the lecture, or stands in the paper that the gallery names."
+    ? "Each number is measured by a run of this page when the preset is opened. The published one is derived in the lecture, or stands in the paper that the gallery names. ✓ means that they differ by no more than the last number."
     : "Choose a topic of the lecture or the gallery above: its numbers are measured here, beside the published ones.";
   const rows = (preset?.measures ?? []).map(({ what, expected, tolerance }, k) => {
     const x = lab.measured[k] ?? "…", holds = Math.abs(x - expected) <= tolerance + 1e-12 * Math.abs(expected);
-    return [`measure${k}`, what, x, expected, x === "…" ? "" : holds ? "✓" : "differs"];
+    return [`measure${k}`, what, x, expected, Math.max(tolerance, 1e-12 * Math.abs(expected)), x === "…" ? "" : holds ? "✓" : "differs"];
   });
-  fillTable($("measured-table"), rows, ["", "measured", "published", ""]);
+  fillTable($("measured-table"), rows, ["", "measured", "published", "within", ""]);
 }
