@@ -337,7 +337,7 @@ class FirstOrder(Optimizer):
         if not found:
             raise ValueError(
                 f"`{type(self).__name__}.{call}` needs a gradient, and no parameter has one: call "
-                "loss.backward() first, and preview before zero_grad(). To look at a step that was taken, set "
+                "loss.backward() first, and preview before zero_grad(). To see a step that was taken, set "
                 "optimizer.keep_last_step = True before it."
             )
         return found
