@@ -8,7 +8,7 @@ import pytest
 
 import minigrad as mg
 import optim
-from minigrad import Tensor, draw
+from minigrad import Tensor, draw, special
 from minigrad.drawing.graph.collect import collect
 from minigrad.drawing.graph.notation import ATOM, formula
 from minigrad.drawing.graph.walk import operations_behind
@@ -156,7 +156,8 @@ class Reader:
             else:
                 args.append(self.sums())
             self.take(",")
-        function = CALLS.get(name) or getattr(np, name, None) or getattr(elementwise, name)
+        named_here = (vars(place).get(name) for place in (np, elementwise, special))
+        function = CALLS.get(name) or next(f for f in named_here if f is not None)
         return function(*args, **named)
 
 

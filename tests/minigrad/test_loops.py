@@ -357,7 +357,7 @@ def weighted(f, xs):
 @pytest.mark.parametrize("names", [SHORT, *further(None)], ids=["short", "all"])
 def test_ops_of_the_tables(names):
     points = dict(row_points(names))
-    assert len(points) == (len(SHORT) if names else 361)
+    assert len(points) == (len(SHORT) if names else 362)
     compare(points, rtol=1e-11)
 
 
