@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 __all__ = ["FUNCTIONS", "helpers"]
 
@@ -60,54 +60,20 @@ HELPERS = {
 }  # fmt: skip
 
 
-def _polynomial(c: Sequence[float]) -> str:
-    """Σₖ cₖ·zᵏ as text, by pairs: (c₀ + z·c₁) + z²·(c₂ + z·c₃) + …, as the C library adds them."""
-    pairs = [f"({' + z * '.join(map(repr, c[k : k + 2]))})" for k in range(0, len(c), 2)]
-    return " + ".join([pairs[0], *(f"z{2 * k} * {pair}" for k, pair in enumerate(pairs[1:], 1))])
-
-
-# The error function by the quotients of FDLIBM (s_erf.c, Sun Microsystems 1993), as in the C library that
-# Python's math.erf calls: erf x is x + x·q(x²) below 0.84375, 0.845… + q(x − 1) below 1.25, and beyond that
-# erfc x is exp(q(1/x²) − 0.5625 − x²)/x, whose square is split in two, because its rounding would be seen.
-_QUOTIENTS = {
-    "erfNear": (
-        (0.12837916709551256, -0.3250421072470015, -0.02848174957559851, -0.005770270296489442,
-         -2.3763016656650163e-05),
-        (1.0, 0.39791722395915535, 0.0650222499887673, 0.005081306281875766, 0.00013249473800432164,
-         -3.960228278775368e-06),
-    ),
-    "erfMiddle": (
-        (-0.0023621185607526594, 0.41485611868374833, -0.3722078760357013, 0.31834661990116175,
-         -0.11089469428239668, 0.035478304325618236, -0.002166375594868791),
-        (1.0, 0.10642088040084423, 0.540397917702171, 0.07182865441419627, 0.12617121980876164,
-         0.01363708391202905, 0.011984499846799107),
-    ),
-    "erfcFar": (
-        (-0.009864944034847148, -0.6938585727071818, -10.558626225323291, -62.375332450326006,
-         -162.39666946257347, -184.60509290671104, -81.2874355063066, -9.814329344169145),
-        (1.0, 19.651271667439257, 137.65775414351904, 434.56587747522923, 645.3872717332679,
-         429.00814002756783, 108.63500554177944, 6.570249770319282, -0.0604244152148581),
-    ),
-    "erfcFurther": (
-        (-0.0098649429247001, -0.799283237680523, -17.757954917754752, -160.63638485582192,
-         -637.5664433683896, -1025.0951316110772, -483.5191916086514),
-        (1.0, 30.33806074348246, 325.7925129965739, 1536.729586084437, 3199.8582195085955,
-         2553.0504064331644, 474.52854120695537, -22.44095244658582),
-    ),
-}  # fmt: skip
-_POWERS = "const z2 = z * z, z4 = z2 * z2, z6 = z4 * z2, z8 = z4 * z4;"
+# The error function: Taylor's series to 0.84, and beyond erfc by its continued fraction, of which 12 + 250/x²
+# terms give all digits (Abramowitz and Stegun 1964, 7.1.5 and 7.1.14). x² is exp's argument in two parts, of
+# which the first is exact, because its rounding would be seen.
 HELPERS |= {
-    "erfc": "(x) { return x < 0.25 ? 1 - erf(x) : x < 0.84375 ? 0.5 - (x - 0.5 + x * erfNear(x * x)) : "
-    "x < 1.25 ? 1 - 0.8450629115104675 - erfMiddle(x - 1) : erfcTail(x); }",
-    "erf": "(x) { const a = Math.abs(x); if (a < 0.84375) return x + x * erfNear(x * x); "
-    "const y = a < 1.25 ? 0.8450629115104675 + erfMiddle(a - 1) : 1 - erfcTail(a); return x < 0 ? -y : y; }",
-    "erfcTail": "(x) { const s = 2 ** (20 - Math.floor(Math.log2(x))), h = Math.floor(s * x) / s; "
-    "const q = (x < 1 / 0.35 ? erfcFar : erfcFurther)(1 / (x * x)); "
-    "return x > 28 ? 0 : Math.exp(-h * h - 0.5625) * Math.exp((h - x) * (h + x) + q) / x; }",
-} | {
-    name: f"(z) {{ {_POWERS} return ({_polynomial(p)}) / ({_polynomial(q)}); }}"
-    for name, (p, q) in _QUOTIENTS.items()
-}  # fmt: skip
+    "erfc": "(x) { return x < 0.25 ? 1 - erf(x) : x < 0.84 ? 0.5 - (x - 0.5 + x * erfNear(x * x)) : "
+    "erfcTail(x); }",
+    "erf": "(x) { const a = Math.abs(x); return a < 0.84 ? x + x * erfNear(x * x) : "
+    "x < 0 ? erfcTail(a) - 1 : 1 - erfcTail(a); }",
+    "erfNear": "(z) { let s = 0.12837916709551257, t = 2 / Math.sqrt(Math.PI), n = 0, d; "
+    "do { t *= -z / ++n; s += d = t / (2 * n + 1); } while (Math.abs(d) > 1e-18); return s; }",
+    "erfcTail": "(x) { if (x > 28) return 0; const h = Math.fround(x), g = Math.exp(-h * h); let f = 0; "
+    "for (let k = Math.ceil(12 + 250 / (x * x)); k > 0; k--) f = k / 2 / (x + f); "
+    "return 0.5641895835477563 * (g + g * Math.expm1((h - x) * (h + x))) / (x + f); }",
+}
 for _name, _text in HELPERS.items():
     _parameters = _text[1 : _text.index(")")].split(", ")
     FUNCTIONS[_name] = f"{_name}({', '.join(f'{{{i}}}' for i in range(len(_parameters)))})"

@@ -69,6 +69,9 @@ def _row_starts(n: int, classes: int) -> Any:
     return starts
 
 
+FEW = 1 << 14  # of so many numbers in C order argmax finds the largest up to four times as quickly as reduce
+
+
 def _centred(x: Any, out: Any = None) -> Any:
     """x minus a shift, so that exp cannot overflow.
 
@@ -76,9 +79,7 @@ def _centred(x: Any, out: Any = None) -> Any:
     together; where they do not, each row gets its own.
     """
     values = x if x.dtype.kind == "f" else np.real(x)
-    if (
-        values.size <= 1 << 14 and values.flags.c_contiguous
-    ):  # then up to four times as quick as maximum.reduce
+    if values.size <= FEW and values.flags.c_contiguous:
         top, low = values.item(values.argmax()), values.item(values.argmin())
     else:  # both give NaN where there is one
         top, low = np.maximum.reduce(values, axis=None).item(), np.minimum.reduce(values, axis=None).item()
