@@ -19,9 +19,8 @@ from minigrad.drawing.recurrence import steps
 
 __all__ = ["Grid", "framed_columns", "grid", "sides", "stepped", "ungridded"]
 
-BETWEEN = (
-    3  # ranks from a value to the cotangent that it makes; they have room for the step's other derivatives
-)
+# Ranks from a value to the cotangent that it makes, with room for the step's other derivatives
+BETWEEN = 3
 
 Pairs = list[tuple[int, int]]
 
