@@ -2,7 +2,8 @@
 "tape", and with `keep_last_step`.
 
 All are in one process, on models of their own, and take turns of a few steps in rotating order. Reported are
-the least time of a step, and the median over rounds of its ratio to the step that is not recorded.
+the least time of a step, the median over rounds of its ratio to the step that is not recorded, and the ratio
+of all rounds together, in which the files are made that the steps fill, and the checkpoints.
 
 Where `cockpit-for-pytorch` is installed with PyTorch, a step of PyTorch stands beside: alone, with the same
 numbers recorded (loss, norms of gradient and update), and with Cockpit's configuration "economy".
@@ -44,21 +45,22 @@ def main() -> None:
     here, busy = machine.describe(), machine.Busy()
     print(machine.line(here))
     cockpit = bool(find_spec("cockpit") and find_spec("torch"))
-    print(f"{'µs':<14}" + "".join(f"{way:>18}" for way in (*WAYS, *(COCKPIT if cockpit else ()))))
+    print(f"{'µs':<14}" + "".join(f"{way:>22}" for way in (*WAYS, *(COCKPIT if cockpit else ()))))
     nets = {}
     for net in NETS:
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
             nets[net] = measured(net, Path(folder), 11 if options.quick else max(1, options.repeat))
         if cockpit:
             nets[net] |= timed({way: _cockpit_step(net, way) for way in COCKPIT}, 11, 2)
-        cells = (f"{cell['us']:>9.1f} ({cell['ratio']:.3f})" for cell in nets[net].values())
-        print(f"{net:<14}" + "".join(f"{cell:>18}" for cell in cells), flush=True)
+        cells = (f"{cell['us']:.1f} ({cell['ratio']:.3f}, {cell['all']:.3f})" for cell in nets[net].values())
+        print(f"{net:<14}" + "".join(f"{cell:>22}" for cell in cells), flush=True)
     if not busy.report() and not options.quick:
         report.save(report.RESULTS / "recording.json", {"machine": here, "nets": nets})
 
 
 def measured(net: str, folder: Path, rounds: int) -> dict[str, Any]:
-    """{way: {"us": the least time of a step, "ratio": the median of its ratio to that of "off"}}"""
+    """{way: {"us": the least time of a step, "ratio": the median of its ratio to that of "off", "all": that of
+    all steps}}"""
     with ExitStack() as stack:
         return timed({way: _step(net, way, folder / way, stack) for way in WAYS}, rounds, STEPS)
 
@@ -78,6 +80,7 @@ def timed(steps: dict[str, Callable[[], Any]], rounds: int, turn: int) -> dict[s
         way: {
             "us": round(1e6 * min(mine), 1),
             "ratio": round(median(a / b for a, b in zip(mine, times[ways[0]], strict=True)), 3),
+            "all": round(sum(mine) / sum(times[ways[0]]), 3),
         }
         for way, mine in times.items()
     }

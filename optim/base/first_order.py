@@ -350,7 +350,7 @@ class FirstOrder(Optimizer):
         counters = segments[0].counters
         numbers = {**group.for_rule, **counters, "t": counters["t"] + 1}
         maximize = group.options.get("maximize", False)
-        vectors = group.vectors
+        vectors = group.updated
         n = group.w.size
         pieces = []
         for segment in segments:
@@ -361,7 +361,7 @@ class FirstOrder(Optimizer):
         program = self._program(group, numbers)
         out = program(pieces, numbers)
         if not program.written <= group.written:
-            group.written |= program.written & group.state.keys()
+            group.written |= program.written
         counters = {name: out.get(name, numbers[name]) for name in counters}
         for segment in segments:
             for param in segment.slices:
@@ -384,6 +384,7 @@ class FirstOrder(Optimizer):
 
     def _made(self, group: ParamGroup, numbers: Values) -> UpdateProgram:
         names = ("w", "g", *group.state)
+        keeps_step = len(group.updated) > len(group.vectors)
 
         def rule(v: Values, n: Values) -> Values:
             out = self.rule(*(v[name] for name in names), **n)
@@ -392,9 +393,14 @@ class FirstOrder(Optimizer):
             if not isinstance(out, dict) or not out.keys() >= set(needed):
                 got = sorted(out) if isinstance(out, dict) else type(out).__name__
                 raise TypeError(f"must return a dict with the new {', '.join(needed)}, got {got}.")
+            if keeps_step:
+                step: Any = None if "step" in group.state else out.get("step")
+                named = np.shape(step) == v["w"].shape
+                out = out | {"kept_step": step if named else v["w"] - out["w"]}
             return out
 
         try:
-            return UpdateProgram(rule, group.dtype, names, numbers)
+            inputs = (*names, "kept_step") if keeps_step else names
+            return UpdateProgram(rule, group.dtype, inputs, numbers)
         except (TypeError, ValueError) as error:
             raise type(error)(f"`{type(self).__name__}.rule`: {error}") from error

@@ -88,7 +88,6 @@ class ParamGroup(MutableMapping[str, Any]):
     ) -> None:
         self.options, self._check = options, check
         self.dtype = named[0][1].dtype
-        self._note_options()
         packing = Packing([p for _, p in named])
         self.slices = [
             ParamSlice(p, name, p.shape, place.start, place.stop, {"t": 0, **scalars})
@@ -100,10 +99,12 @@ class ParamGroup(MutableMapping[str, Any]):
             if start:  # zeros are pages that nobody has touched yet
                 self.state[name].fill(start)
         self.vectors = (self.w, *self.state.values())
+        self.updated: tuple[Array, ...] = self.vectors  # and one for the step, if that was asked for
+        self._note_options()
         self.g: Array | None = None
         self.prepared: list[tuple[Tensor, Array | None, bool]] = []  # (parameter, its array, was it live)
         self.joint: Segment | None = None  # all parameters as one segment, if all of them are live
-        self.written: set[str] = set()  # the state vectors a rule has returned: the only ones to be saved
+        self.written: set[str] = set()  # the vectors a rule has returned: of its state, only these are saved
 
     def __getitem__(self, key: str) -> Any:
         if key == "params":
@@ -145,7 +146,15 @@ class ParamGroup(MutableMapping[str, Any]):
         }
         if "eps" in self.for_rule:  # a weight that has never had a slope moves by 0/ε, which must not be 0/0
             self.for_rule["eps"] = max(self.options["eps"], float(np.finfo(self.dtype).tiny))
-        self.kinds = (self.dtype.char, *map(_kind_of, self.for_rule.values()))
+        self.kinds = (self.dtype.char, len(self.updated), *map(_kind_of, self.for_rule.values()))
+
+    def keep_step(self, wanted: bool = True) -> Array:
+        """Let each update leave its step, which it subtracted from w, in the vector that is returned; or no
+        longer."""
+        step = aligned(self.w.size, self.dtype, np.zeros)
+        self.updated = (*self.vectors, step) if wanted else self.vectors
+        self._note_options()
+        return step  # type: ignore[no-any-return]
 
     def adopt(self, param: ParamSlice) -> None:
         """Copy the parameter's present values into our vector and make its array a view of that."""

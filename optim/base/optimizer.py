@@ -354,7 +354,9 @@ add_hints(Optimizer, "an Optimizer", SETTINGS, _Setting)
 
 def _saved(group: ParamGroup, param: ParamSlice) -> Values:
     """The shape, the counters and the vectors of one parameter, copied."""
-    vectors = {name: group.state[name][param.lo : param.hi] for name in sorted(group.written)}
+    vectors = {
+        name: v[param.lo : param.hi] for name, v in sorted(group.state.items()) if name in group.written
+    }
     copies = {name: vector.reshape(param.shape).copy() for name, vector in vectors.items()}
     return {"shape": param.shape, **param.counters, **copies}
 

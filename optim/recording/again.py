@@ -22,6 +22,7 @@ from optim.base.first_order import FirstOrder
 from optim.base.groups import Array, ParamSlice, Values
 from optim.base.loss import no_loss
 from optim.base.optimizer import Optimizer
+from optim.recording.recorder import square_of
 from optim.recording.written import Written
 from optim.second_order.objective import ClosureObjective
 
@@ -42,6 +43,7 @@ class Again:
     def forget(self) -> None:
         """Steps were cut, or their gradients come from another loss."""
         self._clone: FirstOrder | None = None
+        self._steps: list[Array] = []  # of the clone's groups: where an update leaves its step
         self._next = 0  # the step that the clone would take next
         self._computed: tuple[int, dict[str, Array]] = (0, {})  # the last gradient that was, and its step
 
@@ -107,6 +109,7 @@ class Again:
         ]
         clone: FirstOrder = object.__new__(self._kind())
         FirstOrder.__init__(clone, groups, **{k: v for k, v in groups[0].items() if k != "params"})
+        self._steps = [group.keep_step() for group in clone.param_groups]
         return clone
 
     def _load(self, clone: FirstOrder, t: int) -> None:
@@ -132,11 +135,11 @@ class Again:
     def _take(self, clone: FirstOrder, t: int) -> None:
         """Take step t, and require that it is as long as it was."""
         self._give(clone, t)
-        before = [group.w.copy() for group in clone.param_groups]
+        for step in self._steps:
+            step.fill(0)  # an update writes only the parts that take part
         clone.step()
         self._next = t + 1
-        steps = [np.subtract(group.w, w) for group, w in zip(clone.param_groups, before, strict=True)]
-        length = math.sqrt(sum(float(np.dot(s, s)) for s in steps))
+        length = math.sqrt(sum(map(square_of, self._steps)))
         was = self.written.numbers(t)["step_norm"]
         if math.isfinite(length + was) and not math.isclose(length, was, rel_tol=1e-3, abs_tol=1e-300):
             self._clone = None

@@ -29,9 +29,20 @@ from optim.base.groups import Array, ParamGroup, ParamSlice, Segment
 from optim.base.optimizer import Optimizer
 from optim.recording.rows import RowWriter
 
-__all__ = ["FORMAT", "LINES", "META", "NUMBERS", "ROWS", "SCALARS", "Recorder", "described", "group_files"]
+__all__ = [
+    "FORMAT",
+    "LINES",
+    "META",
+    "NUMBERS",
+    "ROWS",
+    "SCALARS",
+    "Recorder",
+    "described",
+    "group_files",
+    "square_of",
+]
 
-subtract, vdot, sqrt = np.subtract, np.vdot, math.sqrt  # a.dot(a) would warn of an overflow
+vdot, sqrt = np.vdot, math.sqrt  # a.dot(a) would warn of an overflow
 INFINITY = math.inf
 
 META, LINES, SCALARS, ROWS, FORMAT = "meta.json", "changes.jsonl", "scalars", "rows", 2
@@ -66,23 +77,31 @@ def described(optimizer: Optimizer, level: str, every: int) -> dict[str, Any]:
 
 
 class _Log:
-    """One group: what is known of it, and where it is written."""
+    """One group of an optimizer with a rule: what is known of it, and where it is written."""
 
-    def __init__(self, group: ParamGroup, folder: Path, i: int, level: str, ruled: bool) -> None:
-        n = group.w.size
-        gradient, state, weights = group_files(i)
+    def __init__(self, group: ParamGroup, folder: Path, i: int, level: str) -> None:
         self.group, self.w, self.first = group, group.w, group.slices[0]
-        self.now = memoryview(group.w)
-        self.bytes = bytearray(group.w.nbytes)  # compared with `now` without a copy of either
-        self.known = np.ndarray(n, group.dtype, self.bytes)  # the weights after the last step
-        vectors = group.vectors if ruled else group.vectors[:1]
-        self.vectors = vectors if level != "scalars" else ()
-        self.states = RowWriter(folder, state, (len(vectors), n), group.dtype) if self.vectors else None
-        self.gradients = RowWriter(folder, gradient, (n,), group.dtype) if level == "tape" else None
-        self.weights = RowWriter(folder, weights, (n,), group.dtype) if self.vectors and not ruled else None
+        self.step = group.keep_step()
+        self.vectors = self.kept(group) if level != "scalars" else ()
+        self.bytes = bytearray(group.w.nbytes if self.vectors else 0)
+        self.now = memoryview(group.w)  # compared with `bytes` without a copy of either
+        self.known = np.ndarray(
+            len(self.bytes) // group.w.itemsize, group.dtype, self.bytes
+        )  # w after a step
+
+        def rows(name: str, *lead: int) -> RowWriter:
+            return RowWriter(folder, name, (*lead, group.w.size), group.dtype)
+
+        gradient, state, weights = group_files(i)
+        self.gradients = rows(gradient) if level == "tape" else None
+        self.states = rows(state, len(self.vectors)) if self.vectors else None
+        self.weights = rows(weights) if self.vectors and isinstance(self, _Unruled) else None
         self.square = 0.0  # of the gradient's norm; a tape has the gradient instead
-        self.finite = True  # whether the last step was
         self.forget()
+
+    def kept(self, group: ParamGroup) -> Sequence[Array]:
+        """The vectors of a checkpoint."""
+        return group.vectors
 
     def forget(self) -> None:
         self.options: Any = None
@@ -99,14 +118,12 @@ class _Log:
                 if self.gradients is not None:
                     self.gradients.put(t, g)
                 else:
-                    square = float(vdot(g, g))
-                    self.square = square if square < INFINITY else _wide_square(g)
+                    self.square = square_of(g)
             else:
+                self.step.fill(0)  # an update writes only the parts that take part
                 took_part = self.gather([x for each in segments for x in zip(each.slices, each.grads)], t)
         self.took_part = took_part
-        if not self.vectors:
-            self.known[...] = self.w
-        elif self.bytes != self.now:
+        if self.vectors and self.bytes != self.now:
             self.known[...] = self.w
             self.counters = None
         if self.first.counters is self.counters:
@@ -116,32 +133,45 @@ class _Log:
 
     def gather(self, found: list[tuple[ParamSlice, Array]], t: int) -> list[int] | None:
         """Keep the gradient of step t + 1, given by parameter; which parameters have one, None for all."""
-        row = np.empty_like(self.known) if self.gradients is None else self.gradients.row(t)
+        row = np.empty_like(self.w) if self.gradients is None else self.gradients.row(t)
         row.fill(0)
         for param, g in found:
             row[param.lo : param.hi] = g.reshape(-1)
         if self.gradients is None:
-            self.square = _wide_square(row)
+            self.square = square_of(row)
         have = {id(param) for param, _ in found}
         slices = self.group.slices
         return None if len(have) == len(slices) else [i for i, p in enumerate(slices) if id(p) in have]
 
     def end(self) -> float:
         """The squared length of the step that was taken."""
-        w, known = self.w, self.known
-        if self.finite:
-            subtract(w, known, known)
-        else:
-            with np.errstate(all="ignore"):  # ∞ − ∞ is not the recorder's to warn of
-                subtract(w, known, known)
-        square = float(vdot(known, known))
-        if not (self.finite and square < INFINITY):
-            square = _wide_square(known)
-            self.finite = math.isfinite(square)
         if self.vectors:
-            known[...] = w
+            self.known[...] = self.w
         self.counters = self.first.counters
-        return square
+        return square_of(self.step)
+
+    def leave(self) -> None:
+        self.group.keep_step(False)
+
+
+class _Unruled(_Log):
+    """One group of an optimizer without a rule, whose steps are seen by the weights before and after them."""
+
+    def __init__(self, group: ParamGroup, folder: Path, i: int, level: str) -> None:
+        super().__init__(group, folder, i, level)
+        self.leave()
+
+    def kept(self, group: ParamGroup) -> Sequence[Array]:
+        return group.vectors[:1]
+
+    def begin(self, segments: list[Segment] | None, t: int) -> bool:
+        self.step[...] = self.w
+        return super().begin(segments, t)
+
+    def end(self) -> float:
+        with np.errstate(all="ignore"):  # ∞ − ∞ is not the recorder's to warn of
+            np.subtract(self.step, self.w, self.step)
+        return super().end()
 
 
 class Recorder:
@@ -176,7 +206,8 @@ class Recorder:
         self._unready = bool(steps)  # whether `_prepare` is needed: to resume, or because a step has failed
         self._changed: dict[str, Any] = {}  # what a line will say of the step
         groups = enumerate(optimizer.param_groups)
-        self._logs = [_Log(group, folder, i, level, self.ruled) for i, group in groups]
+        log = _Log if self.ruled else _Unruled
+        self._logs = [log(group, folder, i, level) for i, group in groups]
         self._numbers = RowWriter(folder, SCALARS, (len(NUMBERS),), np.float64)
         self._row_bytes = self._numbers.row_bytes + sum(
             each.row_bytes for log in self._logs for each in (log.gradients, log.weights) if each is not None
@@ -201,6 +232,8 @@ class Recorder:
         self.optimizer.observers = tuple(o for o in self.optimizer.observers if o is not self)
         if self._step is not None and vars(self.optimizer).get("step") is self._step:
             del self.optimizer.step  # of the object; that of its class comes back
+        for log in self._logs:
+            log.leave()
 
     # What a step cannot be taken again without
 
@@ -397,8 +430,11 @@ class Recorder:
         )
 
 
-def _wide_square(a: Array) -> float:
-    """|a|² also where it overflows in the dtype of a."""
+def square_of(a: Array) -> float:
+    """|a|², also where it overflows in the dtype of a."""
+    square = float(vdot(a, a))
+    if square < INFINITY:
+        return square
     wide = a.astype(np.float64)
     return float(vdot(wide, wide))
 

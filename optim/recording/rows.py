@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from numpy.typing import NDArray
 
 __all__ = ["RowReader", "RowWriter", "drop_rows"]
 
-SMALLEST, LARGEST = 1 << 16, 1 << 23  # bytes of a file; each one is twice as large as that before
+SMALLEST, LARGEST = 1 << 16, 1 << 23  # bytes of a file; each one is four times as large as that before
 PIECE = 1 << 18  # bytes that are written at once
+POPULATE_WRITE = 23  # Linux's MADV_POPULATE_WRITE, which `mmap` has no name for
 
 
 class RowWriter:
@@ -56,11 +58,12 @@ class RowWriter:
 
     def _make(self, first: int) -> None:
         n = max(1, self._bytes // max(self.row_bytes, 1))
-        self._bytes = min(2 * self._bytes, LARGEST)
+        self._bytes = min(4 * self._bytes, LARGEST)
         path = _path(self._folder, self._name, first)
         part = path.with_suffix(".part")  # a file that has its name is whole
         rows = open_memmap(part, "w+", self._dtype, (n, *self._shape))
         _fill(part, rows.offset)
+        _populate(rows)
         os.replace(part, path)
         self._first, self._end = first, first + n
         self._rows = rows.view(np.ndarray)  # whose items are found more quickly
@@ -118,6 +121,14 @@ def _fill(path: Path, start: int) -> None:
         file.seek(start)
         for end in range(PIECE, size + PIECE, PIECE):
             start += file.write(zeros[: min(end, size) - start])
+
+
+def _populate(rows: np.memmap[Any, Any]) -> None:
+    """Let the system enter all pages into its table at once, where it can: one by one, as rows are copied,
+    they take a fifth of the time of a row of 26 kB."""
+    memory = rows.base
+    with suppress(AttributeError, OSError):  # other systems; a Linux before 5.14
+        memory.madvise(POPULATE_WRITE)  # type: ignore[union-attr]
 
 
 def drop_rows(folder: Path, name: str, kept: int) -> None:

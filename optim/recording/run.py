@@ -47,9 +47,9 @@ class Run:
 
     @property
     def scalars(self) -> dict[str, Array]:
-        """A column of floats for each number that every step has: "t", "loss", "gradient_norm", "step_norm",
-        "lr" (with several groups "lr.0", "lr.1", …), and those of the report of an optimizer without a rule,
-        such as "radius". What a step lacks is NaN."""
+        """A column of floats for each number that every step has: "t", "loss", "gradient_norm", "step_norm"
+        (of the "step" of `at`), "lr" (with several groups "lr.0", "lr.1", …), and those of the report of an
+        optimizer without a rule, such as "radius". What a step lacks is NaN."""
         return self._written.scalars()
 
     @entry

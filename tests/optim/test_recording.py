@@ -1,6 +1,7 @@
 """What a step computed, looked at afterwards: `last_step`, `explain`, and the recorder, against bookkeeping
 in the loop."""
 
+import contextlib
 import copy
 import functools
 import json
@@ -557,7 +558,7 @@ def test_losses_that_are_not_finite_are_kept(tmp_path):
         opt.step(lambda: (p * 1.0).sum())
     assert run.scalars["loss"][0] == math.inf
     assert run.scalars["loss"][1] == -math.inf
-    assert math.isnan(run.scalars["step_norm"][1])
+    assert run.scalars["step_norm"].tolist() == [math.inf, 0.1], "of the rule's step, not of ∞ − ∞"
 
 
 @pytest.mark.parametrize("level", ["scalars", "tape"])
@@ -570,6 +571,42 @@ def test_norms_whose_squares_overflow(level, compiled, tmp_path):
         opt.step(compile(lambda: np.sum(slope * p)).at() if compiled else None)
     np.testing.assert_allclose(run.scalars["gradient_norm"], 5e30, rtol=1e-6)
     np.testing.assert_allclose(run.scalars["step_norm"], 2.5e30, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("states", "rule"),
+    [
+        ((), lambda w, g, *, t, lr: {"w": w - lr * g}),
+        ((), lambda w, g, *, t, lr: {"w": w - lr * g, "step": lr}),  # the name, for a number
+        (("step",), lambda w, g, step, *, t, lr: {"w": w - lr * g, "step": step + 1}),  # for a state
+        (("v",), lambda w, g, v, *, t, lr: {"w": w - (s := lr * g + 0 * v), "v": s, "step": s}),  # twice
+        ((), lambda w, g, *, t, lr: {"w": w - g, "step": g}),  # the gradient itself
+    ],
+)
+@pytest.mark.parametrize("level", ["scalars", "tape"])
+def test_the_length_of_a_step_whatever_the_rule_returns(states, rule, level, tmp_path):
+    class Mine(FirstOrder):
+        state_names = states
+
+    Mine.rule = staticmethod(rule)
+    found = {}
+    for recorded in (False, True):
+        p, q = leaf([3.0, 4.0], name="p"), leaf([1.0], name="q")
+        opt = Mine([p, q], lr=0.25)
+        loss = compile(lambda p=p, q=q: np.sum(p * p) + np.sum(q * q))
+        lengths = []
+        with optim.record(opt, tmp_path / "run", level) if recorded else contextlib.nullcontext() as run:
+            for t in range(3):
+                q.requires_grad = t != 1  # it stays where it is
+                before = np.r_[p.data, q.data]
+                opt.step(loss.at())
+                lengths.append(np.linalg.norm(np.r_[p.data, q.data] - before))
+        found[recorded] = lengths, p.data.tolist(), q.data.tolist()
+        assert len(opt.param_groups[0].updated) == 1 + len(states), "nothing is kept after the `with`"
+    assert found[True] == found[False]
+    np.testing.assert_allclose(run.scalars["step_norm"], lengths, rtol=1e-15)
+    if level == "tape":
+        np.testing.assert_array_equal(run.weights(3)["p"], p.data)
 
 
 def test_at_its_size_the_recording_ends_with_one_warning(tmp_path):
