@@ -154,8 +154,8 @@ def trained(kind, options, start, leaves, loss, data, rng=None):
 
 @pytest.mark.parametrize("seed", [0, *further(*range(1, 12))])
 def test_random_nets_train_as_in_python(seed):
-    """To 1e-10, or as far as Python itself keeps two runs together if each step of one begins an ulp away:
-    some of these runs are chaotic, and rounding grows in them from step to step."""
+    """To 1e-10, or 20 times as far apart as the farthest of three runs of Python of which each step begins an
+    ulp away: some of these runs are chaotic, and rounding grows in them from step to step."""
     model, loss, data = random_net(np.random.default_rng(seed))
     leaves = list(model.parameters())
     start = np.concatenate([p.numpy().reshape(-1) for p in leaves])
@@ -174,20 +174,14 @@ def test_random_nets_train_as_in_python(seed):
         },
         start=start.tolist(),
     )
+    rng = np.random.default_rng(seed)
     for name, (case, options) in makers.items():
-        losses, theta = trained(case.kind, options | {"lr": case.bowl_lr / 10}, start, leaves, loss, data)
-        nudged, _ = trained(
-            case.kind,
-            options | {"lr": case.bowl_lr / 10},
-            start,
-            leaves,
-            loss,
-            data,
-            np.random.default_rng(seed),
-        )
-        grown = np.maximum.accumulate(np.abs(nudged - losses))
+        training = case.kind, options | {"lr": case.bowl_lr / 10}, start, leaves, loss, data
+        losses, theta = trained(*training)
+        spread = [np.abs(trained(*training, rng)[0] - losses) for _ in range(3)]
+        grown = np.maximum.accumulate(np.max(spread, axis=0))
         apart = np.abs(np.array(found[name]["losses"][:1000]) - losses)
-        assert (apart <= 1e-10 * np.abs(losses) + AMPLIFIED * grown).all(), (name, apart, grown)
+        assert (apart <= 1e-10 * np.abs(losses) + 20 * grown).all(), (name, apart, grown)
         if grown[-1] < 1e-13:
             np.testing.assert_allclose(found[name]["theta"], theta, rtol=1e-10, atol=1e-10, err_msg=name)
 
