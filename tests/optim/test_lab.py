@@ -2,6 +2,7 @@
 are. What the page does is looked at in tests/browser/test_lab.py."""
 
 import json
+import math
 import re
 from functools import partial
 from importlib import resources
@@ -133,6 +134,13 @@ REFUSED = [  # f or "net", the optimizers, the options, and what the message say
     (Sequential(Linear(2, 2), BatchNorm(2)), SGD, NET, "a call of the model changes layers.1.running_"),
     ("net", SGD, NET | {"data": (X, Y[:3])}, "as many rows in X as in y, got (4, 2) and (3,)"),
     ("net", [net()[1]], NET, "must optimize the parameters of the model"),
+    (lambda w: math.sin(w[0]) + w[1], SGD, AT, "NumPy's functions instead of the math module's, np.sin for"),
+    (
+        lambda w: math.sin(w[0]) + w[1],
+        SGD,
+        AT,
+        "`lab(f, optimizers)`: f(w) fails at the start, w of shape (2,)",
+    ),
     (MLP((2, 99, 2)), ["Newton"], NET, "at most 200 unknowns in the page, got 497. Use NewtonCG"),
 ]
 
@@ -156,6 +164,25 @@ class Dropped(Module):
 def test_an_op_that_cannot_be_printed_is_refused_by_its_name():
     with pytest.raises(TypeError, match=r"^`lab\(f, optimizers\)`: uniform cannot be printed"):
         optim.lab(Dropped(), [optim.SGD], loss=cross_entropy, data=(X, Y))
+
+
+@pytest.mark.parametrize(
+    ("f", "name"),
+    [
+        (np.median, "np.median (argsort)"),
+        (lambda w: np.sort(w * w)[0], "np.sort (argsort)"),
+        (lambda w: np.percentile(w, 30), "np.percentile (argsort)"),
+        (lambda w: np.partition(w, 1)[0], "np.partition (argpartition)"),
+        (lambda w: np.cumsum(w)[1], "np.cumsum"),
+        (lambda w: np.linalg.eigvalsh(np.outer(w, w))[1], "np.linalg.eigvalsh (eigh)"),
+        (lambda w: w.cumsum()[1], "np.cumsum"),
+        (lambda w: minigrad.special.erfinv(w[0] / 9), "erfinv"),
+    ],
+)
+def test_what_cannot_be_printed_is_told_by_the_function_that_was_called(f, name):
+    with pytest.raises(TypeError) as told:
+        optim.lab(f, SGD, start=(1.0, 2.0))
+    assert str(told.value).startswith(f"`lab(f, optimizers)`: {name} cannot be printed as loops: there are")
 
 
 def test_what_cannot_be_captured_is_told_with_the_users_call():
