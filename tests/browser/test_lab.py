@@ -163,6 +163,32 @@ def test_the_boxes_of_the_rule_hold_the_numbers(lab):
             assert close(float(numbers[name]), before[name][0], 1e-6)
 
 
+def test_the_drawing_of_the_first_step_is_that_of_its_rule(lab):
+    def damped(p):
+        return optim.SGD(p, lr=0.01, momentum=0.9, dampening=0.5, weight_decay=0.3)
+
+    page = lab(bowl, [damped, optim.NewtonCG], start=START)
+    for t, label in (
+        (1, "b′ = g + weight_decay·w"),
+        (2, "b′ = momentum·b + u₁"),
+        (1, "b′ = g + weight_decay·w"),
+    ):
+        go(page, t)
+        boxes = dict(
+            page.all("#rule .node", "[...e.querySelectorAll('text')].map((line) => line.textContent)")
+        )
+        step = walked(damped, bowl, START, t)[0].last_step["w"]
+        assert close(float(boxes[label].replace("−", "-")), step["b"][0], 1e-6)
+        assert table(page, "inside-table")["b"][1] == pytest.approx(step["b"][0], rel=1e-12)
+    choose(page, 1)
+    assert page.count("#rule .node") == 0
+    page = lab(bowl, [lambda p: optim.SGD(p, lr=0.01, momentum=0.9)], start=START)
+    go(page, 1)
+    boxes = dict(page.all("#rule .node", "[...e.querySelectorAll('text')].map((line) => line.textContent)"))
+    assert boxes.keys() == {"g", "b′", "step = lr·g", "w", "w′ = w − step"}
+    assert boxes["b′"] == boxes["g"]
+
+
 def test_newton_cg_is_seen_inside_its_trust_region(lab):
     page = lab(rosenbrock, [optim.NewtonCG], start=START)
     page.tap("#tab-model")

@@ -279,22 +279,30 @@ def test_every_box_of_a_drawn_rule_gets_the_number_of_its_formula():
         *(partial(SETTINGS[name][0].kind, **SETTINGS[name][1] | {"maximize": False}) for name in RULES),
     ]
     optimizers = [kind([Tensor([1.0], requires_grad=True, name="w")]) for kind in kinds]
-    rules, calls = [drawn_rule(optimizer) for optimizer in optimizers], []
-    for optimizer, drawn in zip(optimizers, rules, strict=True):
+    drawings, calls = [], []
+    for optimizer in optimizers:
+        later = drawn_rule(optimizer)
+        drawings.append((optimizer, later, later, dict.fromkeys(optimizer.scalars, 1)))
+        if later.first:
+            drawings.append((optimizer, later, later.first, optimizer.scalars))
+    assert len(drawings) > len(optimizers), "a heavy ball has a rule of its own in its first step"
+    for optimizer, later, drawn, scalars in drawings:
         labels = dict(re.findall(r'id="(n\d+)">.*?<text[^>]*>([^<]*)</text>', drawn.svg))
         assert labels.keys() == drawn.boxes.keys()
         assert not [label for label in labels.values() if re.search(r"(?<![\d.])0·", label)], (
             "0 times something"
         )
-        counters = json.dumps({"t": 1} | dict.fromkeys(optimizer.scalars, 1))
+        counters = json.dumps({"t": 1} | scalars)
+        at_first = later.first.unnamed if later.first else ()
         calls.append(
-            f"(() => {{ const rule = {rule_script(optimizer, drawn.unnamed)};"
+            f"(() => {{ const rule = {rule_script(optimizer, later.unnamed, at_first)};"
             f" return rule.trace(1, 1, rule.state.map(() => 1), {counters}, rule.numbers); }})()"
         )
-    for optimizer, drawn, found in zip(
-        optimizers, rules, run(f"result = [{', '.join(calls)}];"), strict=True
+    for (optimizer, _, drawn, scalars), found in zip(
+        drawings, run(f"result = [{', '.join(calls)}];"), strict=True
     ):
-        picture = minigrad.draw(Recorded(optimizer), fold="formulas", show="value", direction="down").picture
+        recorded = Recorded(optimizer, scalars)
+        picture = minigrad.draw(recorded, fold="formulas", show="value", direction="down").picture
         for node in picture.nodes:  # recorded where all that is given is 1, in four digits
             when, name = drawn.boxes[f"n{node.id}"]
             number = 1 if when == "before" else found[name]
