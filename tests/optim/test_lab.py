@@ -324,6 +324,28 @@ class Mine(optim.FirstOrder):
         return {"w": w - lr * m / (u + np.exp(u * m)), "m": m}
 
 
+def test_a_class_of_plain_descent_has_a_rate_at_which_a_net_moves():
+    data, made = moons(60, noise=0.1, rng=0), []
+
+    def kept(params):
+        made.append(optim.SGD(params))
+        return made[0]
+
+    model, at = MLP((2, 8, 2), "tanh", rng=0), {"loss": cross_entropy, "data": data}
+    page = optim.lab(model, [optim.SGD, "Momentum", optim.Adam, kept], **at)
+    assert [method.numbers["lr"] for method in page.methods] == [0.1, 0.1, 0.001, 0.001]
+    assert [method.numbers["lr"] for method in optim.lab(bowl, [optim.SGD], **AT).methods] == [0.001]
+    left = {}
+    for lr in (0.001, 0.1):
+        trained = MLP((2, 8, 2), "tanh", rng=0)
+        optimizer = optim.SGD(trained.named_parameters(), lr=lr)
+        losses = [
+            optimizer.step(lambda m=trained: cross_entropy(m(data.X), data.y)).item() for _ in range(200)
+        ]
+        left[lr] = losses[-1] / losses[0]
+    assert left[0.1] < 0.5 < 0.8 < left[0.001]
+
+
 def test_batches_are_those_of_fit():
     data = moons(12, noise=0.1, rng=0)
     start = MLP((2, 3, 2), "tanh", rng=0)
