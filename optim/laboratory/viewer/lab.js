@@ -145,7 +145,7 @@ function openPanel(name, drawn = true) {
     const on = tab.dataset.panel === name;
     tab.setAttribute("aria-selected", on);
     tab.tabIndex = on ? 0 : -1;
-    $(`panel-${tab.dataset.panel}`).hidden = !on;
+    Object.assign($(`panel-${tab.dataset.panel}`), { hidden: !on, ariaBusy: "false" });
   }
   if (drawn) render();
 }
