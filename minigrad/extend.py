@@ -7,6 +7,7 @@ run, or asks a compiled function for derivatives. Names that are not listed here
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
+from minigrad.calls import as_written as as_written
 from minigrad.errors import as_sentence as as_sentence
 from minigrad.errors import entry as entry
 from minigrad.errors import hide_our_frames as hide_our_frames

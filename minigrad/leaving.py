@@ -359,8 +359,8 @@ class Leaving:
         if self.active:  # NumPy asks for it in `a[0] = x`, the math module in `math.sin(x)`
             refusal = TypeError(
                 "turning a recorded Tensor into a float would drop its gradient without a word; use .item() "
-                "if that is meant, and NumPy's functions instead of the math module's. To fill arrays, as in "
-                f"a[0] = x, write `{IMPORT}`."
+                "if that is meant, and NumPy's functions instead of the math module's, np.sin for math.sin. "
+                f"To fill arrays, as in a[0] = x, write `{IMPORT}`."
             )
             _repeat_below(refusal)
             raise refusal

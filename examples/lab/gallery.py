@@ -103,7 +103,7 @@ def rates() -> Preset:
     share, slow = (root - 1) / (root + 1), (KAPPA - 1) / (KAPPA + 1)
     return Preset(
         "Gallery: rates on quadratics",
-        "What momentum buys: a digit takes 115 steps by descent, and 12 by the heavy ball.",
+        "What momentum buys: a digit takes 116 steps by descent, and in the end 12 by the heavy ball.",
         "κ of 100",
         [("SGD", {"lr": 2 / (KAPPA + 1)}), ("heavy ball", {"lr": 4 / (root + 1) ** 2, "momentum": share**2})],
         t=30,
@@ -112,6 +112,16 @@ def rates() -> Preset:
         panel="measured",
         measures=[
             row("descent: error after ÷ before", slow, 1e-9, "share", first=150, last=300),
+            row(
+                "descent: steps to a tenth",
+                np.ceil(np.log(0.1) / np.log(slow)),
+                0,
+                "until",
+                of="largest",
+                side="below",
+                value=0.1,
+                most=200,
+            ),
             row("heavy ball: error after ÷ before", share, 0.003 * share, "share", k=1, first=450, last=900),
         ],
     )

@@ -7,7 +7,7 @@ are found by the positions of their operations among all that the rule makes, in
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,16 +26,23 @@ WIDEST = "−0.000000e−00"  # of the numbers in the boxes
 @dataclass(frozen=True)
 class DrawnRule:
     """A rule as SVG. `boxes` has, by box, the ("before", "m") that the rule is given or the ("after", "m")
-    that it makes; `unnamed` the positions of what is called u_1, u_2, ... there."""
+    that it makes; `unnamed` the positions of what is called u_1, u_2, ... there. `first` is the rule of the
+    first step, where that is another, as b = g of a heavy ball."""
 
     svg: str
     boxes: dict[str, tuple[str, str]]
     unnamed: Sequence[int]
+    first: DrawnRule | None = None
 
 
 def drawn_rule(optimizer: FirstOrder) -> DrawnRule:
-    """The drawing of a rule, as it is after its first step."""
-    rule = _Rule(optimizer)
+    """The drawing of a rule, as it is after its first step, and of the first."""
+    later = _drawn(_Rule(optimizer, dict.fromkeys(optimizer.scalars, 1)))
+    first = _drawn(_Rule(optimizer, optimizer.scalars)) if 0 in optimizer.scalars.values() else later
+    return later if first == later else replace(later, first=first)
+
+
+def _drawn(rule: _Rule) -> DrawnRule:
     options = {"show": "value", "direction": "down"}
     picture = minigrad.draw(rule, fold="formulas", **options).picture
     whole = [node.id for node in minigrad.draw(rule, fold=None, **options).picture.nodes if node.kind == "op"]
@@ -83,13 +90,17 @@ def operations(results: Iterable[Any], given: Iterable[Any]) -> list[Tensor]:
 class _Rule:
     """The rule of the first group, recorded on one weight, for `draw`; `names` has the boxes it names."""
 
-    def __init__(self, optimizer: FirstOrder) -> None:
+    def __init__(self, optimizer: FirstOrder, scalars: Mapping[str, Any]) -> None:
         (group,) = optimizer.param_groups[:1]
         vectors = ("w", "g", *group.state)
         starts = {name: Tensor(np.ones(1), name=name) for name in vectors}
-        numbers = {**group.for_rule, **dict.fromkeys(optimizer.scalars, 1), "t": 2}
+        numbers = {**group.for_rule, **scalars, "t": 2}
         with np.errstate(all="ignore"):
             out, _, _ = recorded_rule(lambda v, n: optimizer.rule(*v.values(), **n), starts, numbers)
+        given = set(map(id, starts.values()))
+        out = {
+            name: np.positive(y) if id(y) in given else y for name, y in out.items()
+        }  # b = g gets a box too
         self._made = {name: y for name, y in out.items() if isinstance(y, Tensor) and y.op is not None}
         for name, y in self._made.items():
             y.name = name

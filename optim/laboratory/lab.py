@@ -49,9 +49,9 @@ def lab(
     Args:
         f: a function of an array of a few numbers, f(w) → one number; or a model, called as model(X).
         optimizers: a list. An entry is a class or its name (`optim.Adam`, "Adam"), which takes its default
-            rate; or a function of the parameters, as `lambda p: optim.Adam(p, lr=0.1)`; or for a model an
-            optimizer of its parameters, which goes on in the page with the state it has. All optimizers with
-            a rule run there, and `Newton` and `NewtonCG`.
+            rate, but SGD and Momentum take 0.1 for a model; or a function of the parameters, as
+            `lambda p: optim.Adam(p, lr=0.1)`; or for a model an optimizer of its parameters, which goes on in
+            the page with the state it has. All optimizers with a rule run there, and `Newton` and `NewtonCG`.
         start: for a function, the first w: a number, or a 1-d array of at most 20.
         loss, data: for a model, loss(model(X), y) and data=(X, y), or a `Dataset` with X and y.
         batch_size: for a model, the rows of each step, a divisor of their number, in the order in which

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import Tensor
-from minigrad.extend import data_of, data_text, numeric, recorded_function
+from minigrad import Tensor, trace_source
+from minigrad.extend import as_written, data_of, data_text, numeric, recorded_function
 from optim.base.loss import not_one_number
 from optim.laboratory.contents import Problem
+from optim.laboratory.drawn import operations
 from optim.laboratory.printed import forward_script, objective_script
 
 __all__ = ["Leaves", "function_problem", "net_problem", "problem_of"]
@@ -44,8 +45,9 @@ def function_problem(
     try:
         with np.errstate(all="ignore"):
             found = f(w)
-    except (IndexError, TypeError, ValueError) as error:
+    except Exception as error:
         if not isinstance(error, IndexError) and not any(words in str(error) for words in _OF_SHAPES):
+            error.add_note(f"`{CALL}`: f(w) fails at the start, w of shape {w.shape}.")
             raise  # f's own words
         raise _wrong_start(w, error) from error
     value = np.asarray(found.data if isinstance(found, Tensor) else found)
@@ -202,8 +204,22 @@ def _printed(script: Callable[..., str], *args: Any, **options: Any) -> str:
     except (TypeError, ValueError) as error:
         told = str(error).replace(f"{script.__name__}: ", "").replace("the compiled function", "the function")
         told = re.sub(r",? or do not compile it", "", told)  # which nobody did here
+        if op := re.match(r"(\w+)(?= cannot be printed as loops: there are no loops)", told):
+            told = _called(op[0], args[0], args[2] if len(args) > 2 else ()) + told[op.end() :]
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"`{CALL}`: {told}") from None
+
+
+def _called(op: str, f: Callable[..., Any], args: Sequence[Any]) -> str:
+    """The NumPy function that makes an op in f, as the user writes it: "np.median (argsort)". The name of the
+    op alone if f makes it elsewhere."""
+    with trace_source(), np.errstate(all="ignore"):
+        made = operations([f(*args)], ())
+    calls = [getattr(y.mode, "call", None) for y in made if y.op is not None and y.op.name == op]
+    if not calls or calls[0] is None:
+        return op
+    function = as_written(calls[0][0])
+    return function if function.endswith(f".{op}") else f"{function} ({op})"
 
 
 def _mark(point: Any, n: int) -> list[float]:

@@ -19,6 +19,7 @@ from optim.laboratory.losses import CALL, Leaves
 __all__ = ["method_of", "methods_of"]
 
 KINDS = {"Newton": "newton", "NewtonCG": "newton-cg"}
+NET_RATE = 0.1  # of SGD and Momentum, given as classes: at their default, 0.001, a net hardly moves
 MOST = 200  # unknowns of Newton in a page, which computes all eigenvalues in each step
 
 
@@ -64,7 +65,8 @@ def _made(given: Any, leaves: Leaves, of_model: bool) -> Optimizer:
             f"`{CALL}`: an optimizer is a class, its name, or a function of the parameters, got "
             f"{given!r:.60}. Write lambda p: optim.Adam(p, lr=0.1)."
         )
-    made = maker([(name, Tensor(p.numpy(), requires_grad=True, name=name)) for name, p in leaves])
+    options = {"lr": NET_RATE} if of_model and maker in (optim.SGD, optim.Momentum) else {}
+    made = maker([(name, Tensor(p.numpy(), requires_grad=True, name=name)) for name, p in leaves], **options)
     if not isinstance(made, Optimizer):
         raise TypeError(f"`{CALL}`: {given!r:.60} must return an optimizer, got {type(made).__name__}.")
     return made

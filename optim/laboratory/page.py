@@ -68,8 +68,10 @@ class Lab:
                     f"{type(optimizer).__name__!r}. Rename one of their classes."
                 )
             if method.rule not in self._rules:
-                drawn = self._drawings[method.rule] = drawn_rule(optimizer)
-                self._rules[method.rule] = rule_script(optimizer, drawn.unnamed)
+                drawn, name = drawn_rule(optimizer), f"rule-{len(self._rules)}"
+                self._drawings |= {name: drawn} | ({f"{name}-first": drawn.first} if drawn.first else {})
+                at_first = drawn.first.unnamed if drawn.first else ()
+                self._rules[method.rule] = rule_script(optimizer, drawn.unnamed, at_first)
 
     def html(self) -> str:
         """The page as text. It needs no other file and no network."""
@@ -115,14 +117,11 @@ class Lab:
         style = "\n".join([colours(LIGHT), _line_colours(), _file("lab.css")])
         engine, panels = map(_script, ENGINE), map(_script, PANELS)
         script = "\n".join(['"use strict";\n{', *engine, self._programs(), "{", *panels, "}\n}\n"])
-        rules = [
-            f'<template id="rule-{k}">{drawn.svg}</template>'
-            for k, drawn in enumerate(self._drawings.values())
-        ]
+        rules = [f'<template id="{name}">{drawn.svg}</template>' for name, drawn in self._drawings.items()]
         data = {
             "title": self.title, "steps": self.steps, "problems": list(map(plain, self.problems)),
             "methods": list(map(plain, self.methods)), "presets": list(map(plain, self.presets)),
-            "boxes": {rule: drawn.boxes for rule, drawn in self._drawings.items()},
+            "boxes": {name: drawn.boxes for name, drawn in self._drawings.items()},
         }  # fmt: skip
         return Template(_file("template.html")).substitute(
             policy=policy([script], [style]), style=style, script=script, rules="\n".join(rules),

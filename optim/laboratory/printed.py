@@ -271,7 +271,7 @@ def forward_script(f: Callable[..., Any], leaves: Sequence[Tensor], args: Sequen
 
 
 @entry
-def rule_script(optimizer: FirstOrder, unnamed: Sequence[int] = ()) -> str:
+def rule_script(optimizer: FirstOrder, unnamed: Sequence[int] = (), at_first: Sequence[int] = ()) -> str:
     """The update rule of an optimizer, with its options of the first group, as JavaScript.
 
     Options that are 0, False, None or words are constants of the text; the others are `numbers`, which may
@@ -281,6 +281,7 @@ def rule_script(optimizer: FirstOrder, unnamed: Sequence[int] = ()) -> str:
     Args:
         unnamed: positions among the `operations` of the rule after its first step; `trace` gives their
             numbers too, as u_1, u_2, ...
+        at_first: the same of the first step, where its rule is another.
 
     Returns:
         An expression whose value is
@@ -299,9 +300,10 @@ def rule_script(optimizer: FirstOrder, unnamed: Sequence[int] = ()) -> str:
     numbers = group.for_rule
     needed = [s for s in group.state if numbers.get(optimizer.state_needs.get(s, ""), True)]
     starts = list(itertools.product((0, 1), repeat=len(optimizer.scalars)))
+    begins = tuple(int(x != 0) for x in optimizer.scalars.values())
     variants = [
         _Rule(optimizer, group, needed, dict(zip(optimizer.scalars, start, strict=True)), f"{at or ''}",
-              unnamed if start == starts[-1] else ())
+              unnamed if start == starts[-1] else at_first if start == begins else ())
         for at, start in enumerate(starts)
     ]  # fmt: skip
     functions = [function for rule in variants for function in rule.functions()]

@@ -176,6 +176,7 @@ class Page:
             "new Promise((done) => setTimeout(() => requestAnimationFrame(() => "
             "requestAnimationFrame(done)), 30))"
         )
+        self.until("!document.querySelector('[aria-busy=true]') || document.querySelector('#play.on')")
 
     def key(self, *keys, shift=False):
         for key in keys:

@@ -2,6 +2,7 @@
 and by its address; and nothing leaves the page or goes beyond its borders."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -162,6 +163,32 @@ def test_the_boxes_of_the_rule_hold_the_numbers(lab):
             assert close(float(numbers[name]), before[name][0], 1e-6)
 
 
+def test_the_drawing_of_the_first_step_is_that_of_its_rule(lab):
+    def damped(p):
+        return optim.SGD(p, lr=0.01, momentum=0.9, dampening=0.5, weight_decay=0.3)
+
+    page = lab(bowl, [damped, optim.NewtonCG], start=START)
+    for t, label in (
+        (1, "b′ = g + weight_decay·w"),
+        (2, "b′ = momentum·b + u₁"),
+        (1, "b′ = g + weight_decay·w"),
+    ):
+        go(page, t)
+        boxes = dict(
+            page.all("#rule .node", "[...e.querySelectorAll('text')].map((line) => line.textContent)")
+        )
+        step = walked(damped, bowl, START, t)[0].last_step["w"]
+        assert close(float(boxes[label].replace("−", "-")), step["b"][0], 1e-6)
+        assert table(page, "inside-table")["b"][1] == pytest.approx(step["b"][0], rel=1e-12)
+    choose(page, 1)
+    assert page.count("#rule .node") == 0
+    page = lab(bowl, [lambda p: optim.SGD(p, lr=0.01, momentum=0.9)], start=START)
+    go(page, 1)
+    boxes = dict(page.all("#rule .node", "[...e.querySelectorAll('text')].map((line) => line.textContent)"))
+    assert boxes.keys() == {"g", "b′", "step = lr·g", "w", "w′ = w − step"}
+    assert boxes["b′"] == boxes["g"]
+
+
 def test_newton_cg_is_seen_inside_its_trust_region(lab):
     page = lab(rosenbrock, [optim.NewtonCG], start=START)
     page.tap("#tab-model")
@@ -268,6 +295,79 @@ def test_back_and_forth_shows_the_same(lab):
     assert close(losses(page), [rosenbrock(START)] * 3)
     go(page, 70)
     assert everything(page) == there
+
+
+def counted(monkeypatch):
+    """Pages that are made from now on count in `spectra` how often they look for eigenvalues."""
+    file, asked = (
+        optim.laboratory.page._file,
+        "function topEigenvalues(problem, theta, k, divisor, tolerance = 1e-13) {",
+    )
+
+    def counting(name):
+        assert name != "engine.js" or file(name).count(asked) == 1
+        return file(name).replace(asked, f"{asked} window.spectra = (window.spectra ?? 0) + 1;")
+
+    monkeypatch.setattr(optim.laboratory.page, "_file", counting)
+
+
+SEEK = """((ts) => { const seen = []; for (const t of ts) {
+    const time = document.getElementById('time'); time.value = t; time.dispatchEvent(new Event('input'));
+    seen.push([document.getElementById('count').textContent, document.querySelector('.loss').dataset.value]); }
+    return [window.spectra, seen]; })"""
+
+
+def test_a_panel_that_takes_long_waits_until_the_slider_rests(open_file, tmp_path, monkeypatch):
+    counted(monkeypatch)
+    made = canned()
+    made.presets = [preset for preset in made.presets if preset.name == "10 Adam"]
+    made.presets = [replace(made.presets[0], measures=(), t=300, steps=300)]
+    path = made.save(tmp_path / "lab.html")
+    page = open_file(path)
+    settled = "(() => { const now = window.spectra, same = now === window.before; window.before = now; return same; })()"
+    for _ in range(4):  # until the curve along the walk is there too
+        page.js("new Promise((done) => setTimeout(done, 400))")
+        page.until(settled, 60)
+    before = page.js("spectra")
+    ts = list(range(290, 150, -10))
+    after, seen = page.js(f"{SEEK}({ts})")
+    assert after == before, "no event of the slider computes a spectrum"
+    assert [count for count, _ in seen] == [f"{t} / 300 steps" for t in ts]
+    assert len({loss for _, loss in seen}) == len(ts), "the numbers of the walks follow at once"
+    assert page.one("#panel-stability", "e.ariaBusy") == "true"
+    page.rest()
+    assert page.js("spectra") == before + 2, "one of H, and one of what Adam sees of it"
+    assert page.one("#panel-stability", "e.ariaBusy") == "false"
+    there = table(page, "stability-table"), page.one("#stability-says")
+    page.until("location.hash.includes('t=160')")
+    other = open_file(path)
+    other.js(f"location.hash = {json.dumps(page.js('location.hash'))}")
+    other.until("document.getElementById('count').textContent.startsWith('160')")
+    other.rest()
+    assert (table(other, "stability-table"), other.one("#stability-says")) == there
+
+
+def test_a_panel_that_waits_is_there_as_soon_as_another_is_opened(lab):
+    page = lab(rosenbrock, [adam, optim.NewtonCG], start=START)
+    page.js("window.clock = 0, performance.now = () => (clock += 50)")  # all takes long
+    page.tap("#tab-model")
+    page.one("#time", "(e.value = 5, e.dispatchEvent(new Event('input')))")
+    assert page.one("#panel-model", "e.ariaBusy") == "true"
+    page.tap("#tab-inside")
+    assert page.count("[aria-busy=true]") == 0
+    assert page.one("#inside-says").startswith("Step 5 of Adam")
+    page.tap("#tab-model")
+    assert page.one("#panel-model", "e.ariaBusy") == "false"
+    there = table(page, "model-table")
+    go(page, 9)
+    assert table(page, "model-table") != there
+    page.tap("#play")
+    page.until("parseInt(document.getElementById('count').textContent) > 12")
+    page.tap("#play")
+    page.rest()
+    there = table(page, "model-table")
+    page.one("#tab-model", "e.click()")
+    assert table(page, "model-table") == there, "the end of a walk that played is shown"
 
 
 def test_a_training_goes_on_in_the_page(lab):
@@ -396,6 +496,68 @@ def words(page):
     page.tap("#forth")
     page.rest()
     return page.js("words")
+
+
+def test_the_plot_of_noisy_losses_has_room_for_them_or_says_that_it_is_cut(canned_page, open_file):
+    page = open_file(canned_page)
+    pick(page, "preset", "Gallery: Adam can fail")  # the first loss is 0, and one in 101 is very large
+    written = words(page)
+    assert {"0", "200", "400"} <= set(written)
+    assert "cut: losses reach 1.013e4" in written or "cut: losses reach 10130" in written
+    pick(page, "preset", "Race: under noise")
+    assert not [text for text in written_now(page) if text.startswith("cut")]
+
+
+def written_now(page):
+    page.js("words.length = 0")
+    page.tap("#forth")
+    page.rest()
+    return page.js("words")
+
+
+def test_the_plot_of_losses_says_that_a_walk_leaves_it(lab):
+    page = lab(bowl, [lambda p: optim.SGD(p, lr=0.09), lambda p: optim.SGD(p, lr=0.01)], start=(1.0, 1.0))
+    assert not [text for text in words(page) if text.startswith("cut")]
+    page.type("#number-lr", "0.12")
+    page.key("Enter")
+    go(page, 150)
+    assert [text for text in written_now(page) if text.startswith("cut: losses reach")]
+
+
+def test_a_walk_that_has_ended_shows_in_how_many_steps(lab):
+    page = lab(rosenbrock, [adam, optim.Newton, lambda p: optim.SGD(p, lr=10.0)], start=START)
+    go(page, 2)
+    assert page.all("#walkers .arrived", "e.offsetParent === null") == [True] * 3
+    go(page, 100)
+    assert page.all("#walkers .arrived", "e.offsetParent === null") == [True, False, False]
+    choose(page, 1)
+    (steps,) = page.all("#walkers .walker[aria-pressed=true] .arrived", "e.dataset.value")
+    assert page.all("#walkers .arrived")[1] == f"after {steps} steps"
+    assert f"Newton has stopped at step {steps}: " in page.one("#leader")
+    assert close(walked(optim.Newton, rosenbrock, START, int(steps))[2][-1], losses(page)[1], 1e-9)
+    go(page, 2)
+    assert page.all("#walkers .arrived", "e.offsetParent === null") == [True] * 3
+
+
+@pytest.mark.parametrize("width", [400, 800, 1280])
+def test_no_number_is_cut(lab, width):
+    rate = 0.019801980198019802
+    page = lab(bowl, [lambda p: optim.SGD(p, lr=rate, momentum=0.6694214876033059),
+                      lambda p: optim.Adam(p, lr=1.2345678901234567e-123)], start=START, width=width)  # fmt: skip
+    cut = "e.scrollWidth > e.clientWidth ? e.value : ''"
+    assert float(page.one("#number-lr", "e.value")) == rate
+    assert not any(page.all("input[type=text]", cut))
+    choose(page, 1)
+    assert not any(page.all("input[type=text]", cut))
+    for name, usual in (("lr", "0.00123"), ("eps", "1e-8")):
+        page.type(f"#number-{name}", usual)
+        page.key("Enter")
+        for place in np.linspace(0, 1, 51):
+            page.one(f"#slide-{name}", f"(e.value = {place}, e.dispatchEvent(new Event('input')))")
+            assert not any(page.all("input[type=text]", cut)), place
+    page.type("#number-betas_1", "0.12345678901234567")
+    page.key("Enter")
+    assert not any(page.all("input[type=text]", cut))
 
 
 def test_axes_have_names(lab):

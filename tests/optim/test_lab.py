@@ -2,6 +2,7 @@
 are. What the page does is looked at in tests/browser/test_lab.py."""
 
 import json
+import math
 import re
 from functools import partial
 from importlib import resources
@@ -133,6 +134,13 @@ REFUSED = [  # f or "net", the optimizers, the options, and what the message say
     (Sequential(Linear(2, 2), BatchNorm(2)), SGD, NET, "a call of the model changes layers.1.running_"),
     ("net", SGD, NET | {"data": (X, Y[:3])}, "as many rows in X as in y, got (4, 2) and (3,)"),
     ("net", [net()[1]], NET, "must optimize the parameters of the model"),
+    (lambda w: math.sin(w[0]) + w[1], SGD, AT, "NumPy's functions instead of the math module's, np.sin for"),
+    (
+        lambda w: math.sin(w[0]) + w[1],
+        SGD,
+        AT,
+        "`lab(f, optimizers)`: f(w) fails at the start, w of shape (2,)",
+    ),
     (MLP((2, 99, 2)), ["Newton"], NET, "at most 200 unknowns in the page, got 497. Use NewtonCG"),
 ]
 
@@ -156,6 +164,25 @@ class Dropped(Module):
 def test_an_op_that_cannot_be_printed_is_refused_by_its_name():
     with pytest.raises(TypeError, match=r"^`lab\(f, optimizers\)`: uniform cannot be printed"):
         optim.lab(Dropped(), [optim.SGD], loss=cross_entropy, data=(X, Y))
+
+
+@pytest.mark.parametrize(
+    ("f", "name"),
+    [
+        (np.median, "np.median (argsort)"),
+        (lambda w: np.sort(w * w)[0], "np.sort (argsort)"),
+        (lambda w: np.percentile(w, 30), "np.percentile (argsort)"),
+        (lambda w: np.partition(w, 1)[0], "np.partition (argpartition)"),
+        (lambda w: np.cumsum(w)[1], "np.cumsum"),
+        (lambda w: np.linalg.eigvalsh(np.outer(w, w))[1], "np.linalg.eigvalsh (eigh)"),
+        (lambda w: w.cumsum()[1], "np.cumsum"),
+        (lambda w: minigrad.special.erfinv(w[0] / 9), "erfinv"),
+    ],
+)
+def test_what_cannot_be_printed_is_told_by_the_function_that_was_called(f, name):
+    with pytest.raises(TypeError) as told:
+        optim.lab(f, SGD, start=(1.0, 2.0))
+    assert str(told.value).startswith(f"`lab(f, optimizers)`: {name} cannot be printed as loops: there are")
 
 
 def test_what_cannot_be_captured_is_told_with_the_users_call():
@@ -252,22 +279,30 @@ def test_every_box_of_a_drawn_rule_gets_the_number_of_its_formula():
         *(partial(SETTINGS[name][0].kind, **SETTINGS[name][1] | {"maximize": False}) for name in RULES),
     ]
     optimizers = [kind([Tensor([1.0], requires_grad=True, name="w")]) for kind in kinds]
-    rules, calls = [drawn_rule(optimizer) for optimizer in optimizers], []
-    for optimizer, drawn in zip(optimizers, rules, strict=True):
+    drawings, calls = [], []
+    for optimizer in optimizers:
+        later = drawn_rule(optimizer)
+        drawings.append((optimizer, later, later, dict.fromkeys(optimizer.scalars, 1)))
+        if later.first:
+            drawings.append((optimizer, later, later.first, optimizer.scalars))
+    assert len(drawings) > len(optimizers), "a heavy ball has a rule of its own in its first step"
+    for optimizer, later, drawn, scalars in drawings:
         labels = dict(re.findall(r'id="(n\d+)">.*?<text[^>]*>([^<]*)</text>', drawn.svg))
         assert labels.keys() == drawn.boxes.keys()
         assert not [label for label in labels.values() if re.search(r"(?<![\d.])0·", label)], (
             "0 times something"
         )
-        counters = json.dumps({"t": 1} | dict.fromkeys(optimizer.scalars, 1))
+        counters = json.dumps({"t": 1} | scalars)
+        at_first = later.first.unnamed if later.first else ()
         calls.append(
-            f"(() => {{ const rule = {rule_script(optimizer, drawn.unnamed)};"
+            f"(() => {{ const rule = {rule_script(optimizer, later.unnamed, at_first)};"
             f" return rule.trace(1, 1, rule.state.map(() => 1), {counters}, rule.numbers); }})()"
         )
-    for optimizer, drawn, found in zip(
-        optimizers, rules, run(f"result = [{', '.join(calls)}];"), strict=True
+    for (optimizer, _, drawn, scalars), found in zip(
+        drawings, run(f"result = [{', '.join(calls)}];"), strict=True
     ):
-        picture = minigrad.draw(Recorded(optimizer), fold="formulas", show="value", direction="down").picture
+        recorded = Recorded(optimizer, scalars)
+        picture = minigrad.draw(recorded, fold="formulas", show="value", direction="down").picture
         for node in picture.nodes:  # recorded where all that is given is 1, in four digits
             when, name = drawn.boxes[f"n{node.id}"]
             number = 1 if when == "before" else found[name]
@@ -287,6 +322,28 @@ class Mine(optim.FirstOrder):
         u = np.tanh(g + 0.1 * w) + 0.3
         m = beta * m + (1 - beta) * u
         return {"w": w - lr * m / (u + np.exp(u * m)), "m": m}
+
+
+def test_a_class_of_plain_descent_has_a_rate_at_which_a_net_moves():
+    data, made = moons(60, noise=0.1, rng=0), []
+
+    def kept(params):
+        made.append(optim.SGD(params))
+        return made[0]
+
+    model, at = MLP((2, 8, 2), "tanh", rng=0), {"loss": cross_entropy, "data": data}
+    page = optim.lab(model, [optim.SGD, "Momentum", optim.Adam, kept], **at)
+    assert [method.numbers["lr"] for method in page.methods] == [0.1, 0.1, 0.001, 0.001]
+    assert [method.numbers["lr"] for method in optim.lab(bowl, [optim.SGD], **AT).methods] == [0.001]
+    left = {}
+    for lr in (0.001, 0.1):
+        trained = MLP((2, 8, 2), "tanh", rng=0)
+        optimizer = optim.SGD(trained.named_parameters(), lr=lr)
+        losses = [
+            optimizer.step(lambda m=trained: cross_entropy(m(data.X), data.y)).item() for _ in range(200)
+        ]
+        left[lr] = losses[-1] / losses[0]
+    assert left[0.1] < 0.5 < 0.8 < left[0.001]
 
 
 def test_batches_are_those_of_fit():

@@ -1,6 +1,7 @@
 // Who takes part, and the numbers of the one that is chosen.
 
 const MEMORY = ["beta", "betas", "alpha", "momentum"]; // numbers in [0, 1): their slider is even in the length of the memory, 1/(1 − β)
+const SHORT = 8; // characters of a number that stands beside its slider, and not above it; the slider writes no more
 const CHOICES = {
   modification: ["abs", "shift", "clip", "pinv", "none", "trust"],
   line_search: ["armijo", null],
@@ -12,7 +13,7 @@ function showWalkers() {
     const row = make("li"), pick = make("button", undefined, { type: "button", class: "walker", "aria-pressed": k === lab.chosen });
     const mark = make("span", GLYPHS[walker.shape], { class: "glyph", "aria-hidden": "true" });
     mark.style.color = colourOf(walker);
-    pick.append(mark, make("span", walker.label, { class: "name" }), make("span", "", { class: "number loss" }));
+    pick.append(mark, make("span", walker.label, { class: "name" }), make("span", "", { class: "number arrived" }), make("span", "", { class: "number loss" }));
     pick.addEventListener("click", () => choose(k));
     row.append(pick);
     if (lab.walkers.length > 1) {
@@ -94,9 +95,12 @@ function numberRow(id, name, now, usual, changed) {
   const slide = make("input", undefined, { id: `slide-${id}`, type: "range", min: 0, max: 1, step: 0.002, "aria-label": title });
   const exact = make("input", undefined, { id: `number-${id}`, type: "text", inputmode: "decimal", autocomplete: "off", spellcheck: "false", "aria-label": `${title}, as a number` });
   const write = (x, moved) => { // null: the optimizer chooses it; `moved`: the slider is there already, and its steps are coarser
-    exact.value = x ?? "";
+    exact.value = x > 0 && x < 1e-4 ? x.toExponential() : (x ?? "");
     exact.placeholder = "its own";
-    if (!moved) slide.value = x === null ? 0.5 : scale.to(x);
+    if (!moved) {
+      slide.value = x === null ? 0.5 : scale.to(x);
+      row.classList.toggle("long", exact.value.length > SHORT);
+    }
     slide.setAttribute("aria-valuetext", x === null ? "its own" : short(x));
   };
   const track = make("span", undefined, { class: "track" }), why = refusal(), least = usual === null || name === "initial_radius" ? "above 0" : "of 0 or more";

@@ -5,14 +5,14 @@ const WIDE = 700; // pixels of a drawing, from which on it does not stand beside
 
 function showInside() {
   const walker = chosen(), { runner } = walker, i = Math.min(lab.coordinate, problemNow().n - 1), method = data.methods[walker.k];
-  const drawing = $("rule");
-  if (drawing.dataset.rule !== method.rule) insertRule(drawing, method.rule);
+  const drawing = $("rule"), drawn = drawingOf(method, runner);
+  if (drawing.dataset.drawn !== drawn) insertRule(drawing, drawn);
   drawing.hidden = method.kind !== "first";
   const found = runner.t && method.kind === "first" ? traced(runner, i) : null;
   const rows = found ? ruleRows(walker, found) : runner.t ? stepRows(walker, i) : [];
   fillTable($("inside-table"), rows, ["", "before", "after"]);
   $("inside-says").textContent = insideSentence(walker, i);
-  if (method.kind === "first") fillBoxes(drawing, data.boxes[method.rule], found);
+  if (method.kind === "first") fillBoxes(drawing, data.boxes[drawn], found);
   $("slopes").parentElement.hidden = !found || runner.t < 2; // one place is no line
   if (!found) return;
   const done = followed(walker, i), [average, square] = keptOf(found), keys = $("slopes").nextElementSibling.children;
@@ -70,9 +70,16 @@ function made(runner, i) {
   return step;
 }
 
-function insertRule(drawing, rule) {
-  const svg = document.importNode($(`rule-${Object.keys(RULES).indexOf(rule)}`)?.content ?? document.createDocumentFragment(), true).firstElementChild;
-  drawing.dataset.rule = rule;
+// The name of the drawing of a rule; the step that begins with a counter of 0, as the first does, may have its own.
+function drawingOf(method, runner) {
+  const name = `rule-${Object.keys(RULES).indexOf(method.rule)}`, first = `${name}-first`;
+  const begins = runner.before && Object.entries(runner.before.counters ?? {}).some(([counter, x]) => counter !== "t" && x === 0);
+  return begins && first in data.boxes ? first : name;
+}
+
+function insertRule(drawing, drawn) {
+  const svg = document.importNode($(drawn)?.content ?? document.createDocumentFragment(), true).firstElementChild;
+  drawing.dataset.drawn = drawn;
   drawing.replaceChildren();
   if (!svg) return;
   const width = svg.getAttribute("width");

@@ -28,28 +28,52 @@ function relaunch() {
 function show(t) {
   lab.t = Math.max(0, Math.min(lab.steps, t));
   for (const { runner } of lab.walkers) bring(runner, lab.t);
-  render();
+  draw();
+  followPanel();
 }
 
 function render() {
+  draw();
+  showPanel();
+}
+
+// All but the panel.
+function draw() {
   map.plot.draw();
   losses.draw();
-  [...$("walkers").children].forEach((row, k) => say(row.querySelector(".loss"), lab.walkers[k].runner.loss));
+  [...$("walkers").children].forEach((row, k) => {
+    const { loss, t, stopped } = lab.walkers[k].runner, arrived = row.querySelector(".arrived");
+    say(row.querySelector(".loss"), loss);
+    arrived.hidden = !stopped;
+    if (stopped) say(arrived, t, `after ${t} step${t === 1 ? "" : "s"}`);
+    arrived.title = stopped;
+  });
   $("time").value = lab.t;
   $("time").setAttribute("aria-valuetext", `${lab.t} ${lab.axis === "steps" ? "steps" : "gradients"}`);
   $("count").textContent = `${lab.t} / ${lab.steps} ${lab.axis === "steps" ? "steps" : "gradients"}`;
   $("leader").textContent = leaderSentence();
-  showPanel();
   remember();
 }
 
-// While it plays, a panel that takes long waits for the end.
-let panelTime = 0;
+// The panel follows its reader at once, unless it has once taken longer for this walk than a frame has room for. Then it waits, and
+// is said to be busy, until the page has been left alone for a moment, or a walk that plays has come to its end.
+const FRAME = 9; // milliseconds
+let slow = null, resting = 0; // the walk whose panel took long
+
+function followPanel() {
+  clearTimeout(resting);
+  if (slow !== chosen()) { showPanel(); return; }
+  $(`panel-${lab.panel}`).ariaBusy = "true";
+  if (lab.panel === "stability") stability.plot.draw(); // which computes nothing, and puts off what it would still find
+  if (!lab.playing) resting = setTimeout(showPanel, MOMENT);
+}
+
 function showPanel() {
-  if (lab.playing && panelTime > 9) return;
+  clearTimeout(resting);
   const began = performance.now();
   PANELS[lab.panel]();
-  panelTime = performance.now() - began;
+  if (performance.now() - began > FRAME) slow = chosen();
+  $(`panel-${lab.panel}`).ariaBusy = "false";
 }
 
 function leaderSentence() {
@@ -116,11 +140,12 @@ function openPreset(name) {
 
 function openPanel(name, drawn = true) {
   lab.panel = name;
+  slow = null;
   for (const tab of $("tabs").children) {
     const on = tab.dataset.panel === name;
     tab.setAttribute("aria-selected", on);
     tab.tabIndex = on ? 0 : -1;
-    $(`panel-${tab.dataset.panel}`).hidden = !on;
+    Object.assign($(`panel-${tab.dataset.panel}`), { hidden: !on, ariaBusy: "false" });
   }
   if (drawn) render();
 }
@@ -189,14 +214,14 @@ function play() {
   if (lab.t >= lab.steps) show(0);
   lab.playing = true;
   progress = lab.t;
-  last = panelTime = 0;
+  last = 0;
   intervals.length = 0;
   showPlaying();
   requestAnimationFrame(tick);
 }
 
 function pause() {
-  if (lab.playing) { lab.playing = false; showPanel(); }
+  if (lab.playing) { lab.playing = false; followPanel(); }
   showPlaying();
 }
 

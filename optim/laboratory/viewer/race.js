@@ -334,9 +334,7 @@ function listenToMap() {
 // The losses
 
 function drawLosses(plot) {
-  const { c } = plot, all = lab.walkers.flatMap(({ runner }) => runner.path.losses.slice(0, 2000));
-  const first = Math.max(...lab.walkers.map(({ runner }) => runner.path.losses[0]));
-  const y = rangeOf(all.filter((x) => x <= 50 * Math.abs(first) + 1e-9));
+  const { c } = plot, { shown, above } = heights(lab.walkers.map(({ runner }) => runner.path.losses)), y = rangeOf(shown);
   const costs = lab.axis === "costs", F = frame(plot, { low: 0, high: lab.steps, label: costs ? "gradients" : "steps" }, { ...y, label: "loss" });
   F.inside(() => {
     for (const walker of lab.walkers) {
@@ -347,8 +345,24 @@ function drawLosses(plot) {
       drawLine(c, F, xs.slice(0, t + 1), path.losses.slice(0, t + 1), colourOf(walker), DASHES[walker.look % 4], width);
     }
   });
+  if (above !== null) {
+    c.fillStyle = ink("text");
+    c.textAlign = "right";
+    c.fillText(`cut: losses reach ${short(above)}`, F.right, 9);
+  }
   for (const walker of lab.walkers) { // whole, also at the edge
     const { path, t, loss } = walker.runner;
     if (Number.isFinite(loss)) drawMark(c, walker.shape, F.X(costs ? path.costs[t] : t), Math.min(F.bottom, Math.max(F.top, F.Y(loss))), 4.5, colourOf(walker), ink("background"));
   }
+}
+
+// The losses that the plot has room for, and the largest of those `above` it; null where there is none. A walk that diverges would
+// press all others flat, so the plot ends at 50 times the first loss or, as the first may be 0, 50 times a loss of middling size.
+function heights(walks) {
+  const every = Math.ceil(Math.max(...walks.map((losses) => losses.length)) / 400);
+  const sizes = Float64Array.from(walks.flatMap((losses) => losses.filter((_, t) => t % every === 0))).map(Math.abs).filter(Number.isFinite).sort();
+  const most = 50 * Math.max(...walks.map(([first]) => Math.abs(first)), sizes[sizes.length >> 1] ?? 0), shown = [];
+  let above = null;
+  for (const losses of walks) for (const x of losses) if (x <= most) shown.push(x); else if (x > (above ?? most)) above = x;
+  return { shown, above };
 }
