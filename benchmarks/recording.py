@@ -59,8 +59,8 @@ def main() -> None:
 
 
 def measured(net: str, folder: Path, rounds: int) -> dict[str, Any]:
-    """{way: {"us": the least time of a step, "ratio": the median of its ratio to that of "off", "all": that of
-    all steps}}"""
+    """{way: {"us": the least time of a step, "ratio": the median of its ratio to that of "off", "all": the
+    ratio of all steps together}}"""
     with ExitStack() as stack:
         return timed({way: _step(net, way, folder / way, stack) for way in WAYS}, rounds, STEPS)
 
