@@ -17,6 +17,9 @@ from minigrad.families import constant_op as constant_op
 from minigrad.families import elementwise as elementwise
 from minigrad.families import linear_op as linear_op
 from minigrad.families import register as register
+from minigrad.files import require_folder as require_folder
+from minigrad.files import require_writable as require_writable
+from minigrad.files import write_whole as write_whole
 from minigrad.gauss_newton import GaussNewton as GaussNewton
 from minigrad.habits import instead as instead
 from minigrad.habits import table as table

@@ -9,8 +9,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
-import uuid
 import zipfile
 from os import PathLike
 from pathlib import Path
@@ -18,7 +16,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FileError", "is_tree", "load_tree", "require_writable", "save_tree", "write_whole"]
+from minigrad.extend import write_whole
+
+__all__ = ["FileError", "is_tree", "load_tree", "save_tree"]
 
 _FORMAT = "minigrad-tree-1"
 
@@ -27,7 +27,7 @@ class FileError(ValueError):
     """A file is truncated, damaged, or was not written by `save_tree`."""
 
 
-def save_tree(path: str | PathLike[str], tree: Any) -> None:
+def save_tree(path: str | PathLike[str], tree: Any, call: str = "save_tree(path, tree)") -> None:
     """Write nested dicts and lists of arrays, numbers, texts, bools and None.
 
     The file appears under its name only when it is complete and on disk; until then an older file of that
@@ -48,47 +48,7 @@ def save_tree(path: str | PathLike[str], tree: Any) -> None:
             archive.writestr(f"{i}.npy", buffer.getvalue())
     body = blob.getvalue()
     # A file that was cut or changed at any byte no longer matches the digest at its end.
-    write_whole(path, body + hashlib.sha256(body).digest())
-
-
-def write_whole(path: str | PathLike[str], body: bytes) -> None:
-    """Write a file that appears under its name only when it is complete and on disk."""
-    target = Path(os.path.realpath(path))
-    known = target.exists()
-    if known and not target.is_file():  # the rename below would replace the device by the file
-        raise OSError(
-            f"save_tree: {os.fspath(path)!r} is a directory or device, not a file that can be replaced."
-        )
-    if not target.parent.is_dir():
-        raise FileNotFoundError(
-            f"{os.fspath(path)!r} cannot be written: there is no folder {target.parent}. Make it first."
-        )
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
-    file = temporary.open("xb")
-    try:
-        with file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        if known:
-            shutil.copymode(target, temporary)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def require_writable(path: str | PathLike[str]) -> None:
-    """Raise an OSError if `save_tree` could not write there: no folder, no permission, or not a file."""
-    target = Path(os.path.realpath(path))
-    if not target.parent.is_dir():
-        raise FileNotFoundError(
-            f"{os.fspath(path)!r} cannot be written: there is no folder {target.parent}. Make it first."
-        )
-    if target.exists() and not target.is_file():
-        raise OSError(f"{os.fspath(path)!r} is a directory or device, not a file that can be replaced.")
-    if not os.access(target.parent, os.W_OK):
-        raise PermissionError(f"{os.fspath(path)!r} cannot be written: no right to write to {target.parent}.")
+    write_whole(call, path, body + hashlib.sha256(body).digest())
 
 
 def is_tree(raw: bytes) -> bool:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from minigrad import Tensor, no_grad
-from minigrad.extend import Compiled, entry, progress_bar
-from models.files import load_tree, require_writable, save_tree
+from minigrad.extend import Compiled, entry, progress_bar, require_writable
+from models.files import load_tree, save_tree
 from models.fit_arguments import (
     checked_pair,
     require_enough_steps,
@@ -231,7 +231,7 @@ def fit(
     scheduled = schedules(schedule)
     require_functions(loss, augment, metrics, callbacks)
     if checkpoint is not None:
-        require_writable(checkpoint)
+        require_writable("fit(checkpoint=...)", checkpoint)
     require_rng(rng)
     require_optimizer(model, optimizer)
     switches = {"skip_nonfinite": skip_nonfinite, "keep_best": keep_best}
@@ -292,10 +292,10 @@ def fit(
             _show(bar, history.rows[-1])
             _tell(callbacks, Epoch(model, optimizer, history))
             if checkpoint is not None:
-                save_tree(checkpoint, run.state())
+                save_tree(checkpoint, run.state(), "fit(checkpoint=...)")
         if watching.reason is not None and checkpoint is not None:
             _require_finite(model, optimizer, len(history) + 1)
-            save_tree(checkpoint, run.state())
+            save_tree(checkpoint, run.state(), "fit(checkpoint=...)")
     if run.best is not None and run.best.parameters is not None:
         model.load_state_dict(run.best.parameters)
     return _ready(model, history)

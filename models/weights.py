@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from models.files import FileError, is_tree, load_tree, save_tree, write_whole
+from minigrad.extend import write_whole
+from models.files import FileError, is_tree, load_tree, save_tree
 
 __all__ = ["read_weights", "write_weights"]
 
@@ -42,11 +43,11 @@ def write_weights(path: str | PathLike[str], state: Mapping[str, Any], call: str
         except Exception as error:
             kinds = sorted({str(array.dtype) for array in arrays.values()})
             raise TypeError(f"{call}: safetensors cannot hold {', '.join(kinds)} ({error}).") from error
-        write_whole(path, bytes(body))
+        write_whole(call, path, bytes(body))
     elif suffix == ".npz":
-        write_whole(path, _npz(arrays))
+        write_whole(call, path, _npz(arrays))
     else:
-        save_tree(path, {"parameters": state})
+        save_tree(path, {"parameters": state}, call)
 
 
 def read_weights(path: str | PathLike[str], call: str) -> Any:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-__all__ = ["METHOD", "OPTIMIZER", "PACKAGE", "SETTINGS"]
+__all__ = ["EVALUATING", "METHOD", "OPTIMIZER", "PACKAGE", "RULED", "SETTINGS"]
 
 PACKAGE = r"""
 lr_scheduler: schedules are in this package, write optim.StepLR(optimizer, 10)
@@ -39,6 +39,19 @@ compile: the step is compiled already, so leave it out
 schedule: write optim.StepLR(optimizer, 10)
 fit: write models.fit(model, optimizer, loss, (x, y), epochs=10)
 """
+
+EVALUATING = r"""
+explain recorded rule preview: its step follows no rule of elements, write optimizer.last_step
+keep_last_step: the last step is always kept, write optimizer.last_step
+preconditioner second_moment rate divisor: it scales no coordinates, write optimizer.last_step
+"""
+"""What first-order optimizers alone have, met on one whose step evaluates the closure at several points."""
+
+RULED = r"""
+counts: each step takes one gradient, so count the steps
+last_gradient: gradients are read from the parameters, write optimizer.param_groups[0]["params"][0].grad
+"""
+"""The reverse."""
 
 SETTINGS = r"""
 lr learning_rate: write optimizer.param_groups[0]["lr"]

@@ -209,6 +209,7 @@ def _run(f: Callable[..., Any], inputs: Sequence[Any]) -> tuple[Named, list[Any]
 
     Returns the outputs, the keys of the leaves, and names for the leaves and for the arrays that `f` uses.
     """
+    _require_examples(f, inputs)
     live = not hasattr(f, "named_parameters")  # data given to a model needs no derivative
     names = _names_within(f)
     given: list[Any] = []
@@ -236,13 +237,37 @@ def _run(f: Callable[..., Any], inputs: Sequence[Any]) -> tuple[Named, list[Any]
     return _named_outputs(out, "result"), keys, names
 
 
+def _signature(f: Any) -> inspect.Signature | None:
+    """The arguments of a function or of a model's `forward`; None for a builtin that does not tell them."""
+    try:
+        return inspect.signature(f.forward if hasattr(f, "named_parameters") else f)
+    except (TypeError, ValueError, AttributeError):
+        return None
+
+
+def _require_examples(f: Any, inputs: Sequence[Any]) -> None:
+    signature = _signature(f)
+    if signature is None:
+        return
+    try:
+        signature.bind(*inputs)
+    except TypeError as error:
+        name = _title(f) or "f"
+        needed = [
+            p.name
+            for p in signature.parameters.values()
+            if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
+        raise TypeError(
+            f"`draw({name}, *inputs)` calls {name}, so it needs an example of each argument, got "
+            f"{len(inputs)}: {error}. Write draw({', '.join([name, *needed])}) with arrays or numbers."
+        ) from None
+
+
 def _argument_names(f: Any, count: int) -> list[str]:
     """The names of the first `count` positional arguments, as the signature gives them."""
-    try:
-        inner = f.forward if hasattr(f, "named_parameters") else f
-        parameters = inspect.signature(inner).parameters.values()
-    except (TypeError, ValueError, AttributeError):
-        parameters = ()  # type: ignore[assignment]  # a builtin without a signature
+    signature = _signature(f)
+    parameters = () if signature is None else signature.parameters.values()
     plain = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return [plain[i] if i < len(plain) else "x" if count == 1 else f"x{i + 1}" for i in range(count)]
 

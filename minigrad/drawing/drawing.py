@@ -26,6 +26,7 @@ from minigrad.drawing.write.svg import svg
 from minigrad.drawing.write.theme import Theme, theme_of
 from minigrad.drawing.write.tree import tree
 from minigrad.errors import entry
+from minigrad.files import write_whole
 from minigrad.habits import DRAWING
 from minigrad.hints import add_hints, visible
 
@@ -150,6 +151,7 @@ class Drawing:
 
         Raises:
             ValueError: the suffix is none of these, or no page, and `links` is set.
+            OSError: there is no such folder, or no file can be written there.
             RuntimeError: the suffix is .png or .pdf, and no package that could write it is installed.
         """
         target = Path(fspath(path))
@@ -173,7 +175,7 @@ class Drawing:
         else:
             known = " ".join(f".{name}" for name in (*texts, "png", "pdf"))
             raise ValueError(f"`Drawing.save(path)` needs a suffix among {known}, got {target.name!r}.")
-        target.write_bytes(data)
+        write_whole("Drawing.save(path)", target, data)
         return target
 
     def show(self) -> Path:

@@ -368,7 +368,7 @@ def sort(x: Any, axis: int | None = -1, kind: str | None = None, *, stable: bool
         np.sort(np.empty(0), kind=kind, stable=stable)  # type: ignore[arg-type]  # NumPy checks it
     if axis is None:
         return sort(np.reshape(x, (-1,)), 0)
-    axis = _sorted_axis(axis, x)
+    axis = normalize_axis_index(axis, x.ndim)  # as np.sort, and unlike np.argsort, it takes True for 1
     order = run(argsort_op, (x,), {"axis": axis, "kind": "stable"})
     return run(take_along_op, (x, order), {"axis": axis, "once": True})
 

@@ -24,6 +24,7 @@ from minigrad.extend import (
     Bound,
     GradientRequest,
     UpdateProgram,
+    add_hints,
     constant_tensor,
     entry,
     hide_our_frames,
@@ -35,6 +36,7 @@ from optim.base.insight import Inputs, LastStep, by_parameter, explained, inputs
 from optim.base.loss import no_closure, no_loss
 from optim.base.optimizer import Optimizer, Params
 from optim.base.options import FLAG, checked
+from optim.habits import RULED
 
 __all__ = ["Array", "FirstOrder", "Params", "Values"]
 
@@ -404,3 +406,6 @@ class FirstOrder(Optimizer):
             return UpdateProgram(rule, group.dtype, inputs, numbers)
         except (TypeError, ValueError) as error:
             raise type(error)(f"`{type(self).__name__}.rule`: {error}") from error
+
+
+add_hints(FirstOrder, "a first-order optimizer", RULED)

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from minigrad import Tensor, no_grad
-from minigrad.extend import axes, entry, is_dark, look
+from minigrad.extend import axes, entry, is_dark, look, require_writable, write_whole
 from optim.figures.style import GREY, Array, column, ink, legend
 
 __all__ = [
@@ -355,6 +356,7 @@ def save_gif(
 
     Raises:
         ValueError: the name does not end in .gif, or a path has another shape.
+        OSError: there is no such folder, or no file can be written there.
     """
     call, target = "save_gif", Path(file)
     if target.suffix != ".gif":
@@ -362,6 +364,7 @@ def save_gif(
     for name, value, least in (("frames", frames, 2), ("fps", fps, 1)):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f"`{call}({name}=...)` must be a whole number ≥ {least}, got {value!r}.")
+    require_writable(f"{call}(file)", target)
     drawn = _in_the_plane(call, paths, plane)
     try:
         from matplotlib.animation import PillowWriter
@@ -382,11 +385,14 @@ def save_gif(
     figure.set_layout_engine("none")  # else the axes would move from frame to frame
     longest = max(map(len, drawn.values())) - 1
     writer = PillowWriter(fps=fps)
-    with writer.saving(figure, str(target), dpi=100):
-        for share in [*np.linspace(0, 1, frames), *[1.0] * fps]:
-            step = round(share * longest)
-            for line, head, points in zip(lines, heads, drawn.values(), strict=True):
-                line.set_data(points[: step + 1, 0], points[: step + 1, 1])
-                head.set_data(points[min(step, len(points) - 1)][:, None])
-            writer.grab_frame()
+    with TemporaryDirectory() as folder:
+        part = Path(folder, "paths.gif")
+        with writer.saving(figure, str(part), dpi=100):
+            for share in [*np.linspace(0, 1, frames), *[1.0] * fps]:
+                step = round(share * longest)
+                for line, head, points in zip(lines, heads, drawn.values(), strict=True):
+                    line.set_data(points[: step + 1, 0], points[: step + 1, 1])
+                    head.set_data(points[min(step, len(points) - 1)][:, None])
+                writer.grab_frame()
+        write_whole(f"{call}(file)", target, part.read_bytes())
     return target

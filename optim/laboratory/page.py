@@ -16,7 +16,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from minigrad.extend import COLOURS, LIGHT, colours, data_text, entry, framed, policy
+from minigrad.extend import COLOURS, LIGHT, colours, data_text, entry, framed, policy, write_whole
 from optim.base.first_order import FirstOrder
 from optim.base.optimizer import Optimizer
 from optim.laboratory.contents import Method, Preset, Problem, plain
@@ -83,13 +83,14 @@ class Lab:
 
         Raises:
             ValueError: the name ends otherwise.
+            OSError: there is no such folder, or no file can be written there.
         """
         target = Path(fspath(path))
         if target.suffix.lower() != ".html":
             raise ValueError(
                 f"`Lab.save(path)` writes a page: its name must end in .html, got {target.name!r}."
             )
-        target.write_text(self.html(), encoding="utf-8")
+        write_whole("Lab.save(path)", target, self.html().encode())
         return target
 
     def show(self) -> Path:

@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NoReturn
 
-from minigrad.extend import entry
+from minigrad.extend import entry, require_folder
 from optim.base.first_order import FirstOrder
 from optim.base.optimizer import Optimizer
 from optim.base.options import COUNT, FLAG, checked, choice
@@ -195,7 +195,7 @@ def _begun(call: str, folder: Path, meta: dict[str, Any], optimizer: Optimizer, 
         raise TypeError(
             f"`{call}`: the options of {type(optimizer).__name__} cannot be kept: {error}."
         ) from None
-    folder.mkdir(parents=True, exist_ok=True)
+    require_folder(f"{call}(folder)", folder)
     part = folder / (META + ".part")
     part.write_text(json.dumps(meta, indent=1), encoding="utf-8")
     os.replace(part, folder / META)

@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 from minigrad import Tensor
-from minigrad.extend import Bound, CurvatureRequest, Packing, entry
+from minigrad.extend import Bound, CurvatureRequest, Packing, add_hints, entry
 from optim.base.groups import ParamSlice, Values
 from optim.base.optimizer import Optimizer, Params
 from optim.base.options import WHOLE, checked
+from optim.habits import EVALUATING
 from optim.second_order.evaluation import Counts, Evaluation, Vector, require_finite
 from optim.second_order.method import Method, Settings
 from optim.second_order.objective import ClosureObjective
@@ -203,3 +204,6 @@ class ClosureOptimizer(Optimizer):
                     "for all parameters together. Only weight_decay may differ."
                 )
         return shared[0]
+
+
+add_hints(ClosureOptimizer, "an optimizer that evaluates its closure at several points", EVALUATING)

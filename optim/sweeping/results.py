@@ -7,6 +7,7 @@ out. Intervals are those of order statistics, which hold for any distribution an
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import math
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.extend import entry, html_table, html_title
+from minigrad.extend import entry, html_table, html_title, write_whole
 from optim.sweeping.profiles import PerformanceProfile, performance_profile
 
 __all__ = ["RESERVED", "Best", "Run", "Summary", "Sweep", "median_interval", "open_sweep", "read_log"]
@@ -307,15 +308,13 @@ class Sweep:
         """Write the runs as CSV: settings, status, seconds, results, error; all of it, or nothing."""
         import csv
 
-        path = Path(path)
-        part = path.with_name(path.name + ".part")
-        with part.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(self.columns)
-            for run in self.runs:
-                row = {**run.settings, **run._asdict(), **run.results}
-                writer.writerow([_text(row.get(name, "")) for name in self.columns])
-        part.replace(path)
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(self.columns)
+        for run in self.runs:
+            row = {**run.settings, **run._asdict(), **run.results}
+            writer.writerow([_text(row.get(name, "")) for name in self.columns])
+        write_whole("Sweep.save(path)", path, text.getvalue().encode())
 
     def _names(self, call: str, argument: str, given: Any, default: Sequence[str]) -> tuple[str, ...]:
         """The settings that an argument names; by default those of `default` that there are."""

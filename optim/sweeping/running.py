@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.extend import entry, progress_bar
+from minigrad.extend import entry, progress_bar, require_folder
 from optim.sweeping.results import RESERVED, Run, Sweep, open_sweep, read_log
 
 __all__ = ["sweep"]
@@ -369,7 +369,7 @@ class _Log:
         self.tracebacks: dict[Key, str] = {}
         if folder is None:
             return
-        _require_folder(folder)
+        require_folder("sweep(out=...)", folder)
         kept = (
             open_sweep(folder).runs
             if any((folder / f"runs.{end}").exists() for end in ("jsonl", "csv"))
@@ -410,15 +410,6 @@ class _Log:
     def close(self) -> None:
         if self.file is not None:
             self.file.close()
-
-
-def _require_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(
-            f"`sweep(out=...)` must be a folder to write into, got {str(folder)!r} ({error.strerror})."
-        ) from None
 
 
 def _progress_bar(total: int, done: int, shown: bool) -> Any:

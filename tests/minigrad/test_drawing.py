@@ -266,6 +266,9 @@ def test_names_of_the_callers_variables():
         (lambda x: draw(x, fold="twice"), "fold"),
         (lambda x: draw(x, phases=("sideways",)), "phases"),
         (lambda x: draw(x).save("picture.bmp"), "suffix"),
+        (lambda x: draw(lambda t: t * t), r"`draw\(f, \*inputs\)` calls f.*got 0.*Write draw\(f, t\)"),
+        (lambda x: draw(lambda t, s: t * s, x), r"example of each argument, got 1.*Write draw\(f, t, s\)"),
+        (lambda x: draw(lambda t: t * t, x, x), r"got 2: too many positional arguments. Write draw\(f, t\)"),
         (
             lambda x: draw(optim.NewtonCG([x])),
             r"an object with recorded\(\), got NewtonCG.*draw its loss with phases",

@@ -709,3 +709,12 @@ def test_a_drawing_after_a_step_changes_nothing():
 def test_an_index_that_is_a_view_of_one_number_is_drawn(index):
     A, rows = Tensor(np.eye(3), requires_grad=True, name="A"), np.array([1, 2])
     assert "A[1]" in str(draw(np.sum(A[index(rows)])))
+
+
+def test_the_slope_of_sigmoid_is_written_in_what_a_reader_knows():
+    x = Tensor(np.array([-40.0, 0.3, 40.0]), requires_grad=True, name="x")
+    drawn = draw(lambda x: mg.grad(lambda x: np.sum(mg.sigmoid(x)))(x), x, fold="formulas")
+    assert "h₁·sigmoid(−x)" in str(drawn)
+    assert "slope" not in str(drawn)
+    value = Reader("h₁·sigmoid(−x)", {"h₁": mg.sigmoid(x.data), "x": x.data}).whole()
+    np.testing.assert_allclose(value, mg.grad(lambda x: np.sum(mg.sigmoid(x)))(x.data), rtol=1e-15)

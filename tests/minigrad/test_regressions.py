@@ -390,10 +390,17 @@ def test_norm_of_whole_numbers_and_axes_of_tensordot():
 
 @pytest.mark.parametrize("sort", [np.sort, np.argsort])
 def test_a_sort_takes_a_number_as_its_axis(sort):
-    with pytest.raises(
-        TypeError, match=rf"^np.{sort.__name__}: axis is an integer, got True; write 1 for True"
-    ):
-        sort(Tensor(np.ones((2, 3))), axis=True)
+    array = np.array([[3.0, 1.0], [0.0, 2.0]])
+    for axis in (True, False):
+        if sort is np.sort:
+            np.testing.assert_array_equal(sort(Tensor(array), axis=axis).data, sort(array, axis=axis))
+            continue
+        with pytest.raises(TypeError):
+            sort(array, axis=axis)
+        with pytest.raises(
+            TypeError, match=rf"^np.argsort: axis is an integer, got {axis}; write {axis:d} for {axis}"
+        ):
+            sort(Tensor(array), axis=axis)
     with pytest.raises(ValueError, match="axis 2 is out of bounds"):
         sort(Tensor(np.ones((2, 3))), axis=2, stable=True)
 

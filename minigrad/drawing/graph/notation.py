@@ -422,4 +422,5 @@ _WRITERS: dict[str, tuple[int, Writer]] = {  # op: the number of operands, and i
     "one_minus_square": (1, lambda xs: _infix("subtract", [("1", ATOM), _square(xs[0])])),
     "secant": (1, lambda xs: (f"√(1 + {_square(xs[0])[0]})", POWER)),
     "gap": (2, partial(_infix, "subtract")),
+    "sigmoid_slope": (2, lambda xs: _infix("multiply", [xs[0], _call("sigmoid", [_negative(xs[1:])])])),
 }
