@@ -42,6 +42,7 @@ __all__ = ["Array", "FirstOrder", "Params", "Values"]
 
 
 _OURS = "optim."
+_STEP = "the step of an update"  # no name that a rule could give to anything
 _KEPT: dict[Any, UpdateProgram] = {}  # programs of our own rules, which read nothing but their arguments
 
 
@@ -373,7 +374,7 @@ class FirstOrder(Optimizer):
     def _program(self, group: ParamGroup, numbers: Values) -> UpdateProgram:
         """The rule's program, which depends on the group's dtype and on which of the numbers are zero."""
         own = vars(self).get("rule")  # one that was set on this object alone
-        key = (group.kinds, own, *[numbers[name] == 0 for name in self.scalars])
+        key = (group.kinds, len(group.updated), own, *[numbers[name] == 0 for name in self.scalars])
         program = self._programs.get(key)
         if program is None:
             kind = type(self)
@@ -397,12 +398,14 @@ class FirstOrder(Optimizer):
                 raise TypeError(f"must return a dict with the new {', '.join(needed)}, got {got}.")
             if keeps_step:
                 step: Any = None if "step" in group.state else out.get("step")
-                named = np.shape(step) == v["w"].shape
-                out = out | {"kept_step": step if named else v["w"] - out["w"]}
+                if not isinstance(step, Tensor) or step.shape != v["w"].shape:
+                    step = v["w"] - out["w"]
+                # A product, because a vector that the update overwrites could not be copied out at its end.
+                out = out | {_STEP: 1 * step if any(step is x for x in v.values()) else step}
             return out
 
         try:
-            inputs = (*names, "kept_step") if keeps_step else names
+            inputs = (*names, _STEP) if keeps_step else names
             return UpdateProgram(rule, group.dtype, inputs, numbers)
         except (TypeError, ValueError) as error:
             raise type(error)(f"`{type(self).__name__}.rule`: {error}") from error

@@ -88,6 +88,7 @@ class ParamGroup(MutableMapping[str, Any]):
     ) -> None:
         self.options, self._check = options, check
         self.dtype = named[0][1].dtype
+        self._note_options()
         packing = Packing([p for _, p in named])
         self.slices = [
             ParamSlice(p, name, p.shape, place.start, place.stop, {"t": 0, **scalars})
@@ -100,7 +101,6 @@ class ParamGroup(MutableMapping[str, Any]):
                 self.state[name].fill(start)
         self.vectors = (self.w, *self.state.values())
         self.updated: tuple[Array, ...] = self.vectors  # and one for the step, if that was asked for
-        self._note_options()
         self.g: Array | None = None
         self.prepared: list[tuple[Tensor, Array | None, bool]] = []  # (parameter, its array, was it live)
         self.joint: Segment | None = None  # all parameters as one segment, if all of them are live
@@ -136,8 +136,9 @@ class ParamGroup(MutableMapping[str, Any]):
         return f"{{params: {[param.name for param in self.slices]}, {options}}}"
 
     def __getstate__(self) -> Values:
-        """Leave out the vectors that a replay writes to: in a copy, their views would become other arrays."""
-        return self.__dict__ | {"g": None, "prepared": [], "joint": None}
+        """Leave out the step of an update, and the vectors that a replay writes to, whose views would become
+        other arrays in a copy."""
+        return self.__dict__ | {"g": None, "prepared": [], "joint": None, "updated": self.vectors}
 
     def _note_options(self) -> None:
         """Split the options into those that the rule is given and those that its program depends on."""
@@ -146,15 +147,18 @@ class ParamGroup(MutableMapping[str, Any]):
         }
         if "eps" in self.for_rule:  # a weight that has never had a slope moves by 0/ε, which must not be 0/0
             self.for_rule["eps"] = max(self.options["eps"], float(np.finfo(self.dtype).tiny))
-        self.kinds = (self.dtype.char, len(self.updated), *map(_kind_of, self.for_rule.values()))
+        self.kinds = (self.dtype.char, *map(_kind_of, self.for_rule.values()))
 
-    def keep_step(self, wanted: bool = True) -> Array:
-        """Let each update leave its step, which it subtracted from w, in the vector that is returned; or no
-        longer."""
-        step = aligned(self.w.size, self.dtype, np.zeros)
-        self.updated = (*self.vectors, step) if wanted else self.vectors
-        self._note_options()
-        return step  # type: ignore[no-any-return]
+    def keep_step(self) -> Array:
+        """Let each update leave its step, which it subtracted from w, in the vector that is returned."""
+        step: Array = aligned(self.w.size, self.dtype, np.zeros)
+        self.updated = (*self.vectors, step)
+        return step
+
+    def leave_step(self, step: Array) -> None:
+        """Leave the step there no longer, unless another vector has been asked for since."""
+        if self.updated[-1] is step:
+            self.updated = self.vectors
 
     def adopt(self, param: ParamSlice) -> None:
         """Copy the parameter's present values into our vector and make its array a view of that."""

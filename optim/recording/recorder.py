@@ -44,6 +44,7 @@ __all__ = [
 
 vdot, sqrt = np.vdot, math.sqrt  # a.dot(a) would warn of an overflow
 INFINITY = math.inf
+TINY = 1e-30  # squares of float32 below 1e-38 lose digits, and are lost below 1e-45
 
 META, LINES, SCALARS, ROWS, FORMAT = "meta.json", "changes.jsonl", "scalars", "rows", 2
 NUMBERS = ("loss", "gradient_norm", "step_norm", "t")  # the cells of a row of scalars; t is written last
@@ -151,7 +152,7 @@ class _Log:
         return square_of(self.step)
 
     def leave(self) -> None:
-        self.group.keep_step(False)
+        self.group.leave_step(self.step)
 
 
 class _Unruled(_Log):
@@ -431,9 +432,9 @@ class Recorder:
 
 
 def square_of(a: Array) -> float:
-    """|a|², also where it overflows in the dtype of a."""
+    """|a|², also where it overflows or vanishes in the dtype of a, or has three digits there, as float16."""
     square = float(vdot(a, a))
-    if square < INFINITY:
+    if TINY < square < INFINITY and a.itemsize > 2:
         return square
     wide = a.astype(np.float64)
     return float(vdot(wide, wide))

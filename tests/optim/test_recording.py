@@ -8,6 +8,7 @@ import json
 import math
 import mmap
 import os
+import pickle
 import random
 import re
 import signal
@@ -581,6 +582,9 @@ def test_norms_whose_squares_overflow(level, compiled, tmp_path):
         (("step",), lambda w, g, step, *, t, lr: {"w": w - lr * g, "step": step + 1}),  # for a state
         (("v",), lambda w, g, v, *, t, lr: {"w": w - (s := lr * g + 0 * v), "v": s, "step": s}),  # twice
         ((), lambda w, g, *, t, lr: {"w": w - g, "step": g}),  # the gradient itself
+        (("v",), lambda w, g, v, *, t, lr: {"w": w - v, "v": w, "step": v}),  # a state that is overwritten
+        ((), lambda w, g, *, t, lr: {"w": w - lr * g, "step": (lr, t)}),  # the name, for two numbers
+        (("kept_step",), lambda w, g, s, *, t, lr: {"w": w - lr * (s + g), "kept_step": s + g}),
     ],
 )
 @pytest.mark.parametrize("level", ["scalars", "tape"])
@@ -607,6 +611,112 @@ def test_the_length_of_a_step_whatever_the_rule_returns(states, rule, level, tmp
     np.testing.assert_allclose(run.scalars["step_norm"], lengths, rtol=1e-15)
     if level == "tape":
         np.testing.assert_array_equal(run.weights(3)["p"], p.data)
+
+
+def test_a_counter_of_a_rule_goes_on_whatever_it_is_called(tmp_path):
+    class Mine(FirstOrder):
+        scalars = {"kept_step": 1.0, "step": 1.0}  # noqa: RUF012
+
+        @staticmethod
+        def rule(w, g, *, t, kept_step, step, lr):
+            return {"w": w - lr * kept_step * step * g, "kept_step": kept_step / 2, "step": step / 2}
+
+    found = []
+    for recorded in (False, True):
+        opt = Mine([p := leaf([3.0, 4.0], name="p")], lr=0.25)
+        with optim.record(opt, tmp_path / "run") if recorded else contextlib.nullcontext():
+            for _ in range(3):
+                opt.step(lambda p=p: (p * p).sum())
+        found.append((p.data.tolist(), opt.state_dict()["state"]["p"]))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(("dtype", "size"), [(np.float16, 2e-4), (np.float32, 1e-24), (np.float16, 2.0)])
+def test_norms_whose_squares_vanish_or_lose_digits(dtype, size, tmp_path):
+    """Level "replay" compares them with those it computes again."""
+    slope = np.array([3.14159 * size, 4 * size], dtype)
+    wanted = np.linalg.norm(slope.astype(float))
+    for level in ("scalars", "replay", "tape"):
+        p = leaf([0.0, 0.0], dtype, name="p")
+        opt = optim.SGD([p], lr=0.5)
+        with optim.record(opt, tmp_path / level, level) as run:
+            for _ in range(2):
+                opt.step(lambda p=p: (p * slope).sum())
+            if level == "replay":
+                run.recompute(lambda t, p=p: (p * slope).sum())
+                np.testing.assert_array_equal(run.gradient(2)["p"], slope)
+        np.testing.assert_allclose(run.scalars["gradient_norm"], [wanted] * 2, rtol=1e-6)
+        np.testing.assert_allclose(
+            run.scalars["step_norm"], [wanted / 2] * 2, rtol=1e-3 if size < 1 else 1e-6
+        )
+
+
+def test_a_recording_that_has_ended_takes_no_step_from_the_next(tmp_path):
+    opt = optim.SGD([p := leaf([1.0, 2.0], name="p")], lr=0.1)
+    first, second = optim.record(opt, tmp_path / "a", max_bytes=1), optim.record(opt, tmp_path / "b")
+    first.__enter__()
+    with pytest.warns(RuntimeWarning, match="ended"):
+        opt.step(lambda: (p * p).sum())
+    with second as run:
+        opt.step(lambda: (p * p).sum())
+        first.__exit__(None, None, None)
+        for _ in range(2):
+            opt.step(lambda: (p * p).sum())
+    lengths = [np.linalg.norm(run.at(t)["p"]["step"]) for t in (1, 2, 3)]
+    np.testing.assert_allclose(run.scalars["step_norm"], lengths, rtol=1e-15)
+    assert lengths[1] < lengths[0]
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda opt: pickle.loads(pickle.dumps(opt))])
+def test_a_copy_made_meanwhile_keeps_no_steps(copied, tmp_path):
+    opt = optim.Momentum([p := leaf([1.0, 2.0], name="p")], lr=0.1)
+    with optim.record(opt, tmp_path / "run"):
+        opt.step(lambda: (p * p).sum())
+        other = copied(opt)
+        (q,) = other.param_groups[0]["params"]
+        other.step(lambda: (q * q).sum())
+        opt.step(lambda: (p * p).sum())
+    np.testing.assert_array_equal(p.data, q.data)
+    assert len(other.param_groups[0].updated) == len(other.param_groups[0].vectors)
+    with optim.record(other, tmp_path / "other") as run:
+        other.step(lambda: (q * q).sum())
+    assert run.scalars["step_norm"][0] == pytest.approx(np.linalg.norm(run.at(1)["p"]["step"]), rel=1e-15)
+
+
+def test_steps_of_groups_that_take_turns_and_of_vectors_that_run_block_by_block(rng, tmp_path):
+    a, b = leaf(rng.standard_normal(140_000), np.float32, "a"), leaf([1.0, 2.0], np.float32, "b")
+    opt = optim.AdamW([{"params": [a]}, {"params": [b]}], lr=0.1, weight_decay=0.1, maximize=True)
+    opt.keep_last_step = True
+    wanted = []
+    with optim.record(opt, tmp_path / "run", "scalars") as run:
+        for t in range(4):
+            a.requires_grad, b.requires_grad = t != 1, t != 2
+            opt.step(lambda t=t: sum(((p * p).sum() for p in ([a, b], [b], [a], [a, b])[t]), Tensor(0.0)))
+            steps = [np.linalg.norm(values["step"].astype(float)) for values in opt.last_step.values()]
+            wanted.append(math.hypot(*steps))
+    np.testing.assert_allclose(run.scalars["step_norm"], wanted, rtol=1e-4)
+    assert all(group.updated is group.vectors for group in opt.param_groups)
+
+
+@pytest.mark.parametrize("level", ["scalars", "tape"])
+def test_the_length_of_a_step_without_a_rule(level, tmp_path):
+    newton = optim.Newton([p := leaf([1.5, -0.5], name="p")])
+    halving, lengths = Halving([q := leaf([4.0, 8.0], name="q")], lr=0.1), []
+    with (
+        optim.record(newton, tmp_path / "n", level) as run,
+        optim.record(halving, tmp_path / "h", level) as own,
+    ):
+        for _ in range(3):
+            before = p.data.copy()
+            newton.step(lambda: (p**4).sum())
+            lengths.append(np.linalg.norm(before - p.data))
+            q.grad = None
+            halving.step(lambda: (q * q).sum())
+    np.testing.assert_allclose(run.scalars["step_norm"], lengths, rtol=1e-12)
+    np.testing.assert_allclose(
+        own.scalars["step_norm"], np.sqrt(20) / 0.5 ** np.array([0, -1, -2]), rtol=1e-15
+    )
+    assert len(halving.param_groups[0].updated) == 1
 
 
 def test_at_its_size_the_recording_ends_with_one_warning(tmp_path):
