@@ -396,6 +396,12 @@ class FirstOrder(Optimizer):
             if not isinstance(out, dict) or not out.keys() >= set(needed):
                 got = sorted(out) if isinstance(out, dict) else type(out).__name__
                 raise TypeError(f"must return a dict with the new {', '.join(needed)}, got {got}.")
+            for name in ("w", *(s for s in group.state if s in out)):
+                if np.shape(out[name]) != v["w"].shape:
+                    raise TypeError(
+                        f'must return a vector like w as "{name}", got {type(out[name]).__name__} of shape '
+                        f"{np.shape(out[name])}; a number for each weight is written n + 0 * w."
+                    )
             if keeps_step:
                 step: Any = None if "step" in group.state else out.get("step")
                 if not isinstance(step, Tensor) or step.shape != v["w"].shape:

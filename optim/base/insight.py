@@ -30,7 +30,8 @@ class Observer(Protocol):
     """Is told of each step of an optimizer in whose `observers` it is."""
 
     def before(self, optimizer: Any, work: Work) -> None:
-        """All gradients are known, and nothing has changed yet; an exception prevents the step."""
+        """All gradients are known, and nothing has changed yet, nor may it be changed here; an exception
+        prevents the step."""
 
     def after(self, optimizer: Any, loss: Tensor | None) -> None:
         """The step has been taken; `loss` is what `step` returns."""

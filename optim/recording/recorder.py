@@ -10,6 +10,7 @@ Names: `t` the number of a step in the run, from 1.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -220,7 +221,8 @@ class Recorder:
     # Being told of steps
 
     def attach(self) -> None:
-        self.optimizer.observers = (*self.optimizer.observers, self)  # where `fit` finds it, too
+        # The first, so that it sees weights before another observer changes them. `fit` finds it here, too.
+        self.optimizer.observers = (self, *self.optimizer.observers)
         if not self.ruled:
             self._step = self._around(self.optimizer.step)
             self.optimizer.step = self._step  # type: ignore[method-assign]
@@ -358,7 +360,9 @@ class Recorder:
     def _write(self, line: dict[str, Any]) -> None:
         """Write what is not as in the step before."""
         text = (json.dumps(line) + "\n").encode()
-        os.write(self._file, text)
+        if (written := os.write(self._file, text)) < len(text):
+            os.ftruncate(self._file, os.fstat(self._file).st_size - written)  # the next line needs its own
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder / LINES))
         self._bytes += len(text)
         self.states += self._new_states
         self._new_states = 0

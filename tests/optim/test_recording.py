@@ -719,6 +719,72 @@ def test_the_length_of_a_step_without_a_rule(level, tmp_path):
     assert len(halving.param_groups[0].updated) == 1
 
 
+@pytest.mark.parametrize("out", [{"w": 0.5}, {"w": np.float64(2)}], ids=["number", "scalar"])
+def test_a_rule_must_return_a_vector(out):
+    class Number(FirstOrder):
+        rule = staticmethod(lambda w, g, *, t, lr: out)
+
+    p = leaf([3.0, 4.0], name="p")
+    with pytest.raises(TypeError, match=r"`Number.rule`: must return a vector like w as \"w\", got float"):
+        Number([p], lr=0.25).step(lambda: np.sum(p * p))
+    assert p.data.tolist() == [3.0, 4.0]
+
+
+def test_a_state_must_be_a_vector():
+    class Counting(FirstOrder):
+        state_names = ("v",)
+        rule = staticmethod(lambda w, g, v, *, t, lr: {"w": w - lr * g, "v": 1.0})
+
+    p = leaf([3.0, 4.0], name="p")
+    with pytest.raises(
+        TypeError, match=r"a vector like w as \"v\", got float of shape \(\); a number for each"
+    ):
+        Counting([p], lr=0.25).step(lambda: np.sum(p * p))
+
+
+class Projecting:
+    """Keeps the weights of an optimizer within [-2, 2] after each of its steps."""
+
+    def before(self, optimizer, work):
+        pass
+
+    def after(self, optimizer, loss):
+        for group in optimizer.param_groups:
+            group.w.clip(-2, 2, out=group.w)
+
+
+def test_what_another_observer_does_to_the_weights_is_seen(tmp_path):
+    p = leaf([3.0, 4.0], name="p")
+    opt = optim.SGD([p], lr=0.25)
+    opt.observers = (Projecting(),)
+    wanted = []
+    with optim.record(opt, tmp_path / "run") as run:
+        for _ in range(4):
+            opt.step(lambda: -np.sum(p * p))  # it climbs away from 0
+            wanted.append(p.data.copy())
+    assert wanted[-1].tolist() == [2.0, 2.0]
+    shown = run.at(3)["p"]
+    np.testing.assert_array_equal(shown["w"] + shown["step"], wanted[1])
+    np.testing.assert_array_equal(run.at(4)["p"]["w"], [3.0, 3.0])  # what the rule made of it
+
+
+def test_half_a_line_on_a_full_disk_is_taken_back(tmp_path, monkeypatch):
+    p = leaf([3.0, 4.0], name="p")
+    opt = optim.SGD([p], lr=0.25)
+    with optim.record(opt, tmp_path / "run"):
+        opt.step(lambda: np.sum(p * p))
+        opt.param_groups[0]["lr"] = 0.125
+        whole = os.write
+        with monkeypatch.context() as patch:
+            patch.setattr(recorder_file.os, "write", lambda file, text: whole(file, text[:5]))
+            with pytest.raises(OSError, match="No space left"):
+                opt.step(lambda: np.sum(p * p))
+        opt.step(lambda: np.sum(p * p))
+    opened = optim.open_run(tmp_path / "run")
+    assert len(opened) == 2
+    assert opened.scalars["lr"].tolist() == [0.25, 0.125]
+
+
 def test_at_its_size_the_recording_ends_with_one_warning(tmp_path):
     p = leaf(np.ones(100), name="p")
     opt = optim.SGD([p], lr=0.1)
