@@ -44,7 +44,7 @@ def numbers() -> list[Row]:
         Row("its gradient there", pure.gradient, 0, 1e-3, SOURCE),
         Row("it is no minimum: λmin < 0", int(pure.lambda_min < 0), 1, source=SOURCE),
         Row("saddle-free Newton: loss in the end", free.losses[-1], 0, 1e-25, SOURCE),
-        Row("its steps until 1e-28", len(free.losses) - 1, 23, 5, "NumPy by hand"),
+        Row("its steps until 1e-28", len(free.losses) - 1, 23, 4, "NumPy by hand"),
         Row("its negative eigenvalues there", free.negative, 0, source=SOURCE),
     ]
 
