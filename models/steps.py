@@ -70,6 +70,7 @@ class Handling:
     sums: dict[int, Any] = field(default_factory=dict)  # the gradients so far, by group or parameter
     call: str = "fit"  # as the user wrote it
     spoiled: bool = False  # whether a loss of the present step was not finite
+    mean: float = 0.0  # of the losses of the step so far, each by its share of the rows
     recorder: Any = None  # of the optimizer's steps; it is told what a step cannot be taken again without
     generators: Sequence[tuple[str, np.random.Generator]] = ()  # those of the model
 
@@ -118,7 +119,7 @@ class Trainer:
         how, last = self.handling, len(parts) - 1
         rows = sum(len(y) for _, y, _ in parts) if last else len(parts[0][1])
         found, taken = [], False
-        how.sums, how.spoiled = {}, False
+        how.sums, how.spoiled, how.mean = {}, False, 0.0
         if how.recorder is not None:
             how.recorder.note_batch([rows for _, _, rows in parts], how.generators)
         for i, (x, y, _) in enumerate(parts):
@@ -209,6 +210,7 @@ class Batch(Bound):
             gradients = {key: how.sums.get(key, 0) + share * g for key, g in gradients.items()}
             gradients = {**how.sums, **gradients}
             how.sums = gradients
+            how.mean += share * self.loss
         if not is_last:
             self._clear()
             raise NotTaken
@@ -221,6 +223,8 @@ class Batch(Bound):
                 f"the gradient became NaN or infinite in {self._where}, at a loss of {loss.item()}",
                 "Look for a sqrt, log or division at 0 in the loss.",
             )
+        if how.accumulate > 1 and how.recorder is not None:
+            how.recorder.note_loss(how.mean)
         if how.clip_norm is not None and (length := _length(gradients, squares)) > how.clip_norm:
             scale = how.clip_norm / length
             gradients = {key: g * scale for key, g in gradients.items()}

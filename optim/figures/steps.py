@@ -217,8 +217,8 @@ def newton_cg(steps: Any, *, ax: Any = None) -> Any:
 
     Args:
         steps: the report of a step, or a list of them: with `cg`, columns "residual", "curvature", "model" of
-            its iterations; `trials`, columns "length", "rho", "accepted"; and `why`, a text. Attributes of an
-            object, such as `optimizer.last_step`, or keys of a dict.
+            its iterations; `trials`, columns "length", "rho", "accepted"; and `cg_end`, else `why`, a text.
+            Attributes of an object, such as `optimizer.last_step`, or keys of a dict.
         ax: Matplotlib's axes to draw on; by default those of a new figure.
 
     Returns:
@@ -261,7 +261,7 @@ def newton_cg(steps: Any, *, ax: Any = None) -> Any:
     for step, start, count in zip(listed, starts, counts, strict=False):
         _trials(radius, _of(call, step, "trials"), start + 0.5, count, ink(ax))
         residual.text(
-            start + 0.5 + 0.5 * count, 1.04, _of(call, step, "why"), ha="center", va="bottom", fontsize=8,
+            start + 0.5 + 0.5 * count, 1.04, _ended(call, step), ha="center", va="bottom", fontsize=8,
             transform=residual.get_xaxis_transform(), color=ink(ax), rotation=0 if len(listed) <= 4 else 30,
         )  # fmt: skip
     radius.set(xlabel="iteration of CG, all steps together", yscale="log", xlim=(0.5, starts[-1] + 0.5))
@@ -281,6 +281,12 @@ def _of(call: str, step: Any, name: str) -> Any:
             "`optimizer.last_step` of NewtonCG, or dicts."
         )
     return found
+
+
+def _ended(call: str, step: Any) -> Any:
+    """Why CG stopped; `why` is of the last trial, which a smaller radius may have cut short."""
+    end = step.get("cg_end") if isinstance(step, Mapping) else getattr(step, "cg_end", None)
+    return end or _of(call, step, "why")
 
 
 def _numbers(values: Any) -> Array:

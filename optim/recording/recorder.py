@@ -199,6 +199,7 @@ class Recorder:
         self.rows: Array | None = None  # of the data, for the step to come
         self._by_fit: dict[str, Any] = {}  # what else it has told of the step to come
         self._noted: Array | None = None  # those of the step that has begun
+        self._loss: float | None = None  # of several batches
         self._batches: RowWriter | None = None  # a row holds n, and n numbers
         self._widest = 0
         self.ended = False
@@ -275,6 +276,10 @@ class Recorder:
         """`fit` has scaled the gradient of the step to come."""
         self._by_fit["scale"] = factor
 
+    def note_loss(self, loss: float) -> None:
+        """`fit` has made the step to come of several batches, whose mean loss this is."""
+        self._loss = loss
+
     def noting(self, augment: Callable[..., Any]) -> Callable[..., Any]:
         """`augment`, which first tells how its generator stands."""
         if self.level != "replay":
@@ -318,6 +323,8 @@ class Recorder:
             length += log.end()
             square += log.square
         value = loss.primal.item() if isinstance(loss, Tensor) else math.nan if loss is None else float(loss)
+        if self._loss is not None:
+            value, self._loss = self._loss, None
         if self._noted is not None:
             self._write_rows(self._noted)
         memory, place = self._numbers.place(self.t)

@@ -15,7 +15,7 @@ import numpy as np
 
 from minigrad import Tensor
 from minigrad.extend import entry, html_curves, html_table, html_title
-from optim.base.groups import Array, Values
+from optim.base.groups import Array, ParamSlice, Values
 from optim.base.optimizer import Optimizer
 from optim.recording.again import Again, AlongStep, along_step
 from optim.recording.recorder import Recorder
@@ -157,13 +157,7 @@ class Run:
                 f"{self.level!r}, which keeps {'the gradients' if self.level == 'tape' else 'no weights'}."
             )
         optimizer = self._with_parameters("recompute(loss, optimizer)", optimizer)
-        leaves = {p.name: p.tensor for group in optimizer.param_groups for p in group.slices}
-        shapes = {p["name"]: tuple(p["shape"]) for group in self.meta["groups"] for p in group["params"]}
-        if _shapes(leaves) != shapes:
-            raise ValueError(
-                f"`run.recompute(loss, optimizer)` needs parameters of the run's names and shapes, "
-                f"{shapes!s:.200}; those of the optimizer are {_shapes(leaves)!s:.200}."
-            )
+        leaves = {p.name: p.tensor for p in self._parameters_of("recompute(loss, optimizer)", optimizer)}
         self._again.recompute(loss, leaves)
 
     @entry
@@ -255,10 +249,12 @@ class Run:
         """
         self._require_step(t, "along(t, closure)")
         optimizer = self._with_parameters("along(t, closure, optimizer)", optimizer)
-        shown = self.at(t)
-        after = self.weights(t)
-        params = [p for group in optimizer.param_groups for p in group.slices if p.name in shown]
-        steps = {name: values["step"] for name, values in shown.items()}
+        self._require("along(t, closure)")
+        params = self._parameters_of("along(t, closure, optimizer)", optimizer)
+        before, after = self.weights(t - 1), self.weights(t)
+        if t in self._written.checkpoints:  # they may have been changed since the step before
+            before = self._written.weights_before(t)
+        steps = {name: before[name] - w for name, w in after.items()}
         return along_step(closure, params, after, steps, alphas)
 
     # Going on
@@ -291,6 +287,17 @@ class Run:
         if found is None:
             raise TypeError(f"`run.{call}` needs the optimizer that has the parameters.")
         return found
+
+    def _parameters_of(self, call: str, optimizer: Optimizer) -> list[ParamSlice]:
+        """The parameters of an optimizer, which must be those of the run."""
+        params = [p for group in optimizer.param_groups for p in group.slices]
+        shapes = {p["name"]: tuple(p["shape"]) for group in self.meta["groups"] for p in group["params"]}
+        if (mine := _shapes({p.name: p.tensor for p in params})) != shapes:
+            raise ValueError(
+                f"`run.{call}` needs parameters of the run's names and shapes, {shapes!s:.200}; those of the "
+                f"optimizer are {mine!s:.200}."
+            )
+        return params
 
 
 def _shapes(leaves: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:

@@ -341,8 +341,9 @@ def test_a_panel_that_takes_long_waits_until_the_slider_rests(open_file, tmp_pat
     there = table(page, "stability-table"), page.one("#stability-says")
     page.until("location.hash.includes('t=160')")
     other = open_file(path)
+    other.until("document.getElementById('count').textContent", 60)
     other.js(f"location.hash = {json.dumps(page.js('location.hash'))}")
-    other.until("document.getElementById('count').textContent.startsWith('160')")
+    other.until("document.getElementById('count').textContent.startsWith('160')", 60)
     other.rest()
     assert (table(other, "stability-table"), other.one("#stability-says")) == there
 

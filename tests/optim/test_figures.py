@@ -428,6 +428,9 @@ def test_the_microscope_shows_every_iteration_and_trial(ax):
     down = [c for c in steps[1]["cg"]["curvature"] if c <= 0]
     assert [list(line.get_ydata()) for line in crosses] == [[], down]
     assert [text.get_text() for text in residual.texts] == ["converged", "negative curvature"]
+    cut_short = {**steps[1], "cg_end": "negative curvature", "why": "boundary"}  # a smaller radius was tried
+    again = figures.newton_cg(cut_short, ax=type(ax.figure)().subplots()).child_axes[0]
+    assert [text.get_text() for text in again.texts] == ["negative curvature"]
     assert [text.get_text() for text in radius.texts] == ["ρ −0.5", "ρ 0.9"] * 2
     taken = [list(line.get_ydata()) for line in radius.lines if line.get_marker() == "o"]
     refused = [list(line.get_ydata()) for line in radius.lines if line.get_marker() == "x"]

@@ -719,6 +719,55 @@ def test_the_length_of_a_step_without_a_rule(level, tmp_path):
     assert len(halving.param_groups[0].updated) == 1
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+def test_the_loss_of_a_step_of_several_batches_is_their_mean(compiled, rng, tmp_path):
+    x = rng.standard_normal((10, 2))
+    model = MLP((2, 3, 1), "tanh", rng=0)
+    adam = optim.Adam(model.named_parameters(), lr=0.1)
+    with optim.record(adam, tmp_path / "run") as run:
+        history = fit(model, adam, mse_loss, (x, x[:, :1]), epochs=2, batch_size=4, accumulate=2, rng=0,
+                      compile=compiled, watch={"loss": 1}, progress=False)  # fmt: skip
+    np.testing.assert_allclose(run.scalars["loss"], history.steps["loss"], rtol=1e-14)
+    assert len(run) == 4
+
+
+def test_along_a_step_needs_all_parameters_and_keeps_those_that_stayed(tmp_path):
+    p, q = leaf([3.0, 4.0], name="p"), leaf([1.0], name="q")
+    opt = optim.SGD([p, q], lr=0.25)
+
+    def loss():
+        return np.sum(p * p) + np.sum(q * q)
+
+    with optim.record(opt, tmp_path / "run") as run:
+        opt.step(loss)
+        q.requires_grad = False
+        opt.step(loss)
+        q.requires_grad = True
+        opt.step(loss)
+        along = run.along(2, loss, alphas=[0.0, 1.0])
+    np.testing.assert_allclose(along.loss, [6.25 + 0.25, 1.5625 + 0.25], rtol=1e-14)
+    assert run.scalars["loss"][1] == along.loss[0]
+    for wrong in (optim.SGD([p], lr=0.1), optim.SGD([leaf(np.ones(2), name="p"), leaf([[1.0]], name="q")])):
+        with pytest.raises(
+            ValueError, match=r"`run.along\(t, closure, optimizer\)` needs parameters of the run"
+        ):
+            run.along(2, loss, wrong)
+
+
+def test_along_a_step_that_its_rule_does_not_name(tmp_path):
+    class Plain(FirstOrder):
+        rule = staticmethod(lambda w, g, *, t, lr: {"w": w - lr * g})
+
+    p = leaf([3.0, 4.0], name="p")
+    opt = Plain([p], lr=0.25)
+    with optim.record(
+        opt,
+        tmp_path / "run",
+    ) as run:
+        opt.step(lambda: np.sum(p * p))
+        assert run.along(1, lambda: np.sum(p * p), alphas=[1.0]).loss.tolist() == [6.25]
+
+
 @pytest.mark.parametrize("out", [{"w": 0.5}, {"w": np.float64(2)}], ids=["number", "scalar"])
 def test_a_rule_must_return_a_vector(out):
     class Number(FirstOrder):
